@@ -1,0 +1,236 @@
+"""The typed statement of inputs and outputs that travels with the data, the model, the API and the page."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tramontane.case import Location
+from tramontane.design import Design
+from tramontane.errors import ContractError, UnitError
+from tramontane.qoi import QoiDefinition
+from tramontane.units import Quantity, dimension, from_si, si_factor, to_si
+
+Role = Literal["operating", "geometry"]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ParameterSpec(_Spec):
+    """One input number.
+
+    Attributes:
+        unit: The unit people use for it; a bare number is taken to be in it.
+        low: Smallest value seen or allowed, SI.
+        high: Largest value seen or allowed, SI.
+        role: ``operating`` (speed, load: always asked) or ``geometry`` (length, fillet radius: describes the geometry
+            and is not asked when one is given).
+    """
+
+    unit: str = ""
+    low: float
+    high: float
+    role: Role = "operating"
+
+
+class FieldSpec(_Spec):
+    """One physical quantity on a domain.
+
+    Attributes:
+        unit: SI unit of the stored values (in a hand-edited contract: the unit in the source files).
+        location: At points or at cells.
+        components: 1 for a scalar, 3 for a vector, 6 for a symmetric tensor (xx, yy, zz, xy, yz, xz).
+        scales_with: Exponent of each operating parameter to which the field is nearly proportional, such as
+            ``{"speed": 2.0}`` for a pressure; networks and nulls work on the field divided by that product.
+    """
+
+    unit: str = ""
+    location: Location = "point"
+    components: int = Field(default=1, ge=1)
+    scales_with: dict[str, float] = Field(default_factory=dict)
+
+
+class DomainSpec(_Spec):
+    """Where a domain lies relative to the geometry.
+
+    Attributes:
+        side: ``on`` the geometry's surface, ``inside`` or ``outside`` of it.
+        low: Planes x, y, z (metres) at which every case's domain is cut off below, None where it is not cut.
+        high: The same above. A half model has ``low = [None, 0.0, None]``.
+    """
+
+    side: Literal["on", "inside", "outside"] = "on"
+    low: tuple[float | None, float | None, float | None] = (None, None, None)
+    high: tuple[float | None, float | None, float | None] = (None, None, None)
+
+
+class QoiSpec(_Spec):
+    """One output number: its SI unit, and how it follows from fields, where it does."""
+
+    unit: str = ""
+    definition: QoiDefinition | None = None
+
+
+class Contract(_Spec):
+    """What goes into a simulator and what comes out: names, units, ranges, where.
+
+    Attributes:
+        name: What the cases are of.
+        length_unit: Length unit of geometry files and of mesh files; metres everywhere behind them.
+        parameters: Inputs by name.
+        domains: Where each domain lies.
+        fields: Outputs by domain, then by name.
+        qoi: Scalar outputs by name.
+    """
+
+    name: str = "cases"
+    length_unit: str = "m"
+    parameters: dict[str, ParameterSpec] = Field(default_factory=dict)
+    domains: dict[str, DomainSpec] = Field(default_factory=dict)
+    fields: dict[str, dict[str, FieldSpec]] = Field(default_factory=dict)
+    qoi: dict[str, QoiSpec] = Field(default_factory=dict)
+
+    # -- inputs ----------------------------------------------------------------------------------------------------
+
+    @property
+    def operating(self) -> dict[str, ParameterSpec]:
+        """The parameters that are always asked."""
+        return {name: spec for name, spec in self.parameters.items() if spec.role == "operating"}
+
+    def values(self, design: Design) -> dict[str, float]:
+        """The design's parameters in SI, in the contract's order.
+
+        With a geometry, the operating conditions are asked; without one, every parameter is.
+
+        Raises:
+            ContractError: A parameter is missing, unknown, or in a unit of the wrong dimension; all are named.
+        """
+        asked = self.operating if design.geometry is not None else self.parameters
+        problems = [
+            f"parameter {name!r} is missing; give it in {spec.unit or 'no unit'}, for example "
+            f"{name}={Quantity(from_si((spec.low + spec.high) / 2, spec.unit), spec.unit)}"
+            for name, spec in asked.items()
+            if name not in design.parameters
+        ]
+        unknown = sorted(set(design.parameters) - set(self.parameters))
+        if unknown:
+            problems.append(f"parameter {', '.join(unknown)} is not known; known are {', '.join(self.parameters)}")
+        values: dict[str, float] = {}
+        for name, spec in self.parameters.items():
+            if name in design.parameters:
+                try:
+                    values[name] = to_si(design.parameters[name], unit=spec.unit, name=f"parameter {name!r}")
+                except UnitError as error:
+                    problems.append(str(error))
+        if problems:
+            raise ContractError("; ".join(problems))
+        return values
+
+    def outside_range(self, design: Design) -> list[str]:
+        """One sentence for each parameter of a design that lies outside the contract's range, with how far."""
+        sentences = []
+        for name, value in self.values(design).items():
+            spec = self.parameters[name]
+            if not spec.low <= value <= spec.high:
+                low, high = from_si(spec.low, spec.unit), from_si(spec.high, spec.unit)
+                excess = (spec.low - value if value < spec.low else value - spec.high) / ((spec.high - spec.low) or 1.0)
+                sentences.append(
+                    f"{name} = {Quantity(from_si(value, spec.unit), spec.unit)} lies outside {low:.6g} to {high:.6g} "
+                    f"{spec.unit}".rstrip() + f" by {100 * excess:.0f} % of the range"
+                )
+        return sentences
+
+    # -- comparison ------------------------------------------------------------------------------------------------
+
+    def differences(self, other: Contract) -> list[str]:
+        """What of ``other`` a simulator under this contract cannot serve, one line each; ranges do not count."""
+        lines = [
+            f"parameter {name!r} is {'missing' if name in self.operating else 'new'}"
+            for name in sorted(set(self.operating) ^ set(other.operating))
+        ]
+        for name in sorted(set(self.operating) & set(other.operating)):
+            mine, theirs = self.operating[name].unit, other.operating[name].unit
+            if dimension(mine) != dimension(theirs):
+                lines.append(f"parameter {name!r} is in {theirs or 'no unit'}, not in {mine or 'no unit'}")
+        for domain in sorted(set(self.fields) | set(other.fields)):
+            mine_f, theirs_f = self.fields.get(domain, {}), other.fields.get(domain, {})
+            for name in sorted(set(mine_f) | set(theirs_f)):
+                if name not in theirs_f or name not in mine_f:
+                    lines.append(f"field {domain}/{name} is {'missing' if name in mine_f else 'new'}")
+                elif (a := mine_f[name]).components != (b := theirs_f[name]).components or a.unit != b.unit:
+                    lines.append(
+                        f"field {domain}/{name} has {b.components} components in {b.unit or 'no unit'}, "
+                        f"not {a.components} in {a.unit or 'no unit'}"
+                    )
+        return lines
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def to_toml(self, path: str | os.PathLike[str]) -> None:
+        """Write the contract for a person to edit; ranges are written in each parameter's own unit."""
+        import tomli_w
+
+        data = self.model_dump(mode="json", exclude_none=False)
+        for name, spec in self.parameters.items():
+            factor = si_factor(spec.unit)
+            data["parameters"][name] |= {"low": spec.low / factor, "high": spec.high / factor}
+        text = (
+            "# What goes in and what comes out. Edit units, roles (operating: always asked; geometry: described by the\n"
+            "# geometry file) and QoI definitions here; the commands obey. low and high are in the unit beside them.\n\n"
+        )
+        target = Path(path)
+        temporary = target.with_name(f".{target.name}.partial")
+        temporary.write_text(text + tomli_w.dumps(_without_none(data)), encoding="utf-8")
+        temporary.replace(target)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Contract:
+        """Read a contract that `to_toml` wrote or a person edited.
+
+        Raises:
+            ContractError: Not TOML, an unknown key, a value of the wrong type, or an unknown unit; the key is named.
+        """
+        try:
+            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ContractError(f"{path}: cannot be read as a contract: {error}") from error
+        for table in data.get("domains", {}).values():
+            for side in ("low", "high"):
+                if side in table:
+                    table[side] = [None if entry == "free" else entry for entry in table[side]]
+        try:
+            for spec in data.get("parameters", {}).values():
+                factor = si_factor(spec.get("unit", ""))
+                spec |= {key: spec[key] * factor for key in ("low", "high") if key in spec}
+            contract = cls.model_validate(data)
+            for unit in contract._units():
+                si_factor(unit)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ContractError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        except (UnitError, TypeError, AttributeError) as error:
+            raise ContractError(f"{path}: {error}") from error
+        return contract
+
+    def _units(self) -> list[str]:
+        return [
+            self.length_unit,
+            *(spec.unit for spec in self.parameters.values()),
+            *(spec.unit for fields in self.fields.values() for spec in fields.values()),
+            *(spec.unit for spec in self.qoi.values()),
+        ]
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: absent keys and, in the planes of a domain, the word ``free`` stand for None."""
+    if isinstance(value, dict):
+        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list):
+        return ["free" if entry is None else _without_none(entry) for entry in value]
+    return value

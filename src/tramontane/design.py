@@ -1,0 +1,56 @@
+"""A design: what is asked of a simulator."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tramontane.units import Quantity, parse_quantity
+
+if TYPE_CHECKING:
+    import pyvista as pv
+
+
+class Design:
+    """A geometry (closed triangle surface, or a file of one) and parameters with units.
+
+    Args:
+        geometry: A path (STL, OBJ, PLY, STEP, VTP; its length unit is the contract's), a ``pyvista.PolyData`` in
+            metres, or None where the parameters alone say which design is meant.
+        parameters: Name and value of each parameter: ``"500 N"``, or a number in the unit that the contract declares.
+
+    Examples:
+        >>> Design("part.stl", load="500 N").parameters["load"]
+        Quantity(value=500.0, unit='N')
+
+    Raises:
+        UnitError: A parameter is not a number with a known unit.
+    """
+
+    geometry: Path | pv.PolyData | None
+    parameters: dict[str, Quantity]
+
+    def __init__(
+        self,
+        geometry: str | os.PathLike[str] | pv.PolyData | None = None,
+        /,
+        **parameters: float | str | Quantity,
+    ) -> None:
+        self.geometry = Path(geometry) if isinstance(geometry, (str, os.PathLike)) else geometry
+        self.parameters = {name: parse_quantity(value, name=name) for name, value in parameters.items()}
+
+    def with_geometry(self, geometry: str | os.PathLike[str] | pv.PolyData | None) -> Design:
+        """The same parameters on another geometry."""
+        return Design(geometry, **self.parameters)
+
+    def __repr__(self) -> str:
+        shape = self.geometry if isinstance(self.geometry, Path) else type(self.geometry).__name__
+        return f"Design({shape}, {', '.join(f'{name}={value}' for name, value in self.parameters.items())})"
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal, read in bounded memory."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
