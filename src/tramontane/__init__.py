@@ -26,7 +26,7 @@ _HOMES = {
     "Surrogate": "surrogate",
     "TramontaneError": "errors",
 }
-__all__ = ["Case", "Contract", "Dataset", "Design", "Simulator", "Surrogate", "TramontaneError"]  # noqa: RUF022
+__all__ = ["Case", "Contract", "Dataset", "Design", "Simulator", "Surrogate", "TramontaneError"]
 
 
 def __getattr__(name: str) -> Any:

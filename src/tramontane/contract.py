@@ -142,7 +142,8 @@ class Contract(_Spec):
                 excess = (spec.low - value if value < spec.low else value - spec.high) / ((spec.high - spec.low) or 1.0)
                 sentences.append(
                     f"{name} = {Quantity(from_si(value, spec.unit), spec.unit)} lies outside {low:.6g} to {high:.6g} "
-                    f"{spec.unit}".rstrip() + f" by {100 * excess:.0f} % of the range"
+                    f"{spec.unit}".rstrip()
+                    + f" by {100 * excess:.0f} % of the range"
                 )
         return sentences
 
@@ -181,8 +182,8 @@ class Contract(_Spec):
             factor = si_factor(spec.unit)
             data["parameters"][name] |= {"low": spec.low / factor, "high": spec.high / factor}
         text = (
-            "# What goes in and what comes out. Edit units, roles (operating: always asked; geometry: described by the\n"
-            "# geometry file) and QoI definitions here; the commands obey. low and high are in the unit beside them.\n\n"
+            "# What goes in and what comes out. Edit units, roles (operating: always asked; geometry: described by\n"
+            "# the geometry file) and QoI definitions; the commands obey. low and high are in the unit beside them.\n\n"
         )
         target = Path(path)
         temporary = target.with_name(f".{target.name}.partial")

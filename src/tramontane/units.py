@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _SPACE_AFTER_NUMBER = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.DOTALL)
 
+_SI_UNITS = (
+    "m", "kg", "s", "K", "N", "Pa", "J", "W", "m/s", "m^2", "m^3", "kg/m^3", "N*m", "m^2/s", "N/m",
+)  # fmt: skip
 _ANGLE = re.compile(r"deg|rad|turn|arc")
 
 
@@ -60,7 +63,9 @@ def si_factor(unit: str) -> float:
         zero = _registry().Quantity(0.0, unit).to_base_units().magnitude
         factor = float(one.to_base_units().magnitude)
     except (pint.errors.PintError, AttributeError, TypeError, ValueError, AssertionError) as error:
-        raise UnitError(f"unit {unit!r} is not known; write one such as 'm', 'mm', 'N', 'MPa', 'm/s' or 'deg'") from error
+        raise UnitError(
+            f"unit {unit!r} is not known; write one such as 'm', 'mm', 'N', 'MPa', 'm/s' or 'deg'"
+        ) from error
     if zero != 0.0:
         raise UnitError(f"unit {unit!r} has an offset; give an absolute unit such as 'kelvin' instead")
     return factor
@@ -79,10 +84,10 @@ def dimension(unit: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def si_unit(unit: str) -> str:
-    """The SI unit of the same dimension, as the field writes it: ``"kPa"`` gives ``"Pa"``, ``"deg"`` gives ``"rad"``."""
+    """The SI unit of the same dimension, as the field writes it: ``"kPa"`` gives ``"Pa"``."""
     if dimension(unit) == "dimensionless":
         return "rad" if _ANGLE.search(unit) else ""
-    for common in ("m", "kg", "s", "K", "N", "Pa", "J", "W", "m/s", "rad", "m^2", "m^3", "kg/m^3", "N*m", "m^2/s", "N/m"):
+    for common in _SI_UNITS:
         if dimension(common) == dimension(unit):
             return common
     return f"{_registry().Quantity(1.0, unit).to_base_units().units:~C}"

@@ -1,0 +1,263 @@
+"""The command line: parse, call, print. What the commands do stands in the modules that they call."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+
+from tramontane.errors import TramontaneError
+
+app = typer.Typer(
+    name="tramontane",
+    help="Turn a folder of simulation results into your own physics model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Where to write.")]  # noqa: UP045 (typer reads it)
+Seed = Annotated[int, typer.Option(help="Of every random choice.")]
+
+
+@app.command()
+def generate(
+    simulator: Annotated[str, typer.Argument(help="Name of an embedded solver: bracket or cylinder.")],
+    n: Annotated[int, typer.Option("-n", help="Number of designs.")] = 48,
+    seed: Seed = 0,
+    out: Out = None,
+    workers: Annotated[Optional[int], typer.Option(help="Parallel processes; all cores if not given.")] = None,  # noqa: UP045
+) -> None:
+    """Sample a design space and run an embedded solver on every design; run again to resume."""
+    from tramontane.studies import generate as run
+
+    result = run(simulator, n, seed, out or Path("data") / simulator, workers=workers)
+    console.print(str(result))
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A folder of cases, a case, a mesh or a geometry file.")],
+    write_contract: Annotated[Optional[Path], typer.Option(help="Write what was understood, to be edited.")] = None,  # noqa: UP045
+) -> None:
+    """Print what is in a folder or file, and everything that looks wrong."""
+    from tramontane.dataset.audit import inspect_path, print_report
+
+    print_report(inspect_path(path), console)
+    if write_contract is not None:
+        from tramontane.dataset.ingest import infer_contract
+
+        infer_contract(path, console=console).to_toml(write_contract)
+        console.print(f"Wrote {write_contract}; edit it and give it to `tramontane ingest --contract`")
+
+
+@app.command()
+def ingest(
+    source: Annotated[Path, typer.Argument(help="A folder of cases.")],
+    out: Out = None,
+    contract: Annotated[Optional[Path], typer.Option(help="A contract.toml to obey.")] = None,  # noqa: UP045
+    test: Annotated[Optional[int], typer.Option(help="Cases held out for evaluation.")] = None,  # noqa: UP045
+    validation: Annotated[Optional[int], typer.Option(help="Cases held out to watch training.")] = None,  # noqa: UP045
+    seed: Seed = 0,
+) -> None:
+    """Check a folder of cases and write it as a dataset for training."""
+    from tramontane.contract import Contract
+    from tramontane.dataset.ingest import ingest as run
+
+    target = out or dataset_path(source)
+    given = Contract.from_toml(contract) if contract else None
+    dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, console=console)
+    describe(dataset)
+
+
+@app.command()
+def verify(dataset: Annotated[Path, typer.Argument(help="A dataset's directory.")]) -> None:
+    """Read every array of a dataset and compare it with its checksum."""
+    from tramontane.dataset import Dataset
+    from tramontane.errors import DatasetError
+
+    store = Dataset.open(dataset)
+    damaged = store.verify()
+    for line in damaged:
+        console.print(line, highlight=False)
+    if damaged:
+        raise DatasetError(
+            f"{dataset}: {len(damaged)} arrays are damaged; restore the cases named above or ingest anew"
+        )
+    console.print(f"{dataset}: {len(store.names)} cases, every array as it was written")
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="A dataset, or a folder of cases (which is ingested first).")],
+    out: Out = None,
+    model: Annotated[str, typer.Option(help="Architecture.")] = "ab-upt",
+    budget: Annotated[Optional[str], typer.Option(help="Wall-clock length, such as 10min.")] = None,  # noqa: UP045
+    steps: Annotated[Optional[int], typer.Option(help="Length in steps.")] = None,  # noqa: UP045
+    config: Annotated[Optional[list[str]], typer.Option("--config", help="Network argument, NAME=VALUE.")] = None,  # noqa: UP045
+    points: Annotated[int, typer.Option(help="Sites drawn of each domain in a step.")] = 1024,
+    batch_size: Annotated[int, typer.Option(help="Cases in a step.")] = 1,
+    device: Annotated[str, typer.Option(help="A torch device, or auto.")] = "auto",
+    precision: Annotated[Optional[str], typer.Option(help="float32 or bfloat16.")] = None,  # noqa: UP045
+    optimizer: Annotated[str, typer.Option(help="adamw or lion.")] = "adamw",
+    lr: Annotated[Optional[float], typer.Option(help="Highest learning rate.")] = None,  # noqa: UP045
+    patience: Annotated[Optional[int], typer.Option(help="Validations without gain before stopping.")] = None,  # noqa: UP045
+    restart: Annotated[bool, typer.Option(help="Forget an unfinished run.")] = False,
+    licence: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "unspecified",
+    seed: Seed = 0,
+) -> None:
+    """Train a surrogate; run the same command again to go on with a killed run. Works under torchrun."""
+    from tramontane.dataset import Dataset
+    from tramontane.dataset.ingest import ingest as run_ingest
+    from tramontane.surrogate.fit import discard, fit
+    from tramontane.surrogate.surrogate import Surrogate
+    from tramontane.training import parse_budget
+
+    if precision not in (None, "float32", "bfloat16"):
+        raise typer.BadParameter("choose float32 or bfloat16", param_hint="--precision")
+    first = int(os.environ.get("RANK", "0")) == 0
+    if Dataset.is_dataset(data):
+        dataset = Dataset.open(data)
+    elif Dataset.is_dataset(dataset_path(data)):
+        dataset = Dataset.open(dataset_path(data))
+    else:
+        dataset = run_ingest(data, dataset_path(data), console=console)
+        describe(dataset)
+    target = out or Path("models") / data.resolve().name.removesuffix(".dataset")
+    work = target.with_name(f"{target.name}.training")
+    if restart and first:
+        discard(work)
+    surrogate: Surrogate = fit(
+        dataset, model=model, config=_settings(config or []), steps=steps,
+        budget=parse_budget(budget) if budget else (600.0 if steps is None else None),
+        points=points, batch_size=batch_size, device=device, precision=precision,  # type: ignore[arg-type]
+        optimizer=optimizer, lr=lr, patience=patience, seed=seed, work=work, console=console,
+    )  # fmt: skip
+    if first:
+        surrogate.save(target, licence=licence)
+        discard(work)
+        console.print(f"Saved {target}; now `tramontane evaluate {target} {dataset.path}`")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
+    data: Annotated[Path, typer.Argument(help="A dataset, or the folder it was ingested from.")],
+    split: Annotated[str, typer.Option(help="Which cases.")] = "test",
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the figures as JSON, too.")] = None,  # noqa: UP045
+    device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
+) -> None:
+    """Print a surrogate's errors on held-out cases, beside what needs no training."""
+    from tramontane.dataset import Dataset
+    from tramontane.evaluation import evaluate as run
+    from tramontane.surrogate import Surrogate
+
+    surrogate = Surrogate.load(model, device=device)
+    dataset = Dataset.open(data if Dataset.is_dataset(data) else dataset_path(data))
+    report = run(surrogate, dataset, split=split, console=console)
+    report.print(console)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
+    geometry: Annotated[Path, typer.Argument(help="STL, OBJ, PLY, STEP or VTP file.")],
+    settings: Annotated[Optional[list[str]], typer.Option("--set", help="Operating condition, load=500N.")] = None,  # noqa: UP045
+    out: Out = None,
+    on: Annotated[Optional[Path], typer.Option(help="Mesh to predict on; its domain is the file's name.")] = None,  # noqa: UP045
+    cells: Annotated[int, typer.Option(help="About how many cells to predict on when no mesh is given.")] = 50_000,
+    picture: Annotated[Optional[Path], typer.Option(help="Write a picture, too.")] = None,  # noqa: UP045
+    device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
+) -> None:
+    """Predict fields and QoIs for a geometry and operating conditions."""
+    from tramontane.design import Design
+    from tramontane.formats import read_mesh, write_case_mesh
+    from tramontane.surrogate import Surrogate
+    from tramontane.units import Quantity, from_si
+
+    surrogate = Surrogate.load(model, device=device)
+    design = Design(geometry, **_pairs(settings or [], "--set"))
+    meshes = None if on is None else {on.stem: read_mesh(on)}
+    case = surrogate.simulate(design, meshes=meshes, cells=cells)
+    for warning in case.provenance.extra["warnings"]:
+        errors.print(f"Warning: {warning}", highlight=False, style="yellow")
+    for name, value in case.qoi.items():
+        unit = case.qoi_units[name]
+        console.print(f"{name} = {Quantity(from_si(value, unit), unit)}", highlight=False)
+    if out is not None:
+        for file in write_case_mesh(case, out):
+            console.print(f"Wrote {file}", highlight=False)
+    if picture is not None:
+        case.plot(off_screen=True, screenshot=str(picture))
+        console.print(f"Wrote {picture}", highlight=False)
+
+
+def dataset_path(folder: Path) -> Path:
+    """Where the dataset of a folder of cases is written when the user does not say: beside it."""
+    resolved = folder.resolve()
+    return resolved.with_name(f"{resolved.name}.dataset")
+
+
+def describe(dataset: Any) -> None:
+    """Say what was ingested, and what was assumed on the way."""
+    contract = dataset.contract
+    splits = ", ".join(f"{name} {len(cases)}" for name, cases in dataset.splits.items())
+    console.print(f"{dataset.path}: {len(dataset.names)} cases ({splits})", highlight=False)
+    for name, spec in contract.parameters.items():
+        console.print(f"  parameter {name} [{spec.unit or '-'}], {spec.role}", highlight=False)
+    for domain, fields in contract.fields.items():
+        for name, spec in fields.items():
+            scale = " x ".join(f"{key}^{power:g}" for key, power in spec.scales_with.items())
+            console.print(
+                f"  field {domain}/{name} [{spec.unit or '-'}], {spec.components} at {spec.location}s"
+                + (f", in proportion to {scale}" if scale else ""),
+                highlight=False,
+            )
+    for name, spec in contract.qoi.items():
+        console.print(
+            f"  QoI {name} [{spec.unit or '-'}] = {spec.definition or 'not defined by fields'}", highlight=False
+        )
+
+
+def _pairs(settings: list[str], option: str) -> dict[str, str]:
+    pairs = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name or not value:
+            raise typer.BadParameter(f"{setting!r} is not NAME=VALUE", param_hint=option)
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _settings(settings: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in _pairs(settings, "--config").items():
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return values
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    try:
+        app()
+    except TramontaneError as error:
+        errors.print(
+            f"Error: {' '.join(str(error).split())}", style="red", highlight=False, soft_wrap=True, markup=False
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("Stopped; what was finished is kept. Give the same command again to go on.")
+        sys.exit(130)

@@ -1,0 +1,245 @@
+"""A contract inferred from cases, one at a time: only a few numbers of each are kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+from numpy.typing import NDArray
+from tramontane.dataset.mesh_arrays import Sites, mesh_sites
+from tramontane.formats.geometry import inside
+
+from tramontane.case import Case, Location
+from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
+from tramontane.errors import ContractError
+from tramontane.qoi import QoiDefinition, measure
+from tramontane.units import Quantity, dimension, si_unit, to_si
+
+Array = NDArray[np.floating[Any]]
+_MATCH = 0.01  # a definition is taken when it reproduces a QoI to this share of its size, in the median case
+_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+
+@dataclass
+class _Seen:
+    """What is kept of one case."""
+
+    parameters: dict[str, tuple[float, str]]
+    qoi: dict[str, float]
+    rms: dict[tuple[str, str], float]
+    bounds: dict[str, Array]
+    geometry_bounds: Array | None
+    sides: dict[str, str]
+    candidates: dict[QoiDefinition, float] = field(default_factory=dict)
+
+
+class ContractInference:
+    """Collects cases with `add`, then `contract` says what they have in common.
+
+    Args:
+        name: Of the contract.
+    """
+
+    def __init__(self, name: str = "cases") -> None:
+        self.name = name
+        self._seen: list[_Seen] = []
+        self._fields: dict[str, dict[str, FieldSpec]] = {}
+        self._qoi_units: dict[str, str] = {}
+
+    def add(self, case: Case, geometry: pv.PolyData | None) -> None:
+        """Take a case into account.
+
+        Args:
+            case: In SI.
+            geometry: Its closed triangle surface, metres.
+        """
+        specs = {domain: _field_specs(case, domain) for domain in case.meshes}
+        self._fields = self._fields or specs
+        self._qoi_units |= case.qoi_units
+        seen = _Seen(
+            parameters={key: (quantity.value, quantity.unit or "") for key, quantity in case.design.parameters.items()},
+            qoi=dict(case.qoi),
+            rms={},
+            bounds={},
+            geometry_bounds=None if geometry is None else np.asarray(geometry.bounds).reshape(3, 2),
+            sides={},
+        )
+        for domain, fields in specs.items():
+            location: Location = "cell" if any(spec.location == "cell" for spec in fields.values()) else "point"
+            sites = mesh_sites(case.meshes[domain], location)
+            for name in fields:
+                seen.rms[domain, name] = float(np.sqrt(np.mean(np.square(sites.fields[name], dtype=np.float64))))
+            seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)
+            seen.sides[domain] = _side(case.meshes[domain], sites, geometry)
+            seen.candidates |= _candidates(domain, fields, sites)
+        if geometry is not None:
+            seen.candidates[QoiDefinition(kind="volume", domain="")] = abs(float(geometry.volume))
+        self._seen.append(seen)
+
+    def contract(self) -> Contract:
+        """The contract of all cases seen.
+
+        Raises:
+            ContractError: No case was seen.
+        """
+        if not self._seen:
+            raise ContractError("a contract cannot be inferred from no case; name a folder that has some")
+        parameters = self._parameters()
+        return Contract(
+            name=self.name,
+            parameters=parameters,
+            domains={domain: self._domain(domain) for domain in self._fields},
+            fields={
+                domain: {
+                    name: spec.model_copy(update={"scales_with": self._scales(domain, name, parameters)})
+                    for name, spec in specs.items()
+                }
+                for domain, specs in self._fields.items()
+            },
+            qoi={name: self._qoi(name) for name in self._seen[0].qoi},
+        )
+
+    def _parameters(self) -> dict[str, ParameterSpec]:
+        specs = {}
+        for name, (_, unit) in self._seen[0].parameters.items():
+            values = [_si(seen.parameters[name], unit, name) for seen in self._seen if name in seen.parameters]
+            specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=_role(name, unit))
+        return specs
+
+    def _domain(self, domain: str) -> DomainSpec:
+        """The side most cases say, and the planes on which every case's domain ends though the geometry goes on."""
+        sides = [seen.sides[domain] for seen in self._seen if domain in seen.sides]
+        side: Any = max(set(sides), key=sides.count)
+        bounds = np.array([seen.bounds[domain] for seen in self._seen if domain in seen.bounds])
+        extent = float((bounds[:, :, 1] - bounds[:, :, 0]).max())
+        geometry = [seen.geometry_bounds for seen in self._seen if seen.geometry_bounds is not None]
+        planes: dict[str, list[float | None]] = {"low": [None] * 3, "high": [None] * 3}
+        for axis, (end, key) in product(range(3), enumerate(("low", "high"))):
+            values = bounds[:, axis, end]
+            if np.ptp(values) > 1e-4 * extent or not geometry:
+                continue
+            reach = np.array([g[axis, end] for g in geometry])
+            beyond = (reach < values.min() - 1e-3 * extent) if end == 0 else (reach > values.max() + 1e-3 * extent)
+            if side == "outside" or beyond.all():
+                # Solvers write coordinates with a few digits: minus zero and its like are zero.
+                planes[key][axis] = 0.0 if abs(values.mean()) < 1e-5 * extent else float(values.mean())
+        return DomainSpec(side=side, low=tuple(planes["low"]), high=tuple(planes["high"]))
+
+    def _scales(self, domain: str, name: str, parameters: dict[str, ParameterSpec]) -> dict[str, float]:
+        """Exponents of the operating conditions in a power law for the field's root mean square, where they are clear.
+
+        The geometry's parameters stand in the same regression, so that their effect is not taken for an operating one.
+        """
+        positive = [key for key, spec in parameters.items() if spec.low > 0 and spec.high > 1.1 * spec.low]
+        operating = [key for key in positive if parameters[key].role == "operating"]
+        others = [key for key in positive if key not in operating]
+        full = [seen for seen in self._seen if seen.rms.get((domain, name), 0.0) > 0
+                and all(key in seen.parameters for key in positive)]  # fmt: skip
+        if not operating or len(full) < 2 * len(operating) + 4:
+            return {}
+        keys = operating + (others if len(full) >= 2 * len(positive) + 4 else [])
+        table = np.array([[math.log(_si(seen.parameters[key], parameters[key].unit, key)) for key in keys]
+                          for seen in full])  # fmt: skip
+        table = np.column_stack([table - table.mean(0), np.ones(len(table))])
+        target = np.log([seen.rms[domain, name] for seen in full])
+        solution, *_ = np.linalg.lstsq(table, target, rcond=None)
+        spread = float(np.std(target - table @ solution)) * math.sqrt(len(full) / (len(full) - len(solution)))
+        error = spread * np.sqrt(np.diag(np.linalg.inv(table.T @ table)))
+        exponents = {}
+        for index, key in enumerate(operating):
+            rounded = round(2 * float(solution[index])) / 2
+            near = abs(solution[index] - rounded) < max(0.05, min(2 * error[index], 0.2))
+            if rounded and near and error[index] < 0.2:
+                exponents[key] = rounded
+        return exponents
+
+    def _qoi(self, name: str) -> QoiSpec:
+        """The unit, and the simplest definition by fields that reproduces the QoI in the cases."""
+        unit = self._qoi_units.get(name, "")
+        cases = [seen for seen in self._seen if name in seen.qoi]
+        truth = np.array([seen.qoi[name] for seen in cases])
+        size = np.abs(truth).mean() or 1.0
+        best: tuple[float, QoiDefinition] | None = None
+        for definition in cases[0].candidates:
+            values = np.array([seen.candidates.get(definition, np.nan) for seen in cases])
+            if not _same_dimension(definition, unit, self._fields) or not np.all(np.isfinite(values)):
+                continue
+            for factor in _factors(definition, values, truth):
+                error = float(np.median(np.abs(factor * values - truth)) / size)
+                if error < _MATCH and (best is None or error < 0.5 * best[0]):
+                    best = (error, definition.model_copy(update={"factor": factor}))
+        return QoiSpec(unit=unit, definition=best[1] if best else None)
+
+
+def _field_specs(case: Case, domain: str) -> dict[str, FieldSpec]:
+    return {
+        name: FieldSpec(
+            unit=case.field_units.get(name, ""),
+            location=location,
+            components=1 if (values := case.field_values(domain, name)).ndim == 1 else values.shape[1],
+        )
+        for name, location in case.field_names(domain).items()
+        if np.issubdtype(case.field_values(domain, name).dtype, np.floating)
+    }
+
+
+def _side(mesh: pv.DataSet, sites: Sites, geometry: pv.PolyData | None) -> str:
+    if isinstance(mesh, pv.PolyData):
+        return "on"
+    if geometry is None:
+        return "inside"
+    step = max(1, len(sites.positions) // 500)
+    return "inside" if inside(geometry, sites.positions[::step]).mean() > 0.5 else "outside"
+
+
+def _role(name: str, unit: str) -> Role:
+    """A length or an angle describes the geometry, unless its name says how the flow comes in."""
+    if any(word in name.lower() for word in ("attack", "incidence", "yaw", "sideslip", "aoa")):
+        return "operating"
+    if dimension(unit) in ("[length]", "[length] ** 2", "[length] ** 3"):
+        return "geometry"
+    return "geometry" if si_unit(unit) == "rad" else "operating"
+
+
+def _candidates(domain: str, fields: dict[str, FieldSpec], sites: Sites) -> dict[QoiDefinition, float]:
+    """Every definition worth trying on a domain, with its value in this case (factor one)."""
+    definitions: list[QoiDefinition] = []
+    stresses = [name for name, spec in fields.items() if dimension(spec.unit) == dimension("Pa")]
+    pressures = [name for name in stresses if fields[name].components == 1]
+    shears = [name for name in stresses if fields[name].components == 3]
+    if sites.normals is not None and domain == "surface":
+        for pressure, shear, axis, normals in product(pressures, [*shears, None], _AXES, ("outward", "inward")):
+            definitions.append(QoiDefinition(kind="force", domain=domain, field=pressure, shear=shear,
+                                             direction=axis, normals=normals))  # fmt: skip
+    for name, spec in fields.items():
+        if spec.components <= 3:
+            definitions += [QoiDefinition(kind=kind, domain=domain, field=name)
+                            for kind in ("max", "min", "mean")]  # fmt: skip
+    return {d: measure(d, sites.fields, weights=sites.weights, normals=sites.normals) for d in definitions}
+
+
+def _factors(definition: QoiDefinition, values: Array, truth: Array) -> list[float]:
+    if definition.kind == "force":
+        return [1.0, 2.0, 4.0, -1.0, -2.0, -4.0]
+    if definition.kind == "volume":
+        # A mass is a volume times a density that is the same in every case.
+        ratios = truth / np.where(values == 0, np.nan, values)
+        ratio = float(np.median(ratios))
+        return [ratio] if len(ratios) > 1 and np.nanstd(ratios) < 2e-3 * abs(ratio) else []
+    return [1.0]
+
+
+def _same_dimension(definition: QoiDefinition, unit: str, fields: dict[str, dict[str, FieldSpec]]) -> bool:
+    if definition.kind == "volume":
+        return dimension(unit) in ("[mass]", "[length] ** 3")
+    if definition.kind == "force":
+        return dimension(unit) == dimension("N")
+    return dimension(unit) == dimension(fields[definition.domain][definition.field].unit)
+
+
+def _si(given: tuple[float, str], unit: str, name: str) -> float:
+    return to_si(Quantity(*given), unit=unit, name=name)

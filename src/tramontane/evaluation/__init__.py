@@ -1,0 +1,5 @@
+"""Metrics, null baselines and the report."""
+
+from tramontane.evaluation.report import Report, evaluate
+
+__all__ = ["Report", "evaluate"]

@@ -1,0 +1,125 @@
+"""What a model must beat: predictions that need no training.
+
+Each is a weighted sum of training cases whose sites are mapped by bounding box, so that one pass over the training
+cases gives them all: the mean (equal weights), the nearest case (one weight), and the regression on the parameters
+(linear and squared-exponential kernel, whose prediction is such a sum). Fields are divided by the operating
+conditions they are proportional to first, exactly as they are for a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from tramontane.dataset import Dataset, describe_geometry
+from tramontane.models.regression import KernelRegression
+from tramontane.surrogate.places import to_box
+from tramontane.training.normalization import operating_scale
+
+Array = NDArray[np.floating[Any]]
+NULLS = ("mean", "nearest", "parameters")
+_NEIGHBOURS = 3
+_PROBES = 512  # sites at which the regression's hyperparameters are chosen
+
+
+class Nulls:
+    """The null predictions for some cases of a dataset, from its training cases.
+
+    Args:
+        dataset: The store.
+        train: Names of the training cases.
+    """
+
+    def __init__(self, dataset: Dataset, train: Sequence[str]) -> None:
+        self.dataset, self.train = dataset, list(train)
+        self._shapes = np.array([self._shape(name) for name in train])
+        self._scale = np.where(self._shapes.std(0) > 1e-12, self._shapes.std(0), np.inf)
+        self._inputs = np.array([self._parameters(name) for name in train])
+
+    def weights(self, name: str, regression: KernelRegression) -> Array:
+        """Weights ``(nulls, training cases)`` for a case, in the order of `NULLS`."""
+        count = len(self.train)
+        distance = np.linalg.norm((self._shapes - self._shape(name)) / self._scale, axis=1)
+        nearest = np.zeros(count)
+        nearest[int(np.argmin(distance))] = 1.0
+        return np.stack([np.full(count, 1 / count), nearest, regression.weights(self._parameters(name))])
+
+    def qoi(self, names: Sequence[str]) -> dict[str, Array]:
+        """By QoI, predictions ``(nulls, len(names))`` in SI."""
+        answer = {}
+        for qoi in self.dataset.contract.qoi:
+            seen = np.array([[self.dataset.qoi(name)[qoi]] for name in self.train])
+            regression = KernelRegression(self._inputs, seen)
+            answer[qoi] = np.stack([self.weights(name, regression) @ seen[:, 0] for name in names], axis=1)
+        return answer
+
+    def fields(self, names: Sequence[str], domain: str) -> dict[str, dict[str, Array]]:
+        """By case and field, predictions ``(nulls, n, components)`` in SI at the case's own sites.
+
+        Memory is that of the answer and two cases, whatever the number of training cases.
+        """
+        dataset, specs = self.dataset, self.dataset.contract.fields[domain]
+        regressions = self._regressions(domain)
+        where = {name: self._boxed(name, domain) for name in names}
+        weights = {(name, f): self.weights(name, regressions[f]) for name in names for f in specs}
+        answer = {
+            name: {f: np.zeros((len(NULLS), len(where[name]), spec.components)) for f, spec in specs.items()}
+            for name in names
+        }
+        for index, train in enumerate(self.train):
+            tree, values = cKDTree(self._boxed(train, domain)), self._scaled(train, domain)
+            for name in names:
+                found, share = _neighbours(tree, where[name])
+                for f in specs:
+                    mapped = np.einsum("nk,nkc->nc", share, values[f][found])
+                    for row, weight in enumerate(weights[name, f][:, index]):
+                        if weight:
+                            answer[name][f][row] += weight * mapped
+        for name in names:
+            for f, spec in specs.items():
+                answer[name][f] *= operating_scale(spec, dataset.parameters(name))
+        return answer
+
+    def _regressions(self, domain: str) -> dict[str, KernelRegression]:
+        """A regression for each field, its hyperparameters chosen on some sites of the first training case."""
+        boxed = self._boxed(self.train[0], domain)
+        probes = boxed[np.random.default_rng(0).permutation(len(boxed))[:_PROBES]]
+        seen: dict[str, list[Array]] = {f: [] for f in self.dataset.contract.fields[domain]}
+        for train in self.train:
+            tree, values = cKDTree(self._boxed(train, domain)), self._scaled(train, domain)
+            found, share = _neighbours(tree, probes)
+            for f in seen:
+                seen[f].append(np.einsum("nk,nkc->nc", share, values[f][found]).ravel())
+        return {f: KernelRegression(self._inputs, np.array(rows)) for f, rows in seen.items()}
+
+    def _boxed(self, name: str, domain: str) -> Array:
+        return to_box(self.dataset.sites(name, domain).positions, self.dataset.geometry(name))
+
+    def _scaled(self, name: str, domain: str) -> dict[str, Array]:
+        sites, parameters = self.dataset.sites(name, domain), self.dataset.parameters(name)
+        return {
+            f: sites.fields[f].reshape(len(sites.positions), -1) / operating_scale(spec, parameters)
+            for f, spec in self.dataset.contract.fields[domain].items()
+        }
+
+    def _shape(self, name: str) -> Array:
+        parameters = self.dataset.parameters(name)
+        operating = [parameters[key] for key in self.dataset.contract.operating]
+        return np.concatenate([describe_geometry(self.dataset.geometry(name)), operating])
+
+    def _parameters(self, name: str) -> Array:
+        parameters = self.dataset.parameters(name)
+        return np.array([parameters[key] for key in self.dataset.contract.parameters if key in parameters])
+
+
+def _neighbours(tree: cKDTree, points: Array) -> tuple[Any, Array]:
+    """Indices ``(n, k)`` of the nearest sites and their inverse-distance shares ``(n, k)``."""
+    count = min(_NEIGHBOURS, tree.n)
+    distance, found = tree.query(points, k=count, workers=-1)
+    distance, found = distance.reshape(-1, count), found.reshape(-1, count)
+    share = 1.0 / np.maximum(distance, 1e-9)
+    return found, share / share.sum(1, keepdims=True)

@@ -1,0 +1,213 @@
+"""Figures of a surrogate on held-out cases, every one beside its nulls."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from tramontane.dataset import Dataset
+from tramontane.errors import ContractError, DatasetError
+from tramontane.evaluation.metrics import mean_absolute, r2, relative_l2
+from tramontane.evaluation.nulls import NULLS, Nulls
+from tramontane.qoi import measure
+from tramontane.surrogate import Surrogate
+from tramontane.units import Quantity
+
+
+class FieldFigures(BaseModel):
+    """Errors of one field over the cases; relative L2 as a share, not in percent."""
+
+    unit: str
+    relative_l2: float
+    median: float
+    worst: float
+    worst_case: str
+    mean_absolute: float
+    nulls: dict[str, float]
+
+
+class QoiFigures(BaseModel):
+    """Errors of one QoI over the cases: mean of ``|predicted - truth| / |truth|``, and R2."""
+
+    unit: str
+    how: str
+    relative: float
+    mean_absolute: float
+    r2: float | None
+    nulls: dict[str, float]
+    nulls_r2: dict[str, float | None]
+
+
+class Report(BaseModel):
+    """What a surrogate reaches on cases that it never saw."""
+
+    model: str
+    data: str
+    split: str
+    cases: list[str]
+    training_cases: int
+    seconds_per_case: float
+    fields: dict[str, FieldFigures]
+    qoi: dict[str, QoiFigures]
+
+    def print(self, console: Console) -> None:
+        """Two tables: fields, and QoIs."""
+        console.print(
+            f"{self.model}, trained on {self.training_cases} cases, asked for {len(self.cases)} unseen ones "
+            f"(split {self.split}: {', '.join(self.cases)})"
+        )
+        table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
+        heads = ("field", "mean", "median", "worst", "worst case", "MAE", *(f"null: {name}" for name in NULLS))
+        for head in heads:
+            table.add_column(head, justify="left" if head in ("field", "worst case") else "right")
+        for name, f in self.fields.items():
+            shares = [f"{100 * value:.1f}" for value in (f.relative_l2, f.median, f.worst)]
+            nulls = [f"{100 * f.nulls[null]:.1f}" for null in NULLS]
+            table.add_row(name, *shares, f.worst_case, str(Quantity(float(f"{f.mean_absolute:.3g}"), f.unit)), *nulls)
+        console.print(table)
+        if not self.qoi:
+            return
+        table = Table(title="QoIs: mean relative error in percent (R2)", title_justify="left")
+        for head in ("QoI", "model", "MAE", *(f"null: {name}" for name in NULLS), "predicted as"):
+            table.add_column(head, justify="left" if head in ("QoI", "predicted as") else "right")
+        for name, q in self.qoi.items():
+            nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in NULLS]
+            error = str(Quantity(float(f"{q.mean_absolute:.3g}"), q.unit))
+            table.add_row(name, _share(q.relative, q.r2), error, *nulls, q.how)
+        console.print(table)
+
+
+def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None) -> Report:
+    """Ask a surrogate for every case of a split, from its geometry and operating conditions alone.
+
+    Args:
+        surrogate: The model.
+        dataset: A store under a compatible contract; its training split gives the nulls.
+        split: Which cases.
+        console: Where progress is shown.
+
+    Returns:
+        The report.
+
+    Raises:
+        ContractError: The dataset's contract differs from the model's; the differences are named.
+        DatasetError: The split is empty, or holds cases that the model was trained on.
+    """
+    if differences := surrogate.contract.differences(dataset.contract):
+        raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
+                            "use the dataset that the model was trained for")  # fmt: skip
+    names, train = dataset.splits.get(split, []), dataset.splits.get("train", [])
+    if not names:
+        raise DatasetError(f"{dataset.path}: split {split!r} has no cases; it has {', '.join(dataset.splits)}")
+    data = surrogate.record["data"]
+    if data["fingerprint"] == dataset.fingerprint() and (leak := sorted(set(names) & set(data["train"]))):
+        raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of split {split!r}")
+    contract, nulls = dataset.contract, Nulls(dataset, train)
+    predicted_qoi: dict[str, list[float]] = {name: [] for name in contract.qoi}
+    own: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    started = time.monotonic()
+    for name in track(names, description="asking", console=console, transient=True, disable=console is None):
+        geometry, values = dataset.geometry(name), dataset.parameters(name)
+        sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
+        fields = surrogate.fields(geometry, values, {domain: s.positions for domain, s in sites.items()})
+        for domain, answer in fields.items():
+            for f, predicted in answer.items():
+                truth = sites[domain].fields[f].reshape(predicted.shape)
+                own.setdefault((domain, f), []).append((relative_l2(predicted, truth), mean_absolute(predicted, truth)))
+        scalars = surrogate.scalar_qoi(geometry, values)
+        for qoi, spec in contract.qoi.items():
+            if spec.definition is None:
+                predicted_qoi[qoi].append(scalars[qoi])
+                continue
+            where = sites.get(spec.definition.domain)
+            predicted_qoi[qoi].append(measure(
+                spec.definition, fields.get(spec.definition.domain, {}),
+                weights=where.weights if where else None, normals=where.normals if where else None,
+                volume=abs(float(geometry.volume)),
+            ))  # fmt: skip
+    seconds = (time.monotonic() - started) / len(names)
+    null_errors = _null_errors(nulls, dataset, names, console)
+    null_qoi = nulls.qoi(names)
+    return Report(
+        model=surrogate.model,
+        data=dataset.fingerprint(),
+        split=split,
+        cases=list(names),
+        training_cases=len(data["train"]),
+        seconds_per_case=seconds,
+        fields={
+            f"{domain}/{f}": _field_figures(
+                contract.fields[domain][f].unit, np.array(errors), names, null_errors[domain, f]
+            )
+            for (domain, f), errors in own.items()
+        },
+        qoi={
+            qoi: _qoi_figures(
+                spec.unit,
+                str(spec.definition) if spec.definition else "regression on the geometry's descriptors",
+                np.array(predicted_qoi[qoi]),
+                np.array([dataset.qoi(name)[qoi] for name in names]),
+                null_qoi[qoi],
+            )
+            for qoi, spec in contract.qoi.items()
+        },
+    )
+
+
+def _null_errors(
+    nulls: Nulls, dataset: Dataset, names: list[str], console: Console | None
+) -> dict[tuple[str, str], dict[str, float]]:
+    errors: dict[tuple[str, str], dict[str, float]] = {}
+    domains = list(dataset.contract.fields)
+    for domain in track(domains, description="nulls", console=console, transient=True, disable=console is None):
+        answer = nulls.fields(names, domain)
+        for f in dataset.contract.fields[domain]:
+            each = np.zeros((len(NULLS), len(names)))
+            for column, name in enumerate(names):
+                truth = dataset.sites(name, domain).fields[f]
+                for row, values in enumerate(answer[name][f]):
+                    each[row, column] = relative_l2(values, truth.reshape(values.shape))
+            errors[domain, f] = dict(zip(NULLS, each.mean(1).tolist(), strict=True))
+    return errors
+
+
+def _field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, float]) -> FieldFigures:
+    worst = int(np.argmax(errors[:, 0]))
+    return FieldFigures(
+        unit=unit,
+        relative_l2=float(errors[:, 0].mean()),
+        median=float(np.median(errors[:, 0])),
+        worst=float(errors[worst, 0]),
+        worst_case=names[worst],
+        mean_absolute=float(errors[:, 1].mean()),
+        nulls=nulls,
+    )
+
+
+def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any) -> QoiFigures:
+    def relative(values: Any) -> float:
+        return float(np.mean(np.abs(values - truth) / np.maximum(np.abs(truth), 1e-300)))
+
+    def determination(values: Any) -> float | None:
+        value = r2(values, truth)
+        return value if np.isfinite(value) else None
+
+    return QoiFigures(
+        unit=unit,
+        how=how,
+        relative=relative(predicted),
+        mean_absolute=mean_absolute(predicted, truth),
+        r2=determination(predicted),
+        nulls={null: relative(row) for null, row in zip(NULLS, nulls, strict=True)},
+        nulls_r2={null: determination(row) for null, row in zip(NULLS, nulls, strict=True)},
+    )
+
+
+def _share(relative: float, determination: float | None) -> str:
+    return f"{100 * relative:.1f}" + ("" if determination is None else f" ({determination:.2f})")

@@ -1,0 +1,136 @@
+"""Where a surrogate looks and answers when only a geometry is given: anchors, and meshes for its fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+from numpy.typing import NDArray
+
+from tramontane.contract import Contract, DomainSpec
+from tramontane.dataset import Dataset
+from tramontane.errors import SurrogateError
+from tramontane.formats.geometry import inside
+from tramontane.training.sampler import geometry_input
+
+Array = NDArray[np.floating[Any]]
+_TEMPLATE_POINTS = 16384
+
+
+def fit_template(dataset: Dataset, names: list[str], domain: str, *, seed: int = 0) -> Array:
+    """Where training cases have their sites, relative to each geometry's bounding box.
+
+    Args:
+        dataset: The store.
+        names: Training cases.
+        domain: The domain.
+        seed: Of the draw.
+
+    Returns:
+        ``(n, 3)`` positions in which the bounding box spans 0 to 1 along each axis.
+    """
+    rng = np.random.default_rng(seed)
+    share = -(-_TEMPLATE_POINTS // len(names))
+    parts = [to_box(dataset.sample(name, domain, share, rng).positions, dataset.geometry(name)) for name in names]
+    points = np.concatenate(parts)
+    return points[rng.permutation(len(points))[:_TEMPLATE_POINTS]].astype(np.float32)
+
+
+def to_box(positions: Array, geometry: pv.PolyData) -> Array:
+    """Positions in which a geometry's bounding box spans 0 to 1 along each axis."""
+    low, extent = _box(geometry)
+    return (positions - low) / extent
+
+
+def anchors(geometry: pv.PolyData, contract: Contract, domain: str, *, count: int, seed: int, template: Array) -> Array:
+    """Points ``(count, 3)`` of a domain in metres, drawn as in training but from the geometry alone.
+
+    On a surface by area, inside by volume, outside from the training cases' template mapped by bounding box.
+
+    Raises:
+        SurrogateError: The geometry leaves no room for the domain.
+    """
+    spec = contract.domains.get(domain, DomainSpec())
+    if spec.side == "on":
+        return geometry_input(geometry, contract, count=count, seed=seed)[0]
+    rng = np.random.default_rng((seed, 3))
+    low, extent = _box(geometry)
+    found: list[Array] = []
+    for _ in range(20):
+        if spec.side == "inside":
+            unit = rng.random((4 * count, 3))
+        else:
+            unit = template[rng.integers(len(template), size=2 * count)]
+        points = (low + extent * unit).astype(np.float32)
+        points = _clipped(points, spec)
+        points = points[inside(geometry, points) == (spec.side == "inside")]
+        found.append(points)
+        if sum(map(len, found)) >= count:
+            return np.concatenate(found)[:count]
+    raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check the geometry's length unit")
+
+
+def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, template: Array, cells: int) -> pv.DataSet:
+    """A mesh of about ``cells`` cells on which a domain's fields are predicted when the user gives none.
+
+    A surface is the geometry's own, refined; a volume is a regular grid cut at the geometry's surface.
+    """
+    spec = contract.domains.get(domain, DomainSpec())
+    if spec.side == "on":
+        edge = 2.0 * float(np.sqrt(geometry.area / cells))
+        mesh: Any = geometry.subdivide_adaptive(max_edge_len=edge, max_n_passes=12)
+        return _cut(mesh, spec)
+    low, extent = _box(geometry)
+    if spec.side == "outside":
+        box = np.quantile(template, (0.002, 0.998), axis=0)
+        low, extent = low + extent * box[0], extent * (box[1] - box[0])
+    high = low + extent
+    low = np.array([value if plane is None else max(plane, value) for plane, value in zip(spec.low, low, strict=True)])
+    high = np.array(
+        [value if plane is None else min(plane, value) for plane, value in zip(spec.high, high, strict=True)]
+    )
+    flat = high <= low
+    extent = np.where(flat, 0.0, high - low)
+    spacing = float(np.prod(extent[~flat]) / cells) ** (1.0 / max(int((~flat).sum()), 1))
+    steps = np.where(flat, 0, np.maximum(np.ceil(extent / spacing), 1)).astype(int)
+    grid = pv.ImageData(
+        dimensions=tuple(int(step) + 1 for step in steps),
+        spacing=tuple(float(value) for value in np.where(flat, 1.0, extent / np.maximum(steps, 1))),
+        origin=tuple(float(value) for value in low),
+    )
+    cut = grid.cast_to_unstructured_grid().clip_surface(geometry, invert=spec.side == "inside")
+    if cut.n_cells == 0:
+        raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check its length unit")
+    cut.clear_data()
+    return cut
+
+
+def _cut(mesh: pv.PolyData, spec: DomainSpec) -> pv.PolyData:
+    for axis, normal in enumerate("xyz"):
+        low, high = spec.low[axis], spec.high[axis]
+        for plane, invert in ((low, False), (high, True)):
+            if plane is not None:
+                mesh = mesh.clip(normal=normal, origin=tuple(plane if a == axis else 0.0 for a in range(3)),
+                                 invert=invert)  # fmt: skip
+    mesh.clear_data()
+    return mesh
+
+
+def _clipped(points: Array, spec: DomainSpec) -> Array:
+    for axis in range(3):
+        low, high = spec.low[axis], spec.high[axis]
+        if low is not None and low == high:
+            points[:, axis] = low
+            continue
+        if low is not None:
+            points = points[points[:, axis] >= low]
+        if high is not None:
+            points = points[points[:, axis] <= high]
+    return points
+
+
+def _box(geometry: pv.PolyData) -> tuple[Array, Array]:
+    bounds = np.asarray(geometry.bounds, dtype=np.float64).reshape(3, 2)
+    extent = bounds[:, 1] - bounds[:, 0]
+    return bounds[:, 0], np.where(extent > 0, extent, 1.0)

@@ -1,0 +1,275 @@
+"""Fit, simulate, save, load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from tramontane.case import Case, Provenance
+from tramontane.contract import Contract
+from tramontane.dataset import describe_geometry, mesh_sites
+from tramontane.design import Design
+from tramontane.errors import ContractError, SurrogateError
+from tramontane.formats.geometry import Geometry, read_geometry
+from tramontane.models import build
+from tramontane.models.inputs import Inputs
+from tramontane.models.regression import KernelRegression
+from tramontane.qoi import measure
+from tramontane.surrogate.files import read_surrogate, write_surrogate
+from tramontane.surrogate.places import anchors, default_mesh
+from tramontane.training import Normalization
+from tramontane.training.sampler import geometry_input
+
+Array = NDArray[np.floating[Any]]
+_SEED = 0  # of every draw in a prediction: the same design gives the same answer
+
+
+class Surrogate:
+    """A trained simulator: answers a geometry and operating conditions with fields and QoIs.
+
+    Make one with `tramontane.surrogate.fit` or `Surrogate.load`.
+
+    Args:
+        contract: What goes in and what comes out.
+        normalization: Scales measured on the training cases.
+        network: Maps `Inputs` to standard scores; has ``config``, ``encode`` and ``decode``.
+        model: The network's name in `tramontane.models`.
+        templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
+        scalars: Regression, and the training cases' values, of each QoI that does not follow from fields.
+        record: What else the saved surrogate says: the training domain, validation errors, data and run.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        normalization: Normalization,
+        network: nn.Module,
+        *,
+        model: str,
+        templates: dict[str, Array],
+        scalars: dict[str, tuple[KernelRegression, Array]],
+        record: dict[str, Any],
+    ) -> None:
+        self.contract, self.normalization, self.network, self.model = contract, normalization, network.eval(), model
+        self.templates, self.scalars, self.record = templates, scalars, record
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def simulate(self, design: Design, *, meshes: Mapping[str, pv.DataSet] | None = None, cells: int = 50_000) -> Case:
+        """Predict the case of a design from its geometry and operating conditions alone.
+
+        Args:
+            design: The geometry and every operating condition of the contract.
+            meshes: Meshes in metres to predict on, by domain; where None, the geometry's own surface and a grid.
+            cells: About how many cells such a grid and surface have.
+
+        Returns:
+            Fields and QoIs in SI; ``provenance.extra["warnings"]`` says what to mind.
+
+        Raises:
+            ContractError: The design has no geometry, lacks a parameter, or has one in the wrong unit.
+            GeometryError: The geometry cannot be used.
+        """
+        geometry, values = self.check(design)
+        wanted = {
+            domain: meshes[domain].copy()
+            if meshes is not None and domain in meshes
+            else default_mesh(geometry.mesh, self.contract, domain, template=self.templates[domain], cells=cells)
+            for domain in (self.contract.fields if meshes is None else meshes)
+        }
+        unknown = set(wanted) - set(self.contract.fields)
+        if unknown:
+            raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; "
+                                f"this surrogate predicts {', '.join(self.contract.fields)}")  # fmt: skip
+        sites = {domain: mesh_sites(mesh, self._location(domain)) for domain, mesh in wanted.items()}
+        fields = self.fields(geometry.mesh, values, {domain: s.positions for domain, s in sites.items()})
+        for domain, mesh in wanted.items():
+            data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
+            for name, predicted in fields[domain].items():
+                data[name] = predicted
+        scalars = self.scalar_qoi(geometry.mesh, values)
+        qoi: dict[str, float] = {}
+        for name, spec in self.contract.qoi.items():
+            if name in scalars:
+                qoi[name] = scalars[name]
+            elif spec.definition is not None and (spec.definition.kind == "volume" or spec.definition.domain in sites):
+                where = sites.get(spec.definition.domain)
+                # The answer's surface is the geometry's own, whose normals point outward.
+                definition = spec.definition.model_copy(update={} if meshes is not None else {"normals": "outward"})
+                qoi[name] = measure(
+                    definition,
+                    fields.get(definition.domain, {}),
+                    weights=None if where is None else where.weights,
+                    normals=None if where is None else where.normals,
+                    volume=geometry.volume,
+                )
+        extra = {"warnings": [*geometry.warnings, *self.warnings(geometry.mesh, design)]}
+        return Case(
+            name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
+            design=design,
+            meshes=wanted,
+            qoi=qoi,
+            field_units={name: spec.unit for specs in self.contract.fields.values() for name, spec in specs.items()},
+            qoi_units={name: self.contract.qoi[name].unit for name in qoi},
+            provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity, extra=extra),
+        )
+
+    def check(self, design: Design) -> tuple[Geometry, dict[str, float]]:
+        """The design's geometry in metres and its parameters in SI, or an error that names what is wrong."""
+        if design.geometry is None:
+            raise ContractError("the design has no geometry; a surrogate needs a file such as part.stl")
+        values = self.contract.values(design)
+        unit = self.contract.length_unit if isinstance(design.geometry, Path) else "m"
+        return read_geometry(design.geometry, length_unit=unit), values
+
+    def fields(
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array], *, chunk: int = 16384
+    ) -> dict[str, dict[str, Array]]:
+        """Fields at any positions, in memory that does not grow with their number but for the answer itself.
+
+        Args:
+            geometry: Closed triangle surface, metres.
+            values: Operating conditions, SI.
+            positions: By domain, ``(n, 3)`` in metres.
+            chunk: Positions decoded at once.
+
+        Returns:
+            By domain and field, ``(n,)`` or ``(n, components)`` in SI.
+        """
+        scale = self.normalization
+        counts = self.record["sampling"]
+        on_surface, normals = geometry_input(geometry, self.contract, count=counts["geometry_points"], seed=_SEED)
+        inputs = Inputs(
+            geometry=_batch(scale.positions(on_surface)),
+            normals=_batch(normals),
+            parameters=_batch(scale.parameter_vector(values)),
+            points={
+                domain: _batch(scale.positions(
+                    anchors(geometry, self.contract, domain, count=counts["points"], seed=_SEED,
+                            template=self.templates[domain])))
+                for domain in self.contract.fields
+            },
+        )  # fmt: skip
+        device = next(self.network.parameters()).device
+        network: Any = self.network
+        answer: dict[str, dict[str, Array]] = {}
+        with torch.inference_mode():
+            cache = network.encode(inputs.to(device))
+            for domain, where in positions.items():
+                scores = [
+                    network.decode(cache, domain, _batch(scale.positions(where[start : start + chunk])).to(device))
+                    for start in range(0, len(where), chunk)
+                ]
+                together = torch.cat(scores, dim=1)[0].float().cpu().numpy()
+                answer[domain] = scale.decode(self.contract, domain, together, values)
+        return answer
+
+    def scalar_qoi(self, geometry: pv.PolyData, values: dict[str, float]) -> dict[str, float]:
+        """QoIs that do not follow from fields, regressed on the geometry's descriptors and operating conditions."""
+        if not self.scalars:
+            return {}
+        inputs = scalar_inputs(geometry, [values[name] for name in self.contract.operating])
+        return {name: float(fit.predict(inputs, seen)) for name, (fit, seen) in self.scalars.items()}
+
+    def warnings(self, geometry: pv.PolyData, design: Design) -> list[str]:
+        """One sentence for each input outside what the training cases had."""
+        sentences = self.contract.outside_range(design)
+        domain = self.record["training_domain"]
+        low, high = np.asarray(domain["extent_low"]), np.asarray(domain["extent_high"])
+        bounds = np.asarray(geometry.bounds).reshape(3, 2)
+        extent = bounds[:, 1] - bounds[:, 0]
+        slack = 0.02 * high
+        for axis, name in enumerate("xyz"):
+            if not low[axis] - slack[axis] <= extent[axis] <= high[axis] + slack[axis]:
+                sentences.append(
+                    f"the geometry is {extent[axis]:.4g} m long in {name}, training cases "
+                    f"{low[axis]:.4g} to {high[axis]:.4g} m"
+                )
+        return sentences
+
+    @property
+    def identity(self) -> str:
+        """Twelve digits of the hash of the data it was trained on."""
+        return str(self.record["data"]["fingerprint"])[:12]
+
+    def _location(self, domain: str) -> Any:
+        return "cell" if any(spec.location == "cell" for spec in self.contract.fields[domain].values()) else "point"
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str], *, licence: str = "unspecified") -> None:
+        """Write a directory from which the surrogate can be loaded anywhere.
+
+        Raises:
+            SurrogateError: Something else stands at ``path``.
+        """
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"template.{domain}": torch.from_numpy(points) for domain, points in self.templates.items()}
+        for name, (fit, seen) in self.scalars.items():
+            tensors |= {f"scalar.{name}.{key}": torch.from_numpy(np.asarray(v)) for key, v in fit.state().items()}
+            tensors[f"scalar.{name}.outputs"] = torch.from_numpy(seen)
+        record = dict(self.record)
+        documents = {
+            "contract": self.contract.model_dump(mode="json"),
+            "normalization": self.normalization.model_dump(mode="json"),
+            "network": {"model": self.model, "config": self.network.config},
+            "training_domain": record.pop("training_domain"),
+            "calibration": record.pop("calibration"),
+            "figures": record.pop("figures"),
+            "training": record,
+        }
+        write_surrogate(Path(path), tensors=tensors, documents=documents, licence=licence)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Surrogate:
+        """Read a saved surrogate.
+
+        Raises:
+            SurrogateError: Not a surrogate, damaged, or of a newer format version.
+        """
+        tensors, documents = read_surrogate(Path(path))
+        try:
+            contract = Contract.model_validate(documents["contract"])
+            network = build(documents["network"]["model"], documents["network"]["config"])
+            network.load_state_dict(_below(tensors, "network."))
+            scalars = {}
+            for name in {
+                key.removeprefix("scalar.").rpartition(".")[0] for key in tensors if key.startswith("scalar.")
+            }:
+                state = {key: value.numpy() for key, value in _below(tensors, f"scalar.{name}.").items()}
+                seen = state.pop("outputs")
+                scalars[name] = (KernelRegression.from_state(state), seen)
+            return cls(
+                contract,
+                Normalization.model_validate(documents["normalization"]),
+                network.to(device),
+                model=documents["network"]["model"],
+                templates={domain: value.numpy() for domain, value in _below(tensors, "template.").items()},
+                scalars=scalars,
+                record=documents["training"]
+                | {key: documents[key] for key in ("training_domain", "calibration", "figures")},
+            )
+        except (KeyError, TypeError, RuntimeError, ValidationError) as error:
+            raise SurrogateError(f"{path}: is not complete ({str(error).splitlines()[0]}); copy it again") from error
+
+
+def scalar_inputs(geometry: pv.PolyData, operating: list[float]) -> Array:
+    """What a scalar QoI is regressed on: the geometry's descriptors and the operating conditions, SI."""
+    return np.concatenate([describe_geometry(geometry), np.asarray(operating, dtype=np.float64)])
+
+
+def _batch(array: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[None]
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
