@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True)
 
 Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Where to write.")]  # noqa: UP045 (typer reads it)
@@ -50,7 +50,7 @@ def inspect(
     """Print what is in a folder or file, and everything that looks wrong."""
     from tramontane.dataset.audit import inspect_path, print_report
 
-    print_report(inspect_path(path), console)
+    print_report(inspect_path(path, console=console), console)
     if write_contract is not None:
         from tramontane.dataset.ingest import infer_contract
 
@@ -86,7 +86,7 @@ def verify(dataset: Annotated[Path, typer.Argument(help="A dataset's directory."
     store = Dataset.open(dataset)
     damaged = store.verify()
     for line in damaged:
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
     if damaged:
         raise DatasetError(
             f"{dataset}: {len(damaged)} arrays are damaged; restore the cases named above or ingest anew"
@@ -190,16 +190,16 @@ def predict(
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells)
     for warning in case.provenance.extra["warnings"]:
-        errors.print(f"Warning: {warning}", highlight=False, style="yellow")
+        errors.print(f"Warning: {warning}", highlight=False, markup=False, style="yellow")
     for name, value in case.qoi.items():
         unit = case.qoi_units[name]
-        console.print(f"{name} = {Quantity(from_si(value, unit), unit)}", highlight=False)
+        console.print(f"{name} = {Quantity(from_si(value, unit), unit)}", highlight=False, markup=False)
     if out is not None:
         for file in write_case_mesh(case, out):
-            console.print(f"Wrote {file}", highlight=False)
+            console.print(f"Wrote {file}", highlight=False, markup=False)
     if picture is not None:
         case.plot(off_screen=True, screenshot=str(picture))
-        console.print(f"Wrote {picture}", highlight=False)
+        console.print(f"Wrote {picture}", highlight=False, markup=False)
 
 
 def dataset_path(folder: Path) -> Path:
@@ -212,9 +212,9 @@ def describe(dataset: Any) -> None:
     """Say what was ingested, and what was assumed on the way."""
     contract = dataset.contract
     splits = ", ".join(f"{name} {len(cases)}" for name, cases in dataset.splits.items())
-    console.print(f"{dataset.path}: {len(dataset.names)} cases ({splits})", highlight=False)
+    console.print(f"{dataset.path}: {len(dataset.names)} cases ({splits})", highlight=False, markup=False)
     for name, spec in contract.parameters.items():
-        console.print(f"  parameter {name} [{spec.unit or '-'}], {spec.role}", highlight=False)
+        console.print(f"  parameter {name} [{spec.unit or '-'}], {spec.role}", highlight=False, markup=False)
     for domain, fields in contract.fields.items():
         for name, spec in fields.items():
             scale = " x ".join(f"{key}^{power:g}" for key, power in spec.scales_with.items())
@@ -222,10 +222,13 @@ def describe(dataset: Any) -> None:
                 f"  field {domain}/{name} [{spec.unit or '-'}], {spec.components} at {spec.location}s"
                 + (f", in proportion to {scale}" if scale else ""),
                 highlight=False,
+                markup=False,
             )
     for name, spec in contract.qoi.items():
         console.print(
-            f"  QoI {name} [{spec.unit or '-'}] = {spec.definition or 'not defined by fields'}", highlight=False
+            f"  QoI {name} [{spec.unit or '-'}] = {spec.definition or 'not defined by fields'}",
+            highlight=False,
+            markup=False,
         )
 
 
@@ -255,7 +258,11 @@ def main() -> None:
         app()
     except TramontaneError as error:
         errors.print(
-            f"Error: {' '.join(str(error).split())}", style="red", highlight=False, soft_wrap=True, markup=False
+            f"Error: {' '.join(str(error).split())}",
+            style="red",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
         sys.exit(2)
     except KeyboardInterrupt:

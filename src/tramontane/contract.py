@@ -13,7 +13,7 @@ from tramontane.case import Location
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition
-from tramontane.units import Quantity, dimension, from_si, si_factor, to_si
+from tramontane.units import Quantity, dimension, from_si, si_factor, si_unit, to_si
 
 Role = Literal["operating", "geometry"]
 
@@ -71,9 +71,16 @@ class DomainSpec(_Spec):
 
 
 class QoiSpec(_Spec):
-    """One output number: its SI unit, and how it follows from fields, where it does."""
+    """One output number.
+
+    Attributes:
+        unit: Its SI unit.
+        scales_with: As for a field.
+        definition: How it follows from fields; None where it does not.
+    """
 
     unit: str = ""
+    scales_with: dict[str, float] = Field(default_factory=dict)
     definition: QoiDefinition | None = None
 
 
@@ -146,6 +153,18 @@ class Contract(_Spec):
                     + f" by {100 * excess:.0f} % of the range"
                 )
         return sentences
+
+    def in_si(self) -> Contract:
+        """The contract of the same data once it is in SI: fields and QoIs in their SI units."""
+        return self.model_copy(
+            update={
+                "fields": {
+                    domain: {name: spec.model_copy(update={"unit": si_unit(spec.unit)}) for name, spec in specs.items()}
+                    for domain, specs in self.fields.items()
+                },
+                "qoi": {name: spec.model_copy(update={"unit": si_unit(spec.unit)}) for name, spec in self.qoi.items()},
+            }
+        )
 
     # -- comparison ------------------------------------------------------------------------------------------------
 

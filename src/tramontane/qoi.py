@@ -78,6 +78,8 @@ def measure(
             raise ValueError("a volume QoI needs the geometry's volume")
         return definition.factor * volume
     values = np.asarray(fields[definition.field], dtype=np.float64)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
     if definition.kind == "force":
         if weights is None or normals is None:
             raise ValueError("a force QoI needs areas and normals")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
+
 from tramontane.dataset.sampling import sample_surface
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
-from tramontane.dataset.mesh_arrays import Sites, mesh_sites
-from tramontane.formats.geometry import inside
 
 from tramontane.case import Case, Location
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
+from tramontane.dataset.mesh_arrays import Sites, mesh_sites
 from tramontane.errors import ContractError
+from tramontane.formats.geometry import inside
 from tramontane.qoi import QoiDefinition, measure
 from tramontane.units import Quantity, dimension, si_unit, to_si
 
@@ -95,12 +95,25 @@ class ContractInference:
             domains={domain: self._domain(domain) for domain in self._fields},
             fields={
                 domain: {
-                    name: spec.model_copy(update={"scales_with": self._scales(domain, name, parameters)})
+                    name: spec.model_copy(
+                        update={
+                            "scales_with": self._scales(
+                                [seen.rms.get((domain, name), 0.0) for seen in self._seen], parameters
+                            )
+                        }
+                    )
                     for name, spec in specs.items()
                 }
                 for domain, specs in self._fields.items()
             },
-            qoi={name: self._qoi(name) for name in self._seen[0].qoi},
+            qoi={
+                name: self._qoi(name).model_copy(
+                    update={
+                        "scales_with": self._scales([abs(seen.qoi.get(name, 0.0)) for seen in self._seen], parameters)
+                    }
+                )
+                for name in self._seen[0].qoi
+            },
         )
 
     def _parameters(self) -> dict[str, ParameterSpec]:
@@ -120,7 +133,7 @@ class ContractInference:
         planes: dict[str, list[float | None]] = {"low": [None] * 3, "high": [None] * 3}
         for axis, (end, key) in product(range(3), enumerate(("low", "high"))):
             values = bounds[:, axis, end]
-            if np.ptp(values) > 1e-4 * extent or not geometry:
+            if np.ptp(values) > 1e-3 * extent or not geometry:
                 continue
             reach = np.array([g[axis, end] for g in geometry])
             beyond = (reach < values.min() - 1e-3 * extent) if end == 0 else (reach > values.max() + 1e-3 * extent)
@@ -129,32 +142,37 @@ class ContractInference:
                 planes[key][axis] = 0.0 if abs(values.mean()) < 1e-5 * extent else float(values.mean())
         return DomainSpec(side=side, low=tuple(planes["low"]), high=tuple(planes["high"]))
 
-    def _scales(self, domain: str, name: str, parameters: dict[str, ParameterSpec]) -> dict[str, float]:
-        """Exponents of the operating conditions in a power law for the field's root mean square, where they are clear.
+    def _scales(self, sizes: list[float], parameters: dict[str, ParameterSpec]) -> dict[str, float]:
+        """Exponents of the operating conditions in a power law for the size of a quantity, where they are clear.
 
         The geometry's parameters stand in the same regression, so that their effect is not taken for an operating one.
         """
         positive = [key for key, spec in parameters.items() if spec.low > 0 and spec.high > 1.1 * spec.low]
         operating = [key for key in positive if parameters[key].role == "operating"]
         others = [key for key in positive if key not in operating]
-        full = [seen for seen in self._seen if seen.rms.get((domain, name), 0.0) > 0
-                and all(key in seen.parameters for key in positive)]  # fmt: skip
+        full = [
+            (seen, size)
+            for seen, size in zip(self._seen, sizes, strict=True)
+            if size > 0 and all(key in seen.parameters for key in positive)
+        ]
         if not operating or len(full) < 2 * len(operating) + 4:
             return {}
         keys = operating + (others if len(full) >= 2 * len(positive) + 4 else [])
-        table = np.array([[math.log(_si(seen.parameters[key], parameters[key].unit, key)) for key in keys]
-                          for seen in full])  # fmt: skip
+        table = np.array(
+            [[math.log(_si(seen.parameters[key], parameters[key].unit, key)) for key in keys] for seen, _ in full]
+        )
         table = np.column_stack([table - table.mean(0), np.ones(len(table))])
-        target = np.log([seen.rms[domain, name] for seen in full])
+        target = np.log([size for _, size in full])
         solution, *_ = np.linalg.lstsq(table, target, rcond=None)
         spread = float(np.std(target - table @ solution)) * math.sqrt(len(full) / (len(full) - len(solution)))
         error = spread * np.sqrt(np.diag(np.linalg.inv(table.T @ table)))
         exponents = {}
         for index, key in enumerate(operating):
-            rounded = round(2 * float(solution[index])) / 2
-            near = abs(solution[index] - rounded) < max(0.05, min(2 * error[index], 0.2))
-            if rounded and near and error[index] < 0.2:
-                exponents[key] = rounded
+            # Most laws of similarity have whole exponents, some half ones; what is left is for the model to learn.
+            found, whole, half = float(solution[index]), round(solution[index]), round(2 * solution[index]) / 2
+            if error[index] < 0.15:
+                chosen = half if abs(found - half) < 0.1 else whole if abs(found - whole) < 0.3 else 0
+                exponents |= {key: float(chosen)} if chosen else {}
         return exponents
 
     def _qoi(self, name: str) -> QoiSpec:

@@ -10,16 +10,16 @@ from pathlib import Path
 import pyvista as pv
 from rich.console import Console
 from rich.progress import track
-from tramontane.dataset.audit import audit
-from tramontane.dataset.splits import make_splits
-from tramontane.dataset.store import Dataset
-from tramontane.formats.folder import find_cases, read_case, read_table
-from tramontane.formats.geometry import read_geometry
 
 from tramontane.case import Case
 from tramontane.contract import Contract
+from tramontane.dataset.audit import audit
 from tramontane.dataset.inference import ContractInference
+from tramontane.dataset.splits import make_splits
+from tramontane.dataset.store import Dataset
 from tramontane.errors import DatasetError
+from tramontane.formats.folder import find_cases, read_case, read_table
+from tramontane.formats.geometry import read_geometry
 
 CONTRACT_FILE = "contract.toml"
 
@@ -77,7 +77,7 @@ def ingest(
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        dataset = Dataset.create(partial, contract)
+        dataset = Dataset.create(partial, contract.in_si())
         for case in cases("writing"):
             dataset.add(case, case_geometry(case, length_unit))
         count = len(dataset.names)

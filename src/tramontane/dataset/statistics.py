@@ -45,4 +45,6 @@ class Moments:
     def statistics(self) -> FieldStatistics:
         """What was seen so far."""
         deviation = np.sqrt(self.squares / max(self.count, 1))
-        return FieldStatistics(self.count, np.asarray(self.mean), deviation, np.asarray(self.low), np.asarray(self.high))
+        return FieldStatistics(
+            self.count, np.asarray(self.mean), deviation, np.asarray(self.low), np.asarray(self.high)
+        )

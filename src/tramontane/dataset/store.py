@@ -210,7 +210,9 @@ class Dataset:
         """Statistics of each field over the cases of one split, streamed window by window."""
         if split not in self.splits:
             raise DatasetError(f"{self.path}: has no split {split!r}; it has {', '.join(self.splits) or 'none'}")
-        moments: dict[str, dict[str, Moments]] = {d: {f: Moments() for f in fs} for d, fs in self.contract.fields.items()}
+        moments: dict[str, dict[str, Moments]] = {
+            d: {f: Moments() for f in fs} for d, fs in self.contract.fields.items()
+        }
         for name in self.splits[split]:
             for domain, fields in moments.items():
                 for start in range(0, self.size(name, domain), _CHUNK_ROWS):
@@ -439,7 +441,9 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DatasetError(f"{path}: is no dataset ({MANIFEST} is missing); make one with `tramontane ingest`") from None
+        raise DatasetError(
+            f"{path}: is no dataset ({MANIFEST} is missing); make one with `tramontane ingest`"
+        ) from None
     except (OSError, ValueError) as error:
         raise DatasetError(f"{file}: cannot be read ({error}); restore it or ingest the cases again") from error
     if not isinstance(manifest, dict) or manifest.get("format") != "tramontane dataset":

@@ -49,12 +49,15 @@ class Nulls:
         return np.stack([np.full(count, 1 / count), nearest, regression.weights(self._parameters(name))])
 
     def qoi(self, names: Sequence[str]) -> dict[str, Array]:
-        """By QoI, predictions ``(nulls, len(names))`` in SI."""
-        answer = {}
-        for qoi in self.dataset.contract.qoi:
-            seen = np.array([[self.dataset.qoi(name)[qoi]] for name in self.train])
+        """By QoI, predictions ``(nulls, len(names))`` in SI, from the training cases' QoIs."""
+        dataset, answer = self.dataset, {}
+        for qoi, spec in dataset.contract.qoi.items():
+            scale = {name: operating_scale(spec, dataset.parameters(name)) for name in [*self.train, *names]}
+            seen = np.array([[dataset.qoi(name)[qoi] / scale[name]] for name in self.train])
             regression = KernelRegression(self._inputs, seen)
-            answer[qoi] = np.stack([self.weights(name, regression) @ seen[:, 0] for name in names], axis=1)
+            answer[qoi] = np.stack(
+                [scale[name] * (self.weights(name, regression) @ seen[:, 0]) for name in names], axis=1
+            )
         return answer
 
     def fields(self, names: Sequence[str], domain: str) -> dict[str, dict[str, Array]]:

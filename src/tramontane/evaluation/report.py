@@ -33,11 +33,16 @@ class FieldFigures(BaseModel):
 
 
 class QoiFigures(BaseModel):
-    """Errors of one QoI over the cases: mean of ``|predicted - truth| / |truth|``, and R2."""
+    """Errors of one QoI over the cases.
+
+    ``relative`` is the mean absolute error over the mean magnitude, ``mean_of_cases`` the mean of each case's own
+    relative error, which one case near zero can make meaningless.
+    """
 
     unit: str
     how: str
     relative: float
+    mean_of_cases: float
     mean_absolute: float
     r2: float | None
     nulls: dict[str, float]
@@ -65,7 +70,7 @@ class Report(BaseModel):
         table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
         heads = ("field", "mean", "median", "worst", "worst case", "MAE", *(f"null: {name}" for name in NULLS))
         for head in heads:
-            table.add_column(head, justify="left" if head in ("field", "worst case") else "right")
+            table.add_column(head, justify="left" if head in ("field", "worst case") else "right", no_wrap=True)
         for name, f in self.fields.items():
             shares = [f"{100 * value:.1f}" for value in (f.relative_l2, f.median, f.worst)]
             nulls = [f"{100 * f.nulls[null]:.1f}" for null in NULLS]
@@ -73,14 +78,16 @@ class Report(BaseModel):
         console.print(table)
         if not self.qoi:
             return
-        table = Table(title="QoIs: mean relative error in percent (R2)", title_justify="left")
-        for head in ("QoI", "model", "MAE", *(f"null: {name}" for name in NULLS), "predicted as"):
-            table.add_column(head, justify="left" if head in ("QoI", "predicted as") else "right")
+        table = Table(title="QoIs: mean error over mean magnitude, in percent (R2)", title_justify="left")
+        for head in ("QoI", "model", "MAE", *(f"null: {name}" for name in NULLS)):
+            table.add_column(head, justify="left" if head == "QoI" else "right", no_wrap=True)
         for name, q in self.qoi.items():
             nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in NULLS]
             error = str(Quantity(float(f"{q.mean_absolute:.3g}"), q.unit))
-            table.add_row(name, _share(q.relative, q.r2), error, *nulls, q.how)
+            table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
+        for name, q in self.qoi.items():
+            console.print(f"{name} is predicted as {q.how}", highlight=False)
 
 
 def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None) -> Report:
@@ -192,7 +199,7 @@ def _field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, fl
 
 def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any) -> QoiFigures:
     def relative(values: Any) -> float:
-        return float(np.mean(np.abs(values - truth) / np.maximum(np.abs(truth), 1e-300)))
+        return mean_absolute(values, truth) / max(float(np.abs(truth).mean()), 1e-300)
 
     def determination(values: Any) -> float | None:
         value = r2(values, truth)
@@ -202,6 +209,7 @@ def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any) ->
         unit=unit,
         how=how,
         relative=relative(predicted),
+        mean_of_cases=float(np.mean(np.abs(predicted - truth) / np.maximum(np.abs(truth), 1e-300))),
         mean_absolute=mean_absolute(predicted, truth),
         r2=determination(predicted),
         nulls={null: relative(row) for null, row in zip(NULLS, nulls, strict=True)},

@@ -31,7 +31,9 @@ def read_step(path: Path) -> pv.PolyData:
     except GeometryError:
         raise
     except Exception as error:  # Open CASCADE's errors reach Python as bare exceptions
-        raise GeometryError(f"{path}: cannot be read as STEP ({str(error).splitlines()[0]}); export it again") from error
+        raise GeometryError(
+            f"{path}: cannot be read as STEP ({str(error).splitlines()[0]}); export it again"
+        ) from error
     points = triangles.reshape(-1, 3) * _METRES_PER_STEP_UNIT
     return pv.PolyData.from_regular_faces(points, np.arange(len(points)).reshape(-1, 3)).clean()
 

@@ -22,8 +22,11 @@ from tramontane.surrogate.places import fit_template
 from tramontane.surrogate.surrogate import Surrogate, scalar_inputs
 from tramontane.training import Normalization, Precision, Run, Sampler, Validation, channel_count, channel_slices, train
 from tramontane.training.loop import FieldError
+from tramontane.training.normalization import operating_scale
 
 MODEL = "ab-upt"
+# Sizes that a few hundred CPU minutes can train; the classes keep their papers' sizes as defaults.
+_SMALL = {"ab-upt": {"dim": 96, "decoder_depth": 1}}
 
 
 def fit(
@@ -93,6 +96,7 @@ def fit(
             "domains": {domain: channel_count(contract, domain) for domain in contract.fields},
             "n_parameters": len(contract.operating),
         }
+        | _SMALL.get(model, {})
         | (config or {}),
     )
     settings: dict[str, Any] = {
@@ -184,7 +188,8 @@ def fit_scalars(dataset: Dataset, names: Sequence[str]) -> dict[str, tuple[Kerne
     ])  # fmt: skip
     fits = {}
     for qoi in undefined:
-        seen = np.array([[dataset.qoi(name)[qoi]] for name in names])
+        spec = dataset.contract.qoi[qoi]
+        seen = np.array([[dataset.qoi(name)[qoi] / operating_scale(spec, dataset.parameters(name))] for name in names])
         fits[qoi] = (KernelRegression(inputs, seen), seen[:, 0])
     return fits
 

@@ -27,6 +27,7 @@ from tramontane.qoi import measure
 from tramontane.surrogate.files import read_surrogate, write_surrogate
 from tramontane.surrogate.places import anchors, default_mesh
 from tramontane.training import Normalization
+from tramontane.training.normalization import operating_scale
 from tramontane.training.sampler import geometry_input
 
 Array = NDArray[np.floating[Any]]
@@ -178,7 +179,10 @@ class Surrogate:
         if not self.scalars:
             return {}
         inputs = scalar_inputs(geometry, [values[name] for name in self.contract.operating])
-        return {name: float(fit.predict(inputs, seen)) for name, (fit, seen) in self.scalars.items()}
+        return {
+            name: float(fit.predict(inputs, seen)) * operating_scale(self.contract.qoi[name], values)
+            for name, (fit, seen) in self.scalars.items()
+        }
 
     def warnings(self, geometry: pv.PolyData, design: Design) -> list[str]:
         """One sentence for each input outside what the training cases had."""

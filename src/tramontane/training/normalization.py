@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from tramontane.contract import Contract, FieldSpec
+from tramontane.contract import Contract, FieldSpec, QoiSpec
 from tramontane.dataset import Dataset
 
 Array = NDArray[np.floating[Any]]
@@ -118,8 +118,8 @@ class Normalization(BaseModel):
         return fields
 
 
-def operating_scale(spec: FieldSpec, parameters: dict[str, float]) -> float:
-    """Product of the operating conditions to which a field is proportional, SI; 1 where there are none."""
+def operating_scale(spec: FieldSpec | QoiSpec, parameters: dict[str, float]) -> float:
+    """Product of the operating conditions to which a quantity is proportional, SI; 1 where there are none."""
     return math.prod(abs(parameters[key]) ** exponent for key, exponent in spec.scales_with.items()) or 1.0
 
 

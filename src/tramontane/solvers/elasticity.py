@@ -1,0 +1,183 @@
+"""Linear elasticity of a solid on a tetrahedral mesh: the one solve behind every mechanical simulator and its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ngsolve as ng
+import numpy as np
+from numpy.typing import NDArray
+
+from tramontane.errors import SolverError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Material:
+    """An isotropic linear-elastic solid.
+
+    Attributes:
+        young: Young's modulus, Pa.
+        poisson: Poisson's ratio.
+        density: kg/m3.
+    """
+
+    young: float
+    poisson: float
+    density: float
+
+
+STEEL = Material(young=210e9, poisson=0.3, density=7850.0)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """An equilibrium.
+
+    Attributes:
+        mesh: The ``ngsolve.Mesh`` in metres.
+        displacement: A ``GridFunction``, m.
+        stress: The Cauchy stress of every element as a 3 x 3 coefficient function, Pa.
+        reaction: Force of the supports on the body in x, y, z, N.
+    """
+
+    mesh: Any
+    displacement: Any
+    stress: Any
+    reaction: tuple[float, float, float]
+
+
+def solve(
+    mesh: Any,
+    material: Material,
+    *,
+    traction: Mapping[str, Sequence[float]],
+    fixed: tuple[str, str, str] = ("", "", ""),
+    bedding: Mapping[str, float] | None = None,
+    order: int = 2,
+) -> Solution:
+    """Displacement of a loaded solid: the minimum of its potential energy over continuous piecewise polynomials.
+
+    Args:
+        mesh: An ``ngsolve.Mesh`` in metres, curved to ``order``.
+        material: Of the whole body.
+        traction: Force per area (N/m2, 3 components) on named boundaries.
+        fixed: Boundaries (names joined by ``|``) where the displacement in x, in y and in z is zero.
+        bedding: Stiffness (N/m3) of springs to the ground on named boundaries (Winkler's foundation).
+        order: Polynomial order of the displacement.
+
+    Raises:
+        SolverError: The supports leave the body free to move, or the equations could not be solved.
+    """
+    bedding = bedding or {}
+    space = ng.VectorH1(mesh, order=order, dirichletx=fixed[0], dirichlety=fixed[1], dirichletz=fixed[2])
+    u, v = space.TnT()
+    matrix = ng.BilinearForm(space, symmetric=True)
+    matrix += ng.InnerProduct(_stress(u, material), ng.Sym(ng.Grad(v))) * ng.dx
+    for boundary, stiffness in bedding.items():
+        matrix += stiffness * u * v * ng.ds(boundary)
+    load = ng.LinearForm(space)
+    for boundary, force_per_area in traction.items():
+        load += ng.CF(tuple(force_per_area)) * v * ng.ds(boundary)
+    matrix.Assemble()
+    load.Assemble()
+    displacement = ng.GridFunction(space)
+    # Cholesky is right for this matrix, which is positive definite once the supports hold the body.
+    try:
+        inverse = matrix.mat.Inverse(space.FreeDofs(), inverse="sparsecholesky")
+    except ng.NgException as error:
+        raise SolverError(
+            f"elasticity: the stiffness matrix cannot be factored ({error}); check the supports"
+        ) from error
+    displacement.vec.data = inverse * load.vec
+    residual = load.vec.CreateVector()
+    residual.data = matrix.mat * displacement.vec - load.vec
+    free = np.array(list(space.FreeDofs()), dtype=bool)
+    unbalanced = np.linalg.norm(residual.FV().NumPy()[free])
+    if not unbalanced <= 1e-6 * load.vec.Norm():
+        raise SolverError("elasticity: the equations were not solved; the supports leave the body free to move")
+    reaction = [0.0, 0.0, 0.0]
+    for axis in range(3):
+        # The functions of the vertices add up to one, so their residuals add up to the force of what is fixed.
+        dofs = np.arange(space.Range(axis).start, space.Range(axis).start + mesh.nv)
+        reaction[axis] = float(residual.FV().NumPy()[dofs].sum())
+        for boundary, stiffness in bedding.items():
+            region = mesh.Boundaries(boundary)
+            reaction[axis] -= float(ng.Integrate(stiffness * displacement[axis], mesh, ng.BND, definedon=region))
+    return Solution(mesh, displacement, _stress(displacement, material), (reaction[0], reaction[1], reaction[2]))
+
+
+def _stress(displacement: Any, material: Material) -> Any:
+    """Hooke's law: ``2 mu eps + lambda tr(eps) I``."""
+    mu = material.young / (2 * (1 + material.poisson))
+    lame = material.young * material.poisson / ((1 + material.poisson) * (1 - 2 * material.poisson))
+    strain = ng.Sym(ng.Grad(displacement))
+    return 2 * mu * strain + lame * ng.Trace(strain) * ng.Id(3)
+
+
+def vertex_displacement(solution: Solution) -> Array:
+    """Displacement ``(vertices, 3)`` at the mesh's vertices, m."""
+    parts = [component.vec.FV().NumPy()[: solution.mesh.nv] for component in solution.displacement.components]
+    return np.stack(parts, axis=1).astype(np.float64)
+
+
+def vertex_stress(solution: Solution) -> Array:
+    """Stress ``(vertices, 6)`` in the order xx, yy, zz, xy, yz, xz at the mesh's vertices, Pa.
+
+    Each element's stress is projected onto linear functions (L2) and averaged over the elements that share a vertex.
+    """
+    s = solution.stress
+    smooth = ng.GridFunction(ng.H1(solution.mesh, order=1, dim=6))
+    smooth.Set(ng.CF((s[0, 0], s[1, 1], s[2, 2], s[0, 1], s[1, 2], s[0, 2])))
+    return smooth.vec.FV().NumPy().reshape(-1, 6)[: solution.mesh.nv].astype(np.float64)
+
+
+def von_mises(stress: Array) -> Array:
+    """Von Mises' equivalent ``(n,)`` of stresses ``(n, 6)`` in the order xx, yy, zz, xy, yz, xz."""
+    xx, yy, zz, xy, yz, xz = stress.T
+    normal = 0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2)
+    return np.sqrt(normal + 3.0 * (xy**2 + yz**2 + xz**2))
+
+
+def tetrahedra(mesh: Any) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+    """Vertices and connectivity of a mesh.
+
+    Returns:
+        Points ``(n, 3)`` in metres, tetrahedra ``(cells, 4)`` of positive volume, and the triangles ``(faces, 3)`` of
+        the surface, oriented outward.
+    """
+    points = np.array([tuple(vertex.point) for vertex in mesh.vertices], dtype=np.float64)
+    cells = mesh.ngmesh.Elements3D().NumPy()["nodes"][:, :4].astype(np.int64) - 1
+    faces = mesh.ngmesh.Elements2D().NumPy()["nodes"][:, :3].astype(np.int64) - 1
+    corner = points[cells]
+    if np.linalg.det(corner[:, 1:] - corner[:, :1]).sum() < 0:  # netgen and VTK number corners in opposite senses
+        cells = cells[:, [0, 2, 1, 3]]
+    a, b, c = points[faces].transpose(1, 0, 2)
+    if np.einsum("ij,ij->", a, np.cross(b, c)) < 0:
+        faces = faces[:, ::-1]
+    return points, cells, np.ascontiguousarray(faces)
+
+
+def refined_surface(mesh: Any) -> tuple[Array, NDArray[np.int64]]:
+    """The CAD surface, closed: each surface triangle in four, the new points lying on the CAD surface.
+
+    Returns:
+        Points ``(n, 3)`` in metres and triangles ``(faces, 3)``, oriented outward.
+    """
+    quadratic = mesh.ngmesh.Copy()
+    quadratic.SecondOrder()
+    nodes = quadratic.Elements2D().NumPy()["nodes"][:, :6].astype(np.int64) - 1
+    points = quadratic.Coordinates().astype(np.float64)
+    a, b, c, bc, ac, ab = nodes.T
+    triangles = np.concatenate(
+        [np.stack(corner, 1) for corner in ((a, ab, ac), (b, bc, ab), (c, ac, bc), (ab, bc, ac))]
+    )
+    used, inverse = np.unique(triangles, return_inverse=True)
+    points, triangles = points[used], inverse.reshape(-1, 3).astype(np.int64)
+    x, y, z = points[triangles].transpose(1, 0, 2)
+    return points, triangles if np.einsum("ij,ij->", x, np.cross(y, z)) > 0 else np.ascontiguousarray(
+        triangles[:, ::-1]
+    )
