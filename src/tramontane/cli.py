@@ -38,8 +38,8 @@ def generate(
     """Sample a design space and run an embedded solver on every design; run again to resume."""
     from tramontane.studies import generate as run
 
-    result = run(simulator, n, seed, out or Path("data") / simulator, workers=workers)
-    console.print(str(result))
+    result = run(simulator, n, seed, out or Path("data") / simulator, workers=workers, console=console)
+    console.print(str(result), highlight=False, markup=False)
 
 
 @app.command()

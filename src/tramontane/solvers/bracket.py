@@ -21,8 +21,8 @@ from tramontane.design import Design
 from tramontane.errors import SolverError
 from tramontane.qoi import QoiDefinition
 from tramontane.solvers import elasticity
+from tramontane.solvers.common import refined_surface, stated_design, tetrahedra
 from tramontane.solvers.elasticity import STEEL
-from tramontane.units import Quantity, from_si
 
 BOLT_STIFFNESS = 2e13
 """N/m3: what holds the wall of a bolt hole gives way like 10 mm of steel."""
@@ -73,11 +73,7 @@ class Bracket:
     upright's hole in the direction -x, spread evenly. Steel, small deflections.
 
     Args:
-        refinement: Divides every mesh size; 1 gives about 7,000 second-order tetrahedra.
-
-    Examples:
-        >>> bracket = Bracket()
-        >>> case = bracket.simulate(design)
+        refinement: Divides every mesh size; 1 gives about 8,000 second-order tetrahedra.
     """
 
     def __init__(self, *, refinement: float = 1.0) -> None:
@@ -97,26 +93,23 @@ class Bracket:
         """
         values = CONTRACT.values(design.with_geometry(None))
         load = values["load"]
-        shape = build(_Dimensions(**{name: value for name, value in values.items() if name != "load"}))
+        shape = build(Dimensions(**{name: value for name, value in values.items() if name != "load"}))
         mesh = _mesh(shape, values["fillet_radius"], self.refinement)
         hole = ng.Integrate(ng.CF(1.0), mesh, ng.BND, definedon=mesh.Boundaries("pulled"))
         solution = elasticity.solve(
             mesh, STEEL, traction={"pulled": (-load / hole, 0.0, 0.0)}, bedding={"bolt": BOLT_STIFFNESS}
         )
-        points, cells, faces = elasticity.tetrahedra(mesh)
+        points, cells, faces = tetrahedra(mesh)
         stress = elasticity.vertex_stress(solution)
         fields = {
             "displacement": elasticity.vertex_displacement(solution),
             "stress": stress,
             "von_mises": elasticity.von_mises(stress),
         }
-        geometry = pv.PolyData.from_regular_faces(*elasticity.refined_surface(mesh))
-        given = {
-            name: Quantity(from_si(values[name], spec.unit), spec.unit) for name, spec in CONTRACT.parameters.items()
-        }
+        geometry = pv.PolyData.from_regular_faces(*refined_surface(mesh))
         return Case(
             name="bracket",
-            design=Design(geometry, **given),
+            design=stated_design(geometry, CONTRACT, values),
             meshes=_meshes(points, cells, faces, fields),
             qoi={
                 "max_von_mises": float(fields["von_mises"].max()),
@@ -133,7 +126,9 @@ class Bracket:
         )
 
 
-class _Dimensions(NamedTuple):
+class Dimensions(NamedTuple):
+    """Of a bracket, in metres and radian, named as in the contract."""
+
     base_length: float
     width: float
     height: float
@@ -145,7 +140,7 @@ class _Dimensions(NamedTuple):
     rib_thickness: float
 
 
-def _check(d: _Dimensions) -> None:
+def _check(d: Dimensions) -> None:
     """Say why a bracket cannot be built; lengths in millimetres."""
     if not math.radians(30) <= d.upright_angle <= math.radians(150):
         raise SolverError(f"upright_angle is {math.degrees(d.upright_angle):.4g} deg; give one of 30 to 150 deg")
@@ -168,14 +163,14 @@ def _check(d: _Dimensions) -> None:
             raise SolverError(f"{name} is {value:.4g} mm and must be at least {least:.4g} mm: {why}")
 
 
-def build(dimensions: _Dimensions) -> Any:
+def build(dimensions: Dimensions) -> Any:
     """The bracket as an Open CASCADE solid in metres, its faces named ``bolt``, ``pulled``, ``toe`` where they matter.
 
     Raises:
         SolverError: The dimensions contradict each other, or Open CASCADE cannot build the shape.
     """
     # Open CASCADE's tolerances are made for millimetres.
-    d = _Dimensions(*(v if n == "upright_angle" else v / _MM for n, v in dimensions._asdict().items()))
+    d = Dimensions(*(v if n == "upright_angle" else v / _MM for n, v in dimensions._asdict().items()))
     _check(d)
     try:
         solid = _drilled(occ.Fuse([_plates(d), *_rib(d)]).UnifySameDomain(), d)
@@ -188,17 +183,17 @@ def build(dimensions: _Dimensions) -> Any:
     return solid.Scale(occ.Pnt(0, 0, 0), _MM)
 
 
-def _bend(d: _Dimensions) -> float:
+def _bend(d: Dimensions) -> float:
     """Distance from the corner of the outer faces to where the bend begins, on either plate."""
     return (d.fillet_radius + d.thickness) / math.tan(d.upright_angle / 2)
 
 
-def _bisector(d: _Dimensions) -> NDArray[np.float64]:
+def _bisector(d: Dimensions) -> NDArray[np.float64]:
     """Unit vector (x, z) from the corner of the outer faces along the plane in which base and upright mirror."""
     return np.array([math.cos(d.upright_angle / 2), math.sin(d.upright_angle / 2)])
 
 
-def _mirrored(point: NDArray[np.float64], d: _Dimensions) -> NDArray[np.float64]:
+def _mirrored(point: NDArray[np.float64], d: Dimensions) -> NDArray[np.float64]:
     return 2 * (point @ _bisector(d)) * _bisector(d) - point
 
 
@@ -226,7 +221,7 @@ def _across(profile: Any, width: float) -> Any:
     return profile.Extrude(width * occ.Vec(0, 1, 0)).Move((0, -width / 2, 0))
 
 
-def _plates(d: _Dimensions) -> Any:
+def _plates(d: Dimensions) -> Any:
     """Base, upright and the bend between them, without holes."""
     bend, centre = _bend(d), np.array([_bend(d), d.thickness + d.fillet_radius])
     outer, inner = np.array([bend, 0.0]), np.array([bend, d.thickness])
@@ -241,7 +236,7 @@ def _plates(d: _Dimensions) -> Any:
     return _across(profile, d.width)
 
 
-def _rib(d: _Dimensions) -> list[Any]:
+def _rib(d: Dimensions) -> list[Any]:
     """The rib's parts: a web, and around its root a fillet of half the bend's radius, swept along base, bend and
     upright and revolved around both feet. Each touches the plates tangentially, so no re-entrant edge is left."""
     weld, half = d.fillet_radius / 2, d.rib_thickness / 2
@@ -288,7 +283,7 @@ def _rib(d: _Dimensions) -> list[Any]:
     return [_across(web, d.rib_thickness), swept, straight, toe, straight.Mirror(plane), toe.Mirror(plane)]
 
 
-def _drilled(solid: Any, d: _Dimensions) -> Any:
+def _drilled(solid: Any, d: Dimensions) -> Any:
     """Two rows of bolt holes in the base and the pulled hole in the upright."""
     bolts = [
         occ.Cylinder(occ.Pnt(x, y, -1), occ.Z, d.hole_radius, d.thickness + 2)

@@ -1,4 +1,4 @@
-"""Linear elasticity of a solid on a tetrahedral mesh: the one solve behind every mechanical simulator and its checks."""
+"""Linear elasticity of a solid on a tetrahedral mesh: one solve for every mechanical simulator and for its checks."""
 
 from __future__ import annotations
 
@@ -132,52 +132,13 @@ def vertex_stress(solution: Solution) -> Array:
     s = solution.stress
     smooth = ng.GridFunction(ng.H1(solution.mesh, order=1, dim=6))
     smooth.Set(ng.CF((s[0, 0], s[1, 1], s[2, 2], s[0, 1], s[1, 2], s[0, 2])))
-    return smooth.vec.FV().NumPy().reshape(-1, 6)[: solution.mesh.nv].astype(np.float64)
+    values: Array = smooth.vec.FV().NumPy().reshape(-1, 6)[: solution.mesh.nv].astype(np.float64)
+    return values
 
 
 def von_mises(stress: Array) -> Array:
     """Von Mises' equivalent ``(n,)`` of stresses ``(n, 6)`` in the order xx, yy, zz, xy, yz, xz."""
     xx, yy, zz, xy, yz, xz = stress.T
     normal = 0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2)
-    return np.sqrt(normal + 3.0 * (xy**2 + yz**2 + xz**2))
-
-
-def tetrahedra(mesh: Any) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
-    """Vertices and connectivity of a mesh.
-
-    Returns:
-        Points ``(n, 3)`` in metres, tetrahedra ``(cells, 4)`` of positive volume, and the triangles ``(faces, 3)`` of
-        the surface, oriented outward.
-    """
-    points = np.array([tuple(vertex.point) for vertex in mesh.vertices], dtype=np.float64)
-    cells = mesh.ngmesh.Elements3D().NumPy()["nodes"][:, :4].astype(np.int64) - 1
-    faces = mesh.ngmesh.Elements2D().NumPy()["nodes"][:, :3].astype(np.int64) - 1
-    corner = points[cells]
-    if np.linalg.det(corner[:, 1:] - corner[:, :1]).sum() < 0:  # netgen and VTK number corners in opposite senses
-        cells = cells[:, [0, 2, 1, 3]]
-    a, b, c = points[faces].transpose(1, 0, 2)
-    if np.einsum("ij,ij->", a, np.cross(b, c)) < 0:
-        faces = faces[:, ::-1]
-    return points, cells, np.ascontiguousarray(faces)
-
-
-def refined_surface(mesh: Any) -> tuple[Array, NDArray[np.int64]]:
-    """The CAD surface, closed: each surface triangle in four, the new points lying on the CAD surface.
-
-    Returns:
-        Points ``(n, 3)`` in metres and triangles ``(faces, 3)``, oriented outward.
-    """
-    quadratic = mesh.ngmesh.Copy()
-    quadratic.SecondOrder()
-    nodes = quadratic.Elements2D().NumPy()["nodes"][:, :6].astype(np.int64) - 1
-    points = quadratic.Coordinates().astype(np.float64)
-    a, b, c, bc, ac, ab = nodes.T
-    triangles = np.concatenate(
-        [np.stack(corner, 1) for corner in ((a, ab, ac), (b, bc, ab), (c, ac, bc), (ab, bc, ac))]
-    )
-    used, inverse = np.unique(triangles, return_inverse=True)
-    points, triangles = points[used], inverse.reshape(-1, 3).astype(np.int64)
-    x, y, z = points[triangles].transpose(1, 0, 2)
-    return points, triangles if np.einsum("ij,ij->", x, np.cross(y, z)) > 0 else np.ascontiguousarray(
-        triangles[:, ::-1]
-    )
+    equivalent: Array = np.sqrt(normal + 3.0 * (xy**2 + yz**2 + xz**2))
+    return equivalent
