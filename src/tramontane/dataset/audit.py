@@ -18,6 +18,7 @@ from tramontane.case import Case
 from tramontane.design import Design, file_sha256
 from tramontane.errors import DatasetError, TramontaneError
 from tramontane.formats import geometry as geometry_format
+from tramontane.formats import meshes as mesh_files
 from tramontane.formats import vtk
 from tramontane.formats.folder import find_cases, read_case, read_table
 
@@ -256,9 +257,9 @@ def _file_case(file: Path) -> Case:
     if suffix in geometry_format.SUFFIXES and suffix not in vtk.SUFFIXES:
         case = Case(file.stem, Design(file))
     else:
-        case = Case(file.stem, Design(), dict(vtk.read_meshes(file)))
+        case = Case(file.stem, Design(), dict(mesh_files.read_meshes(file)))
         case.field_units = {
-            name: unit for mesh in case.meshes.values() for name, unit in vtk.stored_units(mesh).items()
+            name: unit for mesh in case.meshes.values() for name, unit in mesh_files.stored_units(mesh).items()
         }
     case.provenance.sources = sources
     return case

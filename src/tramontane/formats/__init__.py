@@ -8,7 +8,7 @@ from pathlib import Path
 from tramontane.case import Case
 from tramontane.formats.folder import find_cases, read_case, read_table, write_case
 from tramontane.formats.geometry import Geometry, inside, read_geometry
-from tramontane.formats.vtk import read_mesh, read_meshes, stored_units, write_mesh, write_meshes
+from tramontane.formats.meshes import read_mesh, read_meshes, stored_units, write_mesh, write_meshes
 
 __all__ = [
     "Geometry",

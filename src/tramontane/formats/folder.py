@@ -19,6 +19,7 @@ from tramontane.contract import Contract
 from tramontane.design import Design, file_sha256
 from tramontane.errors import ContractError, FormatError
 from tramontane.formats import geometry as geometry_format
+from tramontane.formats import meshes as mesh_files
 from tramontane.formats import vtk
 from tramontane.units import Quantity, assumed_unit, parse_quantity, si_factor, si_unit, to_si
 
@@ -73,7 +74,7 @@ def read_case(folder: str | os.PathLike[str], *, contract: Contract | None = Non
     meshes: dict[str, pv.DataSet] = {}
     for file in files:
         if file.suffix.lower() in vtk.SUFFIXES:
-            for domain, mesh in vtk.read_meshes(file).items():
+            for domain, mesh in mesh_files.read_meshes(file).items():
                 if contract is not None and contract.fields and domain not in contract.fields:
                     continue
                 if length != 1.0:
@@ -170,7 +171,7 @@ def write_case(case: Case, folder: str | os.PathLike[str]) -> None:
         fields = case.field_names(domain)
         units = {name: case.field_units[name] for name in fields if name in case.field_units}
         suffix = ".vtp" if isinstance(mesh, pv.PolyData) else ".vtu"
-        vtk.write_mesh(mesh, partial / f"{domain}{suffix}", units=units)
+        mesh_files.write_mesh(mesh, partial / f"{domain}{suffix}", units=units)
     if isinstance(case.design.geometry, Path):
         shutil.copyfile(case.design.geometry, partial / f"geometry{case.design.geometry.suffix}")
     elif case.design.geometry is not None:
@@ -195,7 +196,7 @@ def _scale_fields(
     assumed: dict[str, str],
 ) -> None:
     """Turn a mesh's fields into SI in place, and drop what a contract does not name."""
-    stated = vtk.stored_units(mesh)
+    stated = mesh_files.stored_units(mesh)
     specs = contract.fields.get(domain, {}) if contract else {}
     for data in (mesh.point_data, mesh.cell_data):
         for name in list(data.keys()):

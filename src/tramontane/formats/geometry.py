@@ -15,7 +15,7 @@ from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
 
 from tramontane.errors import FormatError, GeometryError
 from tramontane.formats.step import read_step
-from tramontane.formats.vtk import read_mesh
+from tramontane.formats.meshes import read_mesh
 from tramontane.units import si_factor
 
 SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp", ".vtp")

@@ -1,202 +1,197 @@
-"""The VTK family: vtp, vtu, vtk, vtm and vtkhdf, in and out.
+"""The VTK family of files: vtp, vtu, vtk, vtm and vtkhdf, read and written by VTK itself.
 
-Units of fields travel in a mesh's field data as one JSON text, so that ParaView opens what is written.
+VTK's readers print what is wrong with a file and go on with what they have, down to an empty mesh; here, that is an
+error.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
-import os
-import warnings
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyvista as pv
-from vtkmodules.vtkCommonCore import vtkLogger
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
 from vtkmodules.vtkIOHDF import vtkHDFReader, vtkHDFWriter
+from vtkmodules.vtkIOLegacy import vtkGenericDataObjectReader, vtkGenericDataObjectWriter
+from vtkmodules.vtkIOXML import (
+    vtkXMLMultiBlockDataReader,
+    vtkXMLMultiBlockDataWriter,
+    vtkXMLPolyDataReader,
+    vtkXMLPolyDataWriter,
+    vtkXMLUnstructuredGridReader,
+    vtkXMLUnstructuredGridWriter,
+)
 
 from tramontane.errors import FormatError
 
-SUFFIXES = (".vtp", ".vtu", ".vtk", ".vtkhdf", ".vtm")
-_UNITS = "tramontane_units"
+_READERS = {
+    ".vtp": vtkXMLPolyDataReader,
+    ".vtu": vtkXMLUnstructuredGridReader,
+    ".vtk": vtkGenericDataObjectReader,
+    ".vtm": vtkXMLMultiBlockDataReader,
+    ".vtkhdf": vtkHDFReader,
+}
+_WRITERS = {
+    ".vtp": vtkXMLPolyDataWriter,
+    ".vtu": vtkXMLUnstructuredGridWriter,
+    ".vtk": vtkGenericDataObjectWriter,
+    ".vtm": vtkXMLMultiBlockDataWriter,
+    ".vtkhdf": vtkHDFWriter,
+}
+SUFFIXES = tuple(_READERS)
+# VTK's writers neither escape nor refuse what their format cannot hold in a name.
+_BAD_NAMES = {".vtkhdf": re.compile(r"[/.]"), ".vtk": re.compile(r"(?!)")}
+_BAD_XML_NAMES = re.compile(r'[<>&"\x00-\x1f]')
+_COMPLAINT = re.compile(r"\bERR(?:OR)?\b|\berror\b", re.IGNORECASE)
+_PLACE = re.compile(r"^(?:ERROR|Generic Warning|Warning): In .*$|\w+ \(0x[0-9a-f]+\): ?", re.MULTILINE)
 
 
-def read_mesh(path: str | os.PathLike[str]) -> pv.PolyData | pv.UnstructuredGrid:
-    """Read the one mesh of a file.
-
-    Raises:
-        FormatError: Missing, cut off, not of the format its name says, several blocks, or points that are not finite.
-    """
-    meshes = read_meshes(path)
-    if len(meshes) != 1:
-        raise FormatError(f"{path}: holds {len(meshes)} blocks ({', '.join(meshes)}), one was expected; "
-                          "write each block to a file of its own")  # fmt: skip
-    return next(iter(meshes.values()))
-
-
-def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
-    """Read a file's meshes by block name; a file of one mesh gives one, under the file's stem.
-
-    Raises:
-        FormatError: As for `read_mesh`.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise FormatError(f"{file}: is no file; check the path")
-    if file.suffix.lower() not in SUFFIXES:
-        raise FormatError(f"{file}: {file.suffix or 'no suffix'} is not read as a mesh; "
-                          f"convert it to one of {', '.join(SUFFIXES)}")  # fmt: skip
-    if file.suffix.lower() in (".vtp", ".vtu", ".vtm"):
-        _check_end(file)
-    try:
-        with _strict():
-            read: Any = _read_hdf(file) if file.suffix.lower() == ".vtkhdf" else pv.read(file)
-    except Exception as error:  # VTK and PyVista raise errors of many kinds for one damaged file
-        raise FormatError(f"{file}: cannot be read ({_reason(error)}); write or copy it again") from error
-    blocks = dict(_blocks(read, file.stem))
-    meshes = {}
-    for name, block in blocks.items():
-        mesh = block if isinstance(block, pv.PolyData) else block.cast_to_unstructured_grid()
-        if mesh.n_points == 0:
-            raise FormatError(f"{file}: block {name} has no points; write or copy the file again")
-        bad = np.flatnonzero(~np.isfinite(mesh.points).all(axis=1))
-        if len(bad):
-            raise FormatError(f"{file}: {len(bad)} points are not finite, the first is point {bad[0]}; mend the mesh")
-        meshes[name] = mesh
-    if not meshes:
-        raise FormatError(f"{file}: holds no mesh; write or copy it again")
-    return meshes
-
-
-def write_mesh(mesh: pv.DataSet, path: str | os.PathLike[str], *, units: dict[str, str] | None = None) -> None:
-    """Write a mesh, whole or not at all.
-
-    Args:
-        mesh: In metres.
-        path: Its suffix says the format: ``.vtp`` takes surfaces, ``.vtu`` anything.
-        units: SI unit of each field, kept in field data.
+def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
+    """The meshes of a file by block name; a file of one mesh gives one, under the file's stem.
 
     Raises:
-        FormatError: The suffix is not known, or cannot hold this mesh.
+        FormatError: Cut off, or not of the format that its name says.
     """
-    file = Path(path)
     suffix = file.suffix.lower()
-    out: Any = mesh.copy(deep=False)
-    if suffix == ".vtp" and not isinstance(out, pv.PolyData):
-        raise FormatError(f"{file}: .vtp holds surfaces only; choose .vtu for this mesh")
-    if suffix == ".vtu" and not isinstance(out, pv.UnstructuredGrid):
-        out = out.cast_to_unstructured_grid()
-    if units:
-        out.field_data[_UNITS] = [json.dumps(units, sort_keys=True)]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".partial-{file.name}")
-    try:
-        if suffix == ".vtkhdf":
-            writer = vtkHDFWriter()
-            writer.SetInputData(out)
-            writer.SetFileName(str(temporary))
-            writer.Write()
-        elif suffix in (".vtp", ".vtu", ".vtk"):
-            out.save(temporary)
-        else:
-            raise FormatError(f"{file}: {suffix or 'no suffix'} is not written; choose .vtp, .vtu, .vtk or .vtkhdf")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    _check_ends(file, suffix)
+    reader: Any = _READERS[suffix]()
+    if suffix == ".vtk":
+        # Otherwise the old format's reader takes the first array of each kind and drops the others.
+        for kind in ("Scalars", "Vectors", "Normals", "Tensors", "TCoords", "Fields", "ColorScalars"):
+            getattr(reader, f"ReadAll{kind}On")()
+    with _complaints(file, "cannot be read", "write or copy it again"):
+        if suffix == ".vtkhdf" and not reader.CanReadFile(str(file)):
+            raise FormatError(f"{file}: is cut off or no VTKHDF file; write or copy it again")
+        reader.SetFileName(str(file))
+        reader.Update()
+        output = reader.GetOutputDataObject(0)
+    if output is None:
+        raise FormatError(f"{file}: cannot be read (VTK finds no mesh in it); write or copy it again")
+    blocks: dict[str, pv.PolyData | pv.UnstructuredGrid] = {}
+    for name, block in _leaves(output, file.stem):
+        if name in blocks:
+            raise FormatError(f"{file}: has two blocks named {name!r}; name each block after its domain")
+        wrapped = pv.wrap(block)
+        blocks[name] = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
+        _check_cells(file, blocks[name])
+    return blocks
 
 
-def write_meshes(
-    meshes: dict[str, Any], path: str | os.PathLike[str], *, units: dict[str, str] | None = None
-) -> list[Path]:
-    """Write the meshes of a case: a ``.vtm`` with a folder of blocks, else the mesh that fits the suffix.
+def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
+    """Write a mesh, or for ``.vtm`` a set of blocks, in the format of the file's suffix.
 
-    Args:
-        meshes: By domain, metres.
-        path: ``.vtm`` takes all; ``.vtp`` the surface; others the volume, or the only mesh there is. The meshes that
-            do not fit are written beside it, with their domain's name in the file's.
-        units: SI unit of each field.
-
-    Returns:
-        The files written.
+    Raises:
+        FormatError: The file cannot be written, or its format cannot hold this mesh.
     """
-    file = Path(path)
-    if file.suffix.lower() == ".vtm":
-        blocks = pv.MultiBlock(dict(meshes))
-        for block in blocks:
-            if units and block is not None:
-                block.field_data[_UNITS] = [json.dumps(units, sort_keys=True)]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        blocks.save(file)
-        return [file]
-    surfaces = [name for name, mesh in meshes.items() if isinstance(mesh, pv.PolyData)]
-    volumes = [name for name in meshes if name not in surfaces]
-    order = (surfaces + volumes) if file.suffix.lower() == ".vtp" else (volumes + surfaces)
-    written = []
-    for name in order:
-        target = file if not written else file.with_name(f"{file.stem}-{name}{file.suffix}")
-        if target.suffix.lower() == ".vtp" and name in volumes:
-            target = target.with_suffix(".vtu")
-        write_mesh(meshes[name], target, units=units)
-        written.append(target)
-    return written
-
-
-def stored_units(mesh: pv.DataSet) -> dict[str, str]:
-    """The units that `write_mesh` left in a mesh, by field name."""
-    if _UNITS not in mesh.field_data.keys():  # noqa: SIM118 (PyVista's data does not iterate over its names)
-        return {}
-    try:
-        units = json.loads(str(np.asarray(mesh.field_data[_UNITS]).ravel()[0]))
-    except (ValueError, IndexError):
-        return {}
-    return {str(name): str(unit) for name, unit in units.items()} if isinstance(units, dict) else {}
-
-
-def _read_hdf(file: Path) -> Any:
-    reader = vtkHDFReader()
-    reader.SetFileName(str(file))
-    if not reader.CanReadFile(str(file)):
-        raise FormatError("not a VTKHDF file")
-    reader.Update()
-    return pv.wrap(reader.GetOutputDataObject(0))
-
-
-def _blocks(read: Any, name: str) -> list[tuple[str, Any]]:
-    if not isinstance(read, pv.MultiBlock):
-        return [(name, read)] if isinstance(read, pv.DataSet) else []
-    found = []
-    for index, block in enumerate(read):
-        if block is not None:
-            found += _blocks(block, read.get_block_name(index) or f"{name}-{index}")
-    return found
+    _check_names(mesh, file)
+    writer: Any = _WRITERS[file.suffix.lower()]()
+    if file.suffix.lower() in (".vtp", ".vtu", ".vtm"):
+        # Raw appended data is the smallest and quickest of the three modes; 64-bit headers take arrays over 4 GB.
+        writer.SetDataModeToAppended()
+        writer.EncodeAppendedDataOff()
+        writer.SetHeaderTypeToUInt64()
+    elif file.suffix.lower() == ".vtk":
+        writer.SetFileTypeToBinary()
+    else:
+        writer.SetCompressionLevel(4)
+    with _complaints(file, "cannot be written", "check the folder and the space left on the disk"):
+        writer.SetInputDataObject(mesh)
+        writer.SetFileName(str(file))
+        writer.Write()
+    if not file.is_file():
+        raise FormatError(f"{file}: cannot be written; check the folder and the space left on the disk")
 
 
 @contextlib.contextmanager
-def _strict() -> Iterator[None]:
-    """What a reader would only print, and then go on with an empty mesh, is an error."""
+def _complaints(file: Path, what: str, cure: str) -> Iterator[None]:
+    """Keep VTK's messages off the screen; those that speak of an error become one of ours."""
+    window, before = vtkStringOutputWindow(), vtkOutputWindow.GetInstance()
     verbosity = vtkLogger.GetCurrentVerbosityCutoff()
+    vtkOutputWindow.SetInstance(window)
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
-    logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)
-            yield
+        yield
     finally:
-        logging.disable(logging.NOTSET)
         vtkLogger.SetStderrVerbosity(verbosity)
+        vtkOutputWindow.SetInstance(before)
+    said = window.GetOutput()
+    if _COMPLAINT.search(said):
+        lines = [line.strip() for line in _PLACE.sub("", said).splitlines() if line.strip()]
+        reason = next((line for line in lines if _COMPLAINT.search(line)), lines[0] if lines else "VTK reports an error")
+        raise FormatError(f"{file}: {what} ({reason[:160].rstrip('.! ')}); {cure}")
 
 
-def _check_end(file: Path) -> None:
+def _check_ends(file: Path, suffix: str) -> None:
+    """Say "empty" or "cut off" where that is plain to see: VTK's own words for it are obscure."""
+    size = file.stat().st_size
+    if size == 0:
+        raise FormatError(f"{file}: is empty; write or copy it again")
     with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - 64))
-        if b"</VTKFile>" not in stream.read():
+        head = stream.read(64)
+        stream.seek(max(0, size - 64))
+        tail = stream.read()
+    if suffix in (".vtp", ".vtu", ".vtm"):
+        if b"<" not in head:
+            raise FormatError(f"{file}: is no VTK XML file; its suffix may be wrong, or write it again")
+        if b"</VTKFile>" not in tail:
             raise FormatError(f"{file}: is cut off (no </VTKFile> at its end); write or copy it again")
+    elif suffix == ".vtk" and not head.startswith(b"# vtk"):
+        raise FormatError(f"{file}: is no VTK file (no '# vtk' at its start); its suffix may be wrong, or write it again")
+    elif suffix == ".vtkhdf" and not head.startswith(b"\x89HDF"):
+        raise FormatError(f"{file}: is no HDF5 file; its suffix may be wrong, or write it again")
 
 
-def _reason(error: Exception) -> str:
-    lines = [line.strip().strip('"') for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__
+def _check_names(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
+    bad = _BAD_NAMES.get(file.suffix.lower(), _BAD_XML_NAMES)
+    blocks = {"": mesh} if isinstance(mesh, pv.DataSet) else dict(zip(mesh.keys(), mesh, strict=True))
+    for block, data in blocks.items():
+        for name in (block, *data.array_names):
+            if found := bad.search(name):
+                raise FormatError(f"{file}: {file.suffix} cannot hold {found[0]!r} in the name {name!r}; "
+                                  "rename it or choose another format")  # fmt: skip
+
+
+def _check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
+    """Every cell of a known type and of points that exist: VTK's filters crash on others."""
+    if isinstance(mesh, pv.PolyData):
+        parts = [mesh.GetVerts(), mesh.GetLines(), mesh.GetPolys(), mesh.GetStrips()]
+    else:
+        parts = [mesh.GetCells(), mesh.GetPolyhedronFaces()]
+        unknown = set(np.unique(mesh.celltypes).tolist()) - {int(kind) for kind in pv.CellType}
+        if unknown:
+            raise FormatError(f"{file}: holds cells of unknown type {min(unknown)}; write or copy it again")
+    for part in parts:
+        if part is None or part.GetNumberOfCells() == 0:
+            continue
+        offsets, ids = (vtk_to_numpy(array) for array in (part.GetOffsetsArray(), part.GetConnectivityArray()))
+        if np.any(np.diff(offsets) < 0) or offsets[0] != 0 or offsets[-1] != len(ids):
+            raise FormatError(f"{file}: its list of cells is damaged; write or copy it again")
+        if len(ids) and (ids.min() < 0 or ids.max() >= mesh.n_points):
+            wrong = int(ids.min() if ids.min() < 0 else ids.max())
+            raise FormatError(f"{file}: a cell has point {wrong}, points are 0 to {mesh.n_points - 1}; write it again")
+
+
+def _leaves(data: Any, name: str) -> list[tuple[str, Any]]:
+    """The data sets in a tree of blocks, each by its own name."""
+    if not data.IsA("vtkCompositeDataSet"):
+        return [(name, data)] if data.IsA("vtkDataSet") else []
+    found = []
+    partitions = data.IsA("vtkPartitionedDataSet")
+    count = data.GetNumberOfBlocks() if data.IsA("vtkMultiBlockDataSet") else (
+        data.GetNumberOfPartitions() if partitions else data.GetNumberOfPartitionedDataSets()
+    )  # fmt: skip
+    for index in range(count):
+        if data.IsA("vtkMultiBlockDataSet"):
+            part = data.GetBlock(index)
+        else:
+            part = data.GetPartition(index) if partitions else data.GetPartitionedDataSet(index)
+        if part is None:
+            continue
+        own = data.HasMetaData(index) and data.GetMetaData(index).Get(data.NAME())
+        found += _leaves(part, own or (name if count == 1 else f"{name}-{index}"))
+    return found

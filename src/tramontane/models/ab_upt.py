@@ -9,8 +9,9 @@ from the anchors' keys and values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -49,7 +50,7 @@ class AbUpt(nn.Module):
         domains: Number of output channels of each domain.
         n_parameters: Number of operating conditions; 0 leaves conditioning out.
         dim: Features of a token.
-        heads: Attention heads.
+        heads: Attention heads; None makes one of 48 features each, which three axes of rotary positions fill.
         blocks: One letter a physics block: ``p`` (perceiver) reads the geometry, ``s`` (self) attends within the
             branch, ``c`` (cross) to all other branches; with a single domain ``c`` is a second kind of ``s``.
         geometry_depth: Transformer blocks on the supernodes.
@@ -71,18 +72,19 @@ class AbUpt(nn.Module):
         domains: dict[str, int],
         n_parameters: int,
         dim: int = 192,
-        heads: int = 3,
+        heads: int | None = None,
         blocks: str = "pscscs",
         geometry_depth: int = 1,
         decoder_depth: int = 2,
         supernodes: int = 512,
         radius: float = 0.25,
         max_neighbours: int = 32,
-        mlp_ratio: float = 4,
+        mlp_ratio: int = 4,
         qk_norm: bool = False,
         position_scale: float = 500.0,
     ) -> None:
         super().__init__()
+        heads = heads or max(dim // 48, 1)
         _check(domains, dim=dim, heads=heads, blocks=blocks)
         self.config: dict[str, Any] = {
             "domains": dict(domains), "n_parameters": n_parameters, "dim": dim, "heads": heads, "blocks": blocks,
@@ -98,26 +100,22 @@ class AbUpt(nn.Module):
                 for _ in range(depth)
             )
 
-        self.condition = (
-            nn.Sequential(nn.Linear(n_parameters, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU())
-            if n_parameters
-            else None
-        )
-        self.geometry = (
-            GeometryBranch(
-                SupernodePooling(
-                    dim, count=supernodes, radius=radius, max_neighbours=max_neighbours, scale=position_scale
-                ),
-                stack(geometry_depth),
+        self.geometry = None
+        if "p" in blocks:
+            pooling = SupernodePooling(
+                dim, count=supernodes, radius=radius, max_neighbours=max_neighbours, scale=position_scale
             )
-            if "p" in blocks
-            else None
-        )
-        self.physics = stack(len(blocks))
+            self.geometry = GeometryBranch(pooling, stack(geometry_depth))
+        self.physics: Sequence[Block] = cast(Any, stack(len(blocks)))
         # By place in the alphabet, so that the order in which a file lists the domains does not matter.
         self.domains = sorted(domains)
-        self.branches = nn.ModuleList(Branch(dim, domains[name], stack(decoder_depth)) for name in self.domains)
+        branches = [Branch(dim, domains[name], stack(decoder_depth)) for name in self.domains]
+        self.branches: Sequence[Branch] = cast(Any, nn.ModuleList(branches))
         self.apply(_initialise)
+        # Keeps torch's own, larger weights: as small ones would all but silence the few numbers that come in.
+        self.condition = None
+        if n_parameters:
+            self.condition = nn.Sequential(nn.Linear(n_parameters, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU())
 
     def forward(self, inputs: Inputs) -> dict[str, Float[Tensor, "batch _ _"]]:
         """Fields at the anchors, ``inputs.points``, by domain: ``(batch, n, channels)``."""
@@ -127,11 +125,10 @@ class AbUpt(nn.Module):
     def encode(self, inputs: Inputs) -> Cache:
         """Everything that `decode` needs, of a size that depends on the anchors and supernodes alone."""
         _, cache = self._anchors(inputs)
-        # Views would keep queries alive, and be slower to read again and again.
-        seen = {
-            name: [KeyValue(k.contiguous(), v.contiguous()) for k, v in pairs] for name, pairs in cache.seen.items()
-        }
-        return Cache(cache.condition, seen)
+        # Views would keep the queries beside them alive; what several domains attend to is kept once.
+        pairs = {id(pair): pair for seen in cache.seen.values() for pair in seen}
+        own = {key: KeyValue(*(part.contiguous() for part in pair)) for key, pair in pairs.items()}
+        return Cache(cache.condition, {name: [own[id(pair)] for pair in seen] for name, seen in cache.seen.items()})
 
     def decode(
         self, cache: Cache, domain: str, queries: Float[Tensor, "batch q 3"], *, chunk: int | None = None
@@ -153,7 +150,7 @@ class AbUpt(nn.Module):
         if domain not in self.domains:
             raise TramontaneError(f"domain {domain!r}: this network predicts {', '.join(self.domains)}; ask for those")
         if chunk is not None and queries.shape[1] > chunk:
-            return torch.cat([self.decode(cache, domain, part) for part in queries.split(chunk, dim=1)], dim=1)
+            return torch.cat([self.decode(cache, domain, part) for part in torch.split(queries, chunk, dim=1)], dim=1)
         branch = self.branches[self.domains.index(domain)]
         at = rotation(queries, self.dim // self.heads, self.position_scale)
         x = branch.embed(embed_positions(queries, self.dim, self.position_scale))
@@ -172,7 +169,7 @@ class AbUpt(nn.Module):
         sizes = [inputs.points[name].shape[1] for name in self.domains]
         positions = torch.cat([inputs.points[name] for name in self.domains], dim=1)
         at = rotation(positions, head_dim, self.position_scale)
-        waves = embed_positions(positions, self.dim, self.position_scale).split(sizes, dim=1)
+        waves = torch.split(embed_positions(positions, self.dim, self.position_scale), sizes, dim=1)
         x = torch.cat([branch.embed(wave) for branch, wave in zip(self.branches, waves, strict=True)], dim=1)
 
         seen: dict[str, list[KeyValue]] = {name: [] for name in self.domains}
@@ -186,13 +183,13 @@ class AbUpt(nn.Module):
                 memory = keys_values.split(sizes)
                 if kind == "c" and len(sizes) > 1:
                     memory = [KeyValue.join(memory[:i] + memory[i + 1 :]) for i in range(len(sizes))]
-                parts = zip(query.split(sizes, dim=2), memory, strict=True)
+                parts = zip(torch.split(query, sizes, dim=2), memory, strict=True)
                 gathered = torch.cat([attend(part, to) for part, to in parts], dim=1)
             x = block.update(x, gathered, modulation)
             for name, to in zip(self.domains, memory, strict=True):
                 seen[name].append(to)
 
-        tokens = dict(zip(self.domains, x.split(sizes, dim=1), strict=True))
+        tokens = dict(zip(self.domains, torch.split(x, sizes, dim=1), strict=True))
         for name, branch, own in zip(self.domains, self.branches, at.split(sizes), strict=True):
             for block in branch.blocks:
                 modulation = block.modulate(condition)
@@ -212,7 +209,8 @@ class GeometryBranch(nn.Module):
 
     def __init__(self, pooling: SupernodePooling, blocks: nn.ModuleList) -> None:
         super().__init__()
-        self.pooling, self.blocks = pooling, blocks
+        self.pooling = pooling
+        self.blocks: Sequence[Block] = cast(Any, blocks)
         self.norm = nn.LayerNorm(pooling.dim)
 
     def forward(
@@ -238,7 +236,7 @@ class Branch(nn.Module):
     def __init__(self, dim: int, channels: int, blocks: nn.ModuleList) -> None:
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.blocks = blocks
+        self.blocks: Sequence[Block] = cast(Any, blocks)
         self.norm = nn.LayerNorm(dim)
         self.head = nn.Linear(dim, channels)
 

@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from tramontane.errors import GeometryError
 
@@ -117,7 +119,7 @@ class Correspondence:
         high: Array,
         planes: dict[int, float],
         *,
-        controls: int = 1000,
+        controls: int = 800,
         samples: int = 15_000,
     ) -> None:
         self.low, self.high, self.planes, self.samples = low, high, planes, samples
@@ -137,8 +139,8 @@ class Correspondence:
         """Eigenvalues and eigenvectors of the smoothing kernel, for each component of the displacement."""
         self.modes = []
         for kernel in self._kernels(self.controls[:, :3]):
-            values, vectors = np.linalg.eigh(kernel)
-            self.modes.append((values[::-1][:_MODES].copy(), vectors[:, ::-1][:, :_MODES].copy()))
+            values, vectors = eigh(kernel, subset_by_index=[max(len(kernel) - _MODES, 0), len(kernel) - 1])
+            self.modes.append((values, vectors))
 
     def register(self, shape: Shape) -> Registration:
         """Match a shape with the template.
@@ -166,11 +168,11 @@ class Correspondence:
     def basis(self, points: Array) -> Array:
         """Smoothing modes ``(3, n, modes)`` at points ``(n, 3)`` of the template's frame, for `carry`."""
         out = np.empty((3, len(points), min(_MODES, len(self.controls))), np.float32)
-        for start in range(0, len(points), 5000):
-            part = slice(start, start + 5000)
-            for axis, kernel in enumerate(self._kernels(points[part])):
-                values, vectors = self.modes[axis]
-                out[axis, part] = kernel @ (vectors / values)
+        maps = [(vectors / values).astype(np.float32) for values, vectors in self.modes]
+        for start in range(0, len(points), 1000):
+            part = slice(start, start + 1000)
+            for axis, kernel in enumerate(self._kernels(points[part], np.float32)):
+                out[axis, part] = kernel @ maps[axis]
         return out
 
     def carry(self, points: Array, basis: Array, registration: Registration) -> Array:
@@ -202,8 +204,7 @@ class Correspondence:
     def _box(self, points: Array, normals: Array) -> tuple[Array, Array, Array, Array]:
         low, high = points.min(0), points.max(0)
         for axis, place in self.planes.items():
-            nearer_low = abs(place - self.low[axis]) < abs(place - self.high[axis])
-            (low if nearer_low else high)[axis] = place
+            (low if self._near(axis, place) else high)[axis] = place
         extent = high - low
         # A flat shape (a section) keeps its own measure across.
         return points, normals, low, np.where(extent > 1e-6 * extent.max(), extent, 1.0)
@@ -211,23 +212,26 @@ class Correspondence:
     def _normalise(self, points: Array, low: Array, extent: Array) -> Array:
         return np.asarray((points - low) / extent * self.extent)
 
-    def _kernels(self, points: Array) -> list[Array]:
-        """Matern 3/2 kernel between points and control points for each component; mirrored beyond planes, odd across."""
-        kernels = [np.zeros((len(points), len(self.controls))) for _ in range(3)]
+    def _kernels(self, points: Array, dtype: type = float) -> list[Array]:
+        """Matern 3/2 kernel of points and control points by component; mirrored beyond planes, odd across them."""
+        kernels = [np.zeros((len(points), len(self.controls)), dtype) for _ in range(3)]
+        unit = 3**0.5 / (_LENGTH * self.scale)
         for mirrored in product((False, True), repeat=len(self.planes)):
-            image, sign = self.controls[:, :3].copy(), np.ones(3)
+            image, sign = self.controls[:, :3].copy(), [1.0, 1.0, 1.0]
             for (axis, place), flip in zip(self.planes.items(), mirrored, strict=True):
                 if flip:
                     # In the normalised frame the plane is the box's near or far face.
-                    near = abs(place - self.low[axis]) < abs(place - self.high[axis])
-                    image[:, axis] = (0.0 if near else 2 * self.extent[axis]) - image[:, axis]
-                    sign[axis] = -sign[axis]
-            squared = (points**2).sum(1)[:, None] + (image**2).sum(1) - 2 * points @ image.T
-            ratio = np.sqrt(3 * np.maximum(squared, 0)) / (_LENGTH * self.scale)
-            value = (1 + ratio) * np.exp(-ratio)
+                    image[:, axis] = (0.0 if self._near(axis, place) else 2 * self.extent[axis]) - image[:, axis]
+                    sign[axis] = -1.0
+            ratio = cdist(points * unit, image * unit).astype(dtype, copy=False)
+            value = np.exp(-ratio)
+            value *= ratio + 1
             for axis in range(3):
-                kernels[axis] += sign[axis] * value
+                kernels[axis] += value if sign[axis] > 0 else -value
         return kernels
+
+    def _near(self, axis: int, place: float) -> bool:
+        return abs(place - self.low[axis]) < abs(place - self.high[axis])
 
 
 def cut_planes(shapes: Sequence[Shape], low: Array, high: Array) -> dict[int, float]:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
 
 class Rotation(NamedTuple):
@@ -24,7 +24,7 @@ class Rotation(NamedTuple):
 
     def split(self, sizes: list[int]) -> list[Rotation]:
         """Parts of so many tokens each."""
-        return [Rotation(*part) for part in zip(self.cos.split(sizes, 1), self.sin.split(sizes, 1), strict=True)]
+        return [Rotation(*part) for part in zip(*(torch.split(table, sizes, dim=1) for table in self), strict=True)]
 
 
 class Modulation(NamedTuple):
@@ -46,7 +46,7 @@ class KeyValue(NamedTuple):
 
     def split(self, sizes: list[int]) -> list[KeyValue]:
         """Parts of so many tokens each, as views."""
-        return [KeyValue(*part) for part in zip(self.key.split(sizes, 2), self.value.split(sizes, 2), strict=True)]
+        return [KeyValue(*part) for part in zip(*(torch.split(tensor, sizes, dim=2) for tensor in self), strict=True)]
 
     @classmethod
     def join(cls, parts: list[KeyValue]) -> KeyValue:
@@ -97,7 +97,9 @@ def rotation(positions: Float[Tensor, "batch n 3"], head_dim: int, scale: float)
     return Rotation(angles.cos(), angles.sin())
 
 
-def rotate(x: Float[Tensor, "batch n kinds heads head_dim"], by: Rotation) -> Float[Tensor, "..."]:
+def rotate(
+    x: Float[Tensor, "batch n kinds heads head_dim"], by: Rotation
+) -> Float[Tensor, "batch n kinds heads head_dim"]:
     """Turn the pairs (i, i + head_dim / 2) of each token's features, in real arithmetic."""
     first, second = x.chunk(2, dim=-1)
     turned = torch.cat((first * by.cos - second * by.sin, second * by.cos + first * by.sin), dim=-1)
@@ -112,8 +114,8 @@ def attend(query: Float[Tensor, "batch heads q head_dim"], to: KeyValue) -> Floa
 class Block(nn.Module):
     """Pre-norm transformer block whose attention is left to the caller, who knows which tokens see which.
 
-    ``project``, or ``queries`` and ``keys_values``, come before the attention, ``update`` after it. One fused matrix holds the
-    weights of queries, keys and values; parts of it are views.
+    ``project``, or ``queries`` and ``keys_values``, come before the attention, ``update`` after it. One fused matrix
+    holds the weights of queries, keys and values; parts of it are views.
 
     Args:
         dim: Features of a token.
@@ -123,7 +125,7 @@ class Block(nn.Module):
         qk_norm: Normalise queries and keys of each head (Dehghani et al. 2023, arXiv:2302.05442).
     """
 
-    def __init__(self, dim: int, heads: int, *, mlp_ratio: float, conditioned: bool, qk_norm: bool) -> None:
+    def __init__(self, dim: int, heads: int, *, mlp_ratio: int, conditioned: bool, qk_norm: bool) -> None:
         super().__init__()
         self.heads = heads
         self.attention_norm = nn.LayerNorm(dim, elementwise_affine=not conditioned)
@@ -133,7 +135,7 @@ class Block(nn.Module):
         self.key_norm = nn.RMSNorm(dim // heads, eps=1e-6) if qk_norm else nn.Identity()
         self.out = nn.Linear(dim, dim)
         self.mlp_norm = nn.LayerNorm(dim, elementwise_affine=not conditioned)
-        hidden = round(mlp_ratio * dim)
+        hidden = mlp_ratio * dim
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
         self.modulation = nn.Linear(dim, 6 * dim) if conditioned else None
 
@@ -151,12 +153,12 @@ class Block(nn.Module):
         self, x: Float[Tensor, "batch n dim"], at: Rotation, modulation: Modulation | None
     ) -> tuple[Float[Tensor, "batch heads n head_dim"], KeyValue]:
         """Queries, keys and values of the same tokens, in one matrix product."""
-        turned, still = self._heads(self.qkv(self._normed(x, modulation))).split((2, 1), dim=2)
+        turned, value = torch.split(self._heads(self.qkv(self._normed(x, modulation))), [2, 1], dim=2)
         if self.qk_norm:
-            query, key = turned.split(1, dim=2)
+            query, key = torch.split(turned, 1, dim=2)
             turned = torch.cat((self.query_norm(query), self.key_norm(key)), dim=2)
         query, key = rotate(turned, at).unbind(2)
-        return query.transpose(1, 2), KeyValue(key.transpose(1, 2), still.squeeze(2).transpose(1, 2))
+        return query.transpose(1, 2), KeyValue(key.transpose(1, 2), value.squeeze(2).transpose(1, 2))
 
     def queries(
         self, x: Float[Tensor, "batch n dim"], at: Rotation, modulation: Modulation | None
@@ -169,7 +171,8 @@ class Block(nn.Module):
     def keys_values(self, x: Float[Tensor, "batch n dim"], at: Rotation) -> KeyValue:
         """Keys and values alone, of tokens that were normalised before and attend to nothing."""
         dim = x.shape[-1]
-        key, value = self._heads(F.linear(x, self.qkv.weight[dim:], self.qkv.bias[dim:])).split(1, dim=2)
+        both = self._heads(F.linear(x, self.qkv.weight[dim:], self.qkv.bias[dim:]))
+        key, value = torch.split(both, 1, dim=2)
         key = rotate(self.key_norm(key), at)
         return KeyValue(key.squeeze(2).transpose(1, 2), value.squeeze(2).transpose(1, 2))
 
@@ -179,7 +182,8 @@ class Block(nn.Module):
         """Tokens after the block, from what attention has gathered for them."""
         if modulation is None:
             x = x + self.out(gathered)
-            return x + self.mlp(self.mlp_norm(x))
+            change: Tensor = self.mlp(self.mlp_norm(x))
+            return x + change
         x = torch.addcmul(x, modulation.gate_attention, self.out(gathered))
         normed = torch.addcmul(modulation.shift_mlp, modulation.scale_mlp, self.mlp_norm(x))
         return torch.addcmul(x, modulation.gate_mlp, self.mlp(normed))
@@ -200,7 +204,7 @@ class Block(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """``(batch, n, kinds, heads, head_dim)``"""
-        return x.unflatten(-1, (-1, self.heads, self.qkv.in_features // self.heads))
+        return x.view(*x.shape[:-1], -1, self.heads, self.qkv.in_features // self.heads)
 
 
 class SupernodePooling(nn.Module):

@@ -106,9 +106,6 @@ class Cylinder:
         drop = pressure[np.argmax(np.abs(angle))] - pressure[np.argmin(np.abs(angle))]
         drag, lift = flow.force
         dynamic = 0.5 * DENSITY * speed**2 * 2 * radius
-        given = {
-            name: Quantity(from_si(values[name], spec.unit), spec.unit) for name, spec in CONTRACT.parameters.items()
-        }
         return Case(
             name="cylinder",
             design=stated_design(_prism(x, y, radius), CONTRACT, values),

@@ -190,7 +190,7 @@ def fit_scalars(dataset: Dataset, names: Sequence[str]) -> dict[str, tuple[Kerne
     for qoi in undefined:
         spec = dataset.contract.qoi[qoi]
         seen = np.array([[dataset.qoi(name)[qoi] / operating_scale(spec, dataset.parameters(name))] for name in names])
-        fits[qoi] = (KernelRegression(inputs, seen), seen[:, 0])
+        fits[qoi] = (KernelRegression(inputs, seen), seen)
     return fits
 
 

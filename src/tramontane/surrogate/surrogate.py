@@ -45,7 +45,7 @@ class Surrogate:
         network: Maps `Inputs` to standard scores; has ``config``, ``encode`` and ``decode``.
         model: The network's name in `tramontane.models`.
         templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
-        scalars: Regression, and the training cases' values, of each QoI that does not follow from fields.
+        scalars: Regression, and the training cases' values ``(cases, 1)``, of each QoI that does not follow from fields.
         record: What else the saved surrogate says: the training domain, validation errors, data and run.
     """
 
@@ -180,7 +180,7 @@ class Surrogate:
             return {}
         inputs = scalar_inputs(geometry, [values[name] for name in self.contract.operating])
         return {
-            name: float(fit.predict(inputs, seen)) * operating_scale(self.contract.qoi[name], values)
+            name: float(fit.predict(inputs, seen)[0]) * operating_scale(self.contract.qoi[name], values)
             for name, (fit, seen) in self.scalars.items()
         }
 

@@ -1,0 +1,218 @@
+"""The loop: resumption, schedules, optimisers, culprits, several processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+from torch import nn
+
+from tramontane.dataset import Dataset
+from tramontane.errors import TrainingError
+from tramontane.models import build
+from tramontane.training import Normalization, Sampler, Validation, channel_count, parse_budget, train
+from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
+from tramontane.training.loop import FieldError
+from tramontane.training.optimizers import Lion, make_optimizer
+from tramontane.training.schedule import learning_rate
+
+
+def network(dataset: Dataset, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    domains = {domain: channel_count(dataset.contract, domain) for domain in dataset.contract.fields}
+    return build("ab-upt", {"domains": domains, "n_parameters": 1, **TINY})
+
+
+def sampler(dataset: Dataset, seed: int = 0) -> Sampler:
+    names = dataset.splits["train"]
+    return Sampler(dataset, names, Normalization.measure(dataset, names), points=48, geometry_points=128, seed=seed)
+
+
+class Killed(Exception):
+    pass
+
+
+class DyingSampler(Sampler):
+    """Stands for a kill: the process ends in the middle of a run, after some checkpoint."""
+
+    die_at = 9
+
+    def draw(self, step: int, *, rank: int = 0, world: int = 1):  # type: ignore[no-untyped-def]
+        if step == self.die_at:
+            raise Killed
+        return super().draw(step, rank=rank, world=world)
+
+
+def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(dataset: Dataset, tmp_path: Path) -> None:
+    whole = network(dataset)
+    train(whole, sampler(dataset), steps=14, lr=1e-3)
+
+    checkpoint, names = tmp_path / "checkpoint.safetensors", dataset.splits["train"]
+    scales = Normalization.measure(dataset, names)
+    dying = DyingSampler(dataset, names, scales, points=48, geometry_points=128)
+    with pytest.raises(Killed):
+        train(network(dataset), dying, steps=14, lr=1e-3, checkpoint=checkpoint, checkpoint_seconds=0.0)
+    resumed = network(dataset, seed=99)
+    run = train(resumed, sampler(dataset), steps=14, lr=1e-3, checkpoint=checkpoint)
+
+    assert run.steps == 14
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_checkpoint_restores_random_state_and_optimiser(dataset: Dataset, tmp_path: Path) -> None:
+    model = network(dataset)
+    adjust = make_optimizer("adamw", model, lr=1e-3, weight_decay=0.1)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    adjust.step()
+    ema = {name: value.clone() for name, value in model.state_dict().items()}
+    file = tmp_path / "c.safetensors"
+    torch.manual_seed(5)
+    save_checkpoint(file, model=model, ema=ema, optimizer=adjust, progress={"step": 1})
+    expected = torch.rand(3)
+    other, fresh = network(dataset, seed=1), {name: torch.zeros_like(value) for name, value in ema.items()}
+    again = make_optimizer("adamw", other, lr=1e-3, weight_decay=0.1)
+    assert load_checkpoint(file, model=other, ema=fresh, optimizer=again) == {"step": 1}
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(ema[name], fresh[name]) for name in ema)
+    assert str(again.state_dict()) == str(adjust.state_dict())
+
+
+def test_a_damaged_checkpoint_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    file = tmp_path / "c.safetensors"
+    file.write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match=r"c\.safetensors.*delete it"):
+        train(network(dataset), sampler(dataset), steps=1, checkpoint=file)
+
+
+def test_training_lowers_the_error_below_the_mean_field(dataset: Dataset) -> None:
+    errors: list[float] = []
+
+    def measure(net: nn.Module) -> dict[str, FieldError]:
+        from tramontane.surrogate.fit import field_errors
+
+        found = field_errors(net, sampler(dataset))
+        errors.append(found["volume/displacement"].relative)
+        return found
+
+    train(network(dataset), sampler(dataset), steps=150, lr=3e-3, ema_decay=0.98, validation=Validation(measure, every=0.5))
+    assert len(errors) == 2
+    assert errors[-1] < 0.3  # the mean field of a displacement that is odd in x, y and z has an error of about 1
+
+
+def test_early_stop_waits_for_patience(dataset: Dataset) -> None:
+    never_better = Validation(lambda net: {"f": FieldError(1.0, 1.0, "Pa")}, every=0.1, patience=2)
+    run = train(network(dataset), sampler(dataset), steps=40, validation=never_better)
+    assert run.stopped_early
+    assert len(run.history) == 3
+    assert run.steps == 12
+
+
+def test_nan_stops_with_the_culprit_named(dataset: Dataset) -> None:
+    class Poisoned(Sampler):
+        def draw(self, step: int, *, rank: int = 0, world: int = 1):  # type: ignore[no-untyped-def]
+            batch = super().draw(step, rank=rank, world=world)
+            if step == 2:
+                batch.targets["surface"][0, 0] = float("nan")
+                self.poisoned = batch.cases[0]
+            return batch
+
+    names = dataset.splits["train"]
+    draws = Poisoned(dataset, names, Normalization.measure(dataset, names), points=48, geometry_points=128)
+    with pytest.raises(TrainingError, match="step 2: field surface/pressure of case") as caught:
+        train(network(dataset), draws, steps=5)
+    assert draws.poisoned in str(caught.value)
+
+
+def test_a_run_needs_a_length(dataset: Dataset) -> None:
+    with pytest.raises(TrainingError, match="steps or a budget"):
+        train(network(dataset), sampler(dataset))
+
+
+def test_budget_ends_a_run(dataset: Dataset) -> None:
+    run = train(network(dataset), sampler(dataset), budget=1.0)
+    assert 1.0 <= run.seconds < 60.0
+    assert run.steps >= 1
+
+
+def test_draws_are_a_function_of_seed_and_step_alone(dataset: Dataset) -> None:
+    one, two = sampler(dataset), sampler(dataset)
+    two.draw(3)
+    assert torch.equal(one.draw(7).inputs.points["surface"], two.draw(7).inputs.points["surface"])
+    assert not torch.equal(one.draw(8).inputs.points["surface"], one.draw(7).inputs.points["surface"])
+    epoch = [one.draw(step).cases[0] for step in range(len(one.names))]
+    assert sorted(epoch) == sorted(one.names)
+    shared = [one.draw(step, rank=rank, world=2).cases[0] for step in range(2) for rank in range(2)]
+    assert shared == epoch[:4]
+
+
+def test_training_never_draws_a_held_out_case(dataset: Dataset) -> None:
+    held = set(dataset.splits["test"]) | set(dataset.splits["validation"])
+    draws = sampler(dataset)
+    assert held.isdisjoint(draws.draw(step).cases[0] for step in range(60))
+
+
+def test_normalization_is_exact_both_ways(dataset: Dataset) -> None:
+    name = dataset.splits["train"][0]
+    scales = Normalization.measure(dataset, dataset.splits["train"])
+    fields, values = dataset.sites(name, "volume").fields, dataset.parameters(name)
+    scores = scales.encode(dataset.contract, "volume", fields, values)
+    back = scales.decode(dataset.contract, "volume", scores, values)
+    np.testing.assert_allclose(back["displacement"], fields["displacement"], atol=1e-9)
+    assert abs(float(scores.mean())) < 0.3
+    assert 0.5 < float(scores.std()) < 2.0
+
+
+def test_learning_rate_warms_up_then_falls_like_a_cosine() -> None:
+    rates = [learning_rate(done, peak=1.0) for done in (0.0, 0.025, 0.05, 0.525, 1.0)]
+    assert rates == pytest.approx([1e-3, 0.5, 1.0, 0.505, 0.01])
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10min", 600), ("90s", 90), ("1.5h", 5400), ("2 m", 120)])
+def test_budgets_are_read(text: str, seconds: float) -> None:
+    assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["10", "min", "-3min", "0s", "3 days"])
+def test_bad_budgets_are_refused(text: str) -> None:
+    with pytest.raises(TrainingError, match="is not a duration"):
+        parse_budget(text)
+
+
+def test_lion_moves_by_the_sign_of_its_momentum() -> None:
+    # Algorithm 2 of arXiv:2302.06675 by hand, two steps.
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    lion = Lion([weight], lr=0.1, betas=(0.9, 0.99), weight_decay=0.5)
+    weight.grad = torch.tensor([3.0, -1.0])
+    lion.step()
+    assert weight.tolist() == pytest.approx([1.0 * 0.95 - 0.1, -2.0 * 0.95 + 0.1])
+    weight.grad = torch.tensor([-0.1, 0.0])  # 0.9 * 0.03 - 0.1 * 0.1 > 0: the momentum wins
+    lion.step()
+    assert weight.tolist() == pytest.approx([0.85 * 0.95 - 0.1, -1.8 * 0.95 + 0.1])
+
+
+def test_unknown_optimizer_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(TrainingError, match="choose adamw or lion"):
+        make_optimizer("sgdx", network(dataset), lr=1.0, weight_decay=0.0)
+
+
+def test_two_processes_train_one_model(dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    config = [word for key in ("dim=32", "heads=2", "blocks=psc", "supernodes=32") for word in ("--config", key)]
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29541",
+        "-m", "tramontane", "train", str(dataset.path), "-o", str(out), "--steps", "4", "--points", "48", *config,
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (out / "manifest.json").is_file()
+    assert done.stdout.count("Saved") == 1

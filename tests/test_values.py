@@ -1,0 +1,126 @@
+"""Units, designs, contracts and QoIs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista as pv
+
+from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
+from tramontane.dataset import mesh_sites
+from tramontane.design import Design
+from tramontane.errors import ContractError, UnitError
+from tramontane.qoi import QoiDefinition, measure
+from tramontane.units import Quantity, assumed_unit, parse_quantity, si_unit, to_si
+
+CONTRACT = Contract(
+    parameters={
+        "load": ParameterSpec(unit="N", low=100.0, high=900.0),
+        "angle": ParameterSpec(unit="deg", low=0.0, high=math.pi / 2, role="geometry"),
+    },
+    domains={"surface": DomainSpec(side="on", low=(None, 0.0, None))},
+    fields={"surface": {"pressure": FieldSpec(unit="Pa", scales_with={"load": 1.0})}},
+    qoi={"drag": QoiSpec(unit="N", definition=QoiDefinition(kind="force", field="pressure", factor=2.0))},
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "si"),
+    [("500 N", 500.0), ("0.5kN", 500.0), ("5e2", 500.0), (500, 500.0), (Quantity(0.5, "kN"), 500.0)],
+)
+def test_quantities_reach_si(given: object, si: float) -> None:
+    assert to_si(parse_quantity(given), unit="N", name="load") == pytest.approx(si)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("given", "word"), [("abc", "not a number"), ("3 blubs", "not known"), ("nan m", "number")])
+def test_bad_quantities_are_refused(given: str, word: str) -> None:
+    with pytest.raises(UnitError, match=word):
+        to_si(parse_quantity(given, name="load"), unit="m", name="load")
+
+
+def test_si_units_are_the_fields_own() -> None:
+    assert [si_unit(u) for u in ("kPa", "mm", "deg", "", "kN", "percent")] == ["Pa", "m", "rad", "", "N", ""]
+
+
+def test_a_name_may_suggest_a_unit() -> None:
+    names = ("slant_length", "slant_angle", "speed", "front_radius", "drag", "reynolds")
+    assert [assumed_unit(n) for n in names] == ["m", "deg", "m/s", "m", "N", None]
+
+
+def test_a_bare_number_is_in_the_contracts_unit() -> None:
+    values = CONTRACT.values(Design(None, load=500, angle=90))
+    assert values == pytest.approx({"load": 500.0, "angle": math.pi / 2})
+
+
+def test_geometry_parameters_are_not_asked_when_a_geometry_is_given() -> None:
+    assert CONTRACT.values(Design("part.stl", load="500 N")) == {"load": 500.0}
+    with pytest.raises(ContractError, match="'angle' is missing"):
+        CONTRACT.values(Design(None, load="500 N"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({}, "parameter 'load' is missing; give it in N"),
+        ({"load": "5 m"}, r"parameter 'load' = 5 m has the wrong unit"),
+        ({"load": 1, "laod": 2}, "parameter laod is not known; known are load, angle"),
+    ],
+)
+def test_a_design_that_does_not_fit_is_refused_by_name(parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        CONTRACT.values(Design("part.stl", **parameters))  # type: ignore[arg-type]
+
+
+def test_range_is_said_with_how_far() -> None:
+    assert CONTRACT.outside_range(Design("x.stl", load="980 N")) == [
+        "load = 980 N lies outside 100 to 900 N by 10 % of the range"
+    ]
+
+
+def test_contract_survives_toml_and_a_persons_edit(tmp_path: Path) -> None:
+    file = tmp_path / "contract.toml"
+    CONTRACT.to_toml(file)
+    assert Contract.from_toml(file) == CONTRACT
+    file.write_text(file.read_text().replace('unit = "N"\nlow = 100.0', 'unit = "kN"\nlow = 0.2'))
+    assert Contract.from_toml(file).parameters["load"].low == pytest.approx(200.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [('role = "geometry"', 'role = "shape"', "role"), ('unit = "N"', 'unit = "blub"', "blub"), ("[", "[[[", "contract")],
+)
+def test_a_broken_contract_names_the_place(tmp_path: Path, old: str, new: str, word: str) -> None:
+    file = tmp_path / "contract.toml"
+    CONTRACT.to_toml(file)
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(ContractError, match=word):
+        Contract.from_toml(file)
+
+
+def test_differences_are_named() -> None:
+    other = CONTRACT.model_copy(update={"fields": {"surface": {"temperature": FieldSpec(unit="K")}}})
+    assert CONTRACT.differences(CONTRACT) == []
+    assert CONTRACT.differences(other) == ["field surface/pressure is missing", "field surface/temperature is new"]
+
+
+def test_hydrostatic_pressure_lifts_by_the_displaced_weight() -> None:
+    # Archimedes: p = -rho g z on a closed surface gives the upward force rho g V.
+    body = pv.Sphere(radius=0.5, theta_resolution=80, phi_resolution=80).compute_normals(cell_normals=True)
+    centres = body.cell_centers().points
+    mesh = pv.PolyData.from_regular_faces(body.points, body.regular_faces)
+    mesh.cell_data["pressure"] = -1000 * 9.81 * centres[:, 2].astype(np.float64)
+    sites = mesh_sites(mesh, "cell")
+    lift = QoiDefinition(kind="force", field="pressure", direction=(0, 0, 1))
+    force = measure(lift, sites.fields, weights=sites.weights, normals=sites.normals)
+    assert force == pytest.approx(1000 * 9.81 * mesh.volume, rel=1e-3)
+
+
+def test_means_and_extrema_weigh_as_they_should() -> None:
+    fields = {"t": np.array([[1.0], [3.0]])}
+    weights = np.array([3.0, 1.0])
+    kinds = {"max": 3.0, "min": 1.0, "mean": 1.5, "integral": 6.0}
+    assert {k: measure(QoiDefinition(kind=k, field="t"), fields, weights=weights) for k in kinds} == kinds  # type: ignore[arg-type]
+    assert measure(QoiDefinition(kind="volume", factor=7850), {}, volume=2e-3) == pytest.approx(15.7)
