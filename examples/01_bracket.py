@@ -87,7 +87,9 @@ def main() -> None:
         console.print(f"  {name}: relative L2 error {100 * error:.1f} %")
     for name, value in answer.qoi.items():
         off = value / truth.qoi[name] - 1
-        console.print(f"  {name}: {value:.4g} {answer.qoi_units[name]}, the solver says {truth.qoi[name]:.4g} ({off:+.1%})")
+        console.print(
+            f"  {name}: {value:.4g} {answer.qoi_units[name]}, the solver says {truth.qoi[name]:.4g} ({off:+.1%})"
+        )
     console.print(f"  asked for {np.sum([m.n_points for m in truth.meshes.values()])} points in {seconds:.2f} s")
     write_case_mesh(answer, out / "prediction.vtp")
     write_case_mesh(truth, out / "solver.vtp")

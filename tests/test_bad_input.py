@@ -20,7 +20,7 @@ from tramontane.dataset import Dataset
 Run = Callable[..., str]
 
 
-@pytest.fixture()
+@pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command that must fail, and gives the one line it says."""
 
@@ -38,7 +38,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-@pytest.fixture()
+@pytest.fixture
 def cases(family: Path, tmp_path: Path) -> Path:
     """A copy of the family that a test may spoil."""
     return Path(shutil.copytree(family, tmp_path / "cases"))
@@ -77,22 +77,21 @@ def test_values_that_are_not_finite(refused: Run, cases: Path, tmp_path: Path, v
     said = refused("ingest", cases, "-o", tmp_path / "out")
     assert "005" in said
     assert "surface/pressure" in said
-    assert "not finite" in said
+    assert "is NaN or infinite at 1 of" in said
     assert not list(tmp_path.glob("*out*"))
 
 
 def test_a_field_missing_in_one_case(refused: Run, cases: Path, tmp_path: Path) -> None:
     spoil(cases, "006", "volume", lambda mesh: mesh.point_data.remove("displacement"))
     said = refused("ingest", cases, "-o", tmp_path / "out")
-    assert "case 006" in said
-    assert "volume/displacement is missing" in said
+    assert "006/volume.vtu: field volume/displacement is missing" in said
 
 
 def test_cell_data_in_one_case_and_point_data_in_the_others(refused: Run, cases: Path, tmp_path: Path) -> None:
     file = cases / "003" / "surface.vtp"
     pv.read(file).point_data_to_cell_data().save(file)
     said = refused("ingest", cases, "-o", tmp_path / "out")
-    assert "case 003" in said
+    assert "003/surface.vtp" in said
     assert "cell data, in other cases point data" in said
 
 
@@ -102,12 +101,12 @@ def test_parameters_missing_for_one_case(refused: Run, cases: Path, tmp_path: Pa
     del document["parameters"]["load"]
     file.write_text(json.dumps(document))
     said = refused("ingest", cases, "-o", tmp_path / "out")
-    assert "case 002" in said
-    assert "load" in said
-    assert "missing" in said
+    assert "002/case.json: parameter load is missing" in said
 
 
-def test_a_contract_that_asks_for_what_is_not_there(refused: Run, cases: Path, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_contract_that_asks_for_what_is_not_there(
+    refused: Run, cases: Path, dataset: Dataset, tmp_path: Path
+) -> None:
     fields = {**dataset.contract.fields, "volume": {"heat": dataset.contract.fields["volume"]["displacement"]}}
     asked: Contract = dataset.contract.model_copy(update={"fields": fields})
     asked.to_toml(tmp_path / "contract.toml")
@@ -130,7 +129,10 @@ def predict(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
 def test_an_stl_with_holes_is_predicted_with_a_warning(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = part(tmp_path / "holes.stl", lambda mesh: mesh.extract_cells(range(5, mesh.n_cells)).extract_surface())
+    file = part(
+        tmp_path / "holes.stl",
+        lambda mesh: mesh.extract_cells(range(5, mesh.n_cells)).extract_surface(algorithm="dataset_surface"),
+    )
     predict(monkeypatch, saved, file, "--set", "load=300N", "--cells", 500, "-o", tmp_path / "result.vtu")
     out = capsys.readouterr()
     assert "holes" in out.err
@@ -156,7 +158,9 @@ def test_an_stl_inside_out_is_turned_and_gives_the_same(
     assert numbers[1] == pytest.approx(numbers[0], rel=0.05)
 
 
-@pytest.mark.parametrize("content", [b"", b"solid x\nfacet normal 0 0 1\n", bytes(84) + b"xyz", b"\x00" * 80 + b"\xff" * 4])
+@pytest.mark.parametrize(
+    "content", [b"", b"solid x\nfacet normal 0 0 1\n", bytes(84) + b"xyz", b"\x00" * 80 + b"\xff" * 4]
+)
 def test_a_broken_stl(refused: Run, saved: Path, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "broken.stl"
     file.write_bytes(content)

@@ -44,7 +44,8 @@ def test_it_is_a_simulator_and_beats_the_mean_field(surrogate: Surrogate, datase
     displacement = report.fields["volume/displacement"]
     assert displacement.relative_l2 < 0.35
     assert report.qoi["mass"].relative < 1e-3
-    assert report.qoi["charge"].relative < 0.1
+    assert report.qoi["charge"].r2 is not None
+    assert report.qoi["charge"].r2 > 0.7  # not defined by fields: regressed on eleven cases' shapes
     assert set(displacement.nulls) == {"mean", "nearest", "parameters"}
     # Mapped by bounding box, divided by the load, all these ellipsoids are one: the mean of x/a is exact.
     assert report.fields["surface/pressure"].nulls["mean"] < 0.02
@@ -87,7 +88,7 @@ def test_what_lies_outside_training_is_said(surrogate: Surrogate, tmp_path: Path
     case = surrogate.simulate(Design(long, load="900 N"), cells=500)
     warnings = " ".join(case.provenance.extra["warnings"])
     assert "load = 900 N lies outside" in warnings
-    assert "4 m long in x" in warnings
+    assert "m long in x, training cases" in warnings
 
 
 def test_a_design_without_geometry_or_load_is_refused(surrogate: Surrogate) -> None:
@@ -114,7 +115,7 @@ def test_a_newer_format_or_a_missing_file_is_named(saved: Path, tmp_path: Path) 
     shutil.copytree(saved, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"format_version": 99}))
-    with pytest.raises(SurrogateError, match="format version 99.*upgrade"):
+    with pytest.raises(SurrogateError, match=r"format version 99.*upgrade"):
         Surrogate.load(copy)
     (copy / "manifest.json").write_text(json.dumps(manifest))
     (copy / "contract.json").unlink()

@@ -90,7 +90,11 @@ def test_contract_survives_toml_and_a_persons_edit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "word"),
-    [('role = "geometry"', 'role = "shape"', "role"), ('unit = "N"', 'unit = "blub"', "blub"), ("[", "[[[", "contract")],
+    [
+        ('role = "geometry"', 'role = "shape"', "role"),
+        ('unit = "N"', 'unit = "blub"', "blub"),
+        ("[", "[[[", "contract"),
+    ],
 )
 def test_a_broken_contract_names_the_place(tmp_path: Path, old: str, new: str, word: str) -> None:
     file = tmp_path / "contract.toml"

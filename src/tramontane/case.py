@@ -58,9 +58,10 @@ class Case:
     def field_names(self, domain: str) -> dict[str, Location]:
         """The fields of a domain and where each lives; arrays that VTK keeps for itself are left out."""
         mesh = self.meshes[domain]
+        places: tuple[tuple[Location, Any], ...] = (("point", mesh.point_data), ("cell", mesh.cell_data))
         return {
             name: location
-            for location, data in (("point", mesh.point_data), ("cell", mesh.cell_data))
+            for location, data in places
             for name in data.keys()  # noqa: SIM118 (PyVista's DataSetAttributes does not iterate over its names)
             if not name.startswith("vtk") and name not in ("Normals", "TCoords")
         }

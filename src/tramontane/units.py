@@ -35,7 +35,7 @@ class Quantity(NamedTuple):
 
 
 @functools.cache
-def _registry() -> pint.UnitRegistry:
+def _registry() -> pint.UnitRegistry[float]:
     import pint
 
     return pint.UnitRegistry(cache_folder=None)

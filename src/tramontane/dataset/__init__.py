@@ -1,9 +1,20 @@
 """The store: write, sample, statistics, splits, verify."""
 
 from tramontane.dataset.descriptors import describe_geometry
-from tramontane.dataset.mesh_arrays import Sites, mesh_sites
-from tramontane.dataset.sampling import sample_surface
+from tramontane.dataset.sampling import farthest_points, sample_surface
+from tramontane.dataset.sites import Sites, mesh_sites
 from tramontane.dataset.splits import make_splits
-from tramontane.dataset.store import Dataset
+from tramontane.dataset.statistics import FieldStatistics
+from tramontane.dataset.store import Dataset, StagedCase
 
-__all__ = ["Dataset", "Sites", "describe_geometry", "make_splits", "mesh_sites", "sample_surface"]
+__all__ = [
+    "Dataset",
+    "FieldStatistics",
+    "Sites",
+    "StagedCase",
+    "describe_geometry",
+    "farthest_points",
+    "make_splits",
+    "mesh_sites",
+    "sample_surface",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyvista as pv
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case, Location
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
-from tramontane.dataset.mesh_arrays import Sites, mesh_sites
+from tramontane.dataset.sites import Sites, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
 from tramontane.qoi import QoiDefinition, measure
@@ -130,7 +130,7 @@ class ContractInference:
         bounds = np.array([seen.bounds[domain] for seen in self._seen if domain in seen.bounds])
         extent = float((bounds[:, :, 1] - bounds[:, :, 0]).max())
         geometry = [seen.geometry_bounds for seen in self._seen if seen.geometry_bounds is not None]
-        planes: dict[str, list[float | None]] = {"low": [None] * 3, "high": [None] * 3}
+        planes: dict[str, Any] = {"low": [None] * 3, "high": [None] * 3}
         for axis, (end, key) in product(range(3), enumerate(("low", "high"))):
             values = bounds[:, axis, end]
             if np.ptp(values) > 1e-3 * extent or not geometry:
@@ -166,7 +166,7 @@ class ContractInference:
         solution, *_ = np.linalg.lstsq(table, target, rcond=None)
         spread = float(np.std(target - table @ solution)) * math.sqrt(len(full) / (len(full) - len(solution)))
         error = spread * np.sqrt(np.diag(np.linalg.inv(table.T @ table)))
-        exponents = {}
+        exponents: dict[str, float] = {}
         for index, key in enumerate(operating):
             # Most laws of similarity have whole exponents, some half ones; what is left is for the model to learn.
             found, whole, half = float(solution[index]), round(solution[index]), round(2 * solution[index]) / 2
@@ -230,7 +230,8 @@ def _candidates(domain: str, fields: dict[str, FieldSpec], sites: Sites) -> dict
     pressures = [name for name in stresses if fields[name].components == 1]
     shears = [name for name in stresses if fields[name].components == 3]
     if sites.normals is not None and domain == "surface":
-        for pressure, shear, axis, normals in product(pressures, [*shears, None], _AXES, ("outward", "inward")):
+        sides: tuple[Literal["outward", "inward"], ...] = ("outward", "inward")
+        for pressure, shear, axis, normals in product(pressures, [*shears, None], _AXES, sides):
             definitions.append(QoiDefinition(kind="force", domain=domain, field=pressure, shear=shear,
                                              direction=axis, normals=normals))  # fmt: skip
     for name, spec in fields.items():

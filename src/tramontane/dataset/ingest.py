@@ -99,7 +99,7 @@ def case_geometry(case: Case, length_unit: str = "m") -> pv.PolyData:
     """
     geometry = case.design.geometry
     if geometry is None and "surface" in case.meshes:
-        return read_geometry(case.meshes["surface"].extract_surface().triangulate()).mesh
+        return read_geometry(case.meshes["surface"].extract_surface(algorithm="dataset_surface").triangulate()).mesh
     if geometry is None:
         raise DatasetError(f"case {case.name}: has neither a geometry file nor a surface; add its STL")
     return read_geometry(geometry, length_unit=length_unit if isinstance(geometry, Path) else "m").mesh

@@ -1,188 +1,172 @@
-"""A PyVista mesh as plain arrays and back, and the sites at which its fields live."""
+"""A PyVista mesh as plain arrays and back, bit for bit."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
-from vtkmodules.vtkCommonDataModel import vtkCellArray
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonCore import VTK_INT, VTK_LONG_LONG
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkDataSetAttributes
 
-from tramontane.case import Location
 from tramontane.errors import DatasetError
 
-Array = NDArray[np.floating[Any]]
+AnyArray = NDArray[Any]
+DataLocation = Literal["point", "cell", "field"]
+LOCATIONS: tuple[DataLocation, ...] = ("point", "cell", "field")
 _POLY = ("verts", "lines", "polys", "strips")
+_ROLES = {
+    vtkDataSetAttributes.GetAttributeTypeAsString(index): index for index in range(vtkDataSetAttributes.NUM_ATTRIBUTES)
+}
 
 
-@dataclass(frozen=True)
-class Sites:
-    """Where a domain's fields live: its points, or its cells' centres.
+@dataclass
+class MeshArrays:
+    """What a mesh is made of.
 
     Attributes:
-        positions: ``(n, 3)`` float32, metres.
-        fields: ``(n, components)`` float32 by name, SI.
-        weights: ``(n,)`` float32, the length, area or volume (m, m2, m3) that each site stands for.
-        normals: ``(n, 3)`` unit normals of a surface or of a line in a plane, in the mesh's own orientation; None in
-            volumes.
+        kind: The mesh's class.
+        points: ``(n, 3)``, metres.
+        cells: Topology: offsets and connectivity of each kind of cell, and the cell types of a grid.
+        data: Arrays by location and name; ``field`` is data of the mesh as a whole.
+        texts: The names in ``data``, by location, whose array is text: UTF-8 of a JSON list.
+        active: By location, the array that VTK holds for its scalars, vectors, normals, and so on.
     """
 
-    positions: Array
-    fields: dict[str, Array]
-    weights: Array
-    normals: Array | None
+    kind: Literal["PolyData", "UnstructuredGrid"]
+    points: AnyArray
+    cells: dict[str, AnyArray]
+    data: dict[DataLocation, dict[str, AnyArray]]
+    texts: dict[DataLocation, list[str]]
+    active: dict[DataLocation, dict[str, str]]
 
 
-def mesh_sites(mesh: pv.DataSet, location: Location) -> Sites:
-    """The sites of a mesh, in its own order, with every floating-point array it carries.
-
-    Arrays at the other location are averaged to the sites.
-
-    Args:
-        mesh: Points in metres.
-        location: Whether sites are points or cells' centres.
-    """
-    weights, normals = _measures(mesh)
-    cells_used: Any = None
-    if location == "point":
-        weights, normals = _to_points(mesh, weights, normals)
-        converted = mesh.cell_data_to_point_data() if _floating(mesh.cell_data) else mesh
-        data, positions = converted.point_data, mesh.points
-    else:
-        converted = mesh.point_data_to_cell_data() if _floating(mesh.point_data) else mesh
-        data, positions = converted.cell_data, mesh.cell_centers().points
-        cells_used = mesh.cell_data
-    fields = {}
-    for name in _floating(data):
-        values = cells_used[name] if cells_used is not None and name in cells_used.keys() else data[name]  # noqa: SIM118
-        fields[name] = np.asarray(values, dtype=np.float32).reshape(len(positions), -1)
-    return Sites(
-        positions=np.asarray(positions, dtype=np.float32),
-        fields=fields,
-        weights=np.asarray(weights, dtype=np.float32),
-        normals=None if normals is None else np.asarray(normals, dtype=np.float32),
-    )
-
-
-def mesh_arrays(mesh: pv.DataSet) -> dict[str, NDArray[Any]]:
-    """Points and topology of a mesh, enough to build it again cell by cell.
+def mesh_to_arrays(mesh: pv.DataSet) -> MeshArrays:
+    """Take a mesh apart; arrays are shared with it where their layout allows.
 
     Raises:
         DatasetError: The mesh is neither PolyData nor an unstructured grid.
     """
-    arrays: dict[str, NDArray[Any]] = {"points": np.asarray(mesh.points)}
+    cells: dict[str, AnyArray] = {}
     if isinstance(mesh, pv.PolyData):
-        for kind, cells in zip(_POLY, (mesh.GetVerts(), mesh.GetLines(), mesh.GetPolys(), mesh.GetStrips()),
-                               strict=True):  # fmt: skip
-            if cells.GetNumberOfCells():
-                arrays |= _cell_array(kind, cells)
+        for name, part in zip(_POLY, _poly_cells(mesh), strict=True):
+            if part.GetNumberOfCells():
+                cells |= _from_vtk(name, part)
     elif isinstance(mesh, pv.UnstructuredGrid):
-        arrays["types"] = np.asarray(mesh.celltypes)
-        arrays |= _cell_array("cells", mesh.GetCells())
-        if mesh.GetPolyhedronFaces() is not None and mesh.GetPolyhedronFaces().GetNumberOfCells():
-            arrays |= _cell_array("faces", mesh.GetPolyhedronFaces())
-            arrays |= _cell_array("face_locations", mesh.GetPolyhedronFaceLocations())
+        cells |= {"types": np.asarray(mesh.celltypes)} | _from_vtk("cells", mesh.GetCells())
+        faces = mesh.GetPolyhedronFaces()
+        if faces is not None and faces.GetNumberOfCells():
+            cells |= _from_vtk("faces", faces) | _from_vtk("face_locations", mesh.GetPolyhedronFaceLocations())
     else:
         raise DatasetError(f"a mesh of type {type(mesh).__name__} cannot be stored; "
-                           "convert it with cast_to_unstructured_grid()")  # fmt: skip
-    return arrays
+                           "convert it with its cast_to_unstructured_grid()")  # fmt: skip
+    data: dict[DataLocation, dict[str, AnyArray]] = {location: {} for location in LOCATIONS}
+    texts: dict[DataLocation, list[str]] = {location: [] for location in LOCATIONS}
+    for location, attributes in _attributes(mesh).items():
+        for name in attributes.keys():  # noqa: SIM118 (PyVista's DataSetAttributes does not iterate over its names)
+            # A single text comes as a str, anything else as an array.
+            values = np.asarray(attributes[name])
+            if values.dtype.kind == "U":
+                texts[location].append(name)
+                values = np.frombuffer(json.dumps(np.atleast_1d(values).tolist()).encode(), dtype=np.uint8)
+            data[location][name] = values
+    kind: Literal["PolyData", "UnstructuredGrid"] = "UnstructuredGrid" if "types" in cells else "PolyData"
+    return MeshArrays(kind, np.asarray(mesh.points), cells, data, texts, _active(mesh))
 
 
-def build_mesh(arrays: dict[str, NDArray[Any]]) -> pv.PolyData | pv.UnstructuredGrid:
-    """The mesh that `mesh_arrays` described."""
-    if "types" not in arrays:
-        surface = pv.PolyData()
-        surface.points = arrays["points"]
-        setters = (surface.SetVerts, surface.SetLines, surface.SetPolys, surface.SetStrips)
-        for kind, put in zip(_POLY, setters, strict=True):
-            if f"{kind}_offsets" in arrays:
-                put(_vtk_cells(arrays, kind))
-        return surface
-    grid = pv.UnstructuredGrid()
-    grid.points = arrays["points"]
-    types = numpy_to_vtk(np.ascontiguousarray(arrays["types"], dtype=np.uint8), deep=True)
-    if "faces_offsets" in arrays:
-        grid.SetPolyhedralCells(types, _vtk_cells(arrays, "cells"), _vtk_cells(arrays, "face_locations"),
-                                _vtk_cells(arrays, "faces"))  # fmt: skip
+def arrays_to_mesh(arrays: MeshArrays) -> pv.PolyData | pv.UnstructuredGrid:
+    """The mesh that `mesh_to_arrays` took apart."""
+    mesh: Any = pv.PolyData() if arrays.kind == "PolyData" else pv.UnstructuredGrid()
+    mesh.points = np.ascontiguousarray(arrays.points)
+    if arrays.kind == "PolyData":
+        for name, put in zip(_POLY, (mesh.SetVerts, mesh.SetLines, mesh.SetPolys, mesh.SetStrips), strict=True):
+            if f"{name}_offsets" in arrays.cells:
+                put(_to_vtk(arrays.cells, name))
     else:
-        grid.SetCells(types, _vtk_cells(arrays, "cells"))
-    return grid
+        types = numpy_to_vtk(np.ascontiguousarray(arrays.cells["types"], dtype=np.uint8), deep=True)
+        polyhedra = ("face_locations", "faces") if "faces_offsets" in arrays.cells else ()
+        parts = [_to_vtk(arrays.cells, name) for name in ("cells", *polyhedra)]
+        (mesh.SetPolyhedralCells if polyhedra else mesh.SetCells)(types, *parts)
+    for location, attributes in _attributes(mesh).items():
+        for name, values in arrays.data[location].items():
+            if name in arrays.texts[location]:
+                attributes.set_array(json.loads(values.tobytes()), name)
+            elif values.size or location == "field":
+                attributes.set_array(values, name, deep_copy=True)
+            else:
+                # PyVista declines arrays without values, which VTK files of empty meshes do carry.
+                empty = numpy_to_vtk(values, deep=True)
+                empty.SetName(name)
+                attributes.VTKObject.AddArray(empty)
+        if location != "field":
+            for role, index in _ROLES.items():
+                attributes.VTKObject.SetActiveAttribute(arrays.active[location].get(role), index)
+    return cast("pv.PolyData | pv.UnstructuredGrid", mesh)
 
 
-def _cell_array(kind: str, cells: vtkCellArray) -> dict[str, NDArray[Any]]:
+def point_ids(mesh: pv.DataSet) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+    """Offsets ``(cells + 1,)``, point ids, and VTK's cell type ``(cells,)``, in the order of the mesh's cells."""
+    if isinstance(mesh, pv.UnstructuredGrid):
+        part = _from_vtk("cells", mesh.GetCells())
+        return (
+            part["cells_offsets"].astype(np.int64),
+            part["cells_connectivity"].astype(np.int64),
+            np.asarray(mesh.celltypes, dtype=np.uint8),
+        )
+    counts, ids, types = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.uint8)]
+    for part, kind in zip(_poly_cells(mesh), (2, 4, 7, 6), strict=True):  # poly-vertex, poly-line, polygon, strip
+        found = _from_vtk("part", part)
+        counts.append(np.diff(found["part_offsets"]))
+        ids.append(found["part_connectivity"])
+        types.append(np.full(len(counts[-1]), kind, np.uint8))
+    return np.cumsum(np.concatenate(counts)), np.concatenate(ids), np.concatenate(types)
+
+
+def polyhedron_faces(mesh: pv.UnstructuredGrid) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    """Offsets ``(cells + 1,)`` into face ids, face ids, offsets ``(faces + 1,)`` into point ids, point ids."""
+    locations = _from_vtk("part", mesh.GetPolyhedronFaceLocations())
+    faces = _from_vtk("part", mesh.GetPolyhedronFaces())
+    return locations["part_offsets"], locations["part_connectivity"], faces["part_offsets"], faces["part_connectivity"]
+
+
+def _poly_cells(mesh: pv.PolyData) -> tuple[Any, Any, Any, Any]:
+    return mesh.GetVerts(), mesh.GetLines(), mesh.GetPolys(), mesh.GetStrips()
+
+
+def _attributes(mesh: pv.DataSet) -> dict[DataLocation, Any]:
+    return {"point": mesh.point_data, "cell": mesh.cell_data, "field": mesh.field_data}
+
+
+def _active(mesh: pv.DataSet) -> dict[DataLocation, dict[str, str]]:
+    active: dict[DataLocation, dict[str, str]] = {"point": {}, "cell": {}}
+    for location, held in active.items():
+        for role, index in _ROLES.items():
+            array = _attributes(mesh)[location].VTKObject.GetAbstractAttribute(index)
+            if array is not None and array.GetName():
+                held[role] = array.GetName()
+    return active
+
+
+def _from_vtk(name: str, cells: Any) -> dict[str, AnyArray]:
+    """Offsets and connectivity in the integers that VTK holds them in, 32 or 64 bits wide."""
+    width = np.int64 if cells.IsStorage64Bit() or cells.IsStorageFixedSize64Bit() else np.int32
     return {
-        f"{kind}_offsets": vtk_to_numpy(cells.GetOffsetsArray()).astype(np.int64),
-        f"{kind}_connectivity": vtk_to_numpy(cells.GetConnectivityArray()).astype(np.int64),
+        f"{name}_{part}": np.asarray(vtk_to_numpy(array)).astype(width, copy=False)
+        for part, array in (("offsets", cells.GetOffsetsArray()), ("connectivity", cells.GetConnectivityArray()))
     }
 
 
-def _vtk_cells(arrays: dict[str, NDArray[Any]], kind: str) -> vtkCellArray:
-    cells = vtkCellArray()
-    offsets, connectivity = (
-        numpy_to_vtkIdTypeArray(np.ascontiguousarray(arrays[f"{kind}_{part}"], dtype=np.int64), deep=True)
-        for part in ("offsets", "connectivity")
-    )
-    cells.SetData(offsets, connectivity)
-    return cells
-
-
-def _floating(data: Any) -> list[str]:
-    return [name for name in data.keys() if np.issubdtype(data[name].dtype, np.floating)  # noqa: SIM118
-            and not name.startswith("vtk") and name not in ("Normals", "TCoords")]  # fmt: skip
-
-
-def _measures(mesh: pv.DataSet) -> tuple[Array, Array | None]:
-    """Size of each cell, and unit normals where cells have them."""
-    bare = mesh.copy(deep=False)
-    bare.clear_data()
-    sized = bare.compute_cell_sizes(length=True, area=True, volume=True)
-    length, area, volume = (np.abs(np.asarray(sized.cell_data[key])) for key in ("Length", "Area", "Volume"))
-    if volume.any():
-        return volume, None
-    if area.any():
-        if not isinstance(bare, pv.PolyData):
-            return area, None
-        with_normals = bare.compute_normals(cell_normals=True, point_normals=False, split_vertices=False,
-                                            consistent_normals=False, auto_orient_normals=False)  # fmt: skip
-        return area, np.asarray(with_normals.cell_data["Normals"])
-    if length.any():
-        return length, _line_normals(bare)
-    return np.ones(mesh.n_cells), None
-
-
-def _line_normals(mesh: pv.DataSet) -> Array | None:
-    """Normals of two-point lines in a plane of constant z, to the right of their direction."""
-    if not isinstance(mesh, pv.PolyData) or mesh.lines.size != 3 * mesh.n_cells:
-        return None
-    ends = mesh.points[mesh.lines.reshape(-1, 3)[:, 1:]].astype(np.float64)
-    along = ends[:, 1] - ends[:, 0]
-    normals = np.stack([along[:, 1], -along[:, 0], np.zeros(len(along))], axis=1)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)  # type: ignore[no-any-return]
-
-
-def _to_points(mesh: pv.DataSet, sizes: Array, normals: Array | None) -> tuple[Array, Array | None]:
-    """Each cell's size, split evenly among its points; normals weighted by it."""
-    offsets, ids = _point_ids(mesh)
-    count = np.diff(offsets)
-    owner = np.repeat(np.arange(len(count)), count)
-    share = (sizes / np.maximum(count, 1))[owner]
-    weights = np.bincount(ids, weights=share, minlength=mesh.n_points)
-    if normals is None:
-        return weights, None
-    summed = np.stack([np.bincount(ids, weights=share * normals[owner, axis], minlength=mesh.n_points)
-                       for axis in range(3)], axis=1)  # fmt: skip
-    return weights, summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-300)
-
-
-def _point_ids(mesh: pv.DataSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Offsets and point ids of all cells, in the order of the mesh's cells."""
-    arrays = mesh_arrays(mesh)
-    kinds = ("cells",) if "types" in arrays else tuple(kind for kind in _POLY if f"{kind}_offsets" in arrays)
-    if not kinds:
-        return np.zeros(1, np.int64), np.zeros(0, np.int64)
-    counts = np.concatenate([np.diff(arrays[f"{kind}_offsets"]) for kind in kinds])
-    ids = np.concatenate([arrays[f"{kind}_connectivity"] for kind in kinds])
-    return np.concatenate([[0], np.cumsum(counts)]), ids
+def _to_vtk(cells: dict[str, AnyArray], name: str) -> vtkCellArray:
+    # VTK's cells know one of the two 64-bit integers of a compiler.
+    kinds = {np.dtype(np.int32): VTK_INT, np.dtype(np.int64): VTK_LONG_LONG}
+    parts = [
+        numpy_to_vtk(part, deep=True, array_type=kinds[part.dtype])
+        for part in (np.ascontiguousarray(cells[f"{name}_{kind}"]) for kind in ("offsets", "connectivity"))
+    ]
+    made = vtkCellArray()
+    made.SetData(*parts)
+    return made

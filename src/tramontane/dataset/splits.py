@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -35,3 +36,16 @@ def make_splits(names: Sequence[str], *, test: int, validation: int, seed: int =
         "validation": sorted(shuffled[test : test + validation]),
         "test": sorted(shuffled[:test]),
     }
+
+
+def check_splits(splits: Mapping[str, Sequence[str]], names: Collection[str]) -> None:
+    """That every case of the splits exists and stands in one of them only.
+
+    Raises:
+        DatasetError: Cases that are unknown, or stand twice, are named.
+    """
+    everything = Counter(name for cases in splits.values() for name in cases)
+    if unknown := sorted(set(everything) - set(names)):
+        raise DatasetError(f"splits name cases that the dataset does not have: {', '.join(unknown)}; correct the names")
+    if twice := sorted(name for name, count in everything.items() if count > 1):
+        raise DatasetError(f"cases stand twice in the splits: {', '.join(twice)}; leave each in one place")

@@ -6,45 +6,54 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
-
-Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class FieldStatistics:
-    """Of each component ``(components,)``, in SI, and how many values they were taken over."""
+    """Of each component of a field, in SI.
+
+    Attributes:
+        count: Number of sites.
+        mean: Mean.
+        std: Standard deviation over all sites.
+        rms: Root of the mean square.
+        min: Smallest value.
+        max: Largest value.
+    """
 
     count: int
-    mean: Array
-    std: Array
-    low: Array
-    high: Array
+    mean: Float64[np.ndarray, " components"]
+    std: Float64[np.ndarray, " components"]
+    rms: Float64[np.ndarray, " components"]
+    min: Float64[np.ndarray, " components"]
+    max: Float64[np.ndarray, " components"]
 
 
 class Moments:
     """Running mean and variance, merged window by window (Chan, Golub & LeVeque 1983, eq. 2.1), in float64."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.mean: Any = 0.0
-        self.squares: Any = 0.0
-        self.low: Any = np.inf
-        self.high: Any = -np.inf
+        self._count = 0
+        self._mean: Any = 0.0
+        self._squares: Any = 0.0
+        self._low: Any = np.inf
+        self._high: Any = -np.inf
 
-    def add(self, values: Array) -> None:
-        """Take ``(n, components)`` values into account."""
+    def add(self, values: NDArray[np.floating[Any]]) -> None:
+        """Take ``(n, components)`` values into account, n at least 1."""
         values = values.astype(np.float64)
         count, mean = len(values), values.mean(0)
-        difference, total = mean - self.mean, self.count + count
-        self.squares = self.squares + ((values - mean) ** 2).sum(0) + difference**2 * (self.count * count / total)
-        self.mean = self.mean + difference * (count / total)
-        self.count = total
-        self.low, self.high = np.minimum(self.low, values.min(0)), np.maximum(self.high, values.max(0))
+        difference, total = mean - self._mean, self._count + count
+        self._squares = self._squares + ((values - mean) ** 2).sum(0) + difference**2 * (self._count * count / total)
+        self._mean = self._mean + difference * (count / total)
+        self._count = total
+        self._low, self._high = np.minimum(self._low, values.min(0)), np.maximum(self._high, values.max(0))
 
     def statistics(self) -> FieldStatistics:
-        """What was seen so far."""
-        deviation = np.sqrt(self.squares / max(self.count, 1))
+        """Of all values that were added, at least one."""
+        variance = self._squares / self._count
         return FieldStatistics(
-            self.count, np.asarray(self.mean), deviation, np.asarray(self.low), np.asarray(self.high)
+            self._count, self._mean, np.sqrt(variance), np.sqrt(variance + self._mean**2), self._low, self._high
         )

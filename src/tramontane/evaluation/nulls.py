@@ -69,7 +69,7 @@ class Nulls:
         regressions = self._regressions(domain)
         where = {name: self._boxed(name, domain) for name in names}
         weights = {(name, f): self.weights(name, regressions[f]) for name in names for f in specs}
-        answer = {
+        answer: dict[str, dict[str, Array]] = {
             name: {f: np.zeros((len(NULLS), len(where[name]), spec.components)) for f, spec in specs.items()}
             for name in names
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,31 +12,39 @@ import numpy as np
 import pyvista as pv
 import trimesh
 from numpy.typing import NDArray
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance, vtkOrientPolyData
 from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
 
 from tramontane.errors import FormatError, GeometryError
-from tramontane.formats.step import read_step
 from tramontane.formats.meshes import read_mesh
+from tramontane.formats.step import read_step
 from tramontane.units import si_factor
 
 SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp", ".vtp")
+_MERGE_DIGITS = 8  # points closer than 1e-8 of the geometry's length are one
+_LIKELY_SIZE = (1e-6, 1e3)  # m
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Geometry:
     """A triangle surface in metres and what was noticed about it.
 
     Attributes:
         mesh: Triangles only, points merged, oriented outward.
         warnings: One sentence for each thing to mind: holes, flipped orientation, an unlikely size.
-        closed: Whether every edge belongs to two triangles.
+        closed: Whether no edge is open.
+        area: Of the surface, m2.
         volume: Enclosed volume, m3; what it means is open when the surface is.
+        bounds: Lowest and highest corner ``(3,)`` of the bounding box, m.
     """
 
     mesh: pv.PolyData
     warnings: tuple[str, ...]
     closed: bool
+    area: float
     volume: float
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: str = "m") -> Geometry:
@@ -58,32 +67,41 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(bad):
         raise GeometryError(f"{label}: {len(bad)} points are not finite, the first is point {bad[0]}; export it again")
-    triangles = mesh.triangulate().regular_faces if mesh.n_cells else np.zeros((0, 3), dtype=np.int64)
+    triangles = np.asarray(mesh.triangulate().regular_faces) if mesh.n_cells else np.zeros((0, 3), dtype=np.int64)
+    if len(triangles) == 0:
+        raise GeometryError(f"{label}: holds no triangles; export a triangle surface")
+    size = float(np.ptp(points, axis=0).max())
+    kept, index = trimesh.grouping.unique_rows(points / (size or 1.0), digits=_MERGE_DIGITS)
+    points, triangles = points[kept], index[triangles]
+    collapsed = (triangles == np.roll(triangles, 1, axis=1)).any(axis=1)
+    triangles = triangles[~collapsed]
     surface = trimesh.Trimesh(points, triangles, process=False)
-    surface.merge_vertices()
-    surface.update_faces(surface.nondegenerate_faces())
-    if len(surface.faces) == 0 or surface.area <= 0:
-        raise GeometryError(f"{label}: has no triangles with an area; export the surface again")
+    if len(triangles) == 0 or surface.area <= 0:
+        raise GeometryError(f"{label}: has no triangle with an area; export the surface again")
+
     warnings = []
-    closed = bool(surface.is_watertight)
-    if not closed:
-        edges = len(trimesh.grouping.group_rows(surface.edges_sorted, require_count=1))
-        warnings.append(f"{label}: the surface has holes ({edges} open edges); close it in CAD for a prediction "
+    if collapsed.any():
+        warnings.append(f"{label}: {collapsed.sum()} triangles have two equal corners; they were left out")
+    uses = np.bincount(surface.edges_unique_inverse)
+    opened, crowded = int((uses == 1).sum()), int((uses > 2).sum())
+    if opened:
+        warnings.append(f"{label}: the surface has holes ({opened} open edges); close it in CAD for a prediction "
                         "that can be relied on")  # fmt: skip
-    if not surface.is_winding_consistent:
-        trimesh.repair.fix_winding(surface)
-        warnings.append(f"{label}: triangles did not agree on which side is outside; they were turned")
-    if surface.volume < 0:
-        surface.invert()
-        warnings.append(f"{label}: the surface was inside out; it was turned")
-    size = float(surface.extents.max())
-    if not 1e-4 <= size <= 1e3:
+    if crowded:
+        warnings.append(f"{label}: {crowded} edges belong to more than two triangles; join touching bodies in CAD")
+    triangles, volume, found = _orient(surface)
+    warnings += [f"{label}: {sentence}" for sentence in found]
+    if not _LIKELY_SIZE[0] <= size <= _LIKELY_SIZE[1]:
         warnings.append(f"{label}: is {size:.3g} m long; check the length unit ({length_unit})")
+    used, triangles = np.unique(triangles, return_inverse=True)
+    points, triangles = points[used], triangles.reshape(-1, 3)
     return Geometry(
-        mesh=pv.PolyData.from_regular_faces(np.asarray(surface.vertices), np.asarray(surface.faces)),
+        mesh=pv.PolyData.from_regular_faces(points, triangles),
         warnings=tuple(warnings),
-        closed=closed,
-        volume=float(surface.volume),
+        closed=opened == 0,
+        area=float(surface.area),
+        volume=volume,
+        bounds=(points.min(axis=0), points.max(axis=0)),
     )
 
 
@@ -92,45 +110,105 @@ def inside(mesh: pv.PolyData, points: NDArray[Any]) -> NDArray[np.bool_]:
 
     Points outside the bounding box are answered at once; the others by VTK's ray voting.
     """
+    points = np.asarray(points, dtype=np.float64)
     bounds = np.asarray(mesh.bounds).reshape(3, 2)
-    answer = ((points >= bounds[:, 0]) & (points <= bounds[:, 1])).all(axis=1)
-    candidates = np.flatnonzero(answer)
+    candidates = np.flatnonzero(((points >= bounds[:, 0]) & (points <= bounds[:, 1])).all(axis=1))
+    answer = np.zeros(len(points), dtype=np.bool_)
     if len(candidates):
         select = vtkSelectEnclosedPoints()
         select.SetTolerance(1e-9)
-        select.SetInputData(pv.PolyData(np.asarray(points[candidates], dtype=np.float64)))
+        select.SetInputData(pv.PolyData(points[candidates]))
         select.SetSurfaceData(mesh)
         select.Update()
-        answer[candidates] = np.asarray(pv.wrap(select.GetOutput()).point_data["SelectedPoints"]).astype(bool)
+        answer[candidates] = vtk_to_numpy(select.GetOutput().GetPointData().GetArray("SelectedPoints")) != 0
     return answer
+
+
+def signed_distance(mesh: pv.PolyData, points: NDArray[Any]) -> NDArray[np.float64]:
+    """Distance ``(n,)`` in metres of points ``(n, 3)`` from a closed surface, negative inside."""
+    function = vtkImplicitPolyDataDistance()
+    function.SetInput(mesh)
+    distances = np.zeros(len(points))
+    function.EvaluateFunction(numpy_to_vtk(np.ascontiguousarray(points, dtype=np.float64)), numpy_to_vtk(distances))
+    return distances
+
+
+def _orient(surface: trimesh.Trimesh) -> tuple[NDArray[np.int64], float, list[str]]:
+    """Triangles whose normals point out of the body, the volume in them, and what had to be done."""
+    points, triangles = surface.vertices, np.array(surface.faces, dtype=np.int64)
+    found = []
+    if not surface.is_winding_consistent:
+        orient = vtkOrientPolyData()
+        orient.ConsistencyOn()
+        orient.SetInputData(pv.PolyData.from_regular_faces(points, triangles))
+        orient.Update()
+        triangles = np.array(pv.wrap(orient.GetOutput()).regular_faces, dtype=np.int64)
+        found.append("triangles did not agree on which side is outside; they were turned")
+    body = trimesh.graph.connected_component_labels(surface.face_adjacency, node_count=len(triangles))
+    # Volumes of tetrahedra to the middle of the box: the origin would tell an open surface's side by where it lies.
+    corners = points[triangles] - surface.bounds.mean(axis=0)
+    pieces = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
+    if pieces.sum() < 0:
+        triangles, pieces = triangles[:, ::-1], -pieces
+        found.append("the surface was inside out; it was turned")
+    volumes = np.bincount(body, weights=pieces)
+    if len(volumes) > 1:
+        found.append(f"holds {len(volumes)} separate bodies; where they overlap, their volume counts twice")
+        boxes = [points[np.unique(triangles[body == number])] for number in range(len(volumes))]
+        lows, highs = np.array([box.min(axis=0) for box in boxes]), np.array([box.max(axis=0) for box in boxes])
+        # A body that is inside out within another is a cavity, and right.
+        wrong = [number for number in np.flatnonzero(volumes < 0)
+                 if not ((lows < lows[number]) & (highs > highs[number])).all(axis=1).any()]  # fmt: skip
+        if wrong:
+            turned = np.isin(body, wrong)
+            triangles[turned], pieces[turned] = triangles[turned][:, ::-1], -pieces[turned]
+            found.append(f"{len(wrong)} of the bodies were inside out; they were turned")
+    return np.ascontiguousarray(triangles), float(pieces.sum()), found
 
 
 def _read(file: Path) -> pv.PolyData:
     suffix = file.suffix.lower()
     if not file.is_file():
-        raise GeometryError(f"{file}: is no file; check the path")
+        raise GeometryError(f"{file}: there is no such file; check the path")
     if suffix not in SUFFIXES:
         raise GeometryError(f"{file}: {suffix or 'no suffix'} is not read as a geometry; "
                             f"give one of {', '.join(SUFFIXES)}")  # fmt: skip
-    try:
-        if suffix in (".step", ".stp"):
-            return read_step(file)
-        if suffix == ".vtp":
+    if file.stat().st_size == 0:
+        raise GeometryError(f"{file}: is empty; export or copy it again")
+    if suffix in (".step", ".stp"):
+        return read_step(file)
+    if suffix == ".vtp":
+        try:
             mesh = read_mesh(file)
-            if not isinstance(mesh, pv.PolyData):
-                raise GeometryError(f"{file}: is no surface; export a triangle surface")
-            return mesh
-        if suffix == ".stl":
-            _check_stl_size(file)
-        loaded = trimesh.load(file, force="mesh", process=False)
-    except (GeometryError, FormatError):
-        raise
+        except FormatError as error:
+            raise GeometryError(str(error)) from error
+        return mesh if isinstance(mesh, pv.PolyData) else mesh.extract_surface()
+    if suffix == ".stl":
+        _check_stl_size(file)
+    try:
+        loaded = trimesh.load_mesh(file, process=False)
+        loaded = loaded.to_mesh() if isinstance(loaded, trimesh.Scene) else loaded
     except Exception as error:  # trimesh raises errors of many kinds for one damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GeometryError(f"{file}: cannot be read ({reason}); export it again") from error
-    if not isinstance(loaded, trimesh.Trimesh) or len(loaded.faces) == 0:
+        raise GeometryError(f"{file}: cannot be read ({reason}); export or copy it again") from error
+    faces = len(loaded.faces) if isinstance(loaded, trimesh.Trimesh) else 0
+    if faces < (announced := _announced_faces(file, suffix)):
+        raise GeometryError(f"{file}: is cut off ({faces} triangles of {announced}); export or copy it again")
+    if faces == 0:
         raise GeometryError(f"{file}: holds no triangles; export a triangle surface")
     return pv.PolyData.from_regular_faces(np.asarray(loaded.vertices), np.asarray(loaded.faces))
+
+
+def _announced_faces(file: Path, suffix: str) -> int:
+    """How many faces there are at least: by the header of a PLY, by the lines of an OBJ; trimesh drops broken ones."""
+    if suffix == ".ply":
+        with file.open("rb") as stream:
+            match = re.search(rb"element\s+face\s+(\d+)", stream.read(4096))
+        return int(match[1]) if match else 0
+    if suffix == ".obj":
+        with file.open("rb") as stream:
+            return sum(line.startswith((b"f ", b"f\t")) for line in stream)
+    return 0
 
 
 def _check_stl_size(file: Path) -> None:
@@ -147,5 +225,5 @@ def _check_stl_size(file: Path) -> None:
         if b"endsolid" not in tail.lower():
             raise GeometryError(f"{file}: is cut off (no endsolid at its end); export or copy it again")
         return
-    raise GeometryError(f"{file}: is cut off or no STL ({size} bytes, {84 + 50 * count} expected); "
-                        "export or copy it again")  # fmt: skip
+    expected = f", {84 + 50 * count} expected" if len(head) == 84 and count < 1e9 else ""
+    raise GeometryError(f"{file}: is cut off or no STL ({size} bytes{expected}); export or copy it again")

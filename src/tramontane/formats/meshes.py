@@ -64,9 +64,7 @@ def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.Unst
     return meshes
 
 
-def write_mesh(
-    mesh: pv.DataSet, path: str | os.PathLike[str], *, units: Mapping[str, str] | None = None
-) -> None:
+def write_mesh(mesh: pv.DataSet, path: str | os.PathLike[str], *, units: Mapping[str, str] | None = None) -> None:
     """Write a mesh, whole or not at all.
 
     Args:

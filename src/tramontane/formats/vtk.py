@@ -122,7 +122,9 @@ def _complaints(file: Path, what: str, cure: str) -> Iterator[None]:
     said = window.GetOutput()
     if _COMPLAINT.search(said):
         lines = [line.strip() for line in _PLACE.sub("", said).splitlines() if line.strip()]
-        reason = next((line for line in lines if _COMPLAINT.search(line)), lines[0] if lines else "VTK reports an error")
+        reason = next(
+            (line for line in lines if _COMPLAINT.search(line)), lines[0] if lines else "VTK reports an error"
+        )
         raise FormatError(f"{file}: {what} ({reason[:160].rstrip('.! ')}); {cure}")
 
 
@@ -141,7 +143,9 @@ def _check_ends(file: Path, suffix: str) -> None:
         if b"</VTKFile>" not in tail:
             raise FormatError(f"{file}: is cut off (no </VTKFile> at its end); write or copy it again")
     elif suffix == ".vtk" and not head.startswith(b"# vtk"):
-        raise FormatError(f"{file}: is no VTK file (no '# vtk' at its start); its suffix may be wrong, or write it again")
+        raise FormatError(
+            f"{file}: is no VTK file (no '# vtk' at its start); its suffix may be wrong, or write it again"
+        )
     elif suffix == ".vtkhdf" and not head.startswith(b"\x89HDF"):
         raise FormatError(f"{file}: is no HDF5 file; its suffix may be wrong, or write it again")
 

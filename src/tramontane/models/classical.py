@@ -10,7 +10,7 @@ every input (Rasmussen & Williams 2006, ch. 5). The figures behind the choices a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,14 @@ _COORDINATES = 8
 _FOLDS = 5
 _CONSTANT = 0.1  # prior variance of the mean
 _NUGGET = 1e-3
+
+
+class _Place(NamedTuple):
+    """A shape's dense samples: their normals, and trees to find them by place, and by place and normal."""
+
+    normals: Array
+    nearest: cKDTree
+    oriented: cKDTree
 
 
 class ClassicalModel:
@@ -75,7 +83,9 @@ class ClassicalModel:
         columns = {domain: values.shape[1] for domain, (_, values) in fields[0].items()}
         for case, item in enumerate(fields):
             if (found := {domain: values.shape[1] for domain, (_, values) in item.items()}) != columns:
-                raise TramontaneError(f"classical model: case {case} has columns {found}, the first {columns}; give all")
+                raise TramontaneError(
+                    f"classical model: case {case} has columns {found}, the first {columns}; give all"
+                )
         for domain, count in columns.items():
             if sum(self.components.setdefault(domain, (count,))) != count:
                 raise TramontaneError(
@@ -88,18 +98,17 @@ class ClassicalModel:
         self.tables = {domain: np.empty((len(shapes), len(points), columns[domain]), np.float32)
                        for domain, points in self.points.items()}  # fmt: skip
         for case, (shape, registration) in enumerate(zip(shapes, registrations, strict=True)):
-            for domain, carried in self._carry(shape, registration, list(columns)).items():
+            place = self._place(shape)
+            for domain, carried in self._carry(place, registration, list(columns)).items():
                 positions, values = (np.asarray(part, float) for part in fields[case][domain])
-                known = self._features(domain, shape, positions)
+                known = self._features(domain, place, positions)
                 if domain in self.normals:
                     values = _without_spikes(known, values)
-                self.tables[domain][case] = interpolate(known, values, carried)
+                self.tables[domain][case] = weighted(values, *stencil(known, carried))
         self._learn()
         return self
 
-    def predict(
-        self, shape: Shape, parameters: Array, positions: dict[str, Array]
-    ) -> dict[str, tuple[Array, Array]]:
+    def predict(self, shape: Shape, parameters: Array, positions: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
         """Fields of a new design.
 
         Args:
@@ -118,10 +127,8 @@ class ClassicalModel:
         inputs = self._inputs(registration, np.asarray(parameters, float))
         return self._predict(shape, registration, inputs, positions, np.arange(len(self.inputs)), 0)
 
-    def predict_left_out(
-        self, case: int, shape: Shape, positions: dict[str, Array]
-    ) -> dict[str, tuple[Array, Array]]:
-        """Fields of a training case as predicted from all others, neither weights nor hyperparameters seeing its values.
+    def predict_left_out(self, case: int, shape: Shape, positions: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
+        """Fields of a training case as predicted from all others, its own values seen by nothing.
 
         Args:
             case: Which training case.
@@ -179,7 +186,9 @@ class ClassicalModel:
         least = np.where(np.arange(raw.shape[1]) < 3, 1e-3, 1e-9)
         self.input_scale = np.where(deviation > least, 1 / np.maximum(deviation, 1e-300), 0.0)
         self.inputs = (raw - self.input_mean) * self.input_scale
-        self.powers = np.concatenate([np.zeros(shape_count), self.log_parameters.astype(float)]) * (self.input_scale > 0)
+        self.powers = np.concatenate([np.zeros(shape_count), self.log_parameters.astype(float)]) * (
+            self.input_scale > 0
+        )
 
     def _raw(self, registration: Registration, parameters: Array) -> Array:
         scores = self.feature_rows @ (registration.features - self.feature_mean)
@@ -211,30 +220,29 @@ class ClassicalModel:
     def _prepare(self) -> None:
         self.bases = {domain: self.correspondence.basis(points) for domain, points in self.points.items()}
 
-    def _carry(self, shape: Shape, registration: Registration, domains: Sequence[str]) -> dict[str, Array]:
+    def _carry(self, place: _Place, registration: Registration, domains: Sequence[str]) -> dict[str, Array]:
         """By domain, the features of reference points where a shape carries them."""
         weight, out = _NORMAL * self.correspondence.scale, {}
         for domain in domains:
             moved = self.correspondence.carry(self.points[domain], self.bases[domain], registration)
             if domain in self.normals:
                 # A reference point takes the normal of the nearest place whose normal is like the template's.
-                points, normals = self._dense(shape)
-                tree = cKDTree(np.concatenate([points, weight * normals], 1))
-                index = tree.query(np.concatenate([moved, weight * self.normals[domain]], 1))[1]
-                moved = np.concatenate([moved, weight * normals[index]], 1)
+                index = place.oriented.query(np.concatenate([moved, weight * self.normals[domain]], 1), workers=-1)[1]
+                moved = np.concatenate([moved, weight * place.normals[index]], 1)
             out[domain] = moved
         return out
 
-    def _dense(self, shape: Shape) -> tuple[Array, Array]:
-        return sample_surface(shape, _DENSE, self.correspondence.low, self.correspondence.high)
+    def _place(self, shape: Shape) -> _Place:
+        points, normals = sample_surface(shape, _DENSE, self.correspondence.low, self.correspondence.high)
+        oriented = np.concatenate([points, _NORMAL * self.correspondence.scale * normals], 1)
+        return _Place(normals, cKDTree(points), cKDTree(oriented))
 
-    def _features(self, domain: str, shape: Shape, positions: Array) -> Array:
+    def _features(self, domain: str, place: _Place, positions: Array) -> Array:
         """What neighbours are searched by: positions, beside normals where the domain lies on the shape."""
         if domain not in self.normals:
             return positions
-        points, normals = self._dense(shape)
-        index = cKDTree(points).query(positions)[1]
-        return np.concatenate([positions, _NORMAL * self.correspondence.scale * normals[index]], 1)
+        normals = place.normals[place.nearest.query(positions, workers=-1)[1]]
+        return np.concatenate([positions, _NORMAL * self.correspondence.scale * normals], 1)
 
     def _learn(self) -> None:
         """Hyperparameters of every field from all cases and without each fold, and spread at the reference points."""
@@ -301,9 +309,10 @@ class ClassicalModel:
         if unknown := sorted(set(positions) - set(self.tables)):
             raise TramontaneError(f"classical model: no domain {unknown[0]!r}; it was trained on {sorted(self.tables)}")
         out = {}
-        for domain, carried in self._carry(shape, registration, list(positions)).items():
+        place = self._place(shape)
+        for domain, carried in self._carry(place, registration, list(positions)).items():
             table = self.tables[domain]
-            mean = np.empty((table.shape[1], 2 * table.shape[2]), np.float32)
+            mean, deviation = np.empty(table.shape[1:]), np.empty(table.shape[1:])
             for field, columns in enumerate(_slices(self.components[domain])):
                 learnt = self.kriging[domain][fold, field]
                 weights, variance = self._weights(learnt, inputs, cases)
@@ -312,44 +321,60 @@ class ClassicalModel:
                 spread = self.spread[domain][:, columns]
                 if len(cases) < len(table):
                     spread = self._spread(table[..., columns], learnt, cases)
-                mean[:, columns] = np.einsum("i,irc->rc", everything, table[..., columns], optimize=True)
+                mean[:, columns] = np.tensordot(everything, table, 1)[:, columns]
                 scale = np.exp(inputs @ learnt[: len(inputs)]) * np.sqrt(variance)
-                mean[:, slice(table.shape[2] + columns.start, table.shape[2] + columns.stop)] = spread * scale
-            wanted = self._features(domain, shape, np.asarray(positions[domain], float))
-            found = interpolate(carried, mean, wanted)
-            lowest = mean[:, table.shape[2] :].min(0)
-            out[domain] = found[:, : table.shape[2]], np.maximum(found[:, table.shape[2] :], lowest)
+                deviation[:, columns] = spread * scale
+            wanted = self._features(domain, place, np.asarray(positions[domain], float))
+            index, weight = stencil(carried, wanted)
+            out[domain] = weighted(mean, index, weight), deviation[index[:, 0]]
         return out
 
 
 _ARRAYS = ("feature_mean", "feature_rows", "log_parameters", "input_mean", "input_scale", "inputs", "powers")
 
 
-def interpolate(known: Array, values: Array, wanted: Array, *, ridge: float = 0.05) -> Array:
-    """Values at places from their neighbours by a local, distance-weighted linear fit (moving least squares).
+def stencil(known: Array, wanted: Array, *, ridge: float = 0.05) -> tuple[NDArray[np.intp], Array]:
+    """Neighbours and their weights in a local, distance-weighted linear fit (moving least squares).
 
     Args:
         known: Features ``(n, 3 or more)`` of the places where values are known, positions first.
-        values: ``(n, c)`` values there.
-        wanted: Features of the places asked for.
+        wanted: Features of the ``q`` places asked for.
         ridge: Penalty on the slope, which is what remains where neighbours lie in a plane.
 
     Returns:
-        Values ``(q, c)``.
+        Indices ``(q, k)``, nearest first, and weights ``(q, k)`` that sum to one.
     """
     count = min(_NEIGHBOURS, len(known))
     distance, index = cKDTree(known).query(wanted, k=count, workers=-1)
-    distance, index = distance.reshape(len(wanted), count), index.reshape(len(wanted), count)
+    distance, index = distance.reshape(-1, count), index.reshape(-1, count)
     length = distance.mean(1, keepdims=True) + 1e-300
     weight = 1 / (distance / length + 0.3) ** 2
     weight /= weight.sum(1, keepdims=True)
-    offset = (known[index, :3] - wanted[:, None, :3]) / length[..., None]
-    middle = np.einsum("qk,qkd->qd", weight, offset)
-    offset -= middle[:, None]
-    square = np.swapaxes(offset * weight[..., None], 1, 2) @ offset + ridge * np.eye(3)
-    slope = np.linalg.solve(square, middle[..., None])
-    weight *= 1 - (offset @ slope)[..., 0]
-    return np.asarray((weight[:, None] @ values[index])[:, 0])
+    x, y, z = ((known[:, axis][index] - wanted[:, axis, None]) / length for axis in range(3))
+    middle = [(weight * offset).sum(1) for offset in (x, y, z)]
+    x, y, z = (offset - mean[:, None] for offset, mean in zip((x, y, z), middle, strict=True))
+    (xx, xy, xz), (yy, yz), zz = (
+        [(weight * x * other).sum(1) for other in (x, y, z)],
+        [(weight * y * other).sum(1) for other in (y, z)],
+        (weight * z * z).sum(1),
+    )
+    xx, yy, zz = xx + ridge, yy + ridge, zz + ridge
+    # Cramer's rule: a hundred thousand 3 x 3 systems are slow in LAPACK.
+    a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    determinant = xx * a + xy * b + xz * c
+    slopes = [(row[0] * middle[0] + row[1] * middle[1] + row[2] * middle[2]) / determinant
+              for row in ((a, b, c), (b, d, e), (c, e, f))]  # fmt: skip
+    weight *= 1 - (x * slopes[0][:, None] + y * slopes[1][:, None] + z * slopes[2][:, None])
+    return index, weight
+
+
+def weighted(values: Array, index: NDArray[np.intp], weight: Array) -> Array:
+    """Sum ``(q, c)`` of the neighbours' values ``(n, c)`` by a `stencil`."""
+    out = weight[:, :1] * values[index[:, 0]]
+    for near in range(1, index.shape[1]):
+        out += weight[:, near, None] * values[index[:, near]]
+    return np.asarray(out)
 
 
 def learn_hyperparameters(inputs: Array, gram: Array) -> Array:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
+from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
@@ -31,6 +32,7 @@ _LENGTH = 0.5  # kernel's length, in diagonals of the mean bounding box
 _NORMAL = 0.3  # what a unit change of the normal counts, in the same diagonals
 _EDGE = 0.1  # the same where control points are chosen
 _MODES = 96  # displacement error below 0.001 diagonals against all 1,000 eigenvectors
+_CREASE = 35.0  # degrees between neighbouring triangles beyond which there is an edge
 _CUT = 0.01  # a shape that reaches this share beyond the data's box is cut off there
 
 
@@ -64,23 +66,52 @@ def sample_surface(
     area = np.linalg.norm(cross, axis=1)
     if not (np.isfinite(area).all() and area.sum() > 0):
         raise GeometryError("geometry: the surface's triangles have no finite area; give a closed triangle surface")
+    normals_at = _corner_normals(points, triangles, cross, area)
+    draws = count
+    if low is not None and high is not None:
+        # Triangles outside the box are not drawn from; of those across its faces, some points are lost.
+        across = (np.maximum(np.maximum(a, b), c) >= low).all(1) & (np.minimum(np.minimum(a, b), c) <= high).all(1)
+        area, draws = np.where(across, area, 0.0), 2 * count
+        if not area.any():
+            raise _outside(low, high)
     random = np.random.default_rng(0)
-    draws = 3 * count if low is not None else count
     cumulative = np.cumsum(area) / area.sum()
     chosen = np.minimum(np.searchsorted(cumulative, (np.arange(draws) + random.random(draws)) / draws), len(area) - 1)
     root, share = np.sqrt(random.random((draws, 1))), random.random((draws, 1))
-    drawn = (1 - root) * a[chosen] + root * (1 - share) * b[chosen] + root * share * c[chosen]
-    normals = cross[chosen] / np.maximum(area[chosen, None], np.finfo(float).tiny)
+    corners = np.stack([1 - root, root * (1 - share), root * share])
+    drawn = corners[0] * a[chosen] + corners[1] * b[chosen] + corners[2] * c[chosen]
+    normals = np.einsum("kni,nkd->nd", corners, normals_at[chosen])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), np.finfo(float).tiny)
     if low is not None and high is not None:
         inside = ((drawn >= low) & (drawn <= high)).all(1)
         drawn, normals = drawn[inside], normals[inside]
         if len(drawn) == 0:
-            raise GeometryError(
-                f"geometry: no part lies in the box {np.round(low, 4).tolist()} to {np.round(high, 4).tolist()} (m) "
-                "of the training fields; check its unit and place"
-            )
+            raise _outside(low, high)
     keep = random.permutation(len(drawn))[:count]
     return drawn[keep], normals[keep]
+
+
+def _outside(low: Array, high: Array) -> GeometryError:
+    return GeometryError(
+        f"geometry: no part lies in the box {np.round(low, 4).tolist()} to {np.round(high, 4).tolist()} (m) of the "
+        "training fields; check its unit and place"
+    )
+
+
+def _corner_normals(points: Array, triangles: NDArray[np.integer[Any]], cross: Array, area: Array) -> Array:
+    """Normals ``(m, 3, 3)`` at triangles' corners, smooth but across creases.
+
+    A rounded edge in an STL file is a few flat strips; their own normals would say little of where on the edge one is.
+    """
+    _, merged = np.unique(np.round(points / (1e-7 * np.ptp(points, axis=0).max())), axis=0, return_inverse=True)
+    vertex = merged.reshape(-1)[triangles.reshape(-1)]
+    owner = np.repeat(np.arange(len(triangles)), 3)
+    ones = np.ones(len(owner))
+    shared = csr_matrix((ones, (vertex, owner)))[vertex].tocoo()
+    unit = cross / np.maximum(area[:, None], np.finfo(float).tiny)
+    smooth = (unit[owner[shared.row]] * unit[shared.col]).sum(1) > np.cos(np.radians(_CREASE))
+    weights = csr_matrix((smooth.astype(float), (shared.row, shared.col)), shape=(len(owner), len(triangles)))
+    return np.asarray(weights @ cross).reshape(-1, 3, 3)
 
 
 @dataclass
@@ -214,7 +245,7 @@ class Correspondence:
 
     def _kernels(self, points: Array, dtype: type = float) -> list[Array]:
         """Matern 3/2 kernel of points and control points by component; mirrored beyond planes, odd across them."""
-        kernels = [np.zeros((len(points), len(self.controls)), dtype) for _ in range(3)]
+        kernels: list[Array] = [np.zeros((len(points), len(self.controls)), dtype) for _ in range(3)]
         unit = 3**0.5 / (_LENGTH * self.scale)
         for mirrored in product((False, True), repeat=len(self.planes)):
             image, sign = self.controls[:, :3].copy(), [1.0, 1.0, 1.0]
@@ -231,7 +262,7 @@ class Correspondence:
         return kernels
 
     def _near(self, axis: int, place: float) -> bool:
-        return abs(place - self.low[axis]) < abs(place - self.high[axis])
+        return bool(abs(place - self.low[axis]) < abs(place - self.high[axis]))
 
 
 def cut_planes(shapes: Sequence[Shape], low: Array, high: Array) -> dict[int, float]:

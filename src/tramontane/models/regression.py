@@ -47,7 +47,7 @@ class KernelRegression:
 
     def predict(self, inputs: Array, outputs: Array) -> Array:
         """Prediction ``(q,)`` at ``inputs`` ``(p,)`` from the training cases' ``outputs`` ``(cases, q)``."""
-        return self.weights(inputs) @ outputs  # type: ignore[no-any-return]
+        return self.weights(inputs) @ outputs
 
     def state(self) -> dict[str, Array]:
         """Everything needed to predict, as arrays."""
@@ -79,4 +79,4 @@ class KernelRegression:
         inverse = self._inverse(length, bend, noise)
         ones = inverse.sum(0)
         residual = inverse - np.outer(ones, ones) / ones.sum()
-        return (residual @ outputs) / np.maximum(np.diag(residual), 1e-12)[:, None]  # type: ignore[no-any-return]
+        return np.asarray((residual @ outputs) / np.maximum(np.diag(residual), 1e-12)[:, None])

@@ -1,39 +1,30 @@
-"""Real solvers, each a simulator: `names` lists them, `create` makes one. NGSolve loads when one is made."""
+"""Solvers, each a Simulator, by name."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from importlib.util import find_spec
 
-from tramontane.errors import SolverError, TramontaneError
+from tramontane.errors import TramontaneError
 from tramontane.simulator import Simulator
 
-_HOMES = {"bracket": ("tramontane.solvers.bracket", "Bracket"), "cylinder": ("tramontane.solvers.cylinder", "Cylinder")}
+_HOMES = {"bracket": "Bracket", "cylinder": "Cylinder"}
 
 
 def names() -> list[str]:
-    """The names that `create` knows."""
+    """Names that `create` knows."""
     return sorted(_HOMES)
 
 
 def create(name: str) -> Simulator:
-    """A solver with its default settings.
-
-    Args:
-        name: One of `names`.
+    """The embedded solver of that name.
 
     Raises:
-        TramontaneError: There is no solver of this name.
-        SolverError: NGSolve is not installed.
+        TramontaneError: There is none, or NGSolve is not installed.
     """
     if name not in _HOMES:
-        raise TramontaneError(f"solver {name!r} is not known; choose one of {', '.join(names())}")
-    module, attribute = _HOMES[name]
-    try:
-        return cast(Simulator, getattr(import_module(module), attribute)())
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("ngsolve", "netgen"):
-            raise
-        raise SolverError(
-            f"solver {name!r} needs NGSolve, which is not installed; run: pip install 'tramontane[solve]'"
-        ) from error
+        raise TramontaneError(f"solver {name!r} is not known; known are {', '.join(names())}")
+    if find_spec("ngsolve") is None:
+        raise TramontaneError(f"solver {name!r} needs NGSolve, which is missing: pip install 'tramontane[solve]'")
+    simulator: Simulator = getattr(import_module(f"tramontane.solvers.{name}"), _HOMES[name])()
+    return simulator

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import os
-from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 
-from tramontane import farm, solvers
+from tramontane import __version__, farm, solvers
 from tramontane.errors import TramontaneError
 from tramontane.studies.space import sobol_designs
 
@@ -24,6 +23,7 @@ def generate(
     out: str | os.PathLike[str],
     *,
     workers: int | None = None,
+    retry_failed: bool = False,
     console: Console | None = None,
 ) -> farm.Result:
     """Run the first ``n`` designs of a solver's design space; call again to resume, or with a larger ``n``.
@@ -34,27 +34,38 @@ def generate(
         seed: Of the Sobol sequence.
         out: Folder of the cases; the solver's contract is written into it.
         workers: Processes at once; None takes one for each core.
+        retry_failed: Whether designs that failed before are tried again.
         console: Where progress is shown.
 
     Raises:
         TramontaneError: The solver is not known, or ``out`` holds cases of another solver, version or seed.
     """
-    if n < 1:
-        raise TramontaneError(f"n = {n}: at least one design is needed; give -n 1 or more")
     contract = solvers.create(name).contract
+    designs = sobol_designs(contract, n, seed=seed)
     folder = Path(out)
-    plan = {"simulator": name, "seed": seed, "version": version("tramontane")}
+    _keep_to_plan(folder, {"simulator": name, "seed": seed, "version": __version__})
+    if not (folder / "contract.toml").exists():
+        contract.to_toml(folder / "contract.toml")
+    factory = functools.partial(solvers.create, name)
+    return farm.run(factory, designs, folder, workers=workers, retry_failed=retry_failed, console=console)
+
+
+def _keep_to_plan(folder: Path, plan: dict[str, str | int]) -> None:
+    """Write down what a new folder is for, and refuse one that was begun for something else."""
     file = folder / PLAN
     if file.is_file():
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if found != plan:
-            raise TramontaneError(f"{folder}: was begun as {found}, not as {plan}; choose another folder with -o")
-    elif folder.exists() and any(folder.iterdir()):
+        try:
+            begun = dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise TramontaneError(f"{file}: is damaged; choose another folder with -o") from error
+        for key, value in plan.items():
+            if begun.get(key) != value:
+                raise TramontaneError(f"{folder}: was begun with {key} {begun.get(key)}, not {value}; "
+                                      "give the same, or another folder with -o")  # fmt: skip
+        return
+    if folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise TramontaneError(f"{folder}: is not empty and has no {PLAN}; choose another folder with -o")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        contract.to_toml(folder / "contract.toml")
-        file.write_text(json.dumps(plan) + "\n", encoding="utf-8")
-    designs = sobol_designs(contract, n, seed=seed)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes are the parallelism
-    return farm.run(functools.partial(solvers.create, name), designs, folder, workers=workers, console=console)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{PLAN}.partial"
+    temporary.write_text(json.dumps(plan) + "\n", encoding="utf-8")
+    temporary.replace(file)

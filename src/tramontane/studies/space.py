@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy.stats import qmc
 
 from tramontane.contract import Contract
 from tramontane.design import Design
+from tramontane.errors import TramontaneError
 from tramontane.units import Quantity, from_si
 
 
@@ -21,16 +20,23 @@ def sobol_designs(contract: Contract, n: int, *, seed: int = 0) -> list[Design]:
         contract: Its parameters' ranges span the space.
         n: Number of designs.
         seed: Of the scrambling.
+
+    Returns:
+        Designs without a geometry, each parameter in the contract's unit.
+
+    Raises:
+        TramontaneError: ``n`` is below one, or the contract has no parameters.
     """
-    names = list(contract.parameters)
+    if n < 1:
+        raise TramontaneError(f"n = {n}: at least one design is needed; give -n 1 or more")
+    if not contract.parameters:
+        raise TramontaneError(f"contract {contract.name}: has no parameters to vary; add some with low and high")
+    # scipy draws a power of two without complaint; the surplus is dropped.
+    unit = qmc.Sobol(d=len(contract.parameters), scramble=True, rng=seed).random_base2((n - 1).bit_length())[:n]
     low = np.array([spec.low for spec in contract.parameters.values()])
     high = np.array([spec.high for spec in contract.parameters.values()])
-    with warnings.catch_warnings():
-        # scipy asks for powers of two; a sequence that may grow has any length.
-        warnings.simplefilter("ignore", UserWarning)
-        unit = qmc.Sobol(d=len(names), scramble=True, rng=seed).random(n)
-    designs = []
-    for row in low + unit * (high - low):
-        values = zip(names, row, contract.parameters.values(), strict=True)
-        designs.append(Design(**{name: Quantity(from_si(value, spec.unit), spec.unit) for name, value, spec in values}))
-    return designs
+    return [
+        Design(**{name: Quantity(from_si(value, spec.unit), spec.unit)
+                  for (name, spec), value in zip(contract.parameters.items(), row.tolist(), strict=True)})
+        for row in low + unit * (high - low)
+    ]  # fmt: skip

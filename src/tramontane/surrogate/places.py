@@ -59,7 +59,7 @@ def anchors(geometry: pv.PolyData, contract: Contract, domain: str, *, count: in
     found: list[Array] = []
     for _ in range(20):
         if spec.side == "inside":
-            unit = rng.random((4 * count, 3))
+            unit: Array = rng.random((4 * count, 3))
         else:
             unit = template[rng.integers(len(template), size=2 * count)]
         points = (low + extent * unit).astype(np.float32)

@@ -45,7 +45,7 @@ class Surrogate:
         network: Maps `Inputs` to standard scores; has ``config``, ``encode`` and ``decode``.
         model: The network's name in `tramontane.models`.
         templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
-        scalars: Regression, and the training cases' values ``(cases, 1)``, of each QoI that does not follow from fields.
+        scalars: Regression and the training cases' values ``(cases, 1)`` of each QoI not defined by fields.
         record: What else the saved surrogate says: the training domain, validation errors, data and run.
     """
 

@@ -156,9 +156,9 @@ def train(
                 batch = sampler.draw(run.steps, rank=rank, world=world)
                 with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                     predicted = wrapped(batch.inputs.to(device))
-                loss = relative_error(predicted, batch, sampler)
+                error = relative_error(predicted, batch, sampler)
                 adjust.zero_grad(set_to_none=True)
-                loss.backward()
+                error.backward()  # type: ignore[no-untyped-call]
                 norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
                 if not torch.isfinite(norm):
                     raise TrainingError(_culprit(model, predicted, batch, sampler, run.steps))
@@ -168,7 +168,7 @@ def train(
                 with torch.no_grad():
                     for name, value in model.state_dict().items():
                         ema[name].lerp_(value, 1 - decay) if value.is_floating_point() else ema[name].copy_(value)
-                losses.append(float(loss.detach()))
+                losses.append(float(error.detach()))
                 show(done, losses[-1])
                 if time.monotonic() - saved > checkpoint_seconds:
                     run.seconds = before + time.monotonic() - started

@@ -92,7 +92,7 @@ class Normalization(BaseModel):
 
     def positions(self, positions: Array) -> Array:
         """Metres ``(n, 3)`` to the frame, float32."""
-        return ((positions - np.asarray(self.center)) / self.half_extent).astype(np.float32)
+        return np.asarray((positions - np.asarray(self.center)) / self.half_extent, dtype=np.float32)
 
     def parameter_vector(self, values: dict[str, float]) -> Array:
         """Standard scores ``(p,)`` of the operating parameters, float32."""
