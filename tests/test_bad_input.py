@@ -84,14 +84,17 @@ def test_values_that_are_not_finite(refused: Run, cases: Path, tmp_path: Path, v
 def test_a_field_missing_in_one_case(refused: Run, cases: Path, tmp_path: Path) -> None:
     spoil(cases, "006", "volume", lambda mesh: mesh.point_data.remove("displacement"))
     said = refused("ingest", cases, "-o", tmp_path / "out")
-    assert "006/volume.vtu: field volume/displacement is missing" in said
+    assert "006" in said
+    assert "volume.vtu" in said
+    assert "field volume/displacement is missing" in said
 
 
 def test_cell_data_in_one_case_and_point_data_in_the_others(refused: Run, cases: Path, tmp_path: Path) -> None:
     file = cases / "003" / "surface.vtp"
     pv.read(file).point_data_to_cell_data().save(file)
     said = refused("ingest", cases, "-o", tmp_path / "out")
-    assert "003/surface.vtp" in said
+    assert "003" in said
+    assert "surface.vtp" in said
     assert "cell data, in other cases point data" in said
 
 
@@ -101,7 +104,9 @@ def test_parameters_missing_for_one_case(refused: Run, cases: Path, tmp_path: Pa
     del document["parameters"]["load"]
     file.write_text(json.dumps(document))
     said = refused("ingest", cases, "-o", tmp_path / "out")
-    assert "002/case.json: parameter load is missing" in said
+    assert "002" in said
+    assert "case.json" in said
+    assert "parameter load is missing" in said
 
 
 def test_a_contract_that_asks_for_what_is_not_there(

@@ -179,10 +179,9 @@ def _read(file: Path) -> pv.PolyData:
         return read_step(file)
     if suffix == ".vtp":
         try:
-            mesh = read_mesh(file)
+            return read_mesh(file)
         except FormatError as error:
             raise GeometryError(str(error)) from error
-        return mesh if isinstance(mesh, pv.PolyData) else mesh.extract_surface()
     if suffix == ".stl":
         _check_stl_size(file)
     try:

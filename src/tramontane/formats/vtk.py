@@ -45,7 +45,7 @@ _WRITERS = {
 }
 SUFFIXES = tuple(_READERS)
 # VTK's writers neither escape nor refuse what their format cannot hold in a name.
-_BAD_NAMES = {".vtkhdf": re.compile(r"[/.]"), ".vtk": re.compile(r"(?!)")}
+_BAD_NAMES = {".vtkhdf": re.compile(r"[/.]"), ".vtk": re.compile(r"[{}]")}
 _BAD_XML_NAMES = re.compile(r'[<>&"\x00-\x1f]')
 _COMPLAINT = re.compile(r"\bERR(?:OR)?\b|\berror\b", re.IGNORECASE)
 _PLACE = re.compile(r"^(?:ERROR|Generic Warning|Warning): In .*$|\w+ \(0x[0-9a-f]+\): ?", re.MULTILINE)

@@ -1,0 +1,206 @@
+"""Files of the VTK family: what is written is read back bit for bit, and a damaged file is never half a mesh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista as pv
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tramontane.errors import FormatError
+from tramontane.formats import read_mesh, read_meshes, stored_units, write_mesh, write_meshes
+
+CUBE = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]
+CUBE_FACES = [[0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]]
+POLYHEDRON = [len(CUBE_FACES), *(entry for face in CUBE_FACES for entry in (len(face), *face))]
+CELLS = {  # corners, or a polyhedron's faces, on the corners of a cube
+    pv.CellType.VERTEX: [6],
+    pv.CellType.LINE: [0, 6],
+    pv.CellType.TRIANGLE: [0, 1, 2],
+    pv.CellType.TETRA: [0, 1, 3, 4],
+    pv.CellType.PYRAMID: [0, 1, 2, 3, 5],
+    pv.CellType.WEDGE: [0, 1, 3, 4, 5, 7],
+    pv.CellType.HEXAHEDRON: [0, 1, 2, 3, 4, 5, 6, 7],
+    pv.CellType.POLYHEDRON: POLYHEDRON,
+}
+NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters='/.<>&"'), min_size=1, max_size=8)
+DTYPES = st.sampled_from([np.float32, np.float64, np.int32, np.int64, np.uint8])
+
+
+@st.composite
+def fields(draw: st.DrawFn, count: int) -> dict[str, np.ndarray]:
+    names = draw(st.lists(NAMES.filter(lambda name: name.strip() == name), max_size=3, unique=True))
+    values = {}
+    for name in names:
+        components = draw(st.sampled_from([1, 2, 3, 6, 9]))
+        shape = (count,) if components == 1 else (count, components)
+        values[name] = draw(arrays.arrays(draw(DTYPES), shape))
+    return values
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> pv.UnstructuredGrid:
+    """A mesh of one to eight cells of any types, or of one point and none."""
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    kinds = draw(st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=8))
+    if draw(st.booleans()) and len(kinds) == 1:
+        mesh = pv.UnstructuredGrid(np.array([1, 0]), np.array([pv.CellType.VERTEX]), np.zeros((1, 3), dtype))
+    else:
+        shift = draw(arrays.arrays(dtype, 3, elements=st.floats(-1e3, 1e3, width=32)))
+        cells = [entry for kind in kinds for entry in (len(CELLS[kind]), *CELLS[kind])]
+        mesh = pv.UnstructuredGrid(np.array(cells), np.array(kinds, np.uint8), np.array(CUBE, dtype) + shift)
+    for name, values in draw(fields(mesh.n_points)).items():
+        mesh.point_data[name] = values
+    for name, values in draw(fields(mesh.n_cells)).items():
+        mesh.cell_data[name] = values
+    return mesh
+
+
+def assert_same(read: pv.DataSet, written: pv.DataSet) -> None:
+    assert read.points.dtype == written.points.dtype
+    assert read.points.tobytes() == written.points.tobytes()
+    if isinstance(written, pv.UnstructuredGrid):
+        assert np.array_equal(read.celltypes, written.celltypes)
+        assert np.array_equal(read.cells, written.cells)
+        assert np.array_equal(read.polyhedron_faces, written.polyhedron_faces)
+    else:
+        assert np.array_equal(read.faces, written.faces)
+    for mine, theirs in ((read.point_data, written.point_data), (read.cell_data, written.cell_data)):
+        assert sorted(mine.keys()) == sorted(theirs.keys())
+        for name in theirs.keys():  # noqa: SIM118 (PyVista's data does not iterate over its names)
+            a, b = np.asarray(mine[name]), np.asarray(theirs[name])
+            assert (a.dtype, a.shape) == (b.dtype, b.shape)
+            assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".vtu", ".vtk", ".vtkhdf", ".vtm"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mesh=grids())
+def test_any_mesh_comes_back_bit_for_bit(tmp_path: Path, suffix: str, mesh: pv.UnstructuredGrid) -> None:
+    write_mesh(mesh, tmp_path / f"mesh{suffix}")
+    assert_same(read_mesh(tmp_path / f"mesh{suffix}"), mesh)
+
+
+@pytest.mark.parametrize("suffix", [".vtp", ".vtu", ".vtk", ".vtkhdf", ".vtm"])
+def test_units_travel_with_the_fields(tmp_path: Path, suffix: str) -> None:
+    mesh = pv.Sphere(theta_resolution=8, phi_resolution=8)
+    mesh["σ_vM"] = mesh.points[:, 0] ** 2
+    file = tmp_path / f"part{suffix}"
+    write_mesh(mesh, file, units={"σ_vM": "Pa", "wall shear": "N/m²"})
+    read = read_mesh(file)
+    assert stored_units(read) == {"σ_vM": "Pa", "wall shear": "N/m²"}
+    assert read.area == pytest.approx(mesh.area, rel=1e-12)
+    assert stored_units(mesh) == {}  # what was given stays as it was
+    assert stored_units(pv.Sphere()) == {}
+
+
+def test_paraviews_own_reader_sees_the_same(tmp_path: Path) -> None:
+    mesh = pv.ImageData(dimensions=(3, 3, 3)).cast_to_unstructured_grid()
+    mesh["temperature"] = 300.0 + mesh.points[:, 2]
+    write_mesh(mesh, tmp_path / "part.vtu", units={"temperature": "K"})
+    assert_same(pv.read(tmp_path / "part.vtu"), mesh)
+
+
+def test_blocks_of_a_vtm_keep_their_names_and_units(tmp_path: Path) -> None:
+    surface, volume = pv.Sphere(), pv.ImageData(dimensions=(3, 3, 3)).cast_to_unstructured_grid()
+    for mesh in (surface, volume):
+        mesh["pressure"] = np.arange(mesh.n_points) / 7
+    for _ in range(2):  # the second time it replaces itself
+        assert write_meshes({"surface": surface, "volume": volume}, tmp_path / "a.vtm", units={"pressure": "Pa"}) == [
+            tmp_path / "a.vtm"
+        ]
+    read = read_meshes(tmp_path / "a.vtm")
+    assert list(read) == ["surface", "volume"]
+    assert_same(read["surface"], surface)
+    assert_same(read["volume"], volume)
+    assert stored_units(read["volume"]) == {"pressure": "Pa"}
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "a.vtm"]
+    with pytest.raises(FormatError, match=r"a\.vtm: holds 2 blocks \(surface, volume\)"):
+        read_mesh(tmp_path / "a.vtm")
+    next((tmp_path / "a").glob("*.vtu")).unlink()
+    with pytest.raises(FormatError, match=r"a\.vtm: cannot be read"):
+        read_meshes(tmp_path / "a.vtm")
+
+
+def test_meshes_that_do_not_fit_the_suffix_are_written_beside_it(tmp_path: Path) -> None:
+    meshes = {"surface": pv.Sphere(), "volume": pv.ImageData(dimensions=(2, 2, 2)).cast_to_unstructured_grid()}
+    names = [file.name for file in write_meshes(meshes, tmp_path / "result.vtu")]
+    assert names == ["result.vtu", "result-surface.vtu"]
+    assert read_mesh(tmp_path / "result.vtu").volume == pytest.approx(1)
+    names = [file.name for file in write_meshes(meshes, tmp_path / "skin.vtp")]
+    assert names == ["skin.vtp", "skin-volume.vtu"]
+    assert read_mesh(tmp_path / "skin-volume.vtu").volume == pytest.approx(1)
+
+
+@pytest.mark.parametrize("suffix", [".vtu", ".vtp", ".vtk", ".vtkhdf", ".vtm"])
+def test_a_damaged_file_is_an_error_in_one_line(tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]) -> None:
+    mesh = pv.Sphere(theta_resolution=20, phi_resolution=20)
+    mesh["pressure"] = np.random.default_rng(0).random(mesh.n_points)
+    file = tmp_path / f"part{suffix}"
+    write_mesh(mesh, file)
+    content = file.read_bytes()
+    spoilt = [content[: int(share * len(content))] for share in (0, 0.02, 0.3, 0.5, 0.8, 0.99)]
+    spoilt += [b"not a mesh\n" * 40, content[: len(content) // 3] + content[-len(content) // 3 :]]
+    for damaged in spoilt:
+        file.write_bytes(damaged)
+        with pytest.raises(FormatError) as error:
+            read_mesh(file)
+        assert str(error.value).startswith(f"{file}: ")
+        assert "\n" not in str(error.value)
+        assert str(error.value).endswith(("again", "path"))
+    assert capfd.readouterr() == ("", "")  # VTK's own chatter stays off the screen
+
+
+def test_cells_of_points_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    bad = pv.UnstructuredGrid(np.array([3, 0, 1, 7]), np.array([pv.CellType.TRIANGLE]), np.eye(3))
+    write_mesh(bad, tmp_path / "bad.vtu")
+    with pytest.raises(FormatError, match=r"bad\.vtu: a cell has point 7, points are 0 to 2"):
+        read_mesh(tmp_path / "bad.vtu")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_points_that_are_not_finite_are_named(tmp_path: Path, value: float) -> None:
+    mesh = pv.Sphere()
+    mesh.points[[5, 9], 1] = value
+    write_mesh(mesh, tmp_path / "part.vtp")
+    with pytest.raises(FormatError, match=r"part\.vtp: 2 of 842 points are not finite, the first is point 5"):
+        read_mesh(tmp_path / "part.vtp")
+
+
+def test_what_a_format_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    volume = pv.ImageData(dimensions=(2, 2, 2)).cast_to_unstructured_grid()
+    with pytest.raises(FormatError, match="holds surfaces only; choose .vtu"):
+        write_mesh(volume, tmp_path / "a.vtp")
+    with pytest.raises(FormatError, match=r"a\.msh: \.msh is not written as a mesh; choose one of \.vtp"):
+        write_mesh(volume, tmp_path / "a.msh")
+    volume["a<b"] = np.zeros(8)
+    with pytest.raises(FormatError, match="cannot hold '<' in the name 'a<b'"):
+        write_mesh(volume, tmp_path / "a.vtu")
+    volume.rename_array("a<b", "grad/x")
+    with pytest.raises(FormatError, match="cannot hold '/' in the name 'grad/x'"):
+        write_mesh(volume, tmp_path / "a.vtkhdf")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "part.vtu"
+    mesh = pv.ImageData(dimensions=(2, 2, 2)).cast_to_unstructured_grid()
+    write_mesh(mesh, file)
+    before = file.read_bytes()
+    mesh['quote"'] = np.zeros(8)
+    with pytest.raises(FormatError):
+        write_mesh(mesh, file)
+    assert file.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["part.vtu"]
+
+
+def test_a_missing_file_and_an_unknown_suffix(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"none\.vtu: there is no such file"):
+        read_mesh(tmp_path / "none.vtu")
+    (tmp_path / "a.msh").write_text("x")
+    with pytest.raises(FormatError, match=r"a\.msh: \.msh is not read as a mesh; convert it to one of"):
+        read_mesh(tmp_path / "a.msh")
