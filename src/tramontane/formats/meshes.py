@@ -90,7 +90,7 @@ def write_mesh(mesh: pv.DataSet, path: str | os.PathLike[str], *, units: Mapping
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".partial-{file.name}")
     try:
-        vtk.write_block(_with_units(mesh, units), temporary)
+        vtk.write_block(_with_units(mesh, units), temporary, target=file)
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
@@ -156,7 +156,7 @@ def _write_blocks(meshes: Mapping[str, pv.DataSet], file: Path, units: Mapping[s
     partial.mkdir(parents=True)
     try:
         blocks = pv.MultiBlock({name: _with_units(mesh, units) for name, mesh in meshes.items()})
-        vtk.write_block(blocks, partial / file.name)
+        vtk.write_block(blocks, partial / file.name, target=file)
         file.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         (partial / folder.name).replace(folder)

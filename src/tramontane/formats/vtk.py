@@ -82,13 +82,18 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
     return blocks
 
 
-def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
+def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path, *, target: Path) -> None:
     """Write a mesh, or for ``.vtm`` a set of blocks, in the format of the file's suffix.
+
+    Args:
+        mesh: To write.
+        file: Where to.
+        target: What the file will be called in the end, for messages.
 
     Raises:
         FormatError: The file cannot be written, or its format cannot hold this mesh.
     """
-    _check_names(mesh, file)
+    _check_names(mesh, target)
     writer: Any = _WRITERS[file.suffix.lower()]()
     if file.suffix.lower() in (".vtp", ".vtu", ".vtm"):
         # Raw appended data is the smallest and quickest of the three modes; 64-bit headers take arrays over 4 GB.
@@ -99,12 +104,12 @@ def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
         writer.SetFileTypeToBinary()
     else:
         writer.SetCompressionLevel(4)
-    with _complaints(file, "cannot be written", "check the folder and the space left on the disk"):
+    with _complaints(target, "cannot be written", "check the folder and the space left on the disk"):
         writer.SetInputDataObject(mesh)
         writer.SetFileName(str(file))
         writer.Write()
     if not file.is_file():
-        raise FormatError(f"{file}: cannot be written; check the folder and the space left on the disk")
+        raise FormatError(f"{target}: cannot be written; check the folder and the space left on the disk")
 
 
 @contextlib.contextmanager

@@ -133,7 +133,7 @@ class Surrogate:
         return read_geometry(design.geometry, length_unit=unit), values
 
     def fields(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array], *, chunk: int = 16384
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array], *, chunk: int = 2048
     ) -> dict[str, dict[str, Array]]:
         """Fields at any positions, in memory that does not grow with their number but for the answer itself.
 

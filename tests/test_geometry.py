@@ -1,0 +1,231 @@
+"""Geometry: every format gives the same closed body; what is wrong with a file is said, and mended where that is safe."""
+
+from __future__ import annotations
+
+import builtins
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvista as pv
+import trimesh
+
+from tramontane.errors import GeometryError
+from tramontane.formats.geometry import inside, read_geometry, signed_distance
+
+BOX_VOLUME = 0.2 * 0.1 * 0.05
+
+
+@pytest.fixture
+def box() -> trimesh.Trimesh:
+    """A closed box of 0.2 x 0.1 x 0.05 m."""
+    return trimesh.creation.box((0.2, 0.1, 0.05))
+
+
+def soup(mesh: trimesh.Trimesh) -> pv.PolyData:
+    """The triangles of a mesh, each with corners of its own, as an STL has them."""
+    corners = mesh.triangles.reshape(-1, 3)
+    return pv.PolyData.from_regular_faces(corners, np.arange(len(corners)).reshape(-1, 3))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"), [("stl", "stl"), ("stl", "stl_ascii"), ("obj", "obj"), ("ply", "ply"), ("vtp", "vtp")]
+)
+def test_every_format_gives_the_same_body(tmp_path: Path, box: trimesh.Trimesh, suffix: str, kind: str) -> None:
+    file = tmp_path / f"box.{suffix}"
+    if kind == "vtp":
+        soup(box).save(file)
+    else:
+        box.export(file, file_type=kind)
+    geometry = read_geometry(file)
+    assert geometry.warnings == ()
+    assert geometry.closed
+    assert geometry.volume == pytest.approx(BOX_VOLUME, rel=1e-6)
+    assert geometry.area == pytest.approx(2 * (0.2 * 0.1 + 0.2 * 0.05 + 0.1 * 0.05), rel=1e-6)
+    assert np.allclose(geometry.bounds, [[-0.1, -0.05, -0.025], [0.1, 0.05, 0.025]], rtol=1e-6)
+    assert (geometry.mesh.n_points, geometry.mesh.n_cells) == (8, 12)
+    assert geometry.mesh.volume == pytest.approx(BOX_VOLUME, rel=1e-6)  # VTK's sign says outward
+
+
+def test_a_length_unit_scales_to_metres(tmp_path: Path, box: trimesh.Trimesh) -> None:
+    box.apply_scale(1000).export(tmp_path / "box.stl")
+    assert read_geometry(tmp_path / "box.stl", length_unit="mm").volume == pytest.approx(BOX_VOLUME, rel=1e-6)
+    assert read_geometry(soup(box), length_unit="mm").volume == pytest.approx(BOX_VOLUME, rel=1e-6)
+    assert read_geometry(soup(box), length_unit="mm").warnings == ()
+
+
+@pytest.mark.parametrize(("scale", "size"), [(1e4, "2e+03"), (1e-6, "2e-07")])
+def test_an_unlikely_size_is_said(box: trimesh.Trimesh, scale: float, size: str) -> None:
+    (warning,) = read_geometry(soup(box.apply_scale(scale))).warnings
+    assert f"is {size} m long; check the length unit (m)" in warning
+
+
+def test_holes_are_counted(box: trimesh.Trimesh) -> None:
+    box.update_faces(np.arange(len(box.faces)) > 0)
+    geometry = read_geometry(soup(box))
+    assert not geometry.closed
+    assert len(geometry.warnings) == 1
+    assert "the surface has holes (3 open edges); close it in CAD" in geometry.warnings[0]
+
+
+@pytest.mark.parametrize("where", [0.0, 50.0])
+def test_inside_out_is_turned_also_with_a_hole_and_far_away(box: trimesh.Trimesh, where: float) -> None:
+    box.apply_translation([where, -where, where])
+    box.invert()
+    geometry = read_geometry(soup(box))
+    assert geometry.volume == pytest.approx(BOX_VOLUME, rel=1e-6)
+    assert geometry.mesh.volume == pytest.approx(BOX_VOLUME, rel=1e-6)
+    assert [warning for warning in geometry.warnings if "was inside out; it was turned" in warning]
+    box.update_faces(np.arange(len(box.faces)) > 0)
+    open_box = read_geometry(soup(box))
+    assert open_box.volume > 0
+    assert len(open_box.warnings) == 2
+
+
+def test_triangles_that_disagree_are_turned(box: trimesh.Trimesh) -> None:
+    box.faces[3] = box.faces[3][::-1]
+    geometry = read_geometry(soup(box))
+    assert geometry.mesh.volume == pytest.approx(BOX_VOLUME, rel=1e-6)
+    assert "did not agree on which side is outside" in geometry.warnings[0]
+
+
+def test_one_of_two_bodies_inside_out_is_turned_and_a_cavity_is_not(box: trimesh.Trimesh) -> None:
+    other = box.copy().apply_translation([1, 0, 0])
+    other.invert()
+    pair = read_geometry(soup(trimesh.util.concatenate([box, other])))
+    assert pair.volume == pytest.approx(2 * BOX_VOLUME, rel=1e-6)
+    assert "holds 2 separate bodies" in pair.warnings[0]
+    assert "1 of the bodies were inside out" in pair.warnings[1]
+
+    cavity = box.copy().apply_scale(0.5)
+    cavity.invert()
+    for hollow in (trimesh.util.concatenate([box, cavity]), trimesh.util.concatenate([box, cavity])):
+        geometry = read_geometry(soup(hollow))
+        assert geometry.volume == pytest.approx(BOX_VOLUME * (1 - 0.125), rel=1e-6)
+        hollow.invert()
+        assert read_geometry(soup(hollow)).volume == pytest.approx(BOX_VOLUME * (1 - 0.125), rel=1e-6)
+
+
+def test_triangles_without_extent_are_left_out_and_the_rest_stays_closed(box: trimesh.Trimesh) -> None:
+    corners = np.concatenate([box.triangles, np.repeat(box.vertices[:2, None], 3, axis=1)])
+    mesh = pv.PolyData.from_regular_faces(corners.reshape(-1, 3), np.arange(3 * len(corners)).reshape(-1, 3))
+    geometry = read_geometry(mesh)
+    assert geometry.closed
+    assert geometry.mesh.n_cells == 12
+    assert "2 triangles have two equal corners; they were left out" in geometry.warnings[0]
+
+
+def test_quadrilaterals_become_triangles() -> None:
+    geometry = read_geometry(pv.Cube())
+    assert geometry.mesh.is_all_triangles
+    assert geometry.volume == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["stl", "stl_ascii", "obj", "ply", "vtp"])
+def test_a_damaged_file_is_an_error_in_one_line(tmp_path: Path, box: trimesh.Trimesh, kind: str) -> None:
+    box = box.subdivide()
+    file = tmp_path / f"part.{kind.split('_')[0]}"
+    if kind == "vtp":
+        soup(box).save(file)
+    else:
+        box.export(file, file_type=kind)
+    content = file.read_bytes()
+    # An OBJ says nowhere how long it is: cut between two lines, it is a surface with holes.
+    shares = (0.0, 0.1, 0.4) if kind == "obj" else (0.0, 0.1, 0.4, 0.7, 0.99)
+    for damaged in [*(content[: int(share * len(content))] for share in shares), b"no geometry\n" * 30]:
+        file.write_bytes(damaged)
+        with pytest.raises(GeometryError) as error:
+            read_geometry(file)
+        assert str(error.value).startswith(f"{file}: ")
+        assert "\n" not in str(error.value)
+        assert "again" in str(error.value) or "export" in str(error.value)
+
+
+def test_what_has_no_area_or_no_place_is_refused(tmp_path: Path, box: trimesh.Trimesh) -> None:
+    with pytest.raises(GeometryError, match="holds no triangles"):
+        read_geometry(pv.PolyData())
+    with pytest.raises(GeometryError, match="holds no triangles"):
+        read_geometry(pv.Line())
+    with pytest.raises(GeometryError, match="no triangle with an area"):
+        read_geometry(pv.PolyData.from_regular_faces([[0, 0, 0], [1, 0, 0], [2, 0, 0]], [[0, 1, 2]]))
+    mesh = soup(box)
+    mesh.points[4] = np.nan
+    with pytest.raises(GeometryError, match="geometry: 1 points are not finite, the first is point 4"):
+        read_geometry(mesh)
+    with pytest.raises(GeometryError, match=r"none\.stl: there is no such file"):
+        read_geometry(tmp_path / "none.stl")
+    (tmp_path / "part.iges").write_text("x")
+    with pytest.raises(GeometryError, match=r"\.iges is not read as a geometry; give one of \.stl"):
+        read_geometry(tmp_path / "part.iges")
+
+
+# -- STEP ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_file_comes_in_metres_whatever_its_unit(tmp_path: Path) -> None:
+    occ = pytest.importorskip("netgen.occ")
+    part = occ.Box((0, 0, 0), (20, 10, 5)) - occ.Cylinder((10, 5, -1), occ.Z, 2, h=10)
+    file = tmp_path / "part.step"
+    part.WriteStep(str(file))
+    geometry = read_geometry(file, length_unit="inch")  # the file's own unit counts
+    assert geometry.closed
+    assert geometry.warnings == ()
+    assert geometry.volume == pytest.approx((20 * 10 * 5 - np.pi * 4 * 5) * 1e-9, rel=2e-3)
+    assert np.allclose(geometry.bounds, [[0, 0, 0], [0.02, 0.01, 0.005]], atol=1e-9)
+    file.write_text(file.read_text().replace("SI_UNIT(.MILLI.,.METRE.)", "SI_UNIT($,.METRE.)"))
+    assert read_geometry(file).bounds[1][0] == pytest.approx(20)
+
+
+def test_a_damaged_step_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    occ = pytest.importorskip("netgen.occ")
+    file = tmp_path / "part.step"
+    occ.Box((0, 0, 0), (1, 1, 1)).WriteStep(str(file))
+    content = file.read_text()
+    for damaged in (content[: len(content) // 2], "no step", ""):
+        file.write_text(damaged)
+        with pytest.raises(GeometryError, match=r"part\.step: .*again"):
+            read_geometry(file)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_step_without_netgen_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *rest: Any, **more: Any) -> Any:
+        if name.startswith("netgen"):
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    (tmp_path / "part.step").write_text("x")
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(GeometryError, match=r"part\.step: STEP needs Netgen; .* pip install 'tramontane\[solve\]'"):
+        read_geometry(tmp_path / "part.step")
+
+
+# -- inside --------------------------------------------------------------------------------------------------------
+
+
+def test_inside_and_distance_of_a_sphere() -> None:
+    body = trimesh.creation.icosphere(subdivisions=5, radius=1.0)  # 20,480 triangles
+    mesh = pv.PolyData.from_regular_faces(body.vertices, body.faces)
+    points = np.random.default_rng(0).uniform(-1.2, 1.2, (20_000, 3))
+    radius = np.linalg.norm(points, axis=1)
+    clear = np.abs(radius - 1) > 1e-3  # the facets cut the sphere by less
+    start = time.perf_counter()
+    found = inside(mesh, points)
+    assert time.perf_counter() - start < 10  # about half a second when nothing else runs
+    assert np.array_equal(found[clear], (radius < 1)[clear])
+    assert np.abs(signed_distance(mesh, points[:1000]) - (radius[:1000] - 1)).max() < 1e-3
+
+
+def test_inside_of_a_box_on_a_grid_aligned_with_its_edges() -> None:
+    box = read_geometry(pv.Cube()).mesh
+    line = np.linspace(-0.75, 0.75, 25)
+    points = np.stack(np.meshgrid(line, line, line), axis=-1).reshape(-1, 3)
+    reach = np.abs(points).max(axis=1)
+    clear = np.abs(reach - 0.5) > 1e-9
+    assert np.array_equal(inside(box, points)[clear], (reach < 0.5)[clear])
+    assert inside(box, points[:0]).shape == (0,)
+    assert inside(box, [[0, 0, 0], [2, 0, 0]]).tolist() == [True, False]
