@@ -52,7 +52,7 @@ def main() -> None:
     started = time.monotonic()
 
     console.rule(f"1  The solver runs {options.cases} brackets (NGSolve, linear elasticity)")
-    console.print(generate("bracket", options.cases, 0, out / "bracket", console=console))
+    console.print(str(generate("bracket", options.cases, 0, out / "bracket", console=console)))
 
     console.rule("2  The results become a dataset")
     store = out / "bracket.dataset"

@@ -79,8 +79,7 @@ def test_retriangulating_the_geometry_changes_little(surrogate: Surrogate) -> No
     assert fine.n_cells == 16 * coarse.n_cells
     where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
     one, two = (surrogate.fields(g, {"load": 200.0}, where)["surface"]["pressure"] for g in (coarse, fine))
-    # Stated tolerance: 5 % for this tiny network, whose geometry is 256 random points.
-    assert relative_l2(one, two) < 0.05
+    assert relative_l2(one, two) < 1e-3  # the tolerance stated in docs/architecture.md
 
 
 def test_what_lies_outside_training_is_said(surrogate: Surrogate, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
                         "that can be relied on")  # fmt: skip
     if crowded:
         warnings.append(f"{label}: {crowded} edges belong to more than two triangles; join touching bodies in CAD")
-    triangles, volume, found = _orient(surface)
+    triangles, volume, found = _orient(surface, closed=opened == 0)
     warnings += [f"{label}: {sentence}" for sentence in found]
     if not _LIKELY_SIZE[0] <= size <= _LIKELY_SIZE[1]:
         warnings.append(f"{label}: is {size:.3g} m long; check the length unit ({length_unit})")
@@ -133,7 +133,7 @@ def signed_distance(mesh: pv.PolyData, points: NDArray[Any]) -> NDArray[np.float
     return distances
 
 
-def _orient(surface: trimesh.Trimesh) -> tuple[NDArray[np.int64], float, list[str]]:
+def _orient(surface: trimesh.Trimesh, *, closed: bool) -> tuple[NDArray[np.int64], float, list[str]]:
     """Triangles whose normals point out of the body, the volume in them, and what had to be done."""
     points, triangles = surface.vertices, np.array(surface.faces, dtype=np.int64)
     found = []
@@ -144,26 +144,41 @@ def _orient(surface: trimesh.Trimesh) -> tuple[NDArray[np.int64], float, list[st
         orient.Update()
         triangles = np.array(pv.wrap(orient.GetOutput()).regular_faces, dtype=np.int64)
         found.append("triangles did not agree on which side is outside; they were turned")
-    body = trimesh.graph.connected_component_labels(surface.face_adjacency, node_count=len(triangles))
     # Volumes of tetrahedra to the middle of the box: the origin would tell an open surface's side by where it lies.
     corners = points[triangles] - surface.bounds.mean(axis=0)
     pieces = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
-    if pieces.sum() < 0:
-        triangles, pieces = triangles[:, ::-1], -pieces
-        found.append("the surface was inside out; it was turned")
-    volumes = np.bincount(body, weights=pieces)
-    if len(volumes) > 1:
-        found.append(f"holds {len(volumes)} separate bodies; where they overlap, their volume counts twice")
-        boxes = [points[np.unique(triangles[body == number])] for number in range(len(volumes))]
-        lows, highs = np.array([box.min(axis=0) for box in boxes]), np.array([box.max(axis=0) for box in boxes])
-        # A body that is inside out within another is a cavity, and right.
-        wrong = [number for number in np.flatnonzero(volumes < 0)
-                 if not ((lows < lows[number]) & (highs > highs[number])).all(axis=1).any()]  # fmt: skip
-        if wrong:
-            turned = np.isin(body, wrong)
-            triangles[turned], pieces[turned] = triangles[turned][:, ::-1], -pieces[turned]
-            found.append(f"{len(wrong)} of the bodies were inside out; they were turned")
+    if closed:
+        body = trimesh.graph.connected_component_labels(surface.face_adjacency, node_count=len(triangles))
+        turned = np.isin(body, _inside_out(body, pieces, corners))
+    else:
+        # The patches of an open surface have no volumes of their own; only the whole can be told.
+        body, turned = np.zeros(len(triangles), dtype=np.int64), np.full(len(triangles), pieces.sum() < 0)
+    count = int(body.max()) + 1
+    if turned.any():
+        triangles[turned], pieces[turned] = triangles[turned][:, ::-1], -pieces[turned]
+        bodies = len(np.unique(body[turned]))
+        found.append(
+            f"{'the surface was' if bodies == count else f'{bodies} of {count} bodies were'} inside out and turned"
+        )
+    if count > 1:
+        found.append(f"holds {count} separate bodies; where they overlap, their volume counts twice")
     return np.ascontiguousarray(triangles), float(pieces.sum()), found
+
+
+def _inside_out(body: NDArray[Any], pieces: NDArray[Any], corners: NDArray[Any]) -> list[int]:
+    """Numbers of the bodies to be turned.
+
+    One that is inside out within the box of another is a cavity, and right; it is turned when the other is.
+    """
+    volumes = np.bincount(body, weights=pieces)
+    lows, highs = np.full((len(volumes), 3), np.inf), np.full((len(volumes), 3), -np.inf)
+    np.minimum.at(lows, body, corners.min(axis=1))
+    np.maximum.at(highs, body, corners.max(axis=1))
+    wrong: set[int] = set()
+    for number in np.flatnonzero(volumes < 0):
+        if not ((lows < lows[number]) & (highs > highs[number])).all(axis=1).any():
+            wrong |= set(np.flatnonzero(((lows >= lows[number]) & (highs <= highs[number])).all(axis=1)).tolist())
+    return sorted(wrong)
 
 
 def _read(file: Path) -> pv.PolyData:
