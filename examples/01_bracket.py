@@ -45,7 +45,7 @@ plotter.screenshot(picture)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=40, help="designs that the solver runs")
-    parser.add_argument("--minutes", type=float, default=3.0, help="training time")
+    parser.add_argument("--minutes", type=float, default=5.0, help="training time")
     parser.add_argument("--out", type=Path, default=Path("demo"))
     options = parser.parse_args()
     out, console = options.out, Console()

@@ -219,20 +219,21 @@ class Audit:
                           f"{unit or 'no unit'}; write it in the same")  # fmt: skip
 
     def _add_geometry(self, case: str, shape: Path | pv.PolyData) -> None:
-        label = str(shape) if isinstance(shape, Path) else f"case {case}: geometry"
+        from_file = isinstance(shape, Path)
+        prefix = "" if from_file else f"case {case}: "  # a file's messages name the file
         try:
-            found = read_geometry(shape, length_unit=self.length_unit if isinstance(shape, Path) else "m")
+            found = read_geometry(shape, length_unit=self.length_unit if from_file else "m")
         except TramontaneError as error:
-            self.note("error", case, "geometry", str(error))
+            self.note("error", case, "geometry", f"{prefix}{error}")
             return
         for sentence in found.warnings:
-            self.note("warning", case, "geometry", sentence)
+            self.note("warning", case, "geometry", f"{prefix}{sentence}")
         surface = self.domains.get("surface", {}).get(case)
         if surface is not None and (length := np.ptp([surface.low, surface.high], axis=0).max()) > 0:
             ratio = float(np.ptp(found.bounds, axis=0).max() / length)
             if not 1 / _OUTLIER < ratio < _OUTLIER:
-                self.note("warning", case, "geometry", f"{label}: is {ratio:.3g} times as long as domain surface; "
-                                                       "check the length unit of both")  # fmt: skip
+                self.note("warning", case, "geometry", f"{prefix}{shape if from_file else 'geometry'}: is {ratio:.3g} "
+                          "times as long as domain surface; check the length unit of both")  # fmt: skip
         facts = {name: getattr(found, name) for name in ("warnings", "closed", "area", "volume", "bounds")}
         self.geometry[case] = Geometry(mesh=pv.PolyData(), **facts)
 

@@ -68,9 +68,9 @@ class Report(BaseModel):
             f"(split {self.split}: {', '.join(self.cases)})"
         )
         table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
-        heads = ("field", "mean", "median", "worst", "worst case", "MAE", *(f"null: {name}" for name in NULLS))
+        heads = ("field", "mean", "median", "worst", "case", "MAE", *(f"null\n{name}" for name in NULLS))
         for head in heads:
-            table.add_column(head, justify="left" if head in ("field", "worst case") else "right", no_wrap=True)
+            table.add_column(head, justify="left" if head in ("field", "case") else "right", overflow="fold")
         for name, f in self.fields.items():
             shares = [f"{100 * value:.1f}" for value in (f.relative_l2, f.median, f.worst)]
             nulls = [f"{100 * f.nulls[null]:.1f}" for null in NULLS]
@@ -79,15 +79,15 @@ class Report(BaseModel):
         if not self.qoi:
             return
         table = Table(title="QoIs: mean error over mean magnitude, in percent (R2)", title_justify="left")
-        for head in ("QoI", "model", "MAE", *(f"null: {name}" for name in NULLS)):
-            table.add_column(head, justify="left" if head == "QoI" else "right", no_wrap=True)
+        for head in ("QoI", "model", "MAE", *(f"null\n{name}" for name in NULLS)):
+            table.add_column(head, justify="left" if head == "QoI" else "right", overflow="fold")
         for name, q in self.qoi.items():
             nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in NULLS]
             error = str(Quantity(float(f"{q.mean_absolute:.3g}"), q.unit))
             table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
         for name, q in self.qoi.items():
-            console.print(f"{name} is predicted as {q.how}", highlight=False)
+            console.print(f"{name} is predicted as {q.how}", highlight=False, markup=False)
 
 
 def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None) -> Report:
