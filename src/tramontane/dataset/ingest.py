@@ -72,7 +72,7 @@ def ingest(
             if contract is None:
                 inference.add(case, case_geometry(case, length_unit))
 
-    audit(learn(cases("checking"))).raise_if_bad()
+    audit(learn(cases("checking")), length_unit=length_unit).raise_if_bad()
     contract = contract or inference.contract()
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
