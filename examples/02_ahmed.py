@@ -34,7 +34,9 @@ def main() -> None:
 
     surrogate = fit(dataset, budget=60 * options.minutes, console=console)
     surrogate.save(options.out / "model")
-    evaluate(surrogate, dataset, console=console).print(console)
+    report = evaluate(surrogate, dataset, console=console)
+    report.print(console)
+    (options.out / "figures.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     # A new body needs its STL and the speed, nothing else.
     unseen = options.results / dataset.splits["test"][0] / "body.stl"

@@ -1,0 +1,101 @@
+"""Kriging of many outputs at once: one Gaussian process, a learned length and slope for every input.
+
+Rasmussen & Williams 2006, ch. 2, 5.1 (lengths by marginal likelihood) and 5.4.2 (leave-one-out in closed form).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
+
+Array = NDArray[np.floating[Any]]
+
+_BEND, _NOISE, _LENGTH, _SLOPE = 1.0, 0.2, 2.0, 0.3  # where the search starts and what it is drawn to
+_CONSTANT = 0.1  # prior variance of the mean
+_NUGGET = 1e-3
+
+
+def learn_hyperparameters(inputs: Array, gram: Array) -> Array:
+    """Hyperparameters that make many outputs likeliest under one Gaussian process, by maximum a posteriori.
+
+    Outputs enter by their Gram matrix alone, and count as many independent ones as it has effective directions: a
+    hundred thousand values of a field are a handful of facts on how it depends on the inputs.
+
+    Args:
+        inputs: ``(n, d)`` standard scores.
+        gram: Products ``(n, n)`` of the centred outputs of every two cases.
+
+    Returns:
+        Logarithms ``(2 + 2 d,)`` of: variance of the squared-exponential part, noise variance, a length for every
+        input, a slope for every input.
+    """
+    count, size = inputs.shape
+    root = max(size, 1) ** 0.5
+    start = np.log([_BEND, _NOISE, *[_LENGTH * root] * size, *[_SLOPE / root] * size])
+    if np.trace(gram) <= 0:
+        return start
+    gram = gram * (count / np.trace(gram))
+    effective = count**2 / (gram**2).sum()
+    squared = (inputs[:, None] - inputs[None]) ** 2
+
+    def cost(hyper: Array) -> tuple[float, Array]:
+        lengths, slopes = np.exp(2 * hyper[2 : 2 + size]), np.exp(2 * hyper[2 + size :])
+        bend = np.exp(hyper[0] - 0.5 * squared @ (1 / lengths))
+        matrix = bend + (inputs * slopes) @ inputs.T + _CONSTANT + noise(hyper) * np.eye(count)
+        factor = np.linalg.cholesky(matrix)
+        inverse = cho_solve((factor, True), np.eye(count))
+        value = 0.5 * effective * (np.sum(inverse * gram) + 2 * np.log(np.diag(factor)).sum())
+        by_matrix = 0.5 * effective * (inverse - inverse @ gram @ inverse)
+        away = hyper - start
+        slope = np.concatenate(
+            [
+                [np.sum(by_matrix * bend), np.trace(by_matrix) * np.exp(hyper[1])],
+                np.einsum("ij,ijd->d", by_matrix * bend, squared) / lengths,
+                2 * slopes * np.einsum("id,id->d", inputs, by_matrix @ inputs),
+            ]
+        )
+        return float(value + 0.5 * away @ away), slope + away
+
+    bounds = [(value - 5, value + 5) for value in start]
+    found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+    return np.asarray(found.x)
+
+
+def kernel(a: Array, b: Array, hyper: Array) -> Array:
+    """Constant, linear and squared-exponential covariance ``(n, m)`` of inputs ``(n, d)`` and ``(m, d)``."""
+    size = a.shape[1]
+    lengths, slopes = np.exp(hyper[2 : 2 + size]), np.exp(2 * hyper[2 + size :])
+    squared = ((a[:, None] / lengths - b[None] / lengths) ** 2).sum(2)
+    return np.asarray(np.exp(hyper[0] - 0.5 * squared) + (a * slopes) @ b.T + _CONSTANT)
+
+
+def noise(hyper: Array) -> float:
+    """Variance of what the inputs do not explain."""
+    return float(np.exp(hyper[1]) + _NUGGET)
+
+
+def weights(seen: Array, inputs: Array, hyper: Array) -> tuple[Array, float]:
+    """How to predict at ``inputs`` ``(d,)`` from the outputs at ``seen`` ``(n, d)``.
+
+    Returns:
+        Weight ``(n,)`` of each seen case's output, which sum to one, and the variance of a new output in units of the
+        process's scale.
+    """
+    factor = cho_factor(kernel(seen, seen, hyper) + noise(hyper) * np.eye(len(seen)))
+    across = kernel(inputs[None], seen, hyper)[0]
+    solved = cho_solve(factor, across)
+    variance = float(kernel(inputs[None], inputs[None], hyper)[0, 0] - across @ solved + noise(hyper))
+    # Outputs are taken about their mean, which gets what the weights lack to one.
+    return solved + (1 - solved.sum()) / len(solved), max(variance, noise(hyper))
+
+
+def spread(seen: Array, outputs: Array, hyper: Array) -> Array:
+    """Scale ``(q,)`` of the process at which the leave-one-out errors of ``outputs`` ``(n, q)`` are as expected."""
+    inverse = np.linalg.inv(kernel(seen, seen, hyper) + noise(hyper) * np.eye(len(seen)))
+    # Error (K^-1 y)_i / K^-1_ii over its standard deviation (K^-1_ii)^-1/2, as one product.
+    left_out = ((inverse - inverse.mean(1, keepdims=True)) / np.sqrt(np.diag(inverse))[:, None]).astype(outputs.dtype)
+    return np.asarray(np.sqrt(((left_out @ outputs) ** 2).mean(0)))

@@ -1,0 +1,72 @@
+"""Values at points from the values at scattered points nearby."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+Array = NDArray[np.floating[Any]]
+
+_NEIGHBOURS = 6
+_SPIKE = 8.0  # robust deviations from its neighbours beyond which a value is one bad face
+_SPIKE_NEIGHBOURS = 12
+
+
+def stencil(known: Array, wanted: Array, *, ridge: float = 0.05) -> tuple[NDArray[np.intp], Array]:
+    """Neighbours and their weights in a local, distance-weighted linear fit.
+
+    Moving least squares of first order (Lancaster & Salkauskas 1981).
+
+    Args:
+        known: Features ``(n, 3 or more)`` of the places where values are known, positions first; neighbours are
+            nearest by all features, the fit is linear in positions.
+        wanted: Features of the ``q`` places asked for.
+        ridge: Penalty on the slope, which is what remains where neighbours lie in a plane.
+
+    Returns:
+        Indices ``(q, k)``, nearest first, and weights ``(q, k)`` that sum to one.
+    """
+    count = min(_NEIGHBOURS, len(known))
+    distance, index = cKDTree(known).query(wanted, k=count, workers=-1)
+    distance, index = distance.reshape(-1, count), index.reshape(-1, count)
+    length = distance.mean(1, keepdims=True) + 1e-300
+    weight = 1 / (distance / length + 0.3) ** 2
+    weight /= weight.sum(1, keepdims=True)
+    x, y, z = ((known[:, axis][index] - wanted[:, axis, None]) / length for axis in range(3))
+    middle = [(weight * offset).sum(1) for offset in (x, y, z)]
+    x, y, z = (offset - mean[:, None] for offset, mean in zip((x, y, z), middle, strict=True))
+    xx, xy, xz = ((weight * x * other).sum(1) for other in (x, y, z))
+    yy, yz, zz = ((weight * one * other).sum(1) for one, other in ((y, y), (y, z), (z, z)))
+    xx, yy, zz = xx + ridge, yy + ridge, zz + ridge
+    # Cramer's rule: a hundred thousand 3 x 3 systems are slow in LAPACK.
+    a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    determinant = xx * a + xy * b + xz * c
+    adjugate = ((a, b, c), (b, d, e), (c, e, f))
+    slope = [(row[0] * middle[0] + row[1] * middle[1] + row[2] * middle[2]) / determinant for row in adjugate]
+    weight *= 1 - (x * slope[0][:, None] + y * slope[1][:, None] + z * slope[2][:, None])
+    return index, weight
+
+
+def weighted(values: Array, index: NDArray[np.intp], weight: Array) -> Array:
+    """Sum ``(q, c)`` of the neighbours' values ``(n, c)`` by a `stencil`."""
+    out = weight[:, :1] * values[index[:, 0]]
+    for near in range(1, index.shape[1]):
+        out += weight[:, near, None] * values[index[:, near]]
+    return np.asarray(out)
+
+
+def without_spikes(features: Array, values: Array) -> Array:
+    """Values ``(n, c)`` with single bad ones drawn back to within robust deviations of their neighbours' median.
+
+    Surface meshes have single faces, slivers on an edge, whose wall shear is ten times their neighbours'.
+    """
+    count = min(_SPIKE_NEIGHBOURS, len(values))
+    neighbours = values[cKDTree(features).query(features, k=count, workers=-1)[1].reshape(-1, count)]
+    middle = np.median(neighbours, axis=1)
+    deviation = 1.48 * np.median(np.abs(neighbours - middle[:, None]), axis=1)
+    bound = _SPIKE * (deviation + 0.5 * np.median(deviation, axis=0))
+    return np.asarray(middle + np.clip(values - middle, -bound, bound))
