@@ -18,8 +18,8 @@ from tramontane.dataset import Dataset
 from tramontane.dataset.ingest import ingest
 from tramontane.design import Design
 from tramontane.evaluation import evaluate
-from tramontane.evaluation.metrics import relative_l2
 from tramontane.formats import write_case_mesh
+from tramontane.metrics import relative_l2
 from tramontane.solvers import create
 from tramontane.studies import generate, sobol_designs
 from tramontane.surrogate import Surrogate

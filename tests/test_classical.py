@@ -224,7 +224,7 @@ def test_stencils_reproduce_linear_fields_and_spikes_go() -> None:
     slope = np.array([[1.0], [-2.0], [0.5]])
     exact = wanted @ slope
     nearest = (known @ slope)[cKDTree(known).query(wanted)[1]]
-    found = weighted(known @ slope, *stencil(known, wanted))
+    found = weighted(known @ slope, *stencil(cKDTree(known), wanted))
     assert np.abs(found - exact).mean() < 0.3 * np.abs(nearest - exact).mean()
     spiky = known @ slope
     spiky[17] = 50.0

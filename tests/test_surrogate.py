@@ -17,7 +17,7 @@ from tramontane.dataset import Dataset
 from tramontane.design import Design
 from tramontane.errors import ContractError, SurrogateError
 from tramontane.evaluation import evaluate
-from tramontane.evaluation.metrics import r2, relative_l2
+from tramontane.metrics import r2, relative_l2
 from tramontane.simulator import Simulator
 from tramontane.surrogate import Surrogate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_training_lowers_the_error_below_the_mean_field(dataset: Dataset) -> Non
     errors: list[float] = []
 
     def measure(net: nn.Module) -> dict[str, FieldError]:
-        from tramontane.surrogate.fit import field_errors
+        from tramontane.surrogate.network import field_errors
 
         found = field_errors(net, sampler(dataset))
         errors.append(found["volume/displacement"].relative)
@@ -218,7 +219,8 @@ def test_two_processes_train_one_model(dataset: Dataset, tmp_path: Path) -> None
     config = [word for key in ("dim=32", "heads=2", "blocks=psc", "supernodes=32") for word in ("--config", key)]
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29541",
-        "-m", "tramontane", "train", str(dataset.path), "-o", str(out), "--steps", "4", "--points", "48", *config,
+        "-m", "tramontane", "train", str(dataset.path), "-o", str(out), "--model", "ab-upt", "--steps", "4",
+        "--points", "48", *config,
     ]  # fmt: skip
     done = subprocess.run(
         command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
@@ -226,3 +228,30 @@ def test_two_processes_train_one_model(dataset: Dataset, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr[-2000:]
     assert (out / "manifest.json").is_file()
     assert done.stdout.count("Saved") == 1
+
+
+def test_a_run_that_was_killed_outright_ends_with_the_same_file(dataset: Dataset, tmp_path: Path) -> None:
+    def command(out: Path) -> list[str]:
+        config = [word for key in ("dim=32", "heads=2", "blocks=psc", "supernodes=32") for word in ("--config", key)]
+        return [
+            sys.executable, "-m", "tramontane", "train", str(dataset.path), "-o", str(out), "--model", "ab-upt",
+            "--steps", "150", "--points", "48", "--checkpoint-every", "0.1s", *config,
+        ]  # fmt: skip
+
+    options = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "stdout": subprocess.DEVNULL}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(command(whole), check=True, **options)  # type: ignore[call-overload]
+
+    process = subprocess.Popen(command(killed), **options)  # type: ignore[call-overload]
+    checkpoint = tmp_path / "killed.training" / "checkpoint.safetensors"
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not killed.exists()
+    resumed = subprocess.run(command(killed), check=True, capture_output=True, text=True, env=options["env"])  # type: ignore[call-overload]
+
+    assert "Going on from step" in resumed.stdout
+    assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert not checkpoint.parent.exists()

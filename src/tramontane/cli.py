@@ -98,18 +98,19 @@ def verify(dataset: Annotated[Path, typer.Argument(help="A dataset's directory."
 def train(
     data: Annotated[Path, typer.Argument(help="A dataset, or a folder of cases (which is ingested first).")],
     out: Out = None,
-    model: Annotated[str, typer.Option(help="Architecture.")] = "ab-upt",
+    model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected or ab-upt.")] = "auto",
     budget: Annotated[Optional[str], typer.Option(help="Wall-clock length, such as 10min.")] = None,  # noqa: UP045
     steps: Annotated[Optional[int], typer.Option(help="Length in steps.")] = None,  # noqa: UP045
     config: Annotated[Optional[list[str]], typer.Option("--config", help="Network argument, NAME=VALUE.")] = None,  # noqa: UP045
-    points: Annotated[int, typer.Option(help="Sites drawn of each domain in a step.")] = 1024,
-    batch_size: Annotated[int, typer.Option(help="Cases in a step.")] = 1,
+    points: Annotated[int, typer.Option(help="For ab-upt, sites drawn of each domain in a step.")] = 1024,
+    batch_size: Annotated[int | None, typer.Option(help="Cases in a step.")] = None,
     device: Annotated[str, typer.Option(help="A torch device, or auto.")] = "auto",
     precision: Annotated[Optional[str], typer.Option(help="float32 or bfloat16.")] = None,  # noqa: UP045
     optimizer: Annotated[str, typer.Option(help="adamw or lion.")] = "adamw",
     lr: Annotated[Optional[float], typer.Option(help="Highest learning rate.")] = None,  # noqa: UP045
     patience: Annotated[Optional[int], typer.Option(help="Validations without gain before stopping.")] = None,  # noqa: UP045
     restart: Annotated[bool, typer.Option(help="Forget an unfinished run.")] = False,
+    checkpoint_every: Annotated[str, typer.Option(help="Time between two checkpoints.")] = "60s",
     licence: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "unspecified",
     seed: Seed = 0,
 ) -> None:
@@ -138,7 +139,8 @@ def train(
         dataset, model=model, config=_settings(config or []), steps=steps,
         budget=parse_budget(budget) if budget else (600.0 if steps is None else None),
         points=points, batch_size=batch_size, device=device, precision=precision,  # type: ignore[arg-type]
-        optimizer=optimizer, lr=lr, patience=patience, seed=seed, work=work, console=console,
+        optimizer=optimizer, lr=lr, patience=patience, seed=seed, work=work,
+        checkpoint_seconds=parse_budget(checkpoint_every), console=console,
     )  # fmt: skip
     if first:
         surrogate.save(target, licence=licence)

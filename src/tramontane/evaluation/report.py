@@ -13,8 +13,8 @@ from rich.table import Table
 
 from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError
-from tramontane.evaluation.metrics import mean_absolute, r2, relative_l2
 from tramontane.evaluation.nulls import NULLS, Nulls
+from tramontane.metrics import mean_absolute, r2, relative_l2
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
 from tramontane.units import Quantity
@@ -95,7 +95,8 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
 
     Args:
         surrogate: The model.
-        dataset: A store under a compatible contract; its training split gives the nulls.
+        dataset: A store under a compatible contract; the nulls are of the model's training cases, or, where it was
+            trained on other data, of the store's training split.
         split: Which cases.
         console: Where progress is shown.
 
@@ -109,11 +110,13 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
     if differences := surrogate.contract.differences(dataset.contract):
         raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
                             "use the dataset that the model was trained for")  # fmt: skip
-    names, train = dataset.splits.get(split, []), dataset.splits.get("train", [])
+    names, data = dataset.splits.get(split, []), surrogate.record["data"]
     if not names:
         raise DatasetError(f"{dataset.path}: split {split!r} has no cases; it has {', '.join(dataset.splits)}")
-    data = surrogate.record["data"]
-    if data["fingerprint"] == dataset.fingerprint() and (leak := sorted(set(names) & set(data["train"]))):
+    same = data["fingerprint"] == dataset.fingerprint()
+    # The nulls see the cases that the model saw.
+    train = data["train"] if same else dataset.splits.get("train", [])
+    if same and (leak := sorted(set(names) & set(data["train"]))):
         raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of split {split!r}")
     contract, nulls = dataset.contract, Nulls(dataset, train)
     predicted_qoi: dict[str, list[float]] = {name: [] for name in contract.qoi}

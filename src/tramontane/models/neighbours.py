@@ -15,13 +15,13 @@ _SPIKE = 8.0  # robust deviations from its neighbours beyond which a value is on
 _SPIKE_NEIGHBOURS = 12
 
 
-def stencil(known: Array, wanted: Array, *, ridge: float = 0.05) -> tuple[NDArray[np.intp], Array]:
+def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.05) -> tuple[NDArray[np.intp], Array]:
     """Neighbours and their weights in a local, distance-weighted linear fit.
 
     Moving least squares of first order (Lancaster & Salkauskas 1981).
 
     Args:
-        known: Features ``(n, 3 or more)`` of the places where values are known, positions first; neighbours are
+        tree: Of the features ``(n, 3 or more)`` of the places where values are known, positions first; neighbours are
             nearest by all features, the fit is linear in positions.
         wanted: Features of the ``q`` places asked for.
         ridge: Penalty on the slope, which is what remains where neighbours lie in a plane.
@@ -29,8 +29,9 @@ def stencil(known: Array, wanted: Array, *, ridge: float = 0.05) -> tuple[NDArra
     Returns:
         Indices ``(q, k)``, nearest first, and weights ``(q, k)`` that sum to one.
     """
+    known = tree.data
     count = min(_NEIGHBOURS, len(known))
-    distance, index = cKDTree(known).query(wanted, k=count, workers=-1)
+    distance, index = tree.query(wanted, k=count, workers=-1)
     distance, index = distance.reshape(-1, count), index.reshape(-1, count)
     length = distance.mean(1, keepdims=True) + 1e-300
     weight = 1 / (distance / length + 0.3) ** 2

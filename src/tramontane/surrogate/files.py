@@ -16,7 +16,7 @@ from torch import Tensor
 from tramontane.design import file_sha256
 from tramontane.errors import SurrogateError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 
@@ -80,6 +80,8 @@ def read_surrogate(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise SurrogateError(
             f"{path}: has format version {found}, this program reads up to {FORMAT_VERSION}; upgrade tramontane"
         )
+    if found < FORMAT_VERSION:
+        raise SurrogateError(f"{path}: has format version {found}, which this program no longer reads; train it anew")
     hashes = manifest.get("sha256", {})
     for name in hashes:
         file = path / Path(name).name

@@ -12,7 +12,7 @@ import pyvista as pv
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract
@@ -20,18 +20,17 @@ from tramontane.dataset import describe_geometry, mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, SurrogateError
 from tramontane.formats.geometry import Geometry, read_geometry
-from tramontane.models import build
-from tramontane.models.inputs import Inputs
+from tramontane.models import NETWORKS
 from tramontane.models.regression import KernelRegression
 from tramontane.qoi import measure
 from tramontane.surrogate.files import read_surrogate, write_surrogate
-from tramontane.surrogate.places import anchors, default_mesh
-from tramontane.training import Normalization
+from tramontane.surrogate.network import NetworkPredictor
+from tramontane.surrogate.places import default_mesh
+from tramontane.surrogate.predictor import Predictor
+from tramontane.surrogate.reference import ReferencePredictor
 from tramontane.training.normalization import operating_scale
-from tramontane.training.sampler import geometry_input
 
 Array = NDArray[np.floating[Any]]
-_SEED = 0  # of every draw in a prediction: the same design gives the same answer
 
 
 class Surrogate:
@@ -41,9 +40,7 @@ class Surrogate:
 
     Args:
         contract: What goes in and what comes out.
-        normalization: Scales measured on the training cases.
-        network: Maps `Inputs` to standard scores; has ``config``, ``encode`` and ``decode``.
-        model: The network's name in `tramontane.models`.
+        predictor: Predicts the fields.
         templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
         scalars: Regression and the training cases' values ``(cases, 1)`` of each QoI not defined by fields.
         record: What else the saved surrogate says: the training domain, validation errors, data and run.
@@ -52,16 +49,19 @@ class Surrogate:
     def __init__(
         self,
         contract: Contract,
-        normalization: Normalization,
-        network: nn.Module,
+        predictor: Predictor,
         *,
-        model: str,
         templates: dict[str, Array],
         scalars: dict[str, tuple[KernelRegression, Array]],
         record: dict[str, Any],
     ) -> None:
-        self.contract, self.normalization, self.network, self.model = contract, normalization, network.eval(), model
+        self.contract, self.predictor = contract, predictor
         self.templates, self.scalars, self.record = templates, scalars, record
+
+    @property
+    def model(self) -> str:
+        """The name of what predicts the fields."""
+        return self.predictor.model
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Surrogate:
         return read_geometry(design.geometry, length_unit=unit), values
 
     def fields(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array], *, chunk: int = 2048
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
     ) -> dict[str, dict[str, Array]]:
         """Fields at any positions, in memory that does not grow with their number but for the answer itself.
 
@@ -141,38 +141,11 @@ class Surrogate:
             geometry: Closed triangle surface, metres.
             values: Operating conditions, SI.
             positions: By domain, ``(n, 3)`` in metres.
-            chunk: Positions decoded at once.
 
         Returns:
             By domain and field, ``(n,)`` or ``(n, components)`` in SI.
         """
-        scale = self.normalization
-        counts = self.record["sampling"]
-        on_surface, normals = geometry_input(geometry, self.contract, count=counts["geometry_points"], seed=_SEED)
-        inputs = Inputs(
-            geometry=_batch(scale.positions(on_surface)),
-            normals=_batch(normals),
-            parameters=_batch(scale.parameter_vector(values)),
-            points={
-                domain: _batch(scale.positions(
-                    anchors(geometry, self.contract, domain, count=counts["points"], seed=_SEED,
-                            template=self.templates[domain])))
-                for domain in self.contract.fields
-            },
-        )  # fmt: skip
-        device = next(self.network.parameters()).device
-        network: Any = self.network
-        answer: dict[str, dict[str, Array]] = {}
-        with torch.inference_mode():
-            cache = network.encode(inputs.to(device))
-            for domain, where in positions.items():
-                scores = [
-                    network.decode(cache, domain, _batch(scale.positions(where[start : start + chunk])).to(device))
-                    for start in range(0, len(where), chunk)
-                ]
-                together = torch.cat(scores, dim=1)[0].float().cpu().numpy()
-                answer[domain] = scale.decode(self.contract, domain, together, values)
-        return answer
+        return self.predictor.fields(geometry, values, positions)
 
     def scalar_qoi(self, geometry: pv.PolyData, values: dict[str, float]) -> dict[str, float]:
         """QoIs that do not follow from fields, regressed on the geometry's descriptors and operating conditions."""
@@ -216,7 +189,7 @@ class Surrogate:
         Raises:
             SurrogateError: Something else stands at ``path``.
         """
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors = {f"predictor.{name}": value for name, value in self.predictor.tensors().items()}
         tensors |= {f"template.{domain}": torch.from_numpy(points) for domain, points in self.templates.items()}
         for name, (fit, seen) in self.scalars.items():
             tensors |= {f"scalar.{name}.{key}": torch.from_numpy(np.asarray(v)) for key, v in fit.state().items()}
@@ -224,8 +197,7 @@ class Surrogate:
         record = dict(self.record)
         documents = {
             "contract": self.contract.model_dump(mode="json"),
-            "normalization": self.normalization.model_dump(mode="json"),
-            "network": {"model": self.model, "config": self.network.config},
+            "predictor": self.predictor.document(),
             "training_domain": record.pop("training_domain"),
             "calibration": record.pop("calibration"),
             "figures": record.pop("figures"),
@@ -243,8 +215,13 @@ class Surrogate:
         tensors, documents = read_surrogate(Path(path))
         try:
             contract = Contract.model_validate(documents["contract"])
-            network = build(documents["network"]["model"], documents["network"]["config"])
-            network.load_state_dict(_below(tensors, "network."))
+            templates = {domain: value.numpy() for domain, value in _below(tensors, "template.").items()}
+            document, saved = documents["predictor"], _below(tensors, "predictor.")
+            predictor: Predictor
+            if document["model"] in NETWORKS:
+                predictor = NetworkPredictor.restore(contract, saved, document, templates=templates, device=device)
+            else:
+                predictor = ReferencePredictor.restore(contract, saved, document, device=device)
             scalars = {}
             for name in {
                 key.removeprefix("scalar.").rpartition(".")[0] for key in tensors if key.startswith("scalar.")
@@ -254,10 +231,8 @@ class Surrogate:
                 scalars[name] = (KernelRegression.from_state(state), seen)
             return cls(
                 contract,
-                Normalization.model_validate(documents["normalization"]),
-                network.to(device),
-                model=documents["network"]["model"],
-                templates={domain: value.numpy() for domain, value in _below(tensors, "template.").items()},
+                predictor,
+                templates=templates,
                 scalars=scalars,
                 record=documents["training"]
                 | {key: documents[key] for key in ("training_domain", "calibration", "figures")},
@@ -269,10 +244,6 @@ class Surrogate:
 def scalar_inputs(geometry: pv.PolyData, operating: list[float]) -> Array:
     """What a scalar QoI is regressed on: the geometry's descriptors and the operating conditions, SI."""
     return np.concatenate([describe_geometry(geometry), np.asarray(operating, dtype=np.float64)])
-
-
-def _batch(array: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[None]
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
 """The training loop and what it needs: batches, scales, optimisers, schedules, checkpoints."""
 
+from tramontane.training.batch import Batch
 from tramontane.training.loop import Precision, Run, Validation, train
 from tramontane.training.normalization import Normalization, channel_count, channel_slices
-from tramontane.training.sampler import Batch, Sampler
+from tramontane.training.sampler import Sampler
 from tramontane.training.schedule import parse_budget
 
 __all__ = [

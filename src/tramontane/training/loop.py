@@ -1,4 +1,4 @@
-"""One training loop, read top to bottom, for any network that maps `Inputs` to fields."""
+"""One training loop, read top to bottom, for any network that maps a batch's inputs to fields by domain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 import torch.distributed as dist
@@ -18,10 +18,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from tramontane.errors import TrainingError
+from tramontane.training.batch import Batch
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
-from tramontane.training.normalization import channel_slices
 from tramontane.training.optimizers import make_optimizer
-from tramontane.training.sampler import Batch, Sampler
 from tramontane.training.schedule import learning_rate, progress
 
 Precision = Literal["float32", "bfloat16"]
@@ -36,6 +35,14 @@ class FieldError(NamedTuple):
 
     def __str__(self) -> str:
         return f"{100 * self.relative:.1f} % ({self.absolute:.3g} {self.unit})"
+
+
+class Draws(Protocol):
+    """Gives the batch of each step: a pure function of the step, so that there is no state to save."""
+
+    def draw(self, step: int, *, rank: int = 0, world: int = 1) -> Batch:
+        """The batch of a step for one of ``world`` processes."""
+        ...
 
 
 @dataclass
@@ -65,7 +72,7 @@ class Run:
 
 def train(
     model: nn.Module,
-    sampler: Sampler,
+    sampler: Draws,
     *,
     steps: int | None = None,
     budget: float | None = None,
@@ -84,7 +91,7 @@ def train(
     """Train a network in place; it ends with its exponentially averaged weights.
 
     Args:
-        model: Maps `Inputs` to standard scores by domain.
+        model: Maps a batch's inputs to standard scores by domain.
         sampler: Draws the batch of each step.
         steps: Length of the run in steps.
         budget: Length of the run in seconds of wall clock; with both, whichever ends first.
@@ -156,12 +163,12 @@ def train(
                 batch = sampler.draw(run.steps, rank=rank, world=world)
                 with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                     predicted = wrapped(batch.inputs.to(device))
-                error = relative_error(predicted, batch, sampler)
+                error = batch.loss(predicted)
                 adjust.zero_grad(set_to_none=True)
                 error.backward()  # type: ignore[no-untyped-call]
                 norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
                 if not torch.isfinite(norm):
-                    raise TrainingError(_culprit(model, predicted, batch, sampler, run.steps))
+                    raise TrainingError(_culprit(model, predicted, batch, run.steps))
                 adjust.step()
                 run.steps += 1
                 decay = min(ema_decay, (1 + run.steps) / (10 + run.steps))
@@ -184,36 +191,12 @@ def train(
     return run
 
 
-def relative_error(predicted: dict[str, Tensor], batch: Batch, sampler: Sampler) -> Tensor:
-    """Mean over cases and fields of the relative L2 error, in the units of each field's own case.
-
-    A case whose field is small counts as much as one whose field is large, as in the figures that are reported.
-    """
-    terms = [error.mean() for error in _errors(predicted, batch, sampler).values()]
-    return torch.stack(terms).mean()
-
-
-def _errors(predicted: dict[str, Tensor], batch: Batch, sampler: Sampler) -> dict[str, Tensor]:
-    """Relative L2 ``(batch,)`` of each field."""
-    errors = {}
-    for domain, target in batch.targets.items():
-        target = target.to(predicted[domain].device)
-        for name, columns in channel_slices(sampler.dataset.contract, domain).items():
-            scale = sampler.normalization.fields[domain][name]
-            zero = target.new_tensor(scale.mean) / scale.deviation
-            wrong = (predicted[domain][..., columns].float() - target[..., columns]).square().sum((1, 2))
-            energy = (target[..., columns] + zero).square().sum((1, 2))
-            errors[f"{domain}/{name}"] = torch.sqrt(wrong / (energy + 1e-12) + 1e-12)
-    return errors
-
-
-def _culprit(model: nn.Module, predicted: dict[str, Tensor], batch: Batch, sampler: Sampler, step: int) -> str:
+def _culprit(model: nn.Module, predicted: dict[str, Tensor], batch: Batch, step: int) -> str:
     cases = ", ".join(batch.cases)
-    for domain, target in batch.targets.items():
-        for name, columns in channel_slices(sampler.dataset.contract, domain).items():
-            if not torch.isfinite(target[..., columns]).all():
-                return f"step {step}: field {domain}/{name} of case {cases} is not finite; mend or remove the case"
-    for name, error in _errors(predicted, batch, sampler).items():
+    for name, (domain, columns) in batch.fields.items():
+        if not torch.isfinite(batch.targets[domain][..., columns]).all():
+            return f"step {step}: field {name} of case {cases} is not finite; mend or remove the case"
+    for name, error in batch.errors(predicted).items():
         if not torch.isfinite(error).all():
             return f"step {step}: the prediction of {name} for case {cases} is not finite; lower --lr"
     for name, parameter in model.named_parameters():

@@ -6,7 +6,6 @@ There is no state to save: a resumed run draws what an uninterrupted one would h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,25 +17,11 @@ from torch import Tensor
 from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Dataset, Sites, sample_surface
 from tramontane.models.inputs import Inputs
-from tramontane.training.normalization import Normalization
+from tramontane.training.batch import Batch
+from tramontane.training.normalization import Normalization, channel_slices
 
 Array = NDArray[np.floating[Any]]
 _CACHE_BYTES = 4 << 30
-
-
-@dataclass
-class Batch:
-    """What one step sees.
-
-    Attributes:
-        inputs: For the network.
-        targets: Standard scores ``(batch, n, channels)`` at ``inputs.points``, by domain.
-        cases: Names of the cases, for messages.
-    """
-
-    inputs: Inputs
-    targets: dict[str, Tensor]
-    cases: list[str]
 
 
 class Sampler:
@@ -74,7 +59,8 @@ class Sampler:
     def draw(self, step: int, *, rank: int = 0, world: int = 1) -> Batch:
         """The batch of a step for one of ``world`` processes."""
         position = (step * world + rank) * self.batch_size
-        return self.batch([self._name(position + k) for k in range(self.batch_size)], key=(step, rank))
+        places = [shuffled(position + k, len(self.names), self.seed) for k in range(self.batch_size)]
+        return self.batch([self.names[place] for place in places], key=(step, rank))
 
     def batch(self, names: Sequence[str], *, key: tuple[int, ...]) -> Batch:
         """A batch of the given cases; ``key`` and the seed decide which sites are drawn."""
@@ -82,6 +68,14 @@ class Sampler:
                                 for k, name in enumerate(names)), strict=True)  # fmt: skip
         # Domains may be smaller than what was asked for: a batch takes what every one of its cases has.
         count = {domain: min(len(t[domain]) for t in targets) for domain in targets[0]}
+        together = {d: _stack([t[d][:n] for t in targets]) for d, n in count.items()}
+        fields, energy = {}, {}
+        for domain, target in together.items():
+            for name, columns in channel_slices(self.dataset.contract, domain).items():
+                scale = self.normalization.fields[domain][name]
+                zero = target.new_tensor(scale.mean) / scale.deviation
+                fields[f"{domain}/{name}"] = (domain, columns)
+                energy[f"{domain}/{name}"] = (target[..., columns] + zero).square().sum((1, 2))
         return Batch(
             Inputs(
                 geometry=_stack([geometry for geometry, *_ in inputs]),
@@ -89,13 +83,11 @@ class Sampler:
                 parameters=_stack([parameters for _, _, parameters, _ in inputs]),
                 points={d: _stack([points[d][:n] for *_, points in inputs]) for d, n in count.items()},
             ),
-            {d: _stack([t[d][:n] for t in targets]) for d, n in count.items()},
+            together,
+            fields,
+            energy,
             list(names),
         )
-
-    def _name(self, position: int) -> str:
-        epoch, place = divmod(position, len(self.names))
-        return self.names[int(np.random.default_rng((self.seed, 1 << 20, epoch)).permutation(len(self.names))[place])]
 
     def _one(self, name: str, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Array]]:
         contract, parameters = self.dataset.contract, self.dataset.parameters(name)
@@ -129,6 +121,12 @@ class Sampler:
         noise = rng.gumbel(size=len(sites.positions))
         rank = np.log(np.maximum(sites.weights, 1e-30)) + noise if weighted else noise
         return take(sites, np.argsort(-rank)[: self.points])
+
+
+def shuffled(position: int, count: int, seed: int) -> int:
+    """Which of ``count`` cases stands at a position when they come round and round, each time in another order."""
+    epoch, place = divmod(position, count)
+    return int(np.random.default_rng((seed, 1 << 20, epoch)).permutation(count)[place])
 
 
 def weighted_by_measure(contract: Contract, domain: str) -> bool:

@@ -1,0 +1,100 @@
+"""Give a peer the training cases as arrays, and judge what it answers as if it were one of our own surrogates."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+from scipy.spatial import cKDTree
+
+from tramontane.contract import Contract
+from tramontane.dataset import Dataset, sample_surface
+from tramontane.surrogate import Surrogate
+from tramontane.surrogate.fit import fit_scalars, trained_contract
+from tramontane.training import Normalization
+from tramontane.training.sampler import geometry_input
+
+
+class Answers:
+    """A predictor that looks up what the peer has answered for each test case."""
+
+    def __init__(self, contract: Contract, scales: Normalization, model: str, folder: Path, names: list[str]) -> None:
+        self.contract, self.scales, self.model = contract, scales, model
+        self.found = {}
+        for name in names:
+            with np.load(folder / f"{name}.answer.npz") as file:
+                answer = dict(file)
+            self.found[self._key({d: answer[f"positions_{d}"] for d in contract.fields})] = answer
+
+    def fields(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self.found[self._key({d: self.scales.positions(where) for d, where in positions.items()})]
+        return {d: self.scales.decode(self.contract, d, answer[f"scores_{d}"], values) for d in positions}
+
+    def tensors(self) -> dict[str, Any]:
+        return {}
+
+    def document(self) -> dict[str, Any]:
+        return {"model": self.model}
+
+    @staticmethod
+    def _key(positions: dict[str, Any]) -> bytes:
+        return b"".join(np.ascontiguousarray(positions[d][:64]).tobytes() for d in sorted(positions))
+
+
+def fit_peer(
+    dataset: Dataset, cases: Sequence[str], model: str, *, minutes: float, seed: int, device: str
+) -> tuple[Surrogate, int]:
+    """Train a peer on the cases and have it answer the test split; its parameters are counted, too."""
+    contract, scales = trained_contract(dataset, cases), Normalization.measure(dataset, cases)
+    tests = dataset.splits["test"]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name in [*cases, *tests]:
+            np.savez(folder / f"{name}.npz", **_arrays(dataset, name, contract, scales, targets=name in cases))
+        job = {"model": model, "train": list(cases), "test": tests, "seconds": 60 * minutes, "seed": seed,
+               "device": device, "domains": list(contract.fields)}  # fmt: skip
+        (folder / "job.json").write_text(json.dumps(job))
+        python = os.environ.get("PEERS_PYTHON", "runs/peers/bin/python")
+        subprocess.run([python, str(Path(__file__).with_name("worker.py")), str(folder)], check=True)
+        said = json.loads((folder / "said.json").read_text())
+        predictor = Answers(contract, scales, model, folder, tests)
+    record = {
+        "data": {"fingerprint": dataset.fingerprint(), "train": list(cases), "validation": []},
+        "run": {"steps": said["steps"]}, "figures": {}, "prediction_seconds": said["prediction_seconds"],
+    }  # fmt: skip
+    surrogate = Surrogate(contract, predictor, templates={}, scalars=fit_scalars(dataset, cases), record=record)
+    return surrogate, said["parameters"]
+
+
+def _arrays(dataset: Dataset, name: str, contract: Contract, scales: Normalization, *, targets: bool) -> dict[str, Any]:
+    """What a case is to a peer: the same points, and the same knowledge of the surface, as to our own models."""
+    geometry: pv.PolyData = dataset.geometry(name)
+    values = dataset.parameters(name)
+    points, normals = geometry_input(geometry, contract, count=4096, seed=0)
+    dense, dense_normals = sample_surface(geometry, 50_000, 0)
+    tree = cKDTree(dense)
+    out = {"geometry": scales.positions(points), "normals": normals, "parameters": scales.parameter_vector(values)}
+    for domain in contract.fields:
+        sites = dataset.sites(name, domain)
+        distance, index = tree.query(sites.positions, workers=-1)
+        direction = (dense[index] - sites.positions) / scales.half_extent
+        out[f"positions_{domain}"] = scales.positions(sites.positions)
+        out[f"local_{domain}"] = np.concatenate(
+            [dense_normals[index], direction, (distance / scales.half_extent)[:, None]], axis=1
+        ).astype(np.float32)
+        if targets:
+            out[f"scores_{domain}"] = scales.encode(contract, domain, sites.fields, values)
+            mean = [
+                np.asarray(scales.fields[domain][f].mean) / scales.fields[domain][f].deviation
+                for f in contract.fields[domain]
+            ]
+            out[f"zero_{domain}"] = np.concatenate(mean).astype(np.float32)
+            out[f"widths_{domain}"] = np.array([len(part) for part in mean])
+    return out

@@ -1,0 +1,267 @@
+"""Fit the models at reference points, and choose between them by what they reach on cases they have not seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tramontane.contract import Contract
+from tramontane.dataset import Dataset
+from tramontane.metrics import relative_l2
+from tramontane.models.classical import ClassicalModel
+from tramontane.models.local_tokens import Description, LocalTokens, describe
+from tramontane.surrogate.predictor import Training
+from tramontane.surrogate.reference import (
+    Baseline,
+    ReferencePredictor,
+    Rows,
+    baseline_rows,
+    corrections,
+    make_layouts,
+    shape_of,
+    to_rows,
+    train_network,
+)
+from tramontane.training import Normalization, Run, channel_slices
+from tramontane.training.reference_sampler import ReferenceSampler
+
+Array = NDArray[np.floating[Any]]
+MODELS = ("classical", "tokens", "corrected")
+_FOLDS = 4
+_POINTS = 4096  # reference points drawn of each domain in a step
+_GAIN = 0.995  # networks that leave more of the baseline's error than this are not worth their keep
+
+
+@dataclass
+class Candidate:
+    """What networks on one baseline have come to.
+
+    Attributes:
+        baseline: What they correct.
+        descriptions: Each training case as a network sees it, its baseline without the case itself.
+        rows: Each training case's baseline by domain.
+        size: By domain, the size of a correction of one ``(channels,)``.
+        networks: By fold.
+        left_out: By case, the corrections of the network that did not see it.
+        shrink: By domain, the share of the corrections to be trusted ``(channels,)``.
+        steps: All its networks' steps.
+    """
+
+    baseline: Baseline
+    descriptions: list[Description]
+    rows: list[Rows]
+    size: Rows
+    networks: dict[int, LocalTokens]
+    left_out: dict[int, Rows]
+    shrink: Rows
+    steps: int = 0
+
+
+class ReferenceFit:
+    """Fits on a dataset's cases.
+
+    Args:
+        dataset: The store.
+        contract: With the ranges of the training cases.
+        names: Training cases.
+        training: How networks are trained.
+        config: Keyword arguments of the networks beyond their defaults.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        contract: Contract,
+        names: Sequence[str],
+        training: Training,
+        config: dict[str, Any],
+    ) -> None:
+        self.contract, self.names, self.training, self.config = contract, list(names), training, config
+        self.started = time.monotonic()
+        self.scales = Normalization.measure(dataset, names)
+        components = {d: tuple(spec.components for spec in specs.values()) for d, specs in contract.fields.items()}
+        values = [dataset.parameters(name) for name in names]
+        fields = []
+        for name, of in zip(names, values, strict=True):
+            sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
+            fields.append({d: (s.positions, to_rows(contract, self.scales, d, s.fields, of)) for d, s in sites.items()})
+        self.classical = ClassicalModel(components).fit(
+            [shape_of(dataset.geometry(name)) for name in names],
+            np.array([[of[key] for key in contract.operating] for of in values]),
+            fields,
+            surfaces=[domain for domain, spec in contract.domains.items() if spec.side == "on"],
+        )
+        self.fields = {
+            f"{domain}/{field}": (domain, columns)
+            for domain in contract.fields
+            for field, columns in channel_slices(contract, domain).items()
+        }
+        self.truth = [
+            {d: table[case] for d, table in self.classical.kriging.tables.items()} for case in range(len(names))
+        ]
+        self.say(f"Kriging of {len(names)} cases took {time.monotonic() - self.started:.0f} s")
+
+    def fit(self, model: str) -> tuple[ReferencePredictor, dict[str, Any], Run]:
+        """The predictor, figures of every candidate, and the run.
+
+        Args:
+            model: One of `MODELS`, or ``auto``, which chooses.
+        """
+        figures = {"classical": self._baseline_errors("kriging")}
+        candidates: dict[str, Candidate] = {}
+        kinds = {"classical": [], "auto": ["corrected", "tokens"]}.get(model, [model])
+        folds = min(_FOLDS, len(self.names) // 2)
+        # A trial fold of each kind, then the other folds of the better one.
+        parts = len(kinds) + folds - 1
+        for kind in kinds:
+            candidates[kind] = candidate = self._candidate("mean" if kind == "tokens" else "kriging")
+            self._train_fold(candidate, 0, folds, share=1 / parts)
+            figures[kind] = self._errors(candidate)
+            self.say(f"{kind}, first fold: {_percent(figures[kind])}; kriging: {_percent(self._on(candidate))}")
+        chosen = model
+        if kinds:
+            chosen = min(candidates, key=lambda kind: _mean(figures[kind]))
+            candidate = candidates[chosen]
+            for fold in range(1, folds):
+                self._train_fold(candidate, fold, folds, share=1 / parts)
+            candidate.shrink = self._shrink(candidate)
+            figures[chosen] = self._errors(candidate)
+            self.say(f"{chosen}, all folds: {_percent(figures[chosen])}; kriging: {_percent(figures['classical'])}")
+        if model == "auto" and _mean(figures[chosen]) > _GAIN * _mean(figures["classical"]):
+            chosen = "classical"
+        record = {"chosen": chosen, "why": self._why(chosen, figures), "cross_validation": figures}
+        run = Run(
+            steps=sum(candidate.steps for candidate in candidates.values()), seconds=time.monotonic() - self.started
+        )
+        if chosen == "classical":
+            return ReferencePredictor(self.contract, self.scales, self.classical, model=chosen), record, run
+        candidate = candidates[chosen]
+        networks = [candidate.networks[fold].to("cpu") for fold in sorted(candidate.networks)]
+        predictor = ReferencePredictor(
+            self.contract, self.scales, self.classical,
+            model=chosen, baseline=candidate.baseline, networks=networks, size=candidate.size, shrink=candidate.shrink,
+        )  # fmt: skip
+        return predictor, record, run
+
+    def say(self, text: str) -> None:
+        """Show a line of progress."""
+        if self.training.console is not None:
+            self.training.console.print(text, highlight=False, markup=False)
+
+    def _candidate(self, baseline: Baseline) -> Candidate:
+        layouts, coordinates = make_layouts(self.classical), self.classical.frame.coordinates
+        descriptions, rows = [], []
+        for case, placed in enumerate(self.classical.placed):
+            base = {d: baseline_rows(self.classical, baseline, d, coordinates[case], left_out=case) for d in layouts}
+            descriptions.append(describe(self.classical.frame, layouts, placed, base))
+            rows.append({domain: mean for domain, (mean, _) in base.items()})
+        size = {domain: np.ones(table.shape[2], np.float32) for domain, table in self.classical.kriging.tables.items()}
+        for domain, columns in self.fields.values():
+            left = [of[domain][:, columns] - row[domain][:, columns] for of, row in zip(self.truth, rows, strict=True)]
+            size[domain][columns] = max(float(np.sqrt(np.mean([np.mean(part**2) for part in left]))), 1e-12)
+        ones = {domain: np.ones_like(of) for domain, of in size.items()}
+        return Candidate(baseline, descriptions, rows, size, {}, {}, ones)
+
+    def _train_fold(self, candidate: Candidate, fold: int, folds: int, *, share: float) -> None:
+        """Train the network that does not see every ``folds``-th case, and ask it for those."""
+        cases = range(len(self.names))
+        seen = [case for case in cases if case % folds != fold]
+        size = candidate.size
+        sampler = ReferenceSampler(
+            [self.names[case] for case in seen],
+            [candidate.descriptions[case] for case in seen],
+            [{d: (of - candidate.rows[case][d]) / size[d] for d, of in self.truth[case].items()} for case in seen],
+            [{d: of / size[d] for d, of in self.truth[case].items()} for case in seen],
+            self.fields,
+            points=_POINTS, batch_size=self.training.batch_size or 2, seed=self.training.seed,
+        )  # fmt: skip
+        torch.manual_seed(self.training.seed + fold)
+        example = candidate.descriptions[0]
+        network = LocalTokens(
+            make_layouts(self.classical), self.classical.frame.points,
+            channels={domain: len(of) for domain, of in size.items()},
+            features={domain: local.shape[1] for domain, local in example.local.items()},
+            coordinates=len(example.coordinates), **self.config,
+        )  # fmt: skip
+        training = self.training
+        if training.budget is not None:
+            # What kriging took comes off the length.
+            training = replace(training, budget=max(training.budget - self._overhead(), 1.0))
+        run = train_network(network, sampler, training, name=f"{candidate.baseline}-{fold}", share=share)
+        candidate.networks[fold] = network
+        candidate.steps += run.steps
+        for case in cases:
+            if case % folds == fold:
+                candidate.left_out[case] = {
+                    domain: correction * size[domain]
+                    for domain, correction in corrections(network, candidate.descriptions[case], list(size)).items()
+                }
+
+    def _overhead(self) -> float:
+        if not hasattr(self, "_before"):
+            self._before = time.monotonic() - self.started
+        return self._before
+
+    def _shrink(self, candidate: Candidate) -> Rows:
+        """The share of each field's corrections that brings unseen cases' errors lowest (least squares)."""
+        shrink = {domain: np.ones_like(of) for domain, of in candidate.size.items()}
+        for domain, columns in self.fields.values():
+            along = across = 0.0
+            for case, correction in candidate.left_out.items():
+                truth, row = self.truth[case][domain][:, columns], candidate.rows[case][domain][:, columns]
+                change, energy = correction[domain][:, columns], float((truth**2).sum()) or 1.0
+                along += float(((truth - row) * change).sum()) / energy
+                across += float((change**2).sum()) / energy
+            shrink[domain][columns] = np.clip(along / max(across, 1e-30), 0.0, 1.0)
+        return shrink
+
+    def _errors(self, candidate: Candidate) -> dict[str, float]:
+        """Mean relative L2 of each field over the cases whose networks did not see them, at the reference points."""
+        return {
+            name: float(np.mean([
+                relative_l2(
+                    candidate.rows[case][domain][:, columns]
+                    + correction[domain][:, columns] * candidate.shrink[domain][columns],
+                    self.truth[case][domain][:, columns],
+                )
+                for case, correction in candidate.left_out.items()
+            ]))
+            for name, (domain, columns) in self.fields.items()
+        }  # fmt: skip
+
+    def _baseline_errors(self, baseline: Baseline, cases: Sequence[int] | None = None) -> dict[str, float]:
+        errors: dict[str, list[float]] = {name: [] for name in self.fields}
+        for case in range(len(self.names)) if cases is None else cases:
+            rows = {
+                d: baseline_rows(self.classical, baseline, d, self.classical.frame.coordinates[case], left_out=case)[0]
+                for d in self.truth[case]
+            }
+            for name, (domain, columns) in self.fields.items():
+                errors[name].append(relative_l2(rows[domain][:, columns], self.truth[case][domain][:, columns]))
+        return {name: float(np.mean(of)) for name, of in errors.items()}
+
+    def _on(self, candidate: Candidate) -> dict[str, float]:
+        return self._baseline_errors("kriging", sorted(candidate.left_out))
+
+    def _why(self, chosen: str, figures: dict[str, dict[str, float]]) -> str:
+        names = {
+            "classical": "kriging of corresponding points",
+            "corrected": "kriging corrected by networks",
+            "tokens": "networks alone",
+        }
+        found = ", ".join(f"{names[kind]} {100 * _mean(of):.1f} %" for kind, of in figures.items())
+        return f"{names[chosen]}: mean error on cases left out, over {len(self.fields)} fields: {found}"
+
+
+def _mean(errors: dict[str, float]) -> float:
+    return float(np.mean(list(errors.values())))
+
+
+def _percent(errors: dict[str, float]) -> str:
+    return ", ".join(f"{name} {100 * error:.1f}" for name, error in errors.items())

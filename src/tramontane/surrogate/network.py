@@ -1,0 +1,209 @@
+"""A network on points, such as AB-UPT, as a surrogate's predictor: from SI to its frame and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tramontane.contract import Contract
+from tramontane.dataset import Dataset
+from tramontane.metrics import mean_absolute, relative_l2
+from tramontane.models import build
+from tramontane.models.inputs import Inputs
+from tramontane.surrogate.places import anchors
+from tramontane.surrogate.predictor import Training
+from tramontane.training import Normalization, Run, Sampler, Validation, channel_count, channel_slices, train
+from tramontane.training.loop import FieldError
+from tramontane.training.sampler import geometry_input
+
+Array = NDArray[np.floating[Any]]
+# Sizes that a few hundred CPU minutes can train; the classes keep their papers' sizes as defaults.
+_SMALL = {"ab-upt": {"dim": 96, "decoder_depth": 1}}
+_SEED = 0  # of every draw in a prediction: the same design gives the same answer
+_CHUNK = 2048  # positions decoded at once, which suits a CPU's cache
+
+
+class NetworkPredictor:
+    """Encodes a geometry and anchors once, then decodes any positions in portions.
+
+    Args:
+        contract: What goes in and what comes out.
+        scales: Measured on the training cases.
+        network: Maps `Inputs` to standard scores; has ``config``, ``encode`` and ``decode``.
+        model: The network's name in `tramontane.models`.
+        templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
+        points: Anchors of each domain.
+        geometry_points: Points drawn on the geometry.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        scales: Normalization,
+        network: nn.Module,
+        *,
+        model: str,
+        templates: dict[str, Array],
+        points: int,
+        geometry_points: int,
+    ) -> None:
+        self.contract, self.scales, self.network, self.model = contract, scales, network.eval(), model
+        self.templates, self.points, self.geometry_points = templates, points, geometry_points
+
+    def fields(
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """Fields at any positions; see `Predictor`."""
+        device = next(self.network.parameters()).device
+        network: Any = self.network
+        answer: dict[str, dict[str, Array]] = {}
+        with torch.inference_mode():
+            cache = network.encode(self._inputs(geometry, values).to(device))
+            for domain, where in positions.items():
+                scores = [
+                    network.decode(
+                        cache, domain, _batch(self.scales.positions(where[start : start + _CHUNK])).to(device)
+                    )
+                    for start in range(0, len(where), _CHUNK)
+                ]
+                together = torch.cat(scores, dim=1)[0].float().cpu().numpy()
+                answer[domain] = self.scales.decode(self.contract, domain, together, values)
+        return answer
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights by name."""
+        return dict(self.network.state_dict())
+
+    def document(self) -> dict[str, Any]:
+        """Scales, and what rebuilds the network."""
+        return {
+            "model": self.model, "config": self.network.config, "points": self.points,
+            "geometry_points": self.geometry_points, "normalization": self.scales.model_dump(mode="json"),
+        }  # fmt: skip
+
+    @classmethod
+    def restore(
+        cls,
+        contract: Contract,
+        tensors: dict[str, Tensor],
+        document: dict[str, Any],
+        *,
+        templates: dict[str, Array],
+        device: str,
+    ) -> NetworkPredictor:
+        """The predictor that `tensors` and `document` described."""
+        network = build(document["model"], document["config"])
+        network.load_state_dict(tensors)
+        return cls(
+            contract, Normalization.model_validate(document["normalization"]), network.to(device),
+            model=document["model"], templates=templates, points=document["points"],
+            geometry_points=document["geometry_points"],
+        )  # fmt: skip
+
+    def _inputs(self, geometry: pv.PolyData, values: dict[str, float]) -> Inputs:
+        scales = self.scales
+        on_surface, normals = geometry_input(geometry, self.contract, count=self.geometry_points, seed=_SEED)
+        places = {
+            domain: anchors(geometry, self.contract, domain, count=self.points, seed=_SEED, template=template)
+            for domain, template in self.templates.items()
+        }
+        return Inputs(
+            geometry=_batch(scales.positions(on_surface)),
+            normals=_batch(normals),
+            parameters=_batch(scales.parameter_vector(values)),
+            points={domain: _batch(scales.positions(where)) for domain, where in places.items()},
+        )
+
+
+def fit_network(
+    dataset: Dataset,
+    contract: Contract,
+    names: Sequence[str],
+    held: Sequence[str],
+    training: Training,
+    *,
+    model: str,
+    config: dict[str, Any],
+    templates: dict[str, Array],
+    points: int,
+    geometry_points: int,
+    weights: dict[str, Tensor] | None = None,
+) -> tuple[NetworkPredictor, Run]:
+    """Train a network on points.
+
+    Args:
+        dataset: The store.
+        contract: With the ranges of the training cases.
+        names: Training cases.
+        held: Cases that are watched meanwhile; may be empty.
+        training: How.
+        model: Name in `tramontane.models`.
+        config: Keyword arguments of the network beyond its defaults.
+        templates: By domain, where training cases have their sites.
+        points: Sites drawn of each domain in a step; also the number of anchors in a prediction.
+        geometry_points: Points drawn on the geometry.
+        weights: Where the network starts; None starts at random.
+    """
+    scales = Normalization.measure(dataset, names)
+    torch.manual_seed(training.seed)
+    domains = {domain: channel_count(contract, domain) for domain in contract.fields}
+    network = build(
+        model, {"domains": domains, "n_parameters": len(contract.operating)} | _SMALL.get(model, {}) | config
+    )
+    if weights is not None:
+        network.load_state_dict(weights)
+    draws = {"points": points, "geometry_points": geometry_points, "seed": training.seed}
+    sampler = Sampler(dataset, names, scales, batch_size=training.batch_size or 1, **draws)
+    watch = Sampler(dataset, held, scales, **draws)
+    run = train(
+        network, sampler,
+        steps=training.steps, budget=training.budget, device=training.device, precision=training.precision,
+        optimizer=training.optimizer, lr=training.lr, ema_decay=training.ema_decay,
+        checkpoint=training.checkpoint(), checkpoint_seconds=training.checkpoint_seconds, console=training.console,
+        validation=Validation(lambda net: field_errors(net, watch), patience=training.patience) if held else None,
+    )  # fmt: skip
+    predictor = NetworkPredictor(
+        contract, scales, network.to("cpu"),
+        model=model, templates=templates, points=points, geometry_points=geometry_points,
+    )  # fmt: skip
+    return predictor, run
+
+
+def field_errors(network: nn.Module, sampler: Sampler) -> dict[str, FieldError]:
+    """Errors of a network on a sample of each of a sampler's cases."""
+    errors = [_case_errors(network, sampler, name) for name in sampler.names]
+    units = {f"{d}/{f}": spec.unit for d, specs in sampler.dataset.contract.fields.items() for f, spec in specs.items()}
+    return {
+        key: FieldError(float(np.mean([e[key][0] for e in errors])), float(np.mean([e[key][1] for e in errors])), unit)
+        for key, unit in units.items()
+    }
+
+
+def _case_errors(network: nn.Module, sampler: Sampler, name: str) -> dict[str, tuple[float, float]]:
+    """Relative L2 and mean absolute error (SI) of each field on a fixed sample of one case."""
+    contract, scales = sampler.dataset.contract, sampler.normalization
+    parameters = sampler.dataset.parameters(name)
+    batch = sampler.batch([name], key=(0, 1 << 20))
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        predicted = network(batch.inputs.to(device))
+    errors = {}
+    for domain in contract.fields:
+        answer = scales.decode(contract, domain, predicted[domain][0].float().cpu().numpy(), parameters)
+        truth = scales.decode(contract, domain, batch.targets[domain][0].numpy(), parameters)
+        for field in channel_slices(contract, domain):
+            errors[f"{domain}/{field}"] = (
+                relative_l2(answer[field], truth[field]),
+                mean_absolute(answer[field], truth[field]),
+            )
+    return errors
+
+
+def _batch(array: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[None]

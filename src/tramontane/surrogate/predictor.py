@@ -1,0 +1,70 @@
+"""What a surrogate holds inside: something that predicts fields from a geometry and operating conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyvista as pv
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor
+
+from tramontane.training import Precision
+
+Array = NDArray[np.floating[Any]]
+
+
+class Predictor(Protocol):
+    """Fields at any positions; saved as named tensors and one JSON document."""
+
+    model: str
+
+    def fields(
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """Fields at any positions, in memory that does not grow with their number but for the answer itself.
+
+        Args:
+            geometry: Closed triangle surface, metres.
+            values: Operating conditions, SI.
+            positions: By domain, ``(n, 3)`` in metres.
+
+        Returns:
+            By domain and field, ``(n,)`` or ``(n, components)`` in SI, float32.
+        """
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and other arrays by name."""
+        ...
+
+    def document(self) -> dict[str, Any]:
+        """What else is needed to rebuild it, JSON values."""
+        ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained; see `tramontane.surrogate.fit.fit` for what each means."""
+
+    steps: int | None
+    budget: float | None
+    batch_size: int | None
+    device: str
+    precision: Precision
+    optimizer: str
+    lr: float
+    ema_decay: float
+    patience: int | None
+    seed: int
+    work: Path | None
+    checkpoint_seconds: float
+    console: Console | None
+
+    def checkpoint(self, name: str = "checkpoint") -> Path | None:
+        """Where a run of some name keeps its state."""
+        return None if self.work is None else self.work / f"{name}.safetensors"

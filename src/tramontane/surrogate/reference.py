@@ -1,0 +1,210 @@
+"""Prediction at reference points that all cases share: kriging, networks of local tokens, or the one correcting the
+other.
+
+Whatever the model, it fills rows at the reference points of a new shape, from which any position is interpolated. The
+networks learn what a baseline leaves: the kriging of all other cases, or their mean. They are trained in folds, each
+without some of the cases, so that what they are worth on unseen cases is measured on every case: by that their
+corrections are shrunk, and the model is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pyvista as pv
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tramontane.contract import Contract
+from tramontane.models.classical import ClassicalModel
+from tramontane.models.correspondence import Shape
+from tramontane.models.local_tokens import Description, LocalTokens, TokenLayout, describe
+from tramontane.surrogate.predictor import Training
+from tramontane.training import Normalization, Run, channel_slices, train
+from tramontane.training.normalization import operating_scale
+from tramontane.training.reference_sampler import local_inputs
+
+Array = NDArray[np.floating[Any]]
+Baseline = Literal["kriging", "mean"]
+Rows = dict[str, Array]
+_TOKENS, _NEIGHBOURS = 192, 4  # of each domain
+_CHUNK = 1 << 16  # reference points or positions computed at once
+
+
+class ReferencePredictor:
+    """Baseline rows, corrected by networks, interpolated to the positions asked for.
+
+    Args:
+        contract: What goes in and what comes out.
+        scales: Measured on the training cases.
+        classical: The reference frame, and the kriging of the training cases.
+        model: Its name for the user.
+        baseline: What the networks correct.
+        networks: One a fold; none leaves the baseline.
+        size: By domain, the size of a correction of one ``(channels,)``.
+        shrink: By domain, the share of the corrections that unseen cases bear out ``(channels,)``.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        scales: Normalization,
+        classical: ClassicalModel,
+        *,
+        model: str,
+        baseline: Baseline = "kriging",
+        networks: Sequence[LocalTokens] = (),
+        size: Rows | None = None,
+        shrink: Rows | None = None,
+    ) -> None:
+        self.contract, self.scales, self.classical, self.model = contract, scales, classical, model
+        self.baseline, self.networks = baseline, [network.eval() for network in networks]
+        self.size, self.shrink = size or {}, shrink or {}
+        self.layouts = make_layouts(classical) if self.networks else {}
+
+    def fields(
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """Fields at any positions; see `Predictor`."""
+        frame = self.classical.frame
+        placed = frame.place(shape_of(geometry), np.array([values[key] for key in self.contract.operating]))
+        wanted = positions if not self.networks else self.layouts
+        base = {domain: baseline_rows(self.classical, self.baseline, domain, placed.coordinates) for domain in wanted}
+        rows = {domain: mean for domain, (mean, _) in base.items()}
+        if self.networks:
+            described = describe(frame, self.layouts, placed, base)
+            for network in self.networks:
+                for domain, correction in corrections(network, described, list(positions)).items():
+                    rows[domain] = rows[domain] + correction * (
+                        self.size[domain] * self.shrink[domain] / len(self.networks)
+                    )
+        answer = {}
+        for domain, where in positions.items():
+            parts = [
+                frame.answer(placed, domain, rows[domain], where[start : start + _CHUNK])
+                for start in range(0, len(where), _CHUNK)
+            ] or [np.zeros((0, rows[domain].shape[1]))]
+            answer[domain] = from_rows(self.contract, self.scales, domain, np.concatenate(parts), values)
+        return answer
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The kriging's arrays and the networks' weights by name."""
+        out = {f"classical/{name}": torch.from_numpy(np.asarray(v)) for name, v in self.classical.state().items()}
+        for name, rows in (("size", self.size), ("shrink", self.shrink)):
+            out |= {f"{name}/{domain}": torch.from_numpy(np.asarray(row)) for domain, row in rows.items()}
+        for index, network in enumerate(self.networks):
+            out |= {f"network{index}/{name}": value for name, value in network.state_dict().items()}
+        return out
+
+    def document(self) -> dict[str, Any]:
+        """Scales, and what rebuilds the networks."""
+        return {
+            "model": self.model, "baseline": self.baseline, "networks": [network.config for network in self.networks],
+            "normalization": self.scales.model_dump(mode="json"),
+        }  # fmt: skip
+
+    @classmethod
+    def restore(
+        cls, contract: Contract, tensors: dict[str, Tensor], document: dict[str, Any], *, device: str
+    ) -> ReferencePredictor:
+        """The predictor that `tensors` and `document` described."""
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+        classical = ClassicalModel.from_state({name: value.numpy() for name, value in part("classical/").items()})
+        layouts = make_layouts(classical) if document["networks"] else {}
+        networks = []
+        for index, config in enumerate(document["networks"]):
+            network = LocalTokens(layouts, classical.frame.points, **config)
+            network.load_state_dict(part(f"network{index}/"))
+            networks.append(network.to(device))
+        return cls(
+            contract, Normalization.model_validate(document["normalization"]), classical,
+            model=document["model"], baseline=document["baseline"], networks=networks,
+            size={domain: value.numpy() for domain, value in part("size/").items()},
+            shrink={domain: value.numpy() for domain, value in part("shrink/").items()},
+        )  # fmt: skip
+
+
+def make_layouts(classical: ClassicalModel) -> dict[str, TokenLayout]:
+    """The tokens of each domain."""
+    return {domain: TokenLayout(points, _TOKENS, _NEIGHBOURS) for domain, points in classical.frame.points.items()}
+
+
+def shape_of(geometry: pv.PolyData) -> Shape:
+    """The triangles of a geometry."""
+    return Shape(np.asarray(geometry.points, dtype=np.float64), np.asarray(geometry.regular_faces))
+
+
+def to_rows(
+    contract: Contract, scales: Normalization, domain: str, fields: dict[str, Array], values: dict[str, float]
+) -> Array:
+    """Fields in SI, side by side ``(n, channels)``: over their operating scales and deviations, not centred."""
+    columns = [
+        fields[name].reshape(len(fields[name]), -1)
+        / (operating_scale(spec, values) * scales.fields[domain][name].deviation)
+        for name, spec in contract.fields[domain].items()
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def from_rows(
+    contract: Contract, scales: Normalization, domain: str, rows: Array, values: dict[str, float]
+) -> dict[str, Array]:
+    """The inverse of `to_rows`: ``(n,)`` for a scalar field, ``(n, components)`` else, float32."""
+    fields = {}
+    for name, columns in channel_slices(contract, domain).items():
+        spec = contract.fields[domain][name]
+        found = rows[:, columns] * (operating_scale(spec, values) * scales.fields[domain][name].deviation)
+        fields[name] = (found[:, 0] if spec.components == 1 else found).astype(np.float32)
+    return fields
+
+
+def baseline_rows(
+    classical: ClassicalModel, kind: Baseline, domain: str, coordinates: Array, *, left_out: int | None = None
+) -> tuple[Array, Array]:
+    """Mean and deviation ``(references, channels)`` of the baseline for a design, or for a training case left out."""
+    if kind == "kriging":
+        if left_out is None:
+            return classical.kriging.predict(domain, coordinates)
+        return classical.kriging.left_out(domain, left_out)
+    table = classical.kriging.tables[domain]
+    table = table if left_out is None else np.delete(table, left_out, axis=0)
+    return table.mean(0), table.std(0)
+
+
+def corrections(network: LocalTokens, described: Description, domains: Sequence[str]) -> dict[str, Array]:
+    """What a network adds at all reference points ``(references, channels)``, by domain, in its own units."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        tokens = network.encode(local_inputs([described], {}).to(device))
+        answer = {}
+        for domain in domains:
+            count = len(described.local[domain])
+            parts = []
+            for start in range(0, count, _CHUNK // 4):
+                rows = np.arange(start, min(start + _CHUNK // 4, count))
+                inputs = local_inputs([described], {domain: rows}).to(device)
+                parts.append(network.decode(tokens, inputs, domain)[0].float().cpu().numpy())
+            answer[domain] = np.concatenate(parts)
+    return answer
+
+
+def train_network(network: nn.Module, sampler: Any, training: Training, *, name: str, share: float) -> Run:
+    """One network's run, which takes a share of the whole length."""
+    part = replace(
+        training,
+        steps=None if training.steps is None else max(round(share * training.steps), 1),
+        budget=None if training.budget is None else share * training.budget,
+    )
+    return train(
+        network, sampler,
+        steps=part.steps, budget=part.budget, device=part.device, precision=part.precision, optimizer=part.optimizer,
+        lr=part.lr, ema_decay=part.ema_decay, checkpoint=part.checkpoint(name),
+        checkpoint_seconds=part.checkpoint_seconds, console=part.console,
+    )  # fmt: skip

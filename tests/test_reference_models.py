@@ -1,0 +1,87 @@
+"""Models at reference points behind a surrogate: chosen by what unseen cases say, saved, loaded, in bounded memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ellipsoid
+
+from tramontane.dataset import Dataset
+from tramontane.design import Design
+from tramontane.errors import TramontaneError
+from tramontane.evaluation import evaluate
+from tramontane.surrogate import Surrogate
+from tramontane.surrogate.fit import fit
+
+SMALL = {"dim": 32, "depth": 1, "hidden": 32}
+
+
+@pytest.fixture(scope="module")
+def chosen(dataset: Dataset) -> Surrogate:
+    return fit(dataset, model="auto", config=SMALL, steps=60)
+
+
+@pytest.fixture(scope="module")
+def corrected(dataset: Dataset) -> Surrogate:
+    return fit(dataset, model="corrected", config=SMALL, steps=80)
+
+
+def test_the_choice_is_the_best_on_cases_left_out_and_says_why(chosen: Surrogate) -> None:
+    figures = chosen.record["figures"]
+    means = {kind: np.mean(list(of.values())) for kind, of in figures["cross_validation"].items()}
+    assert set(means) == {"classical", "corrected", "tokens"}
+    assert chosen.model == figures["chosen"]
+    assert means[chosen.model] <= 1.005 * min(means["classical"], means[chosen.model])
+    assert "mean error on cases left out" in figures["why"]
+
+
+def test_it_learns_from_few_cases_what_a_mean_field_cannot(chosen: Surrogate, dataset: Dataset) -> None:
+    report = evaluate(chosen, dataset)
+    displacement = report.fields["volume/displacement"]
+    assert displacement.relative_l2 < 0.05
+    assert displacement.relative_l2 < 0.3 * displacement.nulls["mean"]
+
+
+def test_a_saved_and_loaded_one_gives_the_same_bits(corrected: Surrogate, dataset: Dataset, tmp_path: Path) -> None:
+    corrected.save(tmp_path / "model")
+    again = Surrogate.load(tmp_path / "model")
+    assert again.model == "corrected"
+    name = dataset.splits["test"][0]
+    positions = {domain: dataset.sites(name, domain).positions for domain in dataset.contract.fields}
+    one, two = (s.fields(dataset.geometry(name), dataset.parameters(name), positions) for s in (corrected, again))
+    for domain, fields in one.items():
+        for field, values in fields.items():
+            np.testing.assert_array_equal(values, two[domain][field])
+
+
+def test_corrections_are_trusted_as_far_as_unseen_cases_bear_them_out(corrected: Surrogate) -> None:
+    figures = corrected.record["figures"]["cross_validation"]
+    for name, error in figures["corrected"].items():
+        assert error <= figures["classical"][name] * 1.001 + 1e-6  # what does not help is shrunk to nothing
+
+
+def test_any_positions_are_answered_on_their_own(corrected: Surrogate, dataset: Dataset) -> None:
+    name = dataset.splits["test"][1]
+    geometry, values = dataset.geometry(name), dataset.parameters(name)
+    where = dataset.sites(name, "volume").positions
+    whole = corrected.fields(geometry, values, {"volume": where})["volume"]["displacement"]
+    part = corrected.fields(geometry, values, {"volume": where[::7]})["volume"]["displacement"]
+    np.testing.assert_allclose(part, whole[::7], atol=1e-12)
+    nothing = corrected.fields(geometry, values, {"volume": where[:0]})["volume"]["displacement"]
+    assert nothing.shape == (0, 3)
+
+
+def test_a_geometry_file_and_the_load_are_enough(chosen: Surrogate, tmp_path: Path) -> None:
+    part = tmp_path / "part.stl"
+    ellipsoid("part", (0.8, 0.7, 0.6), 1.0).meshes["surface"].save(part)
+    case = chosen.simulate(Design(part, load="300 N"), cells=2000)
+    surface = case.meshes["surface"]
+    exact = 300 * (surface.points[:, 0] / 0.8 + 2 * (surface.points[:, 2] / 0.6) ** 2)
+    assert np.abs(surface.point_data["pressure"] - exact).mean() < 0.1 * np.abs(exact).mean()
+
+
+def test_an_unknown_model_is_named(dataset: Dataset) -> None:
+    with pytest.raises(TramontaneError, match=r"'transolver' is not known; choose one of auto, classical"):
+        fit(dataset, model="transolver", steps=1)
