@@ -33,8 +33,8 @@ def test_the_choice_is_the_best_on_cases_left_out_and_says_why(chosen: Surrogate
     means = {kind: np.mean(list(of.values())) for kind, of in figures["cross_validation"].items()}
     assert set(means) == {"classical", "corrected", "tokens"}
     assert chosen.model == figures["chosen"]
-    assert means[chosen.model] <= 1.005 * min(means["classical"], means[chosen.model])
-    assert "mean error on cases left out" in figures["why"]
+    assert means[chosen.model] <= means["classical"]
+    assert all(words in figures["why"] for words in ("on cases left out", "kriging of", "networks alone"))
 
 
 def test_it_learns_from_few_cases_what_a_mean_field_cannot(chosen: Surrogate, dataset: Dataset) -> None:

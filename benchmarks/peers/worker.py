@@ -89,9 +89,9 @@ class Ginos(nn.Module):
         from neuralop.models import GINO
 
         self.nets = nn.ModuleDict({
-            domain: GINO(in_channels=3 + parameters, out_channels=channels, latent_feature_channels=1, gno_radius=0.12,
-                         gno_coord_dim=3, fno_n_modes=(10, 10, 10), fno_hidden_channels=32, fno_n_layers=3,
-                         gno_use_open3d=False, gno_use_torch_scatter=False, out_gno_pos_embed_type=None)
+            domain: GINO(in_channels=3 + parameters, out_channels=channels, latent_feature_channels=1,
+                         in_gno_radius=0.12, out_gno_radius=0.12, fno_n_modes=(10, 10, 10), fno_hidden_channels=32,
+                         fno_n_layers=3, gno_use_open3d=False, gno_use_torch_scatter=False)
             for domain, channels in domains.items()
         })  # fmt: skip
         axis = torch.linspace(-1, 1, 20)

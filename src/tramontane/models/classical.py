@@ -51,6 +51,7 @@ class ClassicalModel:
         parameters: Array,
         fields: Sequence[Fields],
         *,
+        dimensions: Array | None = None,
         surfaces: Collection[str] | None = None,
         planes: dict[int, float] | None = None,
     ) -> ClassicalModel:
@@ -60,6 +61,7 @@ class ClassicalModel:
             shapes: Each case's geometry.
             parameters: ``(cases, p)`` operating conditions; ``p`` may be 0.
             fields: By case and domain, positions ``(n, 3)`` in metres and non-dimensional values ``(n, c)`` there.
+            dimensions: ``(cases, m)`` dimensions by which the geometries were made, where they are known.
             surfaces: Domains that lie on the shape; found from the data where None.
             planes: By axis, where symmetry or the ground cuts shapes off; found from the data where None.
 
@@ -71,7 +73,13 @@ class ClassicalModel:
         columns = self._check(len(shapes), fields)
         positions = [{domain: where for domain, (where, _) in item.items()} for item in fields]
         self.frame = ReferenceFrame(
-            shapes, parameters, positions, surfaces=surfaces, planes=planes, references=self.references
+            shapes,
+            parameters,
+            positions,
+            dimensions=dimensions,
+            surfaces=surfaces,
+            planes=planes,
+            references=self.references,
         )
         self.placed = [self.frame.place(*pair) for pair in zip(shapes, parameters, strict=True)]
         tables = {
@@ -80,7 +88,7 @@ class ClassicalModel:
             for domain in columns
         }  # fmt: skip
         self.kriging = FieldKriging(
-            self.frame.coordinates, self.frame.powers, tables, self.frame.points,
+            self.frame.coordinates, tables, self.frame.points,
             {domain: self.components[domain] for domain in columns},
         )  # fmt: skip
         return self

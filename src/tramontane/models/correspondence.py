@@ -121,12 +121,14 @@ class Registration:
     Attributes:
         low: Corner of the shape's box ``(3,)``, m.
         extent: The box's edges ``(3,)``, m.
+        bulk: Cube root of the enclosed volume and ratio of volume to area, m: the latter tells thick from thin.
         amplitudes: Share of each smoothing mode in the displacement, ``(3, modes)``.
         features: What sets the shape apart: displacements and normals at the control points, flat.
     """
 
     low: Array
     extent: Array
+    bulk: Array
     amplitudes: Array
     features: Array
 
@@ -194,7 +196,9 @@ class Correspondence:
                     moved[:, axis] = self.controls[:, axis] + vectors @ amplitudes[axis]
         there = normals[tree.query(moved, k=5)[1]].mean(1)
         displacement = (moved - self.controls)[:, :3] / self.scale
-        return Registration(low, extent, amplitudes, np.concatenate([displacement, _NORMAL * there], 1).ravel())
+        return Registration(
+            low, extent, _bulk(shape), amplitudes, np.concatenate([displacement, _NORMAL * there], 1).ravel()
+        )
 
     def basis(self, points: Array) -> Array:
         """Smoothing modes ``(3, n, modes)`` at points ``(n, 3)`` of the template's frame, for `carry`."""
@@ -263,6 +267,16 @@ class Correspondence:
 
     def _near(self, axis: int, place: float) -> bool:
         return bool(abs(place - self.low[axis]) < abs(place - self.high[axis]))
+
+
+def _bulk(shape: Shape) -> Array:
+    """Cube root of the volume, and volume over area, m; of an open surface they say little, but are finite."""
+    points = np.asarray(shape.points, float)
+    a, b, c = (points[np.asarray(shape.triangles)[:, corner]] - points.mean(0) for corner in range(3))
+    cross = np.cross(b - a, c - a)
+    volume, area = abs(float((a * cross).sum())) / 6, float(np.linalg.norm(cross, axis=1).sum()) / 2
+    volume = max(volume, 1e-9 * area**1.5)
+    return np.array([volume ** (1 / 3), volume / area])
 
 
 def cut_planes(shapes: Sequence[Shape], low: Array, high: Array) -> dict[int, float]:

@@ -1,8 +1,8 @@
 """Kriging of whole fields, region by region: for the nose does not feel what the tail does.
 
 Rows of a table, one a case, hold a field's values at reference points that correspond between cases. Each field in each
-region has its own Gaussian process over the designs' coordinates, with a power law of its own in the operating
-conditions; regions blend at their seams. In the line of MMGP (Casenave et al. 2023, arXiv:2305.12871).
+region has its own Gaussian process over the designs' coordinates, after a power law of its own; regions blend at their
+seams. In the line of MMGP (Casenave et al. 2023, arXiv:2305.12871).
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ class FieldKriging:
 
     Args:
         coordinates: ``(cases, d)`` standard scores.
-        powers: ``(d,)`` 1 where a coordinate is the logarithm of an operating condition, 0 elsewhere.
         tables: By domain, ``(cases, references, c)`` values.
         points: By domain, where the reference points lie in the template ``(references, 3)``.
         components: By domain, how the columns split into fields, ``{"surface": (1, 3)}``.
@@ -37,12 +36,11 @@ class FieldKriging:
     def __init__(
         self,
         coordinates: Array,
-        powers: Array,
         tables: dict[str, Array],
         points: dict[str, Array],
         components: dict[str, tuple[int, ...]],
     ) -> None:
-        self.coordinates, self.powers, self.tables, self.components = coordinates, powers, tables, components
+        self.coordinates, self.tables, self.components = coordinates, tables, components
         self.shares = {}
         for domain, where in points.items():
             regions = KMeans(min(_REGIONS, len(where)), n_init=1, random_state=0).fit(where[:5000])
@@ -71,8 +69,9 @@ class FieldKriging:
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to predict, as arrays."""
         out: dict[str, NDArray[Any]] = {
-            "coordinates": self.coordinates, "powers": self.powers, "folds": np.array([self.folds])
-        }  # fmt: skip
+            "coordinates": self.coordinates,
+            "folds": np.array([self.folds]),
+        }
         for name in ("tables", "shares", "learnt", "spread"):
             out |= {f"{name}/{domain}": value for domain, value in getattr(self, name).items()}
         return out | {f"components/{domain}": np.array(widths) for domain, widths in self.components.items()}
@@ -81,7 +80,7 @@ class FieldKriging:
     def from_state(cls, state: dict[str, NDArray[Any]]) -> FieldKriging:
         """The kriging that `state` described."""
         self = cls.__new__(cls)
-        self.coordinates, self.powers, self.folds = state["coordinates"], state["powers"], int(state["folds"][0])
+        self.coordinates, self.folds = state["coordinates"], int(state["folds"][0])
         self.tables, self.shares, self.learnt, self.spread = (
             below(state, f"{name}/") for name in ("tables", "shares", "learnt", "spread")
         )
@@ -91,11 +90,14 @@ class FieldKriging:
         return self
 
     def _learn(self, values: Array, cases: NDArray[np.intp]) -> Array:
-        """Exponents of the parameters, then hyperparameters, of one field in one region from some cases."""
+        """Exponents of a field's size, then hyperparameters, in one region from some cases.
+
+        Coordinates are logarithms of lengths and operating conditions, or nearly so: a size that follows a power of
+        them (a plate's deflection is as the cube of its thickness) is taken out before the rest is kriged.
+        """
         seen, flat = self.coordinates[cases], values[cases].reshape(len(cases), -1)
         size = np.log(np.maximum(np.sqrt(np.mean(flat.astype(float) ** 2, axis=1)), 1e-30))
-        slope = np.linalg.solve(seen.T @ seen + np.eye(seen.shape[1]), seen.T @ (size - size.mean()))
-        exponents = slope * self.powers
+        exponents = np.linalg.solve(seen.T @ seen + np.eye(seen.shape[1]), seen.T @ (size - size.mean()))
         flat = flat * np.exp(-seen @ exponents).astype(np.float32)[:, None]
         flat = flat - flat.mean(0)
         return np.concatenate([exponents, learn_hyperparameters(seen, (flat @ flat.T).astype(float))])

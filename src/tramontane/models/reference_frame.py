@@ -25,8 +25,8 @@ Array = NDArray[np.floating[Any]]
 _NORMAL = 0.1  # what a unit change of the normal counts against distance, in diagonals of the mean bounding box
 _DENSE = 60_000  # samples that give a surface point its normal
 _ON = 0.01  # median distance to the shape, in diagonals, below which a domain lies on it
-_SHARE = 0.015  # least share in the variance of shape features that makes a coordinate
-_COORDINATES = 8
+_SHARE = 0.001  # least share in the variance of shape features that makes a coordinate
+_COORDINATES = 14
 
 
 @dataclass
@@ -59,6 +59,8 @@ class ReferenceFrame:
         shapes: Each training case's geometry.
         parameters: ``(cases, p)`` operating conditions; ``p`` may be 0.
         positions: By case and domain, where fields are known ``(n, 3)``, m.
+        dimensions: ``(cases, m)`` dimensions by which the geometries were made, where they are known. They are
+            estimated for any shape, and then say better than principal components which design it is.
         surfaces: Domains that lie on the shape; found from the data where None.
         planes: By axis, where symmetry or the ground cuts shapes off; found from the data where None.
         references: How many reference points to keep in each domain.
@@ -73,13 +75,14 @@ class ReferenceFrame:
         parameters: Array,
         positions: Sequence[dict[str, Array]],
         *,
+        dimensions: Array | None = None,
         surfaces: Collection[str] | None = None,
         planes: dict[int, float] | None = None,
         references: int = 60_000,
     ) -> None:
         self.correspondence = _correspond(shapes, positions, planes)
         registrations = [self.correspondence.register(shape) for shape in shapes]
-        self._describe(registrations, parameters)
+        self._describe(registrations, parameters, dimensions)
         case = self.correspondence.template
         points, normals = self._dense(shapes[case])
         tree = cKDTree(points)
@@ -177,28 +180,34 @@ class ReferenceFrame:
     def _prepare(self) -> None:
         self.bases = {domain: self.correspondence.basis(points) for domain, points in self.points.items()}
 
-    def _describe(self, registrations: list[Registration], parameters: Array) -> None:
-        """The coordinates of designs: edges of the box, rotated principal components of the features, parameters."""
-        features = np.array([registration.features for registration in registrations])
+    def _describe(self, registrations: list[Registration], parameters: Array, dimensions: Array | None) -> None:
+        """The coordinates of designs: box, bulk, estimated dimensions or principal components, parameters."""
+        features = np.array([_features(registration) for registration in registrations])
         self.feature_mean = features.mean(0)
         _, singular, rows = np.linalg.svd(features - self.feature_mean, full_matrices=False)
         large = singular**2 > max(_SHARE * float((singular**2).sum()), 1e-8 * features.size)
         count = min(int(large.sum()), _COORDINATES, max(len(features) // 4, 1))
         # Each Gaussian process learns a length per coordinate: those that each touch few control points tell it most.
         self.feature_rows = _varimax(rows[:count]) if count else rows[:0]
+        left_out = None
+        if dimensions is not None and dimensions.shape[1]:
+            self.feature_rows, left_out = _regress(features - self.feature_mean, dimensions)
+        count = len(self.feature_rows)
         self.log_parameters = (parameters > 0).all(0) & (parameters.max(0) > 1.5 * parameters.min(0))
         raw = np.array([self._raw(*pair) for pair in zip(registrations, parameters, strict=True)])
+        if left_out is not None:
+            # What a new shape's dimensions would be estimated as, not what fits the training shapes.
+            raw[:, 5 : 5 + count] = left_out
         self.input_mean, deviation = raw.mean(0), raw.std(0)
-        # A box edge that changes by less than 0.1 % is noise of the sampling.
-        varies = deviation > np.where(np.arange(raw.shape[1]) < 3, 1e-3, 1e-9)
+        # A box edge or bulk that changes by less than 0.1 % is noise of the sampling.
+        varies = deviation > np.where(np.arange(raw.shape[1]) < 5, 1e-3, 1e-9)
         self.input_scale = np.where(varies, 1 / np.maximum(deviation, 1e-30), 0.0)
         self.coordinates = (raw - self.input_mean) * self.input_scale
-        self.powers = np.concatenate([np.zeros(3 + count), self.log_parameters.astype(float)]) * varies
 
     def _raw(self, registration: Registration, parameters: Array) -> Array:
-        scores = self.feature_rows @ (registration.features - self.feature_mean)
+        scores = self.feature_rows @ (_features(registration) - self.feature_mean)
         numbers = np.where(self.log_parameters, np.log(np.maximum(parameters, 1e-30)), parameters)
-        return np.concatenate([np.log(registration.extent), scores, numbers])
+        return np.concatenate([np.log(registration.extent), np.log(registration.bulk), scores, numbers])
 
     def _dense(self, shape: Shape) -> tuple[Array, Array]:
         return sample_surface(shape, _DENSE, self.correspondence.low, self.correspondence.high)
@@ -221,13 +230,51 @@ class ReferenceFrame:
         return placed.trees[domain]
 
 
-_ARRAYS = ("feature_mean", "feature_rows", "log_parameters", "input_mean", "input_scale", "coordinates", "powers")
+_ARRAYS = ("feature_mean", "feature_rows", "log_parameters", "input_mean", "input_scale", "coordinates")
 _BY_DOMAIN = ("points", "normals")
 
 
 def below(state: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     """The entries whose names begin with ``prefix``, without it."""
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _features(registration: Registration) -> Array:
+    """What a shape's dimensions are estimated from: displacements and normals, box and bulk."""
+    return np.concatenate([registration.features, np.log(registration.extent), np.log(registration.bulk)])
+
+
+def _regress(features: Array, wanted: Array) -> tuple[Array, Array]:
+    """Linear estimates of numbers from many features, ridge regression with the penalty that leave-one-out likes best.
+
+    Args:
+        features: ``(n, f)``, centred.
+        wanted: ``(n, m)``.
+
+    Returns:
+        Rows ``(k, f)`` of the estimates that are of use, and their values ``(n, k)`` for each case left out.
+    """
+    wanted = (wanted - wanted.mean(0)) / np.maximum(wanted.std(0), 1e-30)
+    left, singular, right = np.linalg.svd(features, full_matrices=False)
+    rows, estimates = [], []
+    for target in wanted.T:
+        if not np.ptp(target) > 1e-6:
+            continue
+        best: tuple[float, Array, Array] | None = None
+        for penalty in singular[0] ** 2 * 10.0 ** -np.arange(1.0, 9.0):
+            share = singular**2 / (singular**2 + penalty)
+            hat = (left * share) @ left.T
+            residual = (target - hat @ target) / np.maximum(1 - np.diag(hat) - 1 / len(target), 1e-3)
+            error = float((residual**2).mean())
+            if best is None or error < best[0]:
+                slope = right.T @ (share / np.maximum(singular, 1e-30) * (left.T @ target))
+                best = (error, slope, target - residual)
+        if best is not None and best[0] < 0.5:
+            rows.append(best[1])
+            estimates.append(best[2])
+    if not rows:
+        return features[:0], wanted[:, :0]
+    return np.array(rows), np.array(estimates).T
 
 
 def _varimax(rows: Array) -> Array:

@@ -95,6 +95,7 @@ class ReferenceFit:
             [shape_of(dataset.geometry(name)) for name in names],
             np.array([[of[key] for key in contract.operating] for of in values]),
             fields,
+            dimensions=_dimensions(contract, values),
             surfaces=[domain for domain, spec in contract.domains.items() if spec.side == "on"],
         )
         self.fields = {
@@ -125,17 +126,21 @@ class ReferenceFit:
             figures[kind] = self._errors(candidate)
             self.say(f"{kind}, first fold: {_percent(figures[kind])}; kriging: {_percent(self._on(candidate))}")
         chosen = model
-        if kinds:
+        if model == "auto":
             chosen = min(candidates, key=lambda kind: _mean(figures[kind]))
+            if not self._worth_it(figures[chosen], self._on(candidates[chosen])):
+                # The length that is left would not change it.
+                chosen, kinds = "classical", []
+        if kinds:
             candidate = candidates[chosen]
             for fold in range(1, folds):
                 self._train_fold(candidate, fold, folds, share=1 / parts)
             candidate.shrink = self._shrink(candidate)
             figures[chosen] = self._errors(candidate)
             self.say(f"{chosen}, all folds: {_percent(figures[chosen])}; kriging: {_percent(figures['classical'])}")
-        if model == "auto" and _mean(figures[chosen]) > _GAIN * _mean(figures["classical"]):
-            chosen = "classical"
-        record = {"chosen": chosen, "why": self._why(chosen, figures), "cross_validation": figures}
+            if model == "auto" and not self._worth_it(figures[chosen], figures["classical"]):
+                chosen = "classical"
+        record = {"chosen": chosen, "why": self._why(chosen, figures, candidates), "cross_validation": figures}
         run = Run(
             steps=sum(candidate.steps for candidate in candidates.values()), seconds=time.monotonic() - self.started
         )
@@ -246,17 +251,37 @@ class ReferenceFit:
                 errors[name].append(relative_l2(rows[domain][:, columns], self.truth[case][domain][:, columns]))
         return {name: float(np.mean(of)) for name, of in errors.items()}
 
+    @staticmethod
+    def _worth_it(errors: dict[str, float], kriging: dict[str, float]) -> bool:
+        """Whether networks leave less of the error than kriging does, by more than chance."""
+        return _mean(errors) < _GAIN * _mean(kriging)
+
     def _on(self, candidate: Candidate) -> dict[str, float]:
+        """What kriging leaves of the same cases that a candidate has been asked for."""
         return self._baseline_errors("kriging", sorted(candidate.left_out))
 
-    def _why(self, chosen: str, figures: dict[str, dict[str, float]]) -> str:
+    def _why(self, chosen: str, figures: dict[str, dict[str, float]], candidates: dict[str, Candidate]) -> str:
         names = {
             "classical": "kriging of corresponding points",
             "corrected": "kriging corrected by networks",
             "tokens": "networks alone",
         }
-        found = ", ".join(f"{names[kind]} {100 * _mean(of):.1f} %" for kind, of in figures.items())
-        return f"{names[chosen]}: mean error on cases left out, over {len(self.fields)} fields: {found}"
+        found = [f"{names['classical']} {100 * _mean(figures['classical']):.1f} %"]
+        for kind, candidate in candidates.items():
+            asked = len(candidate.left_out)
+            on = (
+                ""
+                if asked == len(self.names)
+                else f" on {asked} of them ({100 * _mean(self._on(candidate)):.1f} there)"
+            )
+            found.append(f"{names[kind]} {100 * _mean(figures[kind]):.1f} %{on}")
+        return f"{names[chosen]}; mean error of {len(self.fields)} fields on cases left out: {', '.join(found)}"
+
+
+def _dimensions(contract: Contract, values: list[dict[str, float]]) -> Array:
+    """The parameters ``(cases, m)`` that describe the geometry and that every training case states."""
+    keys = [key for key, spec in contract.parameters.items() if spec.role == "geometry"]
+    return np.array([[of[key] for key in keys if all(key in other for other in values)] for of in values])
 
 
 def _mean(errors: dict[str, float]) -> float:

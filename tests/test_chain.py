@@ -1,0 +1,68 @@
+"""The chain on the embedded solvers: brackets learned by heart, and a flow whose surface is a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tramontane.dataset import Dataset
+from tramontane.dataset.ingest import case_geometry, ingest
+from tramontane.design import Design
+from tramontane.evaluation import evaluate
+from tramontane.metrics import relative_l2
+from tramontane.solvers import create
+from tramontane.studies import generate, sobol_designs
+from tramontane.surrogate.fit import fit
+
+pytest.importorskip("ngsolve", reason="the embedded solvers are missing: pip install 'tramontane[solve]'")
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Ten cylinders in a channel, from the solver to the store."""
+    root = tmp_path_factory.mktemp("flow")
+    generate("cylinder", 10, 0, root / "cylinder", workers=2)
+    return ingest(root / "cylinder", root / "store", test=2, validation=1)
+
+
+def test_two_brackets_are_learned_by_heart(tmp_path: Path) -> None:
+    solver = create("bracket")
+    contract = solver.contract.in_si()
+    displacement = {domain: {"displacement": specs["displacement"]} for domain, specs in contract.fields.items()}
+    dataset = Dataset.create(tmp_path / "brackets", contract.model_copy(update={"fields": displacement, "qoi": {}}))
+    for index, design in enumerate(sobol_designs(solver.contract, 2, seed=0)):
+        case = solver.simulate(design)
+        case.name = str(index)
+        dataset.add(case, case_geometry(case))
+    dataset.set_splits({"train": dataset.names})
+    surrogate = fit(
+        dataset, model="ab-upt", steps=2500, points=384, geometry_points=512, lr=3e-3,
+        config={"dim": 64, "blocks": "psc", "supernodes": 64, "qk_norm": True},
+    )  # fmt: skip
+    for name in dataset.names:
+        sites = {domain: dataset.sites(name, domain) for domain in ("surface", "volume")}
+        answer = surrogate.fields(
+            dataset.geometry(name), dataset.parameters(name), {domain: s.positions for domain, s in sites.items()}
+        )
+        for domain, found in answer.items():
+            assert relative_l2(found["displacement"], sites[domain].fields["displacement"]) < 0.02, (name, domain)
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("classical", {}), ("ab-upt", {"steps": 3, "points": 64, "config": {"dim": 32, "heads": 1}})],
+)
+def test_a_flow_whose_surface_is_a_line_goes_all_the_way(flow: Dataset, model: str, options: dict[str, Any]) -> None:
+    surrogate = fit(flow, model=model, **options)
+    report = evaluate(surrogate, flow)
+    if model == "classical":
+        shear = report.fields["surface/wall_shear_stress"]
+        assert shear.relative_l2 < 0.5 * shear.nulls["mean"]
+    name = flow.splits["test"][0]
+    values = {key: flow.parameters(name)[key] for key in flow.contract.operating}
+    case = surrogate.simulate(Design(flow.geometry(name), **values), cells=500)
+    assert set(case.meshes) == set(flow.contract.fields)
+    assert all(np.isfinite(value) for value in case.qoi.values())
