@@ -10,12 +10,12 @@ from scipy.spatial import cKDTree
 
 Array = NDArray[np.floating[Any]]
 
-_NEIGHBOURS = 6
+_NEIGHBOURS = 8
 _SPIKE = 8.0  # robust deviations from its neighbours beyond which a value is one bad face
 _SPIKE_NEIGHBOURS = 12
 
 
-def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.05) -> tuple[NDArray[np.intp], Array]:
+def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> tuple[NDArray[np.intp], Array]:
     """Neighbours and their weights in a local, distance-weighted linear fit.
 
     Moving least squares of first order (Lancaster & Salkauskas 1981).
