@@ -14,9 +14,10 @@ from scipy.special import elliprd
 
 from tramontane.errors import GeometryError, TramontaneError
 from tramontane.models.classical import ClassicalModel
-from tramontane.models.correspondence import Correspondence, Shape, cut_planes, sample_surface
+from tramontane.models.correspondence import Correspondence, Shape, cut_planes, sample_shape
 from tramontane.models.kriging import kernel, learn_hyperparameters, noise, spread, weights
 from tramontane.models.neighbours import stencil, weighted, without_spikes
+from tramontane.models.reference_frame import ReferenceFrame
 
 Array = NDArray[np.float64]
 Positions = dict[str, Array]
@@ -154,6 +155,33 @@ def test_a_power_law_in_a_parameter_is_learnt_beyond_its_range(model: ClassicalM
     assert errors[1] < errors[0] + 0.05  # without the law: the warmth at 40, too large by 0.4
 
 
+def test_a_size_that_goes_as_the_cube_of_a_dimension_is_followed(cases: list[Any]) -> None:
+    def bent(family: list[Any]) -> list[Any]:
+        return [
+            (axes, speed, (shape, where, values | {"volume": values["volume"] * speed**0.5 / axes[1] ** 4}))
+            for axes, speed, (shape, where, values) in family
+        ]
+
+    model = fitted(bent(cases))
+    errors = []
+    for _, speed, (shape, where, values) in bent(draw(4, seed=5)):
+        predicted = model.predict(shape, np.array([speed]), where)["volume"][0]
+        errors.append(error(predicted, values["volume"]))
+    assert np.mean(errors) < 0.08  # sizes differ by a factor of eight
+
+
+def test_dimensions_are_estimated_for_shapes_that_were_not_seen(cases: list[Any]) -> None:
+    axes = np.array([each for each, *_ in cases])
+    positions = [where for *_, (_, where, _) in cases]
+    shapes = [shape for *_, (shape, _, _) in cases]
+    speeds = np.array([[speed] for _, speed, _ in cases])
+    frame = ReferenceFrame(shapes, speeds, positions, dimensions=axes)
+    unseen = draw(5, seed=6)
+    found = np.array([frame.place(shape, np.array([20.0])).coordinates[5:8] for *_, (shape, _, _) in unseen])
+    true = (np.array([each for each, *_ in unseen]) - axes.mean(0)) / axes.std(0)
+    assert np.abs(found - true).mean() < 0.15  # in standard deviations of the training cases
+
+
 def test_a_registered_shape_carries_points_onto_itself() -> None:
     shapes = [ellipsoid(np.array(axes)) for axes in ([1.0, 0.5, 0.5], [1.2, 0.5, 0.4], [1.4, 0.6, 0.5])]
     ball = pv.Superquadric(theta_roundness=0.6, phi_roundness=0.6, theta_resolution=60, phi_resolution=60).triangulate()
@@ -163,7 +191,7 @@ def test_a_registered_shape_carries_points_onto_itself() -> None:
     start = correspondence.controls[:, :3]
     basis, target = correspondence.basis(start), rounder
     carried = correspondence.carry(start, basis, correspondence.register(target))
-    points, _ = sample_surface(target, 60_000)
+    points, _ = sample_shape(target, 60_000)
     stretched = start / correspondence.extent * np.ptp(points, axis=0) + points.min(0)
     off, off_without = (cKDTree(points).query(each)[0].mean() for each in (carried, stretched))
     assert off < 0.015
@@ -184,7 +212,7 @@ def test_planes_that_cut_shapes_are_found_and_not_crossed() -> None:
 def test_a_faceted_cylinder_has_smooth_normals_and_sharp_ends() -> None:
     cylinder = pv.Cylinder(radius=1.0, height=2.0, direction=(0, 0, 1), resolution=16).triangulate()
     shape = Shape(np.asarray(cylinder.points, float), np.asarray(cylinder.regular_faces))
-    points, normals = sample_surface(shape, 4000)
+    points, normals = sample_shape(shape, 4000)
     side = np.abs(normals[:, 2]) < 0.5
     radial = points[side, :2] / np.linalg.norm(points[side, :2], axis=1, keepdims=True)
     assert np.abs((normals[side, :2] * radial).sum(1)).min() > np.cos(np.radians(5))  # facets alone: 11 degrees

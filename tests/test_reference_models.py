@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvista as pv
 from conftest import ellipsoid
 
 from tramontane.dataset import Dataset
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.evaluation import evaluate
+from tramontane.metrics import relative_l2
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 
@@ -70,6 +72,16 @@ def test_any_positions_are_answered_on_their_own(corrected: Surrogate, dataset: 
     np.testing.assert_allclose(part, whole[::7], atol=1e-12)
     nothing = corrected.fields(geometry, values, {"volume": where[:0]})["volume"]["displacement"]
     assert nothing.shape == (0, 3)
+
+
+def test_retriangulating_the_geometry_changes_little(chosen: Surrogate) -> None:
+    coarse = ellipsoid("part", (0.8, 0.7, 0.6), 1.0).meshes["surface"]
+    fine = coarse.subdivide(2, "linear")
+    turned = pv.PolyData.from_regular_faces(coarse.points, coarse.regular_faces[::-1])
+    where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
+    one, *others = (chosen.fields(g, {"load": 200.0}, where)["surface"]["pressure"] for g in (coarse, fine, turned))
+    for other in others:
+        assert relative_l2(other, one) < 1e-3  # the tolerance stated in docs/architecture.md
 
 
 def test_a_geometry_file_and_the_load_are_enough(chosen: Surrogate, tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ from torch import nn
 
 from tramontane.dataset import Dataset
 from tramontane.errors import TrainingError
+from tramontane.metrics import relative_l2
 from tramontane.models import build
+from tramontane.surrogate import Surrogate
+from tramontane.surrogate.fit import fit
 from tramontane.training import Normalization, Sampler, Validation, channel_count, parse_budget, train
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
 from tramontane.training.loop import FieldError
@@ -255,3 +258,18 @@ def test_a_run_that_was_killed_outright_ends_with_the_same_file(dataset: Dataset
     assert "Going on from step" in resumed.stdout
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     assert not checkpoint.parent.exists()
+
+
+def test_training_goes_on_from_a_saved_network(dataset: Dataset, surrogate: Surrogate) -> None:
+    name = dataset.splits["train"][0]
+    where = {"volume": dataset.sites(name, "volume").positions}
+    before = surrogate.fields(dataset.geometry(name), dataset.parameters(name), where)["volume"]["displacement"]
+    sampling = {"points": 96, "geometry_points": 256}
+    after = fit(dataset, start=surrogate, steps=1, lr=1e-9, **sampling)  # type: ignore[arg-type]
+    assert after.model == "ab-upt"
+    found = after.fields(dataset.geometry(name), dataset.parameters(name), where)["volume"]["displacement"]
+    assert relative_l2(found, before) < 1e-3  # one step of no length
+    with pytest.raises(TrainingError, match="leave out --model"):
+        fit(dataset, start=surrogate, model="classical", steps=1)
+    with pytest.raises(TrainingError, match="has no network to train on"):
+        fit(dataset, start=fit(dataset, model="classical"), steps=1)

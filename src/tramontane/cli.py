@@ -109,6 +109,7 @@ def train(
     optimizer: Annotated[str, typer.Option(help="adamw or lion.")] = "adamw",
     lr: Annotated[Optional[float], typer.Option(help="Highest learning rate.")] = None,  # noqa: UP045
     patience: Annotated[Optional[int], typer.Option(help="Validations without gain before stopping.")] = None,  # noqa: UP045
+    start: Annotated[Optional[Path], typer.Option("--from", help="Saved surrogate to train on.")] = None,  # noqa: UP045
     restart: Annotated[bool, typer.Option(help="Forget an unfinished run.")] = False,
     checkpoint_every: Annotated[str, typer.Option(help="Time between two checkpoints.")] = "60s",
     licence: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "unspecified",
@@ -141,6 +142,7 @@ def train(
         points=points, batch_size=batch_size, device=device, precision=precision,  # type: ignore[arg-type]
         optimizer=optimizer, lr=lr, patience=patience, seed=seed, work=work,
         checkpoint_seconds=parse_budget(checkpoint_every), console=console,
+        start=Surrogate.load(start) if start else None,
     )  # fmt: skip
     if first:
         surrogate.save(target, licence=licence)

@@ -16,12 +16,13 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyvista as pv
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from tramontane.dataset.sampling import sample_surface
 from tramontane.errors import GeometryError
 
 Array = NDArray[np.floating[Any]]
@@ -32,7 +33,8 @@ _LENGTH = 0.5  # kernel's length, in diagonals of the mean bounding box
 _NORMAL = 0.3  # what a unit change of the normal counts, in the same diagonals
 _EDGE = 0.1  # the same where control points are chosen
 _MODES = 96  # displacement error below 0.001 diagonals against all 1,000 eigenvectors
-_CREASE = 35.0  # degrees between neighbouring triangles beyond which there is an edge
+_CREASE = 35.0  # degrees between neighbouring normals beyond which there is an edge
+_SMOOTHED = 24  # samples whose mean is a normal
 _CUT = 0.01  # a shape that reaches this share beyond the data's box is cut off there
 
 
@@ -43,15 +45,16 @@ class Shape(NamedTuple):
     triangles: NDArray[np.integer[Any]]
 
 
-def sample_surface(
-    shape: Shape, count: int, low: Array | None = None, high: Array | None = None
-) -> tuple[Array, Array]:
-    """Points drawn evenly by area on a shape, the same ones each time.
+def sample_shape(shape: Shape, count: int, low: Array | None = None, high: Array | None = None) -> tuple[Array, Array]:
+    """Points spread evenly by area on a shape and smooth normals, which hardly depend on its triangles.
+
+    A rounded edge in an STL file is a few flat strips, whose own normals would say little of where on the edge one is:
+    a normal is the mean of those nearby, but for those beyond a crease.
 
     Args:
         shape: The surface.
-        count: How many points at most.
-        low: Corner of the box ``(3,)`` that points must lie in.
+        count: How many points.
+        low: Corner of the box ``(3,)`` beyond which the shape is cut off.
         high: The opposite corner.
 
     Returns:
@@ -60,58 +63,31 @@ def sample_surface(
     Raises:
         GeometryError: The surface has no area, or none of it lies in the box.
     """
-    points, triangles = np.asarray(shape.points, float), np.asarray(shape.triangles)
-    a, b, c = (points[triangles[:, corner]] for corner in range(3))
-    cross = np.cross(b - a, c - a)
-    area = np.linalg.norm(cross, axis=1)
-    if not (np.isfinite(area).all() and area.sum() > 0):
-        raise GeometryError("geometry: the surface's triangles have no finite area; give a closed triangle surface")
-    normals_at = _corner_normals(points, triangles, cross, area)
-    draws = count
+    mesh = pv.PolyData.from_regular_faces(np.asarray(shape.points, float), np.asarray(shape.triangles))
     if low is not None and high is not None:
-        # Triangles outside the box are not drawn from; of those across its faces, some points are lost.
-        across = (np.maximum(np.maximum(a, b), c) >= low).all(1) & (np.minimum(np.minimum(a, b), c) <= high).all(1)
-        area, draws = np.where(across, area, 0.0), 2 * count
-        if not area.any():
-            raise _outside(low, high)
-    random = np.random.default_rng(0)
-    cumulative = np.cumsum(area) / area.sum()
-    chosen = np.minimum(np.searchsorted(cumulative, (np.arange(draws) + random.random(draws)) / draws), len(area) - 1)
-    root, share = np.sqrt(random.random((draws, 1))), random.random((draws, 1))
-    corners = np.stack([1 - root, root * (1 - share), root * share])
-    drawn = corners[0] * a[chosen] + corners[1] * b[chosen] + corners[2] * c[chosen]
-    normals = np.einsum("kni,nkd->nd", corners, normals_at[chosen])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), np.finfo(float).tiny)
-    if low is not None and high is not None:
-        inside = ((drawn >= low) & (drawn <= high)).all(1)
-        drawn, normals = drawn[inside], normals[inside]
-        if len(drawn) == 0:
-            raise _outside(low, high)
-    keep = random.permutation(len(drawn))[:count]
-    return drawn[keep], normals[keep]
+        mesh = _cut(mesh, low, high)
+    points, normals = (part.astype(float) for part in sample_surface(mesh, count, 0))
+    around = normals[cKDTree(points).query(points, k=min(_SMOOTHED, count), workers=-1)[1].reshape(count, -1)]
+    like = (around * normals[:, None]).sum(-1, keepdims=True) > np.cos(np.radians(_CREASE))
+    smooth = (around * like).sum(1)
+    return points, smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
 
 
-def _outside(low: Array, high: Array) -> GeometryError:
-    return GeometryError(
-        f"geometry: no part lies in the box {np.round(low, 4).tolist()} to {np.round(high, 4).tolist()} (m) of the "
-        "training fields; check its unit and place"
-    )
-
-
-def _corner_normals(points: Array, triangles: NDArray[np.integer[Any]], cross: Array, area: Array) -> Array:
-    """Normals ``(m, 3, 3)`` at triangles' corners, smooth but across creases.
-
-    A rounded edge in an STL file is a few flat strips; their own normals would say little of where on the edge one is.
-    """
-    _, merged = np.unique(np.round(points / (1e-7 * np.ptp(points, axis=0).max())), axis=0, return_inverse=True)
-    vertex = merged.reshape(-1)[triangles.reshape(-1)]
-    owner = np.repeat(np.arange(len(triangles)), 3)
-    ones = np.ones(len(owner))
-    shared = csr_matrix((ones, (vertex, owner)))[vertex].tocoo()
-    unit = cross / np.maximum(area[:, None], np.finfo(float).tiny)
-    smooth = (unit[owner[shared.row]] * unit[shared.col]).sum(1) > np.cos(np.radians(_CREASE))
-    weights = csr_matrix((smooth.astype(float), (shared.row, shared.col)), shape=(len(owner), len(triangles)))
-    return np.asarray(weights @ cross).reshape(-1, 3, 3)
+def _cut(mesh: pv.PolyData, low: Array, high: Array) -> pv.PolyData:
+    """What of a surface lies in a box."""
+    for axis in range(3):
+        normal = tuple(float(other == axis) for other in range(3))
+        for plane, invert in ((low[axis], False), (high[axis], True)):
+            reach = mesh.bounds[2 * axis + int(invert)] if mesh.n_cells else plane
+            if reach > plane if invert else reach < plane:
+                origin = tuple(float(plane) if other == axis else 0.0 for other in range(3))
+                mesh = mesh.clip(normal=normal, origin=origin, invert=invert)
+    if mesh.n_cells == 0:
+        raise GeometryError(
+            f"geometry: no part lies in the box {np.round(low, 4).tolist()} to {np.round(high, 4).tolist()} (m) of the "
+            "training fields; check its unit and place"
+        )
+    return mesh
 
 
 @dataclass
@@ -156,7 +132,7 @@ class Correspondence:
         samples: int = 15_000,
     ) -> None:
         self.low, self.high, self.planes, self.samples = low, high, planes, samples
-        boxes = [self._box(*sample_surface(shape, samples, low, high)) for shape in shapes]
+        boxes = [(*self.sample(shape), *self._box(shape)) for shape in shapes]
         self.extent = np.mean([extent for *_, extent in boxes], axis=0)
         self.scale = float(np.linalg.norm(self.extent))
         clouds = [
@@ -175,13 +151,23 @@ class Correspondence:
             values, vectors = eigh(kernel, subset_by_index=[max(len(kernel) - _MODES, 0), len(kernel) - 1])
             self.modes.append((values, vectors))
 
-    def register(self, shape: Shape) -> Registration:
-        """Match a shape with the template.
+    def sample(self, shape: Shape) -> tuple[Array, Array]:
+        """Points and normals ``(samples, 3)`` of a shape's part where fields are known.
 
         Raises:
-            GeometryError: The surface has no area, or none of it where fields are known.
+            GeometryError: The surface has no area, or none of it there.
         """
-        points, normals, low, extent = self._box(*sample_surface(shape, self.samples, self.low, self.high))
+        return sample_shape(shape, self.samples, self.low, self.high)
+
+    def register(self, shape: Shape, samples: tuple[Array, Array] | None = None) -> Registration:
+        """Match a shape with the template.
+
+        Args:
+            shape: The geometry.
+            samples: What `sample` gave for it, where that is at hand.
+        """
+        points, normals = samples or self.sample(shape)
+        low, extent = self._box(shape)
         cloud = np.concatenate([self._normalise(points, low, extent), _NORMAL * self.scale * normals], 1)
         tree, moved = cKDTree(cloud), self.controls.copy()
         amplitudes = np.zeros((3, min(_MODES, len(moved))))
@@ -236,13 +222,15 @@ class Correspondence:
         self._prepare()
         return self
 
-    def _box(self, points: Array, normals: Array) -> tuple[Array, Array, Array, Array]:
-        low, high = points.min(0), points.max(0)
+    def _box(self, shape: Shape) -> tuple[Array, Array]:
+        """Corner and edges of a shape's box, cut off where fields are known no further."""
+        corners = np.clip(shape.points, self.low, self.high)
+        low, high = corners.min(0), corners.max(0)
         for axis, place in self.planes.items():
             (low if self._near(axis, place) else high)[axis] = place
         extent = high - low
         # A flat shape (a section) keeps its own measure across.
-        return points, normals, low, np.where(extent > 1e-6 * extent.max(), extent, 1.0)
+        return low, np.where(extent > 1e-6 * extent.max(), extent, 1.0)
 
     def _normalise(self, points: Array, low: Array, extent: Array) -> Array:
         return np.asarray((points - low) / extent * self.extent)

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from tramontane.errors import TramontaneError
-from tramontane.models.correspondence import Correspondence, Registration, Shape, cut_planes, sample_surface
+from tramontane.models.correspondence import Correspondence, Registration, Shape, cut_planes
 from tramontane.models.neighbours import stencil, weighted, without_spikes
 
 Array = NDArray[np.floating[Any]]
 
 _NORMAL = 0.1  # what a unit change of the normal counts against distance, in diagonals of the mean bounding box
-_DENSE = 60_000  # samples that give a surface point its normal
+_AVERAGED = 4  # samples whose mean is a place's normal, so that it hardly depends on where they were drawn
+_FACING = 0.8  # cosine between normals of one face
 _ON = 0.01  # median distance to the shape, in diagonals, below which a domain lies on it
 _SHARE = 0.001  # least share in the variance of shape features that makes a coordinate
 _COORDINATES = 14
@@ -38,7 +39,7 @@ class Placed:
         low: Corner of the shape's box ``(3,)``, m.
         carried: By domain, where the reference points lie ``(references, 3)``, m.
         normals: By domain on the surface, the unit normals there ``(references, 3)``.
-        nearest: Tree of dense samples of the shape.
+        nearest: Tree of samples of the shape.
         sample_normals: Their unit normals.
         trees: By domain, the tree of the carried points (and normals), made when first asked for.
     """
@@ -84,7 +85,7 @@ class ReferenceFrame:
         registrations = [self.correspondence.register(shape) for shape in shapes]
         self._describe(registrations, parameters, dimensions)
         case = self.correspondence.template
-        points, normals = self._dense(shapes[case])
+        points, normals = self.correspondence.sample(shapes[case])
         tree = cKDTree(points)
         self.points: dict[str, Array] = {}
         self.normals: dict[str, Array] = {}
@@ -115,9 +116,9 @@ class ReferenceFrame:
             raise TramontaneError(
                 f"{len(parameters)} parameters given; give the {len(self.log_parameters)} of the training cases"
             )
-        registration = self.correspondence.register(shape)
+        points, sample_normals = samples = self.correspondence.sample(shape)
+        registration = self.correspondence.register(shape, samples)
         coordinates = (self._raw(registration, parameters) - self.input_mean) * self.input_scale
-        points, sample_normals = self._dense(shape)
         weight = _NORMAL * self.correspondence.scale
         carried, normals = {}, {}
         oriented: cKDTree | None = None
@@ -127,7 +128,7 @@ class ReferenceFrame:
                 # A reference point takes the normal of the nearest place whose normal is like the template's.
                 oriented = oriented or cKDTree(np.concatenate([points, weight * sample_normals], 1))
                 wanted = np.concatenate([carried[domain], weight * self.normals[domain]], 1)
-                normals[domain] = sample_normals[oriented.query(wanted, workers=-1)[1]]
+                normals[domain] = _mean_normals(sample_normals, oriented.query(wanted, k=_AVERAGED, workers=-1)[1])
         return Placed(coordinates, registration.low, carried, normals, cKDTree(points), sample_normals)
 
     def read(self, placed: Placed, domain: str, positions: Array, values: Array) -> Array:
@@ -209,14 +210,12 @@ class ReferenceFrame:
         numbers = np.where(self.log_parameters, np.log(np.maximum(parameters, 1e-30)), parameters)
         return np.concatenate([np.log(registration.extent), np.log(registration.bulk), scores, numbers])
 
-    def _dense(self, shape: Shape) -> tuple[Array, Array]:
-        return sample_surface(shape, _DENSE, self.correspondence.low, self.correspondence.high)
-
     def _features(self, domain: str, placed: Placed, positions: Array) -> Array:
         """What neighbours are searched by: positions, beside normals where the domain lies on the shape."""
         if domain not in self.normals:
             return positions
-        normals = placed.sample_normals[placed.nearest.query(positions, workers=-1)[1]]
+        index = placed.nearest.query(positions, k=_AVERAGED, workers=-1)[1]
+        normals = _mean_normals(placed.sample_normals, index)
         return np.concatenate([positions, _NORMAL * self.correspondence.scale * normals], 1)
 
     def _tree(self, domain: str, placed: Placed) -> cKDTree:
@@ -237,6 +236,14 @@ _BY_DOMAIN = ("points", "normals")
 def below(state: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     """The entries whose names begin with ``prefix``, without it."""
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _mean_normals(normals: Array, index: NDArray[np.intp]) -> Array:
+    """The mean normal ``(n, 3)`` of the samples ``(n, k)`` around each place that face as the nearest does."""
+    around = normals[index]
+    like = (around * around[:, :1]).sum(-1, keepdims=True) > _FACING
+    mean = (around * like).sum(1)
+    return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True))
 
 
 def _features(registration: Registration) -> Array:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
-from tramontane.errors import DatasetError, TrainingError, TramontaneError
+from tramontane.errors import ContractError, DatasetError, TrainingError, TramontaneError
 from tramontane.metrics import relative_l2
 from tramontane.models import NETWORKS
 from tramontane.models.regression import KernelRegression
@@ -49,6 +49,7 @@ def fit(
     ema_decay: float = 0.999,
     patience: int | None = None,
     seed: int = 0,
+    start: Surrogate | None = None,
     work: Path | None = None,
     checkpoint_seconds: float = 60.0,
     console: Console | None = None,
@@ -74,6 +75,7 @@ def fit(
         ema_decay: Of the averaged weights.
         patience: Validations without improvement after which the run stops; None never stops early.
         seed: Of weights and draws.
+        start: A surrogate whose network is trained on; its contract must fit the dataset's.
         work: Directory of the checkpoint that a killed run goes on from; removed by the caller when all is saved.
         checkpoint_seconds: Seconds between two checkpoints.
         console: Where progress is shown.
@@ -99,6 +101,9 @@ def fit(
     lr = lr if lr is not None else {"adamw": 1e-3, "lion": 1e-4}.get(optimizer, 1e-3)
     if model not in MODELS:
         raise TramontaneError(f"model {model!r} is not known; choose one of {', '.join(MODELS)}")
+    if start is not None:
+        _check_start(start, dataset, model, config)
+        model = start.model
     if steps is None and budget is None and model != "classical":
         raise TrainingError("a run needs a length: give steps or a budget")
     contract = trained_contract(dataset, names)
@@ -106,6 +111,7 @@ def fit(
         "model": model, "config": config or {}, "steps": steps, "budget": budget, "points": points,
         "geometry_points": geometry_points, "batch_size": batch_size, "optimizer": optimizer, "lr": lr,
         "ema_decay": ema_decay, "seed": seed, "data": dataset.fingerprint(), "train": names,
+        "from": None if start is None else start.record["data"],
     }  # fmt: skip
     if work is not None:
         _claim(work, settings)
@@ -121,6 +127,7 @@ def fit(
         predictor, run = fit_network(
             dataset, contract, names, held, training,
             model=model, config=config or {}, templates=templates, points=points, geometry_points=geometry_points,
+            start=start.predictor if start is not None else None,  # type: ignore[arg-type]
         )  # fmt: skip
     else:
         fitting = ReferenceFit(dataset, contract, names, training, config or {})
@@ -142,6 +149,23 @@ def fit(
     )
     surrogate.record["calibration"] = _calibration(surrogate, dataset, held)
     return surrogate
+
+
+def _check_start(start: Surrogate, dataset: Dataset, model: str, config: dict[str, Any] | None) -> None:
+    """Raise where a surrogate cannot be trained on with this dataset."""
+    if start.model not in NETWORKS:
+        raise TrainingError(f"a {start.model} model has no network to train on; without --from it is fitted anew, in "
+                            "about a minute")  # fmt: skip
+    if model not in ("auto", start.model) or config:
+        raise TrainingError(
+            f"--from goes on with the network that was saved ({start.model}); leave out --model and --config"
+        )
+    if differences := start.contract.differences(dataset.contract):
+        raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
+                            "train a new model on it")  # fmt: skip
+    same = start.record["data"]["fingerprint"] == dataset.fingerprint()
+    if same and (leak := sorted(set(start.record["data"]["train"]) & set(dataset.splits.get("test", [])))):
+        raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of the test split")
 
 
 def trained_contract(dataset: Dataset, names: Sequence[str]) -> Contract:

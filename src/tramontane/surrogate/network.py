@@ -133,7 +133,7 @@ def fit_network(
     templates: dict[str, Array],
     points: int,
     geometry_points: int,
-    weights: dict[str, Tensor] | None = None,
+    start: NetworkPredictor | None = None,
 ) -> tuple[NetworkPredictor, Run]:
     """Train a network on points.
 
@@ -148,16 +148,19 @@ def fit_network(
         templates: By domain, where training cases have their sites.
         points: Sites drawn of each domain in a step; also the number of anchors in a prediction.
         geometry_points: Points drawn on the geometry.
-        weights: Where the network starts; None starts at random.
+        start: Whose weights, architecture and scales the run goes on from; None starts at random.
     """
-    scales = Normalization.measure(dataset, names)
     torch.manual_seed(training.seed)
-    domains = {domain: channel_count(contract, domain) for domain in contract.fields}
-    network = build(
-        model, {"domains": domains, "n_parameters": len(contract.operating)} | _SMALL.get(model, {}) | config
-    )
-    if weights is not None:
-        network.load_state_dict(weights)
+    if start is None:
+        scales = Normalization.measure(dataset, names)
+        domains = {domain: channel_count(contract, domain) for domain in contract.fields}
+        network = build(
+            model, {"domains": domains, "n_parameters": len(contract.operating)} | _SMALL.get(model, {}) | config
+        )
+    else:
+        scales = start.scales
+        network = build(model, start.document()["config"])
+        network.load_state_dict(start.tensors())
     draws = {"points": points, "geometry_points": geometry_points, "seed": training.seed}
     sampler = Sampler(dataset, names, scales, batch_size=training.batch_size or 1, **draws)
     watch = Sampler(dataset, held, scales, **draws)
