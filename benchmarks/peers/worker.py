@@ -89,9 +89,10 @@ class Ginos(nn.Module):
         from neuralop.models import GINO
 
         self.nets = nn.ModuleDict({
-            domain: GINO(in_channels=3 + parameters, out_channels=channels, latent_feature_channels=1,
-                         in_gno_radius=0.12, out_gno_radius=0.12, fno_n_modes=(10, 10, 10), fno_hidden_channels=32,
-                         fno_n_layers=3, gno_use_open3d=False, gno_use_torch_scatter=False)
+            domain: GINO(in_channels=3 + parameters, fno_in_channels=3 + parameters, out_channels=channels,
+                         latent_feature_channels=1, in_gno_radius=0.12, out_gno_radius=0.12,
+                         fno_n_modes=(10, 10, 10), fno_hidden_channels=32, fno_n_layers=3,
+                         gno_use_open3d=False, gno_use_torch_scatter=False)
             for domain, channels in domains.items()
         })  # fmt: skip
         axis = torch.linspace(-1, 1, 20)

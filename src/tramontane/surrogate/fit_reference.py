@@ -106,7 +106,8 @@ class ReferenceFit:
         self.truth = [
             {d: table[case] for d, table in self.classical.kriging.tables.items()} for case in range(len(names))
         ]
-        self.say(f"Kriging of {len(names)} cases took {time.monotonic() - self.started:.0f} s")
+        self.kriging_seconds = time.monotonic() - self.started
+        self.say(f"Kriging of {len(names)} cases took {self.kriging_seconds:.0f} s")
 
     def fit(self, model: str) -> tuple[ReferencePredictor, dict[str, Any], Run]:
         """The predictor, figures of every candidate, and the run.
@@ -117,7 +118,7 @@ class ReferenceFit:
         figures = {"classical": self._baseline_errors("kriging")}
         candidates: dict[str, Candidate] = {}
         kinds = {"classical": [], "auto": ["corrected", "tokens"]}.get(model, [model])
-        folds = min(_FOLDS, len(self.names) // 2)
+        folds = max(min(_FOLDS, len(self.names) // 2), 2)
         # A trial fold of each kind, then the other folds of the better one.
         parts = len(kinds) + folds - 1
         for kind in kinds:
@@ -197,7 +198,7 @@ class ReferenceFit:
         training = self.training
         if training.budget is not None:
             # What kriging took comes off the length.
-            training = replace(training, budget=max(training.budget - self._overhead(), 1.0))
+            training = replace(training, budget=max(training.budget - self.kriging_seconds, 1.0))
         run = train_network(network, sampler, training, name=f"{candidate.baseline}-{fold}", share=share)
         candidate.networks[fold] = network
         candidate.steps += run.steps
@@ -207,11 +208,6 @@ class ReferenceFit:
                     domain: correction * size[domain]
                     for domain, correction in corrections(network, candidate.descriptions[case], list(size)).items()
                 }
-
-    def _overhead(self) -> float:
-        if not hasattr(self, "_before"):
-            self._before = time.monotonic() - self.started
-        return self._before
 
     def _shrink(self, candidate: Candidate) -> Rows:
         """The share of each field's corrections that brings unseen cases' errors lowest (least squares)."""
