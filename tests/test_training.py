@@ -221,7 +221,7 @@ def test_two_processes_train_one_model(dataset: Dataset, tmp_path: Path) -> None
     out = tmp_path / "model"
     config = [word for key in ("dim=32", "heads=2", "blocks=psc", "supernodes=32") for word in ("--config", key)]
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29541",
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         "-m", "tramontane", "train", str(dataset.path), "-o", str(out), "--model", "ab-upt", "--steps", "4",
         "--points", "48", *config,
     ]  # fmt: skip
