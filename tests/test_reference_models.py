@@ -96,3 +96,12 @@ def test_a_geometry_file_and_the_load_are_enough(chosen: Surrogate, tmp_path: Pa
 def test_an_unknown_model_is_named(dataset: Dataset) -> None:
     with pytest.raises(TramontaneError, match=r"'transolver' is not known; choose one of auto, classical"):
         fit(dataset, model="transolver", steps=1)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [({"depht": 2}, "unexpected keyword argument 'depht'; correct"), ({"dim": 30, "heads": 4}, "dim 30, heads 4")],
+)
+def test_a_wrong_network_argument_is_named(dataset: Dataset, config: dict[str, int], words: str) -> None:
+    with pytest.raises(TramontaneError, match=words):
+        fit(dataset, model="tokens", config=config, steps=1)

@@ -25,6 +25,7 @@ from tramontane.models.layers import (
     Rotation,
     SupernodePooling,
     attend,
+    check_heads,
     embed_positions,
     rotation,
 )
@@ -252,8 +253,7 @@ def _check(domains: dict[str, int], *, dim: int, heads: int, blocks: str) -> Non
     for name, channels in domains.items():
         if channels < 1:
             raise TramontaneError(f"domains: {name!r} has {channels} channels; give it at least one")
-    if dim % heads or dim // heads % 2 or dim // heads < 6:
-        raise TramontaneError(f"dim {dim}, heads {heads}: dim / heads must be an even number of at least 6")
+    check_heads(dim, heads)
     if unknown := sorted(set(blocks) - set("psc")):
         raise TramontaneError(f"blocks {blocks!r}: {unknown[0]!r} is not a kind of block; use p, s and c")
 

@@ -15,6 +15,14 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
+from tramontane.errors import TramontaneError
+
+
+def check_heads(dim: int, heads: int) -> None:
+    """Raise a `TramontaneError` where features cannot be shared out among heads with three axes of rotary positions."""
+    if dim % heads or dim // heads % 2 or dim // heads < 6:
+        raise TramontaneError(f"dim {dim}, heads {heads}: dim / heads must be an even number of at least 6")
+
 
 class Rotation(NamedTuple):
     """Angles by which rotary embedding turns the pairs of features of each token, the same for all heads."""

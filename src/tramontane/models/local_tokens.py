@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
 from tramontane.dataset.sampling import farthest_points
-from tramontane.models.layers import Block, embed_positions, rotation
+from tramontane.models.layers import Block, check_heads, embed_positions, rotation
 from tramontane.models.reference_frame import Placed, ReferenceFrame
 
 _CANDIDATES = 4  # tokens are the farthest from each other of so many times their number of random reference points
@@ -132,6 +132,10 @@ class LocalTokens(nn.Module):
         heads: Attention heads; None makes one of 32 features each.
         hidden: Width of the decoder.
         dropout: Share of the decoder's hidden features dropped in training.
+        waves: Features of a position's embedding.
+
+    Raises:
+        TramontaneError: ``dim`` and ``heads`` do not go together.
     """
 
     def __init__(
@@ -150,10 +154,12 @@ class LocalTokens(nn.Module):
         waves: int = 24,
     ) -> None:
         super().__init__()
+        heads = heads or max(dim // 32, 1)
+        check_heads(dim, heads)
         self.config = {"channels": channels, "features": features, "coordinates": coordinates, "dim": dim,
-                       "depth": depth, "heads": heads or dim // 32, "hidden": hidden, "dropout": dropout,
+                       "depth": depth, "heads": heads, "hidden": hidden, "dropout": dropout,
                        "waves": waves}  # fmt: skip
-        self.heads, self.domains = heads or dim // 32, sorted(channels)
+        self.heads, self.domains = heads, sorted(channels)
         unit = max(float(np.ptp(where, axis=0).max()) for where in points.values()) / 2
         for domain in self.domains:
             where = torch.from_numpy(np.asarray(points[domain] / unit, dtype=np.float32))

@@ -183,7 +183,7 @@ class ReferenceFrame:
 
     def _describe(self, registrations: list[Registration], parameters: Array, dimensions: Array | None) -> None:
         """The coordinates of designs: box, bulk, estimated dimensions or principal components, parameters."""
-        features = np.array([_features(registration) for registration in registrations])
+        features = np.array([_shape_features(registration) for registration in registrations])
         self.feature_mean = features.mean(0)
         _, singular, rows = np.linalg.svd(features - self.feature_mean, full_matrices=False)
         large = singular**2 > max(_SHARE * float((singular**2).sum()), 1e-8 * features.size)
@@ -206,7 +206,7 @@ class ReferenceFrame:
         self.coordinates = (raw - self.input_mean) * self.input_scale
 
     def _raw(self, registration: Registration, parameters: Array) -> Array:
-        scores = self.feature_rows @ (_features(registration) - self.feature_mean)
+        scores = self.feature_rows @ (_shape_features(registration) - self.feature_mean)
         numbers = np.where(self.log_parameters, np.log(np.maximum(parameters, 1e-30)), parameters)
         return np.concatenate([np.log(registration.extent), np.log(registration.bulk), scores, numbers])
 
@@ -246,7 +246,7 @@ def _mean_normals(normals: Array, index: NDArray[np.intp]) -> Array:
     return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True))
 
 
-def _features(registration: Registration) -> Array:
+def _shape_features(registration: Registration) -> Array:
     """What a shape's dimensions are estimated from: displacements and normals, box and bulk."""
     return np.concatenate([registration.features, np.log(registration.extent), np.log(registration.bulk)])
 

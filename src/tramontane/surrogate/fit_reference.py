@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
+from tramontane.errors import TramontaneError
 from tramontane.metrics import relative_l2
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, describe
@@ -189,12 +190,17 @@ class ReferenceFit:
         )  # fmt: skip
         torch.manual_seed(self.training.seed + fold)
         example = candidate.descriptions[0]
-        network = LocalTokens(
-            make_layouts(self.classical), self.classical.frame.points,
-            channels={domain: len(of) for domain, of in size.items()},
-            features={domain: local.shape[1] for domain, local in example.local.items()},
-            coordinates=len(example.coordinates), **self.config,
-        )  # fmt: skip
+        try:
+            network = LocalTokens(
+                make_layouts(self.classical), self.classical.frame.points,
+                channels={domain: len(of) for domain, of in size.items()},
+                features={domain: local.shape[1] for domain, local in example.local.items()},
+                coordinates=len(example.coordinates), **self.config,
+            )  # fmt: skip
+        except TypeError as error:
+            raise TramontaneError(
+                f"networks of local tokens: {str(error).split('() ')[-1]}; correct their configuration"
+            ) from error
         training = self.training
         if training.budget is not None:
             # What kriging took comes off the length.
