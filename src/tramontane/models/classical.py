@@ -15,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.errors import TramontaneError
-from tramontane.models.correspondence import Shape
-from tramontane.models.field_kriging import FieldKriging
-from tramontane.models.reference_frame import Placed, ReferenceFrame, below
+from tramontane.metrics import relative_l2
+from tramontane.models.field_kriging import FieldKriging, column_slices
+from tramontane.models.reference_frame import Family, Placed, ReferenceFrame, below
+from tramontane.models.shapes import Shape, Window, central, cut_planes
 
 Array = NDArray[np.floating[Any]]
 Fields = dict[str, tuple[Array, Array]]
+
+_ON = 0.01  # median distance to the shape, in diagonals, below which a domain lies on it
+_TRIED = 3000  # reference points by which templates are compared
 
 
 class ClassicalModel:
@@ -30,6 +34,7 @@ class ClassicalModel:
         components: By domain, how its columns of values split into fields, ``{"surface": (1, 3)}``; each field has
             its own Gaussian processes. A domain not named is one field.
         references: How many reference points to keep in each domain.
+        templates: How many shapes are tried as the template.
 
     Attributes:
         frame: The reference points and the designs' coordinates.
@@ -40,9 +45,10 @@ class ClassicalModel:
     frame: ReferenceFrame
     kriging: FieldKriging
 
-    def __init__(self, components: dict[str, tuple[int, ...]] | None = None, *, references: int = 60_000) -> None:
+    def __init__(self, components: dict[str, tuple[int, ...]] | None = None, *, references: int = 60_000, templates: int = 4
+    ) -> None:
         self.components = dict(components or {})
-        self.references = references
+        self.references, self.templates = references, templates
         self.placed: list[Placed] = []
 
     def fit(
@@ -70,27 +76,29 @@ class ClassicalModel:
             GeometryError: A shape has no area where fields are known.
         """
         parameters = np.asarray(parameters, float).reshape(len(shapes), -1)
-        columns = self._check(len(shapes), fields)
-        positions = [{domain: where for domain, (where, _) in item.items()} for item in fields]
-        self.frame = ReferenceFrame(
-            shapes,
-            parameters,
-            positions,
-            dimensions=dimensions,
-            surfaces=surfaces,
-            planes=planes,
-            references=self.references,
-        )
-        self.placed = [self.frame.place(*pair) for pair in zip(shapes, parameters, strict=True)]
-        tables = {
-            domain: np.stack([self.frame.read(placed, domain, *item[domain]).astype(np.float32)
-                              for placed, item in zip(self.placed, fields, strict=True)])
-            for domain in columns
-        }  # fmt: skip
-        self.kriging = FieldKriging(
-            self.frame.coordinates, tables, self.frame.points,
-            {domain: self.components[domain] for domain in columns},
-        )  # fmt: skip
+        self._check(len(shapes), fields)
+        window = _window(shapes, fields, planes)
+        samples = [window.sample(shape) for shape in shapes]
+        if surfaces is None:
+            near = {domain: np.median(samples[0].tree.query(where)[0]) for domain, (where, _) in fields[0].items()}
+            surfaces = [domain for domain, distance in near.items() if distance < _ON * window.scale]
+
+        def frame(family: Family, references: int) -> ReferenceFrame:
+            sites = {domain: where for domain, (where, _) in fields[family.template].items()}
+            return ReferenceFrame(
+                family, parameters, sites, dimensions=dimensions, surfaces=surfaces, references=references
+            )
+
+        families = [Family(window, samples, case) for case in central(window, samples)[: self.templates]]
+        if len(families) > 1:
+            trials = [frame(family, _TRIED) for family in families]
+            tables = _read([_put(*pair) for pair in zip(trials, families, strict=True)], trials, fields)
+            errors = [self._left_out_error(*pair) for pair in zip(trials, tables, strict=True)]
+            families = [families[int(np.argmin(errors))]]
+        self.frame = frame(families[0], self.references)
+        self.placed = _put(self.frame, families[0])
+        (tables,) = _read([self.placed], [self.frame], fields)
+        self.kriging = FieldKriging(self.frame.designs.seen, tables, self.frame.points, self.components)
         return self
 
     def predict(self, shape: Shape, parameters: Array, positions: dict[str, Array]) -> Fields:
@@ -127,7 +135,7 @@ class ClassicalModel:
             As `predict`. (Registration and reference points, which see shapes and meshes only, are shared.)
         """
         self.check_domains(positions)
-        placed = self.frame.place(shape, np.ones(len(self.frame.log_parameters)))
+        placed = self.frame.place(shape, np.ones(len(self.frame.designs.log_parameters)))
         return {
             domain: self._answer(placed, domain, self.kriging.left_out(domain, case), where)
             for domain, where in positions.items()
@@ -155,11 +163,21 @@ class ClassicalModel:
                 f"classical model: no domain {unknown[0]!r}; it was trained on {sorted(self.kriging.tables)}"
             )
 
+    def _left_out_error(self, frame: ReferenceFrame, tables: dict[str, Array]) -> float:
+        """Mean relative error of all fields of cases left out, with one region a domain."""
+        kriging = FieldKriging(frame.designs.seen, tables, frame.points, self.components, regions=1)
+        return float(np.mean([
+            relative_l2(kriging.left_out(domain, case)[0][:, columns], table[case][:, columns])
+            for domain, table in tables.items()
+            for columns in column_slices(self.components[domain])
+            for case in range(len(table))
+        ]))  # fmt: skip
+
     def _answer(self, placed: Placed, domain: str, at: tuple[Array, Array], where: Array) -> tuple[Array, Array]:
         mean, deviation = (self.frame.answer(placed, domain, values, where) for values in at)
         return mean, np.maximum(deviation, 0.0)
 
-    def _check(self, count: int, fields: Sequence[Fields]) -> dict[str, int]:
+    def _check(self, count: int, fields: Sequence[Fields]) -> None:
         if count < 3 or count != len(fields):
             raise TramontaneError(
                 f"classical model: {count} shapes and {len(fields)} cases of fields; give three or more of each"
@@ -173,4 +191,35 @@ class ClassicalModel:
                 raise TramontaneError(
                     f"classical model: domain {domain!r} has {width} columns, not {self.components[domain]}; correct it"
                 )
-        return columns
+
+
+def _window(shapes: Sequence[Shape], fields: Sequence[Fields], planes: dict[int, float] | None) -> Window:
+    """The box of all places where fields are known, with a margin but where it cuts shapes off."""
+    corners = [(where.min(0), where.max(0)) for item in fields for where, _ in item.values()]
+    low, high = np.min([a for a, _ in corners], axis=0), np.max([b for _, b in corners], axis=0)
+    planes = cut_planes(shapes, low, high) if planes is None else planes
+    margin = 0.01 * (high - low).max()
+    nearer_low = {axis: place - low[axis] < high[axis] - place for axis, place in planes.items()}
+    low, high = low - margin, high + margin
+    for axis, place in planes.items():
+        (low if nearer_low[axis] else high)[axis] = place
+    return Window.measure(shapes, low, high, planes)
+
+
+def _put(frame: ReferenceFrame, family: Family) -> list[Placed]:
+    """The reference points on the training cases' shapes."""
+    return [frame.put(*of) for of in zip(family.samples, family.registrations, frame.designs.seen, strict=True)]
+
+
+def _read(
+    placed: Sequence[Sequence[Placed]], frames: Sequence[ReferenceFrame], fields: Sequence[Fields]
+) -> list[dict[str, Array]]:
+    """By frame and domain, the cases' fields at its reference points ``(cases, references, c)``."""
+    rows: list[dict[str, list[Array]]] = [{domain: [] for domain in fields[0]} for _ in frames]
+    for case, item in enumerate(fields):
+        for domain, (where, values) in item.items():
+            # What depends on the case alone serves all frames.
+            known = frames[0].known(placed[0][case].samples, domain, where, values)
+            for frame, on, row in zip(frames, placed, rows, strict=True):
+                row[domain].append(frame.read(on[case], domain, known).astype(np.float32))
+    return [{domain: np.stack(of) for domain, of in row.items()} for row in rows]

@@ -18,7 +18,6 @@ from tramontane.models.reference_frame import below
 
 Array = NDArray[np.floating[Any]]
 
-_REGIONS = 12
 _BLEND = 0.5  # width of the seam between regions, in their median radius
 _FOLDS = 5
 
@@ -31,6 +30,7 @@ class FieldKriging:
         tables: By domain, ``(cases, references, c)`` values.
         points: By domain, where the reference points lie in the template ``(references, 3)``.
         components: By domain, how the columns split into fields, ``{"surface": (1, 3)}``.
+        regions: How many of each domain.
     """
 
     def __init__(
@@ -39,21 +39,25 @@ class FieldKriging:
         tables: dict[str, Array],
         points: dict[str, Array],
         components: dict[str, tuple[int, ...]],
+        *,
+        regions: int = 12,
     ) -> None:
         self.coordinates, self.tables, self.components = coordinates, tables, components
         self.shares = {}
         for domain, where in points.items():
-            regions = KMeans(min(_REGIONS, len(where)), n_init=1, random_state=0).fit(where[:5000])
-            self.shares[domain] = _shares(where, np.asarray(regions.cluster_centers_, float))
+            found = KMeans(min(regions, len(where)), n_init=1, random_state=0).fit(where[:5000])
+            self.shares[domain] = _shares(where, np.asarray(found.cluster_centers_, float))
         count = len(coordinates)
         self.folds = min(_FOLDS, count)
         folds = [np.arange(count), *(np.flatnonzero(np.arange(count) % self.folds != k) for k in range(self.folds))]
+        self.sizes: dict[str, Array] = {}
         self.learnt: dict[str, Array] = {}
         self.spread: dict[str, Array] = {}
         for domain, table in tables.items():
-            learnt = [[[self._learn(table[:, part, columns], cases) for cases in folds]
-                       for part in _parts(self.shares[domain])]
-                      for columns in column_slices(components[domain])]  # fmt: skip
+            self.sizes[domain] = self._sizes(domain)
+            learnt = [[[self._learn(table[:, part, columns], self.sizes[domain][field, region], cases) for cases in folds]
+                       for region, part in enumerate(self._parts(domain))]
+                      for field, columns in enumerate(column_slices(components[domain]))]  # fmt: skip
             self.learnt[domain] = np.moveaxis(np.array(learnt), 2, 0)
             self.spread[domain] = self._spread(domain, self.learnt[domain][0], folds[0])
 
@@ -72,7 +76,7 @@ class FieldKriging:
             "coordinates": self.coordinates,
             "folds": np.array([self.folds]),
         }
-        for name in ("tables", "shares", "learnt", "spread"):
+        for name in ("tables", "shares", "sizes", "learnt", "spread"):
             out |= {f"{name}/{domain}": value for domain, value in getattr(self, name).items()}
         return out | {f"components/{domain}": np.array(widths) for domain, widths in self.components.items()}
 
@@ -81,36 +85,46 @@ class FieldKriging:
         """The kriging that `state` described."""
         self = cls.__new__(cls)
         self.coordinates, self.folds = state["coordinates"], int(state["folds"][0])
-        self.tables, self.shares, self.learnt, self.spread = (
-            below(state, f"{name}/") for name in ("tables", "shares", "learnt", "spread")
+        self.tables, self.shares, self.sizes, self.learnt, self.spread = (
+            below(state, f"{name}/") for name in ("tables", "shares", "sizes", "learnt", "spread")
         )
         self.components = {
             domain: tuple(int(width) for width in widths) for domain, widths in below(state, "components/").items()
         }
         return self
 
-    def _learn(self, values: Array, cases: NDArray[np.intp]) -> Array:
-        """Exponents of a field's size, then hyperparameters, in one region from some cases.
+    def _sizes(self, domain: str) -> Array:
+        """Logarithm of the root of the mean square of each field in each region ``(fields, regions, cases)``."""
+        table = self.tables[domain]
+        rows = [
+            [np.sqrt(np.mean(table[:, part, columns].astype(float) ** 2, axis=(1, 2))) for part in self._parts(domain)]
+            for columns in column_slices(self.components[domain])
+        ]
+        sizes = np.array(rows)
+        return np.log(np.maximum(sizes, 1e-6 * sizes.max(axis=2, keepdims=True) + 1e-30))
 
-        Coordinates are logarithms of lengths and operating conditions, or nearly so: a size that follows a power of
-        them (a plate's deflection is as the cube of its thickness) is taken out before the rest is kriged.
+    def _learn(self, values: Array, sizes: Array, cases: NDArray[np.intp]) -> Array:
+        """Hyperparameters of a field's size, then of the field over its size, in one region from some cases.
+
+        A size is kriged as a logarithm: coordinates are logarithms of lengths and operating conditions, or nearly so,
+        and many sizes follow a power of them (a plate's deflection is as the cube of its thickness).
         """
-        seen, flat = self.coordinates[cases], values[cases].reshape(len(cases), -1)
-        size = np.log(np.maximum(np.sqrt(np.mean(flat.astype(float) ** 2, axis=1)), 1e-30))
-        exponents = np.linalg.solve(seen.T @ seen + np.eye(seen.shape[1]), seen.T @ (size - size.mean()))
-        flat = flat * np.exp(-seen @ exponents).astype(np.float32)[:, None]
+        seen, size = self.coordinates[cases], sizes[cases] - sizes[cases].mean()
+        flat = values[cases].reshape(len(cases), -1) * np.exp(-sizes[cases]).astype(np.float32)[:, None]
         flat = flat - flat.mean(0)
-        return np.concatenate([exponents, learn_hyperparameters(seen, (flat @ flat.T).astype(float))])
+        grams = (np.outer(size, size), (flat @ flat.T).astype(float))
+        return np.concatenate([learn_hyperparameters(seen, gram) for gram in grams])
 
     def _spread(self, domain: str, learnt: Array, cases: NDArray[np.intp]) -> Array:
-        """Scale ``(references, c)`` of the processes, from some cases."""
+        """Scale ``(references, c)`` of the processes of fields over their sizes, from some cases."""
         seen, table, shares = self.coordinates[cases], self.tables[domain], self.shares[domain]
         out = np.zeros(table.shape[1:], np.float32)
-        for columns, by_region in zip(column_slices(self.components[domain]), learnt, strict=True):
-            for region, part in enumerate(_parts(shares)):
-                exponents, hyper = np.split(by_region[region], [seen.shape[1]])
+        for field, columns in enumerate(column_slices(self.components[domain])):
+            for region, part in enumerate(self._parts(domain)):
+                _, hyper = np.split(learnt[field, region], 2)
                 values = table[:, part, columns][cases]
-                flat = values.reshape(len(cases), -1) * np.exp(-seen @ exponents).astype(np.float32)[:, None]
+                flat = values.reshape(len(cases), -1)
+                flat = flat * np.exp(-self.sizes[domain][field, region, cases]).astype(np.float32)[:, None]
                 out[part, columns] += shares[part, region, None] * spread(seen, flat, hyper).reshape(values.shape[1:])
         return out
 
@@ -119,17 +133,27 @@ class FieldKriging:
         learnt = self.learnt[domain][fold]
         scale = self.spread[domain] if len(cases) == len(table) else self._spread(domain, learnt, cases)
         mean, deviation = np.zeros(table.shape[1:], np.float32), np.empty(table.shape[1:], np.float32)
-        for columns, by_region in zip(column_slices(self.components[domain]), learnt, strict=True):
-            by_case, size = np.empty((len(by_region), len(cases))), np.empty(len(by_region))
-            for region, numbers in enumerate(by_region):
-                exponents, hyper = np.split(numbers, [len(where)])
-                weight, variance = weights(seen, where, hyper)
-                by_case[region] = weight * np.exp((where - seen) @ exponents)
-                size[region] = np.exp(where @ exponents) * np.sqrt(variance)
+        for field, columns in enumerate(column_slices(self.components[domain])):
+            regions = len(learnt[field])
+            by_case, size, doubt = np.empty((regions, len(cases))), np.empty(regions), np.empty(regions)
+            for region in range(regions):
+                sizes = self.sizes[domain][field, region, cases]
+                of_size, of_field = np.split(learnt[field, region], 2)
+                weight, variance = weights(seen, where, of_size)
+                log_size = weight @ sizes
+                doubt[region] = np.sqrt(variance) * spread(seen, sizes[:, None], of_size)[0]
+                weight, variance = weights(seen, where, of_field)
+                by_case[region] = weight * np.exp(log_size - sizes)
+                size[region] = np.exp(log_size) * np.sqrt(variance)
             for case, weight in zip(cases, (shares @ by_case.astype(np.float32)).T, strict=True):
                 mean[:, columns] += weight[:, None] * table[case][:, columns]
-            deviation[:, columns] = scale[:, columns] * (shares @ size)[:, None]
+            of_shape, of_size = scale[:, columns] * (shares @ size)[:, None], mean[:, columns] * (shares @ doubt)[:, None]
+            deviation[:, columns] = np.sqrt(of_shape**2 + of_size**2)
         return mean, deviation
+
+    def _parts(self, domain: str) -> list[NDArray[np.intp]]:
+        """The reference points that belong to each region, if only in part."""
+        return [np.flatnonzero(column) for column in self.shares[domain].T]
 
 
 def column_slices(components: tuple[int, ...]) -> list[slice]:
@@ -145,7 +169,3 @@ def _shares(points: Array, centres: Array) -> Array:
     share = np.exp((nearest - squared) / (2 * _BLEND**2 * max(float(np.median(nearest)), 1e-30)))
     share[share < 0.05] = 0
     return np.asarray(share / share.sum(1, keepdims=True), np.float32)
-
-
-def _parts(shares: Array) -> list[NDArray[np.intp]]:
-    return [np.flatnonzero(column) for column in shares.T]

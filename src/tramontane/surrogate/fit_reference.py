@@ -162,7 +162,7 @@ class ReferenceFit:
             self.training.console.print(text, highlight=False, markup=False)
 
     def _candidate(self, baseline: Baseline) -> Candidate:
-        layouts, coordinates = make_layouts(self.classical), self.classical.frame.coordinates
+        layouts, coordinates = make_layouts(self.classical), self.classical.frame.designs.seen
         descriptions, rows = [], []
         for case, placed in enumerate(self.classical.placed):
             base = {d: baseline_rows(self.classical, baseline, d, coordinates[case], left_out=case) for d in layouts}
@@ -246,7 +246,7 @@ class ReferenceFit:
         errors: dict[str, list[float]] = {name: [] for name in self.fields}
         for case in range(len(self.names)) if cases is None else cases:
             rows = {
-                d: baseline_rows(self.classical, baseline, d, self.classical.frame.coordinates[case], left_out=case)[0]
+                d: baseline_rows(self.classical, baseline, d, self.classical.frame.designs.seen[case], left_out=case)[0]
                 for d in self.truth[case]
             }
             for name, (domain, columns) in self.fields.items():

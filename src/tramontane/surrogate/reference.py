@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from tramontane.contract import Contract
 from tramontane.models.classical import ClassicalModel
-from tramontane.models.correspondence import Shape
 from tramontane.models.local_tokens import Description, LocalTokens, TokenLayout, describe
+from tramontane.models.shapes import Shape
 from tramontane.surrogate.predictor import Training
 from tramontane.training import Normalization, Run, channel_slices, train
 from tramontane.training.normalization import operating_scale
