@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from tramontane.errors import TramontaneError
 from tramontane.models import AbUpt, Inputs, build
-from tramontane.models.layers import SupernodePooling, attend, embed_positions, radius_graph, rotate, rotation
+from tramontane.models.layers import KeyValue, SupernodePooling, attend, embed_positions, radius_graph, rotate, rotation
 
 SIZES = {"surface": 40, "volume": 56}
 REFERENCE = {
@@ -420,3 +420,12 @@ def test_two_shapes_are_learned_to_five_percent():
         for name, field in model(inputs).items():
             error = float((field - targets[name]).norm() / targets[name].norm())
             assert error < 0.05, f"{name}: {error:.3f}"
+
+
+def test_attention_in_bfloat16_on_a_cpu_is_that_of_float32() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(2, 2, count, 24, generator=generator) for count in (700, 90, 90))
+    exact = attend(query, KeyValue(key, value))
+    rough = attend(query.bfloat16(), KeyValue(key.bfloat16(), value.bfloat16()))
+    assert rough.dtype == torch.bfloat16
+    assert (rough.float() - exact).norm() < 0.01 * exact.norm()

@@ -14,10 +14,11 @@ from scipy.special import elliprd
 
 from tramontane.errors import GeometryError, TramontaneError
 from tramontane.models.classical import ClassicalModel
-from tramontane.models.correspondence import Correspondence, Shape, cut_planes, sample_shape
+from tramontane.models.design_coordinates import DesignCoordinates
 from tramontane.models.kriging import kernel, learn_hyperparameters, noise, spread, weights
-from tramontane.models.neighbours import stencil, weighted, without_spikes
-from tramontane.models.reference_frame import ReferenceFrame
+from tramontane.models.neighbours import in_portions, stencil, weighted, without_spikes
+from tramontane.models.reference_frame import Family
+from tramontane.models.shapes import Shape, Window, central, cut_planes
 
 Array = NDArray[np.float64]
 Positions = dict[str, Array]
@@ -124,10 +125,11 @@ def test_a_case_left_out_does_not_touch_its_own_prediction() -> None:
     cases = draw(5, seed=3)
     left = 3
     shape, where, values = cases[left][2]
-    before = fitted(cases).predict_left_out(left, shape, where)
+    # The choice of the template sees all cases, so it is left out here.
+    before = fitted(cases, templates=1).predict_left_out(left, shape, where)
     for name in values:
         values[name] = 100 * np.random.default_rng(0).normal(size=values[name].shape)
-    model = fitted(cases)
+    model = fitted(cases, templates=1)
     after = model.predict_left_out(left, shape, where)
     for name in values:
         np.testing.assert_array_equal(before[name][0], after[name][0])
@@ -170,16 +172,36 @@ def test_a_size_that_goes_as_the_cube_of_a_dimension_is_followed(cases: list[Any
     assert np.mean(errors) < 0.08  # sizes differ by a factor of eight
 
 
+def matched(shapes: list[Shape], low: Array, high: Array, planes: dict[int, float] | None = None) -> Family:
+    window = Window.measure(shapes, low, high, planes or {})
+    samples = [window.sample(shape) for shape in shapes]
+    return Family(window, samples, central(window, samples)[0])
+
+
 def test_dimensions_are_estimated_for_shapes_that_were_not_seen(cases: list[Any]) -> None:
     axes = np.array([each for each, *_ in cases])
-    positions = [where for *_, (_, where, _) in cases]
-    shapes = [shape for *_, (shape, _, _) in cases]
+    family = matched([shape for *_, (shape, _, _) in cases], np.full(3, -3.0), np.full(3, 3.0))
     speeds = np.array([[speed] for _, speed, _ in cases])
-    frame = ReferenceFrame(shapes, speeds, positions, dimensions=axes)
-    unseen = draw(5, seed=6)
-    found = np.array([frame.place(shape, np.array([20.0])).coordinates[5:8] for *_, (shape, _, _) in unseen])
-    true = (np.array([each for each, *_ in unseen]) - axes.mean(0)) / axes.std(0)
-    assert np.abs(found - true).mean() < 0.15  # in standard deviations of the training cases
+    designs = DesignCoordinates(family.samples, family.registrations, speeds, axes)
+    found = []
+    for *_, (shape, _, _) in draw(5, seed=6):
+        samples = family.correspondence.window.sample(shape)
+        found.append(designs.of(samples, family.correspondence.register(samples), np.array([20.0]))[5:8])
+    true = (np.array([each for each, *_ in draw(5, seed=6)]) - axes.mean(0)) / axes.std(0)
+    assert np.abs(found - true).mean() < 0.1  # in standard deviations of the training cases
+
+
+def test_estimates_of_dimensions_are_those_of_the_other_cases(cases: list[Any]) -> None:
+    family = matched([shape for *_, (shape, _, _) in cases], np.full(3, -3.0), np.full(3, 3.0))
+    none = np.zeros((len(cases), 0))
+    # What no shape tells is not believed, however many features there are to fit it with.
+    chance = np.random.default_rng(0).normal(size=(len(cases), 3))
+    guessed = DesignCoordinates(family.samples, family.registrations, none, chance)
+    assert len(guessed.alpha) <= 1
+    axes = np.array([each for each, *_ in cases])
+    seen = DesignCoordinates(family.samples, family.registrations, none, axes).seen[:, 5:8]
+    off = np.abs(seen - (axes - axes.mean(0)) / axes.std(0)).mean()
+    assert 1e-4 < off < 0.2  # an estimate, not the dimension itself
 
 
 def test_a_registered_shape_carries_points_onto_itself() -> None:
@@ -187,15 +209,35 @@ def test_a_registered_shape_carries_points_onto_itself() -> None:
     ball = pv.Superquadric(theta_roundness=0.6, phi_roundness=0.6, theta_resolution=60, phi_resolution=60).triangulate()
     rounder = Shape(np.asarray(ball.points, float), np.asarray(ball.regular_faces))
     box = np.full(3, 3.0)
-    correspondence = Correspondence([*shapes, rounder], -box, box, {})
+    family = matched([*shapes, rounder], -box, box)
+    correspondence = family.correspondence
     start = correspondence.controls[:, :3]
-    basis, target = correspondence.basis(start), rounder
-    carried = correspondence.carry(start, basis, correspondence.register(target))
-    points, _ = sample_shape(target, 60_000)
-    stretched = start / correspondence.extent * np.ptp(points, axis=0) + points.min(0)
-    off, off_without = (cKDTree(points).query(each)[0].mean() for each in (carried, stretched))
+    basis = correspondence.basis(start)
+    samples = correspondence.window.sample(rounder)
+    carried = correspondence.carry(start, basis, correspondence.register(samples))
+    fine = Window(-box, box, {}, np.ones(3), 0.01).sample(rounder).points
+    stretched = start / correspondence.window.extent * samples.extent + samples.low
+    off, off_without = (cKDTree(fine).query(each)[0].mean() for each in (carried, stretched))
     assert off < 0.015
     assert off < 0.3 * off_without
+
+
+def test_a_rib_elsewhere_is_found() -> None:
+    def plate(at: float) -> Shape:
+        whole = (
+            pv.Box((0, 1, 0, 1, 0, 0.05)).triangulate().merge(pv.Box((at, at + 0.05, 0, 1, 0.05, 0.4)).triangulate())
+        )
+        surface = whole.extract_surface(algorithm="dataset_surface")
+        return Shape(np.asarray(surface.points, float), np.asarray(surface.regular_faces))
+
+    family = matched([plate(at) for at in (0.2, 0.3, 0.4, 0.5, 0.7)], np.full(3, -0.1), np.full(3, 1.1))
+    correspondence, template = family.correspondence, family.samples[family.template]
+    start = correspondence.window.normalise(template.points, template.low, template.extent)
+    basis = correspondence.basis(start)
+    for samples, registration in zip(family.samples, family.registrations, strict=True):
+        carried = correspondence.carry(start, basis, registration)
+        left_out = cKDTree(carried).query(samples.points)[0]
+        assert np.quantile(left_out, 0.99) < 0.05
 
 
 def test_planes_that_cut_shapes_are_found_and_not_crossed() -> None:
@@ -203,20 +245,23 @@ def test_planes_that_cut_shapes_are_found_and_not_crossed() -> None:
     low, high = np.array([-2.0, 0.0, -1.0]), np.array([2.0, 1.0, 1.0])
     planes = cut_planes(shapes, low, high)
     assert planes == {1: 0.0}
-    correspondence = Correspondence(shapes, low, high, planes)
+    family = matched(shapes, low, high, planes)
     on_plane = np.array([[0.2, 0.0, 0.3], [1.9, 0.0, 0.1]])
-    carried = correspondence.carry(on_plane, correspondence.basis(on_plane), correspondence.register(shapes[2]))
+    correspondence = family.correspondence
+    carried = correspondence.carry(on_plane, correspondence.basis(on_plane), family.registrations[2])
     np.testing.assert_allclose(carried[:, 1], 0.0, atol=1e-5)
 
 
 def test_a_faceted_cylinder_has_smooth_normals_and_sharp_ends() -> None:
     cylinder = pv.Cylinder(radius=1.0, height=2.0, direction=(0, 0, 1), resolution=16).triangulate()
     shape = Shape(np.asarray(cylinder.points, float), np.asarray(cylinder.regular_faces))
-    points, normals = sample_shape(shape, 4000)
-    side = np.abs(normals[:, 2]) < 0.5
-    radial = points[side, :2] / np.linalg.norm(points[side, :2], axis=1, keepdims=True)
-    assert np.abs((normals[side, :2] * radial).sum(1)).min() > np.cos(np.radians(5))  # facets alone: 11 degrees
-    np.testing.assert_allclose(np.abs(normals[~side, 2]), 1.0, atol=1e-6)
+    window = Window.measure([shape], np.full(3, -2.0), np.full(3, 2.0), {}, samples=4000)
+    seen = window.sample(shape)
+    assert 3000 < len(seen.points) < 5500
+    side = np.abs(seen.normals[:, 2]) < 0.5
+    radial = seen.points[side, :2] / np.linalg.norm(seen.points[side, :2], axis=1, keepdims=True)
+    assert np.abs((seen.normals[side, :2] * radial).sum(1)).min() > np.cos(np.radians(8))  # facets alone: 11 degrees
+    np.testing.assert_allclose(np.abs(seen.normals[~side, 2]), 1.0, atol=1e-6)
 
 
 def test_hyperparameters_find_the_input_that_matters() -> None:
@@ -254,6 +299,10 @@ def test_stencils_reproduce_linear_fields_and_spikes_go() -> None:
     nearest = (known @ slope)[cKDTree(known).query(wanted)[1]]
     found = weighted(known @ slope, *stencil(cKDTree(known), wanted))
     assert np.abs(found - exact).mean() < 0.3 * np.abs(nearest - exact).mean()
+    in_pieces = in_portions(
+        lambda part: weighted(known @ slope, *stencil(cKDTree(known), part)), np.tile(wanted, (100, 1))
+    )
+    np.testing.assert_array_equal(in_pieces, np.tile(found, (100, 1)))
     spiky = known @ slope
     spiky[17] = 50.0
     cleaned = without_spikes(known, spiky)

@@ -25,6 +25,7 @@ Fields = dict[str, tuple[Array, Array]]
 
 _ON = 0.01  # median distance to the shape, in diagonals, below which a domain lies on it
 _TRIED = 3000  # reference points by which templates are compared
+_ASKED = 500  # sites of each case and domain at which they are
 
 
 class ClassicalModel:
@@ -45,7 +46,8 @@ class ClassicalModel:
     frame: ReferenceFrame
     kriging: FieldKriging
 
-    def __init__(self, components: dict[str, tuple[int, ...]] | None = None, *, references: int = 60_000, templates: int = 4
+    def __init__(
+        self, components: dict[str, tuple[int, ...]] | None = None, *, references: int = 60_000, templates: int = 4
     ) -> None:
         self.components = dict(components or {})
         self.references, self.templates = references, templates
@@ -92,13 +94,14 @@ class ClassicalModel:
         families = [Family(window, samples, case) for case in central(window, samples)[: self.templates]]
         if len(families) > 1:
             trials = [frame(family, _TRIED) for family in families]
-            tables = _read([_put(*pair) for pair in zip(trials, families, strict=True)], trials, fields)
-            errors = [self._left_out_error(*pair) for pair in zip(trials, tables, strict=True)]
+            placed = [_put(*pair) for pair in zip(trials, families, strict=True)]
+            tables = _read(placed, trials, fields)
+            errors = [self._left_out_error(*of, fields) for of in zip(trials, placed, tables, strict=True)]
             families = [families[int(np.argmin(errors))]]
         self.frame = frame(families[0], self.references)
         self.placed = _put(self.frame, families[0])
-        (tables,) = _read([self.placed], [self.frame], fields)
-        self.kriging = FieldKriging(self.frame.designs.seen, tables, self.frame.points, self.components)
+        table = _read([self.placed], [self.frame], fields)[0]
+        self.kriging = FieldKriging(self.frame.designs.seen, table, self.frame.points, self.components)
         return self
 
     def predict(self, shape: Shape, parameters: Array, positions: dict[str, Array]) -> Fields:
@@ -119,7 +122,13 @@ class ClassicalModel:
         self.check_domains(positions)
         placed = self.frame.place(shape, parameters)
         return {
-            domain: self._answer(placed, domain, self.kriging.predict(domain, placed.coordinates), where)
+            domain: self._answer(
+                placed,
+                domain,
+                where,
+                self.kriging.predict(domain, placed.coordinates),
+                self.kriging.deviation(domain, placed.coordinates),
+            )
             for domain, where in positions.items()
         }
 
@@ -132,12 +141,19 @@ class ClassicalModel:
             positions: By domain, points ``(q, 3)`` in metres.
 
         Returns:
-            As `predict`. (Registration and reference points, which see shapes and meshes only, are shared.)
+            As `predict`. (Registration and reference points, which see shapes and meshes only, are shared; so is the
+            template, which all cases helped to choose among four.)
         """
         self.check_domains(positions)
         placed = self.frame.place(shape, np.ones(len(self.frame.designs.log_parameters)))
         return {
-            domain: self._answer(placed, domain, self.kriging.left_out(domain, case), where)
+            domain: self._answer(
+                placed,
+                domain,
+                where,
+                self.kriging.left_out(domain, case),
+                self.kriging.left_out_deviation(domain, case),
+            )
             for domain, where in positions.items()
         }
 
@@ -163,18 +179,23 @@ class ClassicalModel:
                 f"classical model: no domain {unknown[0]!r}; it was trained on {sorted(self.kriging.tables)}"
             )
 
-    def _left_out_error(self, frame: ReferenceFrame, tables: dict[str, Array]) -> float:
-        """Mean relative error of all fields of cases left out, with one region a domain."""
+    def _left_out_error(
+        self, frame: ReferenceFrame, placed: Sequence[Placed], tables: dict[str, Array], fields: Sequence[Fields]
+    ) -> float:
+        """Mean relative error of all fields of cases left out, at some of their own sites, with one region a domain."""
         kriging = FieldKriging(frame.designs.seen, tables, frame.points, self.components, regions=1)
-        return float(np.mean([
-            relative_l2(kriging.left_out(domain, case)[0][:, columns], table[case][:, columns])
-            for domain, table in tables.items()
-            for columns in column_slices(self.components[domain])
-            for case in range(len(table))
-        ]))  # fmt: skip
+        errors = []
+        for case, item in enumerate(fields):
+            for domain, (where, values) in item.items():
+                some = np.random.default_rng(case).permutation(len(where))[:_ASKED]
+                found = frame.answer(placed[case], domain, kriging.left_out(domain, case), np.asarray(where)[some])
+                for columns in column_slices(self.components[domain]):
+                    errors.append(relative_l2(found[:, columns], np.asarray(values)[some, columns]))
+        return float(np.mean(errors))
 
-    def _answer(self, placed: Placed, domain: str, at: tuple[Array, Array], where: Array) -> tuple[Array, Array]:
-        mean, deviation = (self.frame.answer(placed, domain, values, where) for values in at)
+    def _answer(self, placed: Placed, domain: str, where: Array, mean: Array, deviation: Array) -> tuple[Array, Array]:
+        both = self.frame.answer(placed, domain, np.concatenate([mean, deviation], 1), where)
+        mean, deviation = np.split(both, 2, axis=1)
         return mean, np.maximum(deviation, 0.0)
 
     def _check(self, count: int, fields: Sequence[Fields]) -> None:

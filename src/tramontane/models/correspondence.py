@@ -25,7 +25,8 @@ from tramontane.models.shapes import NORMAL, Samples, Window
 Array = NDArray[np.floating[Any]]
 
 _SOFTENING = (3.0, 1.0, 0.3, 0.1, 0.03)  # noise-to-signal ratio of the smoothing, round by round
-_STEPS = 5  # searches in each round
+_STEPS = 5  # searches in each round, if so many are needed
+_STILL = 0.0005  # in diagonals: a round ends when no control point moves further
 _BOTH_WAYS = 2  # rounds in which samples search for control points, too
 _SEEKING = 3  # how many samples do, for each control point
 _LENGTH = 0.5  # kernel's length, in diagonals of the mean bounding box
@@ -87,10 +88,13 @@ class Correspondence:
                 target = np.einsum("pk,pkd->pd", weight / weight.sum(1, keepdims=True), cloud[index, :3])
                 if turn < _BOTH_WAYS:
                     target = _drawn(target, moved, seeking)
+                before = moved[:, :3].copy()
                 for axis, (values, vectors) in enumerate(self.modes):
                     amplitudes[axis] = (target[:, axis] - self.controls[:, axis]) @ vectors
                     amplitudes[axis] *= values / (values + softness)
                     moved[:, axis] = self.controls[:, axis] + vectors @ amplitudes[axis]
+                if np.abs(moved[:, :3] - before).max() < _STILL * window.scale:
+                    break
         there = samples.normals[tree.query(moved, k=5)[1]].mean(1)
         displacement = (moved - self.controls)[:, :3] / window.scale
         features = np.concatenate([displacement, NORMAL * there], 1).ravel()

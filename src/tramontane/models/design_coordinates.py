@@ -78,14 +78,14 @@ class DesignCoordinates:
 
     def of(self, samples: Samples, registration: Registration, parameters: Array) -> Array:
         """The coordinates ``(d,)`` of a shape under operating conditions ``(p,)``."""
-        return (self._raw(samples, registration, parameters) - self.mean) * self.scale
+        return np.asarray((self._raw(samples, registration, parameters) - self.mean) * self.scale)
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed, as arrays."""
         return {name: getattr(self, name) for name in _ARRAYS} | {"feature_scale": np.array([self.feature_scale])}
 
     @classmethod
-    def from_state(cls, state: dict[str, Array]) -> DesignCoordinates:
+    def from_state(cls, state: dict[str, NDArray[Any]]) -> DesignCoordinates:
         """The coordinates that `state` described."""
         self = cls.__new__(cls)
         for name in _ARRAYS:
@@ -131,7 +131,8 @@ def _kernels(descriptors: Array, features: Array) -> Array:
 
 def _covariance(kernels: Array, hyper: Array) -> Array:
     weights = np.append(np.exp(hyper[:3]), 1.0)
-    return np.einsum("p,pnm->nm", weights, kernels) + (np.exp(hyper[3]) + _FLOOR) * np.eye(kernels.shape[1])
+    noise = np.exp(hyper[3]) + _FLOOR
+    return np.asarray(np.einsum("p,pnm->nm", weights, kernels) + noise * np.eye(kernels.shape[1]))
 
 
 def _likeliest(kernels: Array, target: Array) -> Array:

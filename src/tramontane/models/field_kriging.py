@@ -20,6 +20,7 @@ Array = NDArray[np.floating[Any]]
 
 _BLEND = 0.5  # width of the seam between regions, in their median radius
 _FOLDS = 5
+_NOTHING = 1e-6  # a size, in units of a value's deviation, that is as good as zero
 
 
 class FieldKriging:
@@ -55,20 +56,31 @@ class FieldKriging:
         self.spread: dict[str, Array] = {}
         for domain, table in tables.items():
             self.sizes[domain] = self._sizes(domain)
-            learnt = [[[self._learn(table[:, part, columns], self.sizes[domain][field, region], cases) for cases in folds]
-                       for region, part in enumerate(self._parts(domain))]
-                      for field, columns in enumerate(column_slices(components[domain]))]  # fmt: skip
+            learnt = [
+                [
+                    [self._learn(table[:, part, columns], self.sizes[domain][field, region], cases) for cases in folds]
+                    for region, part in enumerate(self._parts(domain))
+                ]
+                for field, columns in enumerate(column_slices(components[domain]))
+            ]
             self.learnt[domain] = np.moveaxis(np.array(learnt), 2, 0)
             self.spread[domain] = self._spread(domain, self.learnt[domain][0], folds[0])
 
-    def predict(self, domain: str, coordinates: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation ``(references, c)`` at a design's coordinates ``(d,)``."""
-        return self._at(domain, coordinates, np.arange(len(self.coordinates)), 0)
+    def predict(self, domain: str, coordinates: Array) -> Array:
+        """Values ``(references, c)`` at a design's coordinates ``(d,)``."""
+        return self._mean(domain, coordinates, self._all(), 0)
 
-    def left_out(self, domain: str, case: int) -> tuple[Array, Array]:
-        """The same for a training case, from all others: its values touch neither weights nor hyperparameters."""
-        others = np.delete(np.arange(len(self.coordinates)), case)
-        return self._at(domain, self.coordinates[case], others, 1 + case % self.folds)
+    def deviation(self, domain: str, coordinates: Array) -> Array:
+        """Standard deviation ``(references, c)`` of what `predict` gives."""
+        return self._deviation(domain, coordinates, self._all(), 0)
+
+    def left_out(self, domain: str, case: int) -> Array:
+        """Values at a training case from all others: its own touch neither weights nor hyperparameters."""
+        return self._mean(domain, self.coordinates[case], *self._others(case))
+
+    def left_out_deviation(self, domain: str, case: int) -> Array:
+        """Standard deviation of what `left_out` gives."""
+        return self._deviation(domain, self.coordinates[case], *self._others(case))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to predict, as arrays."""
@@ -100,8 +112,7 @@ class FieldKriging:
             [np.sqrt(np.mean(table[:, part, columns].astype(float) ** 2, axis=(1, 2))) for part in self._parts(domain)]
             for columns in column_slices(self.components[domain])
         ]
-        sizes = np.array(rows)
-        return np.log(np.maximum(sizes, 1e-6 * sizes.max(axis=2, keepdims=True) + 1e-30))
+        return np.log(np.maximum(np.array(rows), _NOTHING))
 
     def _learn(self, values: Array, sizes: Array, cases: NDArray[np.intp]) -> Array:
         """Hyperparameters of a field's size, then of the field over its size, in one region from some cases.
@@ -128,28 +139,45 @@ class FieldKriging:
                 out[part, columns] += shares[part, region, None] * spread(seen, flat, hyper).reshape(values.shape[1:])
         return out
 
-    def _at(self, domain: str, where: Array, cases: NDArray[np.intp], fold: int) -> tuple[Array, Array]:
-        table, seen, shares = self.tables[domain], self.coordinates[cases], self.shares[domain]
-        learnt = self.learnt[domain][fold]
-        scale = self.spread[domain] if len(cases) == len(table) else self._spread(domain, learnt, cases)
-        mean, deviation = np.zeros(table.shape[1:], np.float32), np.empty(table.shape[1:], np.float32)
+    def _mean(self, domain: str, where: Array, cases: NDArray[np.intp], fold: int) -> Array:
+        table, seen, learnt = self.tables[domain], self.coordinates[cases], self.learnt[domain][fold]
+        mean = np.zeros(table.shape[1:], np.float32)
         for field, columns in enumerate(column_slices(self.components[domain])):
-            regions = len(learnt[field])
-            by_case, size, doubt = np.empty((regions, len(cases))), np.empty(regions), np.empty(regions)
-            for region in range(regions):
+            by_case = np.empty((len(learnt[field]), len(cases)), np.float32)
+            for region, hyper in enumerate(learnt[field]):
                 sizes = self.sizes[domain][field, region, cases]
-                of_size, of_field = np.split(learnt[field, region], 2)
-                weight, variance = weights(seen, where, of_size)
-                log_size = weight @ sizes
-                doubt[region] = np.sqrt(variance) * spread(seen, sizes[:, None], of_size)[0]
-                weight, variance = weights(seen, where, of_field)
-                by_case[region] = weight * np.exp(log_size - sizes)
-                size[region] = np.exp(log_size) * np.sqrt(variance)
-            for case, weight in zip(cases, (shares @ by_case.astype(np.float32)).T, strict=True):
+                of_size, of_field = (weights(seen, where, part)[0] for part in np.split(hyper, 2))
+                by_case[region] = of_field * np.exp(of_size @ sizes - sizes)
+            for case, weight in zip(cases, (self.shares[domain] @ by_case).T, strict=True):
                 mean[:, columns] += weight[:, None] * table[case][:, columns]
-            of_shape, of_size = scale[:, columns] * (shares @ size)[:, None], mean[:, columns] * (shares @ doubt)[:, None]
-            deviation[:, columns] = np.sqrt(of_shape**2 + of_size**2)
-        return mean, deviation
+        return mean
+
+    def _deviation(self, domain: str, where: Array, cases: NDArray[np.intp], fold: int) -> Array:
+        """The field's over its size, and its size's: they add up as independent errors do."""
+        seen, learnt, shares = self.coordinates[cases], self.learnt[domain][fold], self.shares[domain]
+        scale = self.spread[domain] if len(cases) == len(self.coordinates) else self._spread(domain, learnt, cases)
+        deviation, mean = np.empty_like(scale), self._mean(domain, where, cases, fold)
+        for field, columns in enumerate(column_slices(self.components[domain])):
+            shape, doubt = np.empty(len(learnt[field])), np.empty(len(learnt[field]))
+            for region, hyper in enumerate(learnt[field]):
+                sizes = self.sizes[domain][field, region, cases]
+                of_size, of_field = np.split(hyper, 2)
+                weight, variance = weights(seen, where, of_size)
+                doubt[region] = np.sqrt(variance) * spread(seen, sizes[:, None], of_size)[0]
+                shape[region] = np.exp(weight @ sizes) * np.sqrt(weights(seen, where, of_field)[1])
+            of_shape, of_size = (
+                scale[:, columns] * (shares @ shape)[:, None],
+                mean[:, columns] * (shares @ doubt)[:, None],
+            )
+            deviation[:, columns] = np.hypot(of_shape, of_size)
+        return deviation
+
+    def _all(self) -> NDArray[np.intp]:
+        return np.arange(len(self.coordinates))
+
+    def _others(self, case: int) -> tuple[NDArray[np.intp], int]:
+        """All cases but one, and the fold of hyperparameters that has not seen it."""
+        return np.delete(self._all(), case), 1 + case % self.folds
 
     def _parts(self, domain: str) -> list[NDArray[np.intp]]:
         """The reference points that belong to each region, if only in part."""

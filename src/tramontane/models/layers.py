@@ -18,6 +18,9 @@ from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 from tramontane.errors import TramontaneError
 
 
+_ATTENDING = 256  # queries whose scores lie in a CPU's cache at once
+
+
 def check_heads(dim: int, heads: int) -> None:
     """Raise a `TramontaneError` where features cannot be shared out among heads with three axes of rotary positions."""
     if dim % heads or dim // heads % 2 or dim // heads < 6:
@@ -116,7 +119,14 @@ def rotate(
 
 def attend(query: Float[Tensor, "batch heads q head_dim"], to: KeyValue) -> Float[Tensor, "batch q dim"]:
     """Softmax attention, heads side by side again."""
-    return F.scaled_dot_product_attention(query, to.key, to.value).transpose(1, 2).flatten(2)
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
+        # Two products and a softmax: in bfloat16 on a CPU, faster than the fused kernel (docs/model-notes.md).
+        keys = to.key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        parts = [torch.softmax(part @ keys, -1) @ to.value for part in torch.split(query, _ATTENDING, dim=2)]
+        gathered = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+    else:
+        gathered = F.scaled_dot_product_attention(query, to.key, to.value)
+    return gathered.transpose(1, 2).flatten(2)
 
 
 class Block(nn.Module):

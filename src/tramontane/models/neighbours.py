@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 Array = NDArray[np.floating[Any]]
 
-_NEIGHBOURS = 8
+_NEIGHBOURS = 6
+_PORTION = 8192  # places, which suits a CPU's cache
 _SPIKE = 8.0  # robust deviations from its neighbours beyond which a value is one bad face
 _SPIKE_NEIGHBOURS = 12
+
+
+def in_portions(answer: Callable[[Array], Array], wanted: Array) -> Array:
+    """What a function gives for many places, asked for a few thousand at a time on all cores.
+
+    Args:
+        answer: From places ``(n, d)`` to rows ``(n, c)``; NumPy and SciPy let others run meanwhile.
+        wanted: Places ``(q, d)``.
+    """
+    if len(wanted) <= _PORTION:
+        return answer(wanted)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        parts = (wanted[start : start + _PORTION] for start in range(0, len(wanted), _PORTION))
+        return np.concatenate(list(pool.map(answer, parts)))
 
 
 def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> tuple[NDArray[np.intp], Array]:
@@ -31,7 +49,7 @@ def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> tuple[NDArr
     """
     known = tree.data
     count = min(_NEIGHBOURS, len(known))
-    distance, index = tree.query(wanted, k=count, workers=-1)
+    distance, index = tree.query(wanted, k=count)
     distance, index = distance.reshape(-1, count), index.reshape(-1, count)
     length = distance.mean(1, keepdims=True) + 1e-300
     weight = 1 / (distance / length + 0.3) ** 2

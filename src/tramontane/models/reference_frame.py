@@ -19,14 +19,12 @@ from scipy.spatial import cKDTree
 from tramontane.errors import TramontaneError
 from tramontane.models.correspondence import Correspondence, Registration
 from tramontane.models.design_coordinates import DesignCoordinates
-from tramontane.models.neighbours import stencil, weighted, without_spikes
+from tramontane.models.neighbours import in_portions, stencil, weighted, without_spikes
 from tramontane.models.shapes import Samples, Shape, Window
 
 Array = NDArray[np.floating[Any]]
 
 _NORMAL = 0.1  # what a unit change of the normal counts against distance, in diagonals of the mean bounding box
-_AVERAGED = 4  # samples whose mean is a place's normal, so that it hardly depends on where they were drawn
-_FACING = 0.8  # cosine between normals of one face
 
 
 @dataclass
@@ -109,12 +107,13 @@ class ReferenceFrame:
                 self.normals[domain] = template.normals[template.tree.query(chosen)[1]]
         self._prepare()
 
-    def place(self, shape: Shape, parameters: Array) -> Placed:
+    def place(self, shape: Shape, parameters: Array, domains: Collection[str] | None = None) -> Placed:
         """Register a shape and carry the reference points onto it.
 
         Args:
             shape: The geometry.
             parameters: Its operating conditions ``(p,)``.
+            domains: Whose reference points; None takes all.
 
         Raises:
             TramontaneError: The number of parameters is not that of the training data.
@@ -127,27 +126,34 @@ class ReferenceFrame:
             )
         samples = self.correspondence.window.sample(shape)
         registration = self.correspondence.register(samples)
-        return self.put(samples, registration, self.designs.of(samples, registration, parameters))
+        return self.put(samples, registration, self.designs.of(samples, registration, parameters), domains)
 
-    def put(self, samples: Samples, registration: Registration, coordinates: Array) -> Placed:
+    def put(
+        self,
+        samples: Samples,
+        registration: Registration,
+        coordinates: Array,
+        domains: Collection[str] | None = None,
+    ) -> Placed:
         """Carry the reference points onto a shape that is registered.
 
         Args:
             samples: What is seen of it.
             registration: How it was matched.
             coordinates: Which design it is ``(d,)``.
+            domains: Whose reference points; None takes all.
         """
         weight = _NORMAL * self.correspondence.window.scale
         carried, normals = {}, {}
         oriented: cKDTree | None = None
-        for domain, reference in self.points.items():
+        for domain in self.points if domains is None else domains:
+            reference = self.points[domain]
             carried[domain] = self.correspondence.carry(reference, self.bases[domain], registration)
             if domain in self.normals:
                 # A reference point takes the normal of the nearest place whose normal is like the template's.
                 oriented = oriented or cKDTree(np.concatenate([samples.points, weight * samples.normals], 1))
                 wanted = np.concatenate([carried[domain], weight * self.normals[domain]], 1)
-                index = oriented.query(wanted, k=_AVERAGED, workers=-1)[1].reshape(len(wanted), -1)
-                normals[domain] = _mean_normals(samples.normals, index)
+                normals[domain] = samples.normals[oriented.query(wanted, workers=-1)[1]]
         return Placed(coordinates, registration.low, carried, normals, samples)
 
     def known(self, samples: Samples, domain: str, positions: Array, values: Array) -> Known:
@@ -166,12 +172,17 @@ class ReferenceFrame:
 
     def read(self, placed: Placed, domain: str, known: Known) -> Array:
         """Values ``(references, c)`` of a case at the reference points."""
-        return weighted(known.values, *stencil(known.tree, self._tree(domain, placed).data))
+        wanted = self._tree(domain, placed).data
+        return in_portions(lambda part: weighted(known.values, *stencil(known.tree, part)), wanted)
 
     def answer(self, placed: Placed, domain: str, values: Array, positions: Array) -> Array:
         """Values ``(q, c)`` at any positions, m, from those ``(references, c)`` at the reference points."""
-        wanted = self._features(domain, placed.samples, np.asarray(positions, float))
-        return weighted(values, *stencil(self._tree(domain, placed), wanted))
+        tree = self._tree(domain, placed)
+
+        def at(part: Array) -> Array:
+            return weighted(values, *stencil(tree, self._features(domain, placed.samples, np.asarray(part, float))))
+
+        return in_portions(at, positions)
 
     def surroundings(self, placed: Placed, domain: str) -> Array:
         """What the shape is like at each reference point, in diagonals of the mean bounding box.
@@ -213,8 +224,7 @@ class ReferenceFrame:
         """What neighbours are searched by: positions, beside normals where the domain lies on the shape."""
         if domain not in self.normals:
             return positions
-        index = samples.tree.query(positions, k=_AVERAGED, workers=-1)[1].reshape(len(positions), -1)
-        normals = _mean_normals(samples.normals, index)
+        normals = samples.normals[samples.tree.query(positions)[1]]
         return np.concatenate([positions, _NORMAL * self.correspondence.window.scale * normals], 1)
 
     def _tree(self, domain: str, placed: Placed) -> cKDTree:
@@ -234,11 +244,3 @@ _BY_DOMAIN = ("points", "normals")
 def below(state: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     """The entries whose names begin with ``prefix``, without it."""
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
-
-
-def _mean_normals(normals: Array, index: NDArray[np.intp]) -> Array:
-    """The mean normal ``(n, 3)`` of the samples ``(n, k)`` around each place that face as the nearest does."""
-    around = normals[index]
-    like = (around * around[:, :1]).sum(-1, keepdims=True) > _FACING
-    mean = (around * like).sum(1)
-    return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True))

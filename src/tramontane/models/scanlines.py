@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating[Any]]
 
 
-def crossings(corners: Array, spacing: float, *, phase: Array) -> tuple[Array, NDArray[np.intp]]:
+def crossings(
+    corners: Array, spacing: float, *, phase: Array, low: Array | None = None, high: Array | None = None
+) -> tuple[Array, NDArray[np.intp]]:
     """Points where lattice lines along x, y and z cross triangles.
 
     A face across an axis gets one point for each square of the lattice, an oblique one up to the square root of three.
@@ -24,22 +26,26 @@ def crossings(corners: Array, spacing: float, *, phase: Array) -> tuple[Array, N
         corners: ``(3, 3, n)``: corner, coordinate, triangle.
         spacing: Between the lattice's lines, in the coordinates' unit.
         phase: Place ``(3,)`` of one line of each direction.
+        low: Corner ``(3,)`` of the box outside which nothing is sought; None for none.
+        high: The opposite corner.
 
     Returns:
         Points ``(m, 3)``, and the triangle ``(m,)`` that each lies on.
     """
     scaled = (corners - phase[:, None]) / spacing
-    found = [_along(scaled, axis) for axis in range(3)]
+    least = np.full(3, -np.inf) if low is None else (low - phase) / spacing
+    most = np.full(3, np.inf) if high is None else (high - phase) / spacing
+    found = [_along(scaled, axis, least, most) for axis in range(3)]
     points = np.concatenate([points for points, _ in found]) * spacing + phase
     return points, np.concatenate([triangle for _, triangle in found])
 
 
-def _along(corners: Array, axis: int) -> tuple[Array, NDArray[np.intp]]:
+def _along(corners: Array, axis: int, least: Array, most: Array) -> tuple[Array, NDArray[np.intp]]:
     """Crossings of the lines along one axis through the whole numbers of the others."""
     u, v = (axis + 1) % 3, (axis + 2) % 3
     lowest, highest = corners[:, v].min(0), corners[:, v].max(0)
-    first = np.ceil(lowest)
-    rows = (np.ceil(highest) - first).astype(np.intp)
+    first = np.maximum(np.ceil(lowest), np.ceil(least[v]))
+    rows = np.maximum(np.minimum(np.ceil(highest), np.floor(most[v]) + 1) - first, 0).astype(np.intp)
     # Most triangles of a fine mesh lie between two rows.
     hit = np.flatnonzero(rows)
     order = np.argsort(corners[:, v, hit], axis=0)
@@ -54,14 +60,18 @@ def _along(corners: Array, axis: int) -> tuple[Array, NDArray[np.intp]]:
     swapped = one[u] > other[u]
     left, right = np.where(swapped, other, one), np.where(swapped, one, other)
 
-    start = np.ceil(left[u])
-    span, column = _spread((np.ceil(right[u]) - start).astype(np.intp))
+    start = np.maximum(np.ceil(left[u]), np.ceil(least[u]))
+    columns = np.maximum(np.minimum(np.ceil(right[u]), np.floor(most[u]) + 1) - start, 0).astype(np.intp)
+    span, column = _spread(columns)
     points = np.empty((len(span), 3))
     points[:, u] = start[span] + column
     points[:, v] = row[span]
     share = (points[:, u] - left[u][span]) / (right[u] - left[u])[span]
     points[:, axis] = left[axis][span] * (1 - share) + right[axis][span] * share
-    return points, hit[owner[span]]
+    inside = np.flatnonzero((points[:, axis] >= least[axis]) & (points[:, axis] <= most[axis]))
+    # In the lattice's order, not the triangles'.
+    inside = inside[np.lexsort((points[inside, axis], points[inside, u], points[inside, v]))]
+    return points[inside], hit[owner[span[inside]]]
 
 
 def _spread(counts: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -19,7 +19,7 @@ Array = NDArray[np.floating[Any]]
 NORMAL = 0.3
 """What a unit change of the normal counts beside distances, in diagonals of the mean bounding box."""
 _CREASE = 35.0  # degrees between neighbouring normals beyond which there is an edge
-_SMOOTHED = 24  # samples whose mean is a normal
+_SMOOTHED = 14  # samples whose mean is a normal
 _PHASE = np.array([0.37, 0.53, 0.71])  # of the lattice, which starts at a box's corner; no face lies on a line
 _COMPARED = 800  # samples of each shape that say which is in the middle
 _SOLID = [order for order in product(range(4), repeat=3) if sum(order) <= 3]
@@ -151,11 +151,12 @@ class Window:
         low, extent = self.box(shape)
         corners = np.asarray(shape.points, float).T[:, np.asarray(shape.triangles).T].swapaxes(0, 1)
         stretch = (self.extent / extent)[:, None]
-        points, triangle = crossings((corners - low[:, None]) * stretch, self.spacing, phase=_PHASE * self.spacing)
-        points = points / stretch[:, 0] + low
-        kept = ((points >= self.low) & (points <= self.high)).all(1)
-        faces = np.cross(corners[1] - corners[0], corners[2] - corners[0], axis=0)[:, triangle[kept]]
-        return points[kept], (faces / np.linalg.norm(faces, axis=0)).T
+        bounds = [(corner - low) * stretch[:, 0] for corner in (self.low, self.high)]
+        points, triangle = crossings(
+            (corners - low[:, None]) * stretch, self.spacing, phase=_PHASE * self.spacing, low=bounds[0], high=bounds[1]
+        )
+        faces = np.cross(corners[1] - corners[0], corners[2] - corners[0], axis=0)[:, triangle]
+        return points / stretch[:, 0] + low, (faces / np.linalg.norm(faces, axis=0)).T
 
 
 def cut_planes(shapes: Sequence[Shape], low: Array, high: Array) -> dict[int, float]:

@@ -22,7 +22,8 @@ from tramontane.surrogate.reference import (
     Baseline,
     ReferencePredictor,
     Rows,
-    baseline_rows,
+    baseline_deviation,
+    baseline_mean,
     corrections,
     make_layouts,
     shape_of,
@@ -165,7 +166,13 @@ class ReferenceFit:
         layouts, coordinates = make_layouts(self.classical), self.classical.frame.designs.seen
         descriptions, rows = [], []
         for case, placed in enumerate(self.classical.placed):
-            base = {d: baseline_rows(self.classical, baseline, d, coordinates[case], left_out=case) for d in layouts}
+            base = {
+                d: (
+                    baseline_mean(self.classical, baseline, d, coordinates[case], left_out=case),
+                    baseline_deviation(self.classical, baseline, d, coordinates[case], left_out=case),
+                )
+                for d in layouts
+            }
             descriptions.append(describe(self.classical.frame, layouts, placed, base))
             rows.append({domain: mean for domain, (mean, _) in base.items()})
         size = {domain: np.ones(table.shape[2], np.float32) for domain, table in self.classical.kriging.tables.items()}
@@ -246,7 +253,7 @@ class ReferenceFit:
         errors: dict[str, list[float]] = {name: [] for name in self.fields}
         for case in range(len(self.names)) if cases is None else cases:
             rows = {
-                d: baseline_rows(self.classical, baseline, d, self.classical.frame.designs.seen[case], left_out=case)[0]
+                d: baseline_mean(self.classical, baseline, d, self.classical.frame.designs.seen[case], left_out=case)
                 for d in self.truth[case]
             }
             for name, (domain, columns) in self.fields.items():

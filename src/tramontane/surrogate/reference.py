@@ -71,25 +71,24 @@ class ReferencePredictor:
     ) -> dict[str, dict[str, Array]]:
         """Fields at any positions; see `Predictor`."""
         frame = self.classical.frame
-        placed = frame.place(shape_of(geometry), np.array([values[key] for key in self.contract.operating]))
-        wanted = positions if not self.networks else self.layouts
-        base = {domain: baseline_rows(self.classical, self.baseline, domain, placed.coordinates) for domain in wanted}
-        rows = {domain: mean for domain, (mean, _) in base.items()}
+        wanted = list(self.layouts or positions)
+        operating = np.array([values[key] for key in self.contract.operating])
+        placed = frame.place(shape_of(geometry), operating, wanted)
+        rows = {domain: baseline_mean(self.classical, self.baseline, domain, placed.coordinates) for domain in wanted}
         if self.networks:
-            described = describe(frame, self.layouts, placed, base)
+            deviation = {d: baseline_deviation(self.classical, self.baseline, d, placed.coordinates) for d in wanted}
+            described = describe(frame, self.layouts, placed, {d: (rows[d], deviation[d]) for d in wanted})
             for network in self.networks:
                 for domain, correction in corrections(network, described, list(positions)).items():
                     rows[domain] = rows[domain] + correction * (
                         self.size[domain] * self.shrink[domain] / len(self.networks)
                     )
-        answer = {}
-        for domain, where in positions.items():
-            parts = [
-                frame.answer(placed, domain, rows[domain], where[start : start + _CHUNK])
-                for start in range(0, len(where), _CHUNK)
-            ] or [np.zeros((0, rows[domain].shape[1]))]
-            answer[domain] = from_rows(self.contract, self.scales, domain, np.concatenate(parts), values)
-        return answer
+        return {
+            domain: from_rows(
+                self.contract, self.scales, domain, frame.answer(placed, domain, rows[domain], where), values
+            )
+            for domain, where in positions.items()
+        }
 
     def tensors(self) -> dict[str, Tensor]:
         """The kriging's arrays and the networks' weights by name."""
@@ -165,17 +164,31 @@ def from_rows(
     return fields
 
 
-def baseline_rows(
+def baseline_mean(
     classical: ClassicalModel, kind: Baseline, domain: str, coordinates: Array, *, left_out: int | None = None
-) -> tuple[Array, Array]:
-    """Mean and deviation ``(references, channels)`` of the baseline for a design, or for a training case left out."""
+) -> Array:
+    """The baseline ``(references, channels)`` for a design, or for a training case left out."""
     if kind == "kriging":
         if left_out is None:
             return classical.kriging.predict(domain, coordinates)
         return classical.kriging.left_out(domain, left_out)
+    return np.asarray(_others(classical, domain, left_out).mean(0))
+
+
+def baseline_deviation(
+    classical: ClassicalModel, kind: Baseline, domain: str, coordinates: Array, *, left_out: int | None = None
+) -> Array:
+    """Standard deviation ``(references, channels)`` of the baseline."""
+    if kind == "kriging":
+        if left_out is None:
+            return classical.kriging.deviation(domain, coordinates)
+        return classical.kriging.left_out_deviation(domain, left_out)
+    return np.asarray(_others(classical, domain, left_out).std(0))
+
+
+def _others(classical: ClassicalModel, domain: str, left_out: int | None) -> Array:
     table = classical.kriging.tables[domain]
-    table = table if left_out is None else np.delete(table, left_out, axis=0)
-    return table.mean(0), table.std(0)
+    return table if left_out is None else np.delete(table, left_out, axis=0)
 
 
 def corrections(network: LocalTokens, described: Description, domains: Sequence[str]) -> dict[str, Array]:
