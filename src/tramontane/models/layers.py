@@ -17,7 +17,6 @@ from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
 from tramontane.errors import TramontaneError
 
-
 _ATTENDING = 256  # queries whose scores lie in a CPU's cache at once
 
 
