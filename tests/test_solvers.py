@@ -207,6 +207,26 @@ def test_a_cylinder_midway_between_the_walls_feels_no_lift() -> None:
     assert abs(case.qoi["lift"]) < 1e-3 * case.qoi["drag"]
 
 
+def test_a_round_body_is_a_cylinder() -> None:
+    body = create("bodies").simulate(Design(reynolds=20, length=0.1, height=0.1, exponent=2, incidence="10 deg"))
+    cylinder = create("cylinder").simulate(Design(reynolds=20, centre_x=0.4, centre_y=0.205, radius=0.05))
+    assert body.qoi["drag"] == pytest.approx(cylinder.qoi["drag"], rel=2e-3)
+    assert abs(body.qoi["lift"]) < 1e-3 * body.qoi["drag"]
+
+
+def test_the_stress_on_a_body_adds_up_to_its_drag_and_lift() -> None:
+    case = create("bodies").simulate(Design(reynolds=15, length=0.16, height=0.08, exponent=4, incidence="15 deg"))
+    surface = case.meshes["surface"]
+    corners = surface.points[:, :2]
+    edges = np.roll(corners, -1, axis=0) - corners
+    outward = np.stack([edges[:, 1], -edges[:, 0]], 1)  # the outline runs anticlockwise
+    pressure, shear = (surface.point_data[name] for name in ("pressure", "wall_shear_stress"))
+    middle = (pressure + np.roll(pressure, -1)) / 2, (shear + np.roll(shear, -1, axis=0))[:, :2] / 2
+    force = (-middle[0][:, None] * outward + middle[1] * np.linalg.norm(edges, axis=1)[:, None]).sum(0)
+    np.testing.assert_allclose(force, [case.qoi["drag"], case.qoi["lift"]], rtol=0.02)
+    assert case.qoi["lift"] > 0  # nose up
+
+
 def test_a_cylinder_that_does_not_fit_says_why() -> None:
     with pytest.raises(SolverError, match=r"centre_y is 0\.08 m"):
         create("cylinder").simulate(Design(reynolds=10, centre_x=0.25, centre_y=0.08, radius=0.07))
@@ -216,8 +236,8 @@ def test_a_cylinder_that_does_not_fit_says_why() -> None:
 
 
 def test_solvers_are_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert names() == ["bracket", "cylinder"]
-    with pytest.raises(TramontaneError, match="bracket, cylinder"):
+    assert names() == ["bodies", "bracket", "cylinder"]
+    with pytest.raises(TramontaneError, match="bodies, bracket, cylinder"):
         create("wing")
     monkeypatch.setitem(sys.modules, "ngsolve", None)  # as Python sees a package that is not installed
     with pytest.raises(TramontaneError, match=r"pip install 'tramontane\[solve\]'"):

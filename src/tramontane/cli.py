@@ -29,7 +29,7 @@ Seed = Annotated[int, typer.Option(help="Of every random choice.")]
 
 @app.command()
 def generate(
-    simulator: Annotated[str, typer.Argument(help="Name of an embedded solver: bracket or cylinder.")],
+    simulator: Annotated[str, typer.Argument(help="Name of an embedded solver: bodies, bracket or cylinder.")],
     n: Annotated[int, typer.Option("-n", help="Number of designs.")] = 48,
     seed: Seed = 0,
     out: Out = None,

@@ -25,6 +25,7 @@ Fields = dict[str, tuple[Array, Array]]
 
 _ON = 0.01  # median distance to the shape, in diagonals, below which a domain lies on it
 _TRIED = 3000  # reference points by which templates are compared
+_SAME = 0.01  # of a domain's length: faces that differ by less between cases are at one place
 _ASKED = 500  # sites of each case and domain at which they are
 
 
@@ -216,15 +217,19 @@ class ClassicalModel:
 
 def _window(shapes: Sequence[Shape], fields: Sequence[Fields], planes: dict[int, float] | None) -> Window:
     """The box of all places where fields are known, with a margin but where it cuts shapes off."""
-    corners = [(where.min(0), where.max(0)) for item in fields for where, _ in item.values()]
-    low, high = np.min([a for a, _ in corners], axis=0), np.max([b for _, b in corners], axis=0)
+    corners = np.array([
+        [extreme([extreme(where, axis=0) for where, _ in item.values()], axis=0) for extreme in (np.min, np.max)]
+        for item in fields
+    ])  # fmt: skip
+    low, high = corners[:, 0].min(0), corners[:, 1].max(0)
+    fixed = np.ptp(corners, axis=0) < _SAME * (high - low)
     planes = cut_planes(shapes, low, high) if planes is None else planes
     margin = 0.01 * (high - low).max()
     nearer_low = {axis: place - low[axis] < high[axis] - place for axis, place in planes.items()}
     low, high = low - margin, high + margin
     for axis, place in planes.items():
         (low if nearer_low[axis] else high)[axis] = place
-    return Window.measure(shapes, low, high, planes)
+    return Window.measure(shapes, low, high, planes, fixed=fixed)
 
 
 def _put(frame: ReferenceFrame, family: Family) -> list[Placed]:

@@ -113,7 +113,7 @@ class Correspondence:
     def carry(self, points: Array, basis: Array, registration: Registration) -> Array:
         """Where points ``(n, 3)`` of the template's frame, with their `basis`, lie on or about a shape, m."""
         moved = points + np.einsum("anm,am->na", basis, registration.amplitudes.astype(np.float32), optimize=True)
-        return np.asarray(moved / self.window.extent * registration.extent + registration.low)
+        return self.window.restore(moved, registration.low, registration.extent)
 
     def to_template(self, points: Array, registration: Registration) -> Array:
         """The template's own points ``(n, 3)``, m, in its frame, of which its registration moves none."""

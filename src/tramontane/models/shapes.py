@@ -76,20 +76,52 @@ class Window:
         planes: By axis, where a plane of symmetry or a ground cuts shapes off: displacements do not cross it.
         extent: Mean edges ``(3,)`` of the shapes' boxes, m.
         spacing: Between the lines of the lattice, m, after a shape's box is stretched to ``extent``.
+        gaps: Mean distance ``(2, 3)``, m, from the shapes' boxes to the low and the high faces of the window, where
+            the domain ends at the same place in all cases, such as a channel's wall: faces that stay where they are.
+            Zero at the others, beyond which space is stretched as the shape's box is.
     """
 
-    def __init__(self, low: Array, high: Array, planes: dict[int, float], extent: Array, spacing: float) -> None:
+    def __init__(
+        self,
+        low: Array,
+        high: Array,
+        planes: dict[int, float],
+        extent: Array,
+        spacing: float,
+        gaps: Array | None = None,
+    ) -> None:
         self.low, self.high, self.planes, self.extent, self.spacing = low, high, planes, extent, spacing
+        self.gaps = np.zeros((2, 3)) if gaps is None else gaps
         self.scale = float(np.linalg.norm(extent))
 
     @classmethod
     def measure(
-        cls, shapes: Sequence[Shape], low: Array, high: Array, planes: dict[int, float], *, samples: int = 15_000
+        cls,
+        shapes: Sequence[Shape],
+        low: Array,
+        high: Array,
+        planes: dict[int, float],
+        *,
+        fixed: NDArray[np.bool_] | None = None,
+        samples: int = 15_000,
     ) -> Window:
-        """The window of a family, whose lattice meets a shape about ``samples`` times."""
+        """The window of a family, whose lattice meets a shape about ``samples`` times.
+
+        Args:
+            shapes: The family.
+            low: Corner ``(3,)`` of the box in which fields are known.
+            high: The opposite corner.
+            planes: By axis, where symmetry or the ground cuts shapes off.
+            fixed: Which low and high faces ``(2, 3)`` of the box stay where they are.
+            samples: About how many points are seen of a shape.
+        """
         self = cls(low, high, planes, np.ones(3), 1.0)
-        extent = np.mean([self.box(shape)[1] for shape in shapes], axis=0)
-        self = cls(low, high, planes, extent, float(np.linalg.norm(extent)) / 50)
+        boxes = np.array([self.box(shape) for shape in shapes])
+        extent = boxes[:, 1].mean(0)
+        gaps = np.stack([boxes[:, 0] - low, high - boxes.sum(1)]).mean(1)
+        if fixed is not None:
+            gaps = np.where(fixed & (gaps > 0.05 * extent), gaps, 0.0)
+        self = cls(low, high, planes, extent, float(np.linalg.norm(extent)) / 50, gaps if fixed is not None else None)
         for _ in range(2):
             counts = [len(self._crossings(shape)[0]) for shape in shapes[:8]]
             self.spacing *= (max(float(np.mean(counts)), 1.0) / samples) ** 0.5
@@ -121,8 +153,30 @@ class Window:
         return low, np.where(extent > 1e-6 * extent.max(), extent, 1.0)
 
     def normalise(self, points: Array, low: Array, extent: Array) -> Array:
-        """Points ``(n, 3)`` after a shape's box is stretched to the mean one."""
-        return np.asarray((points - low) / extent * self.extent)
+        """Points ``(n, 3)`` after a shape's box is stretched to the mean one, and what is around it with it."""
+        out = (points - low) / extent * self.extent
+        for axis, (before, after) in enumerate(self.gaps.T):
+            near, far = low[axis] - self.low[axis], self.high[axis] - low[axis] - extent[axis]
+            place = points[:, axis] - low[axis]
+            if before:
+                out[:, axis] = np.where(place < 0, place / near * before, out[:, axis])
+            if after:
+                beyond = place - extent[axis]
+                out[:, axis] = np.where(beyond > 0, self.extent[axis] + beyond / far * after, out[:, axis])
+        return np.asarray(out)
+
+    def restore(self, points: Array, low: Array, extent: Array) -> Array:
+        """Points ``(n, 3)``, m, that `normalise` stretched."""
+        out = points / self.extent * extent + low
+        for axis, (before, after) in enumerate(self.gaps.T):
+            near, far = low[axis] - self.low[axis], self.high[axis] - low[axis] - extent[axis]
+            place = points[:, axis]
+            if before:
+                out[:, axis] = np.where(place < 0, low[axis] + place / before * near, out[:, axis])
+            if after:
+                beyond = (place - self.extent[axis]) / after * far
+                out[:, axis] = np.where(beyond > 0, low[axis] + extent[axis] + beyond, out[:, axis])
+        return np.asarray(out)
 
     def cloud(self, samples: Samples) -> Array:
         """Samples after their shape's box is stretched to the mean one, normals beside places ``(n, 6)``."""
@@ -138,14 +192,14 @@ class Window:
         """The arguments, as arrays."""
         planes = np.array([[axis, place] for axis, place in self.planes.items()], float).reshape(-1, 2)
         return {"box": np.array([self.low, self.high, self.extent]), "planes": planes,
-                "spacing": np.array([self.spacing])}  # fmt: skip
+                "spacing": np.array([self.spacing]), "gaps": self.gaps}  # fmt: skip
 
     @classmethod
     def from_state(cls, state: dict[str, Array]) -> Window:
         """The window that `state` described."""
         low, high, extent = state["box"]
         planes = {int(axis): float(place) for axis, place in state["planes"]}
-        return cls(low, high, planes, extent, float(state["spacing"][0]))
+        return cls(low, high, planes, extent, float(state["spacing"][0]), state["gaps"])
 
     def _crossings(self, shape: Shape) -> tuple[Array, Array]:
         low, extent = self.box(shape)

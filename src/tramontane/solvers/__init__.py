@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from tramontane.errors import TramontaneError
 from tramontane.simulator import Simulator
 
-_HOMES = {"bracket": "Bracket", "cylinder": "Cylinder"}
+_HOMES = {"bodies": "Bodies", "bracket": "Bracket", "cylinder": "Cylinder"}
 
 
 def names() -> list[str]:

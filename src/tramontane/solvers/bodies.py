@@ -1,0 +1,112 @@
+"""Steady laminar flow past bodies of many forms in a channel: from ellipses to rounded boxes, at an incidence."""
+
+from __future__ import annotations
+
+import netgen.occ as occ
+import ngsolve as ng
+import numpy as np
+from numpy.typing import NDArray
+
+from tramontane.case import Case, Provenance
+from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
+from tramontane.design import Design
+from tramontane.errors import SolverError
+from tramontane.solvers import channel
+from tramontane.solvers.channel import DENSITY, HEIGHT, LENGTH, VISCOSITY
+from tramontane.solvers.common import stated_design
+
+CENTRE = (0.4, 0.205)
+"""Where the bodies' centres lie, m."""
+_SEGMENTS = 256
+_THROUGH = 48  # points that the outline's spline goes through
+
+_PRESSURE = FieldSpec(unit="Pa", scales_with={"reynolds": 1.5})
+
+CONTRACT = Contract(
+    name="bodies",
+    parameters={
+        "reynolds": ParameterSpec(low=5.0, high=40.0, role="operating"),
+        "length": ParameterSpec(unit="m", low=0.10, high=0.20, role="geometry"),
+        "height": ParameterSpec(unit="m", low=0.05, high=0.12, role="geometry"),
+        "exponent": ParameterSpec(low=2.0, high=5.0, role="geometry"),
+        "incidence": ParameterSpec(unit="deg", low=-0.35, high=0.35, role="geometry"),
+    },
+    domains={
+        "surface": DomainSpec(side="on"),
+        "volume": DomainSpec(side="outside", low=(0.0, 0.0, 0.0), high=(LENGTH, HEIGHT, 0.0)),
+    },
+    fields={
+        "surface": {
+            "pressure": _PRESSURE,
+            "wall_shear_stress": FieldSpec(unit="Pa", components=3, scales_with={"reynolds": 1.5}),
+        },
+        "volume": {
+            "velocity": FieldSpec(unit="m/s", components=3, scales_with={"reynolds": 1.0}),
+            "pressure": _PRESSURE,
+        },
+    },
+    qoi={"drag": QoiSpec(unit="N/m"), "lift": QoiSpec(unit="N/m")},
+)
+
+
+class Bodies:
+    """Steady incompressible Navier-Stokes flow past a superellipse between two walls, in two dimensions.
+
+    The outline is ``|x / a|^n + |y / b|^n = 1``, turned nose up by the incidence: an ellipse for n = 2, a box with
+    round corners for n = 5. The fluid enters with a parabolic profile whose mean speed follows from the Reynolds number
+    and the body's height, ``speed = reynolds viscosity / height``. Drag and lift are forces per metre of the body.
+
+    Args:
+        refinement: Divides every mesh size.
+    """
+
+    def __init__(self, *, refinement: float = 1.0) -> None:
+        self.refinement = refinement
+
+    @property
+    def contract(self) -> Contract:
+        """Reynolds number, length, height, exponent and incidence in; velocity, pressure, wall shear and forces out."""
+        return CONTRACT
+
+    def simulate(self, design: Design) -> Case:
+        """The case of one design; its dimensions are asked, a geometry it may have is not used.
+
+        Raises:
+            ContractError: A parameter is missing, unknown or in a wrong unit.
+            SolverError: The body does not fit into the channel, or no steady flow was found.
+        """
+        values = CONTRACT.values(design.with_geometry(None))
+        ring = outline(values, _SEGMENTS)
+        if not (values["reynolds"] > 0 and ring[:, 1].min() > 0.02 and ring[:, 1].max() < HEIGHT - 0.02):
+            raise SolverError("the body does not fit into the channel, or reynolds is not above zero; make it smaller")
+        speed = values["reynolds"] * VISCOSITY / values["height"]
+        through = outline(values, _THROUGH)
+        spline = occ.SplineApproximation([occ.Pnt(x, y, 0) for x, y in (*through, through[0])], tol=1e-6)
+        face = occ.Face(occ.Wire([spline]))
+        flow = channel.solve(channel.mesh_channel(face, 0.1 * values["height"], self.refinement), speed)
+        drag, lift = flow.force
+        return Case(
+            name="bodies",
+            design=stated_design(channel.prism(ring, *CENTRE), CONTRACT, values),
+            meshes={"surface": channel.wall(flow, *CENTRE), "volume": channel.plane(flow)},
+            qoi={"drag": drag, "lift": lift},
+            field_units={name: spec.unit for fields in CONTRACT.fields.values() for name, spec in fields.items()},
+            qoi_units={name: spec.unit for name, spec in CONTRACT.qoi.items()},
+            provenance=Provenance(
+                solver="NGSolve steady Navier-Stokes",
+                version=str(ng.__version__),
+                extra={"cells": flow.mesh.ne, "order": channel.ORDER, "newton_steps": flow.steps, "mean_speed": speed,
+                       "density": DENSITY},
+            ),
+        )  # fmt: skip
+
+
+def outline(values: dict[str, float], count: int) -> NDArray[np.float64]:
+    """Points ``(count, 2)`` of a body's outline, anticlockwise, m."""
+    turn = 2 * np.pi * np.arange(count) / count
+    power = 2 / values["exponent"]
+    x = values["length"] / 2 * np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** power
+    y = values["height"] / 2 * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** power
+    cos, sin = np.cos(values["incidence"]), np.sin(values["incidence"])
+    # Nose up: the front, at negative x, rises.
+    return np.stack([CENTRE[0] + cos * x + sin * y, CENTRE[1] - sin * x + cos * y], 1)
