@@ -3,6 +3,14 @@
     python benchmarks/accuracy.py demo/ahmed/dataset --models corrected,classical,ab-upt --minutes 20 --seeds 0,1,2
     python benchmarks/accuracy.py demo/ahmed/dataset --models classical,tokens --cases 10,20,40
 
+The data sets: Ahmed bodies from OpenFOAM (`examples/02_ahmed.py` makes the store), brackets and bodies in a channel
+from the embedded solver:
+
+    tramontane generate bracket -n 100 -o demo/bracket100
+    tramontane ingest demo/bracket100 -o demo/bracket100.dataset --test 20 --validation 0
+    tramontane generate bodies -n 100 -o demo/bodies
+    tramontane ingest demo/bodies -o demo/bodies.dataset --test 20 --validation 0
+
 Every run is a process of its own (peak memory is its own, nothing is shared) and leaves one JSON file; a run whose file
 is there is not run again. All runs see the same training cases, and are asked for the test split alone, at the cases'
 own sites. ``kriging`` (the null on the true shape parameters), ``mean`` and ``nearest`` come from the same pass. Peers

@@ -98,6 +98,11 @@ def test_an_unknown_model_is_named(dataset: Dataset) -> None:
         fit(dataset, model="transolver", steps=1)
 
 
+def test_a_configuration_that_nothing_would_read_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(TramontaneError, match=r"no network to configure \(dim\)"):
+        fit(dataset, model="classical", config={"dim": 64})
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [({"depht": 2}, "unexpected keyword argument 'depht'; correct"), ({"dim": 30, "heads": 4}, "dim 30, heads 4")],

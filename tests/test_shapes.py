@@ -71,3 +71,18 @@ def test_what_lies_outside_the_window_is_not_seen() -> None:
     np.testing.assert_allclose(half.extent, [2, 1, 2], rtol=0.02)
     with pytest.raises(GeometryError, match="check its unit and place"):
         Window(LOW, HIGH, {}, np.ones(3), 0.05).sample(shape(pv.Sphere(radius=1.0, center=(100, 0, 0))))
+
+
+def test_walls_stay_and_what_is_between_follows_the_shape() -> None:
+    bodies = [shape(pv.Sphere(radius=size, center=(place, 0, 0))) for size, place in ((0.5, -1), (1, 0), (0.7, 2))]
+    fixed = np.array([[True, True, False], [True, True, False]])
+    window = Window.measure(bodies, LOW, HIGH, {}, fixed=fixed)
+    places = np.random.default_rng(0).uniform(LOW, HIGH, (500, 3))
+    ends = []
+    for body in bodies:
+        low, extent = window.box(body)
+        stretched = window.normalise(places, low, extent)
+        np.testing.assert_allclose(window.restore(stretched, low, extent), places, atol=1e-9)
+        ends.append(window.normalise(np.array([LOW, low, low + extent, HIGH]), low, extent)[:, :2])
+    for other in ends[1:]:
+        np.testing.assert_allclose(other, ends[0], atol=1e-9)  # box and walls of all shapes coincide

@@ -156,7 +156,7 @@ class Window:
         """Points ``(n, 3)`` after a shape's box is stretched to the mean one, and what is around it with it."""
         out = (points - low) / extent * self.extent
         for axis, (before, after) in enumerate(self.gaps.T):
-            near, far = low[axis] - self.low[axis], self.high[axis] - low[axis] - extent[axis]
+            near, far = self._around(low, extent, axis)
             place = points[:, axis] - low[axis]
             if before:
                 out[:, axis] = np.where(place < 0, place / near * before, out[:, axis])
@@ -169,7 +169,7 @@ class Window:
         """Points ``(n, 3)``, m, that `normalise` stretched."""
         out = points / self.extent * extent + low
         for axis, (before, after) in enumerate(self.gaps.T):
-            near, far = low[axis] - self.low[axis], self.high[axis] - low[axis] - extent[axis]
+            near, far = self._around(low, extent, axis)
             place = points[:, axis]
             if before:
                 out[:, axis] = np.where(place < 0, low[axis] + place / before * near, out[:, axis])
@@ -200,6 +200,12 @@ class Window:
         low, high, extent = state["box"]
         planes = {int(axis): float(place) for axis, place in state["planes"]}
         return cls(low, high, planes, extent, float(state["spacing"][0]), state["gaps"])
+
+    def _around(self, low: Array, extent: Array, axis: int) -> tuple[float, float]:
+        """How far a shape's box is from the window's low and high face, m; never nothing, for one divides by it."""
+        least = 1e-9 * self.scale
+        high = low[axis] + extent[axis]
+        return max(float(low[axis] - self.low[axis]), least), max(float(self.high[axis] - high), least)
 
     def _crossings(self, shape: Shape) -> tuple[Array, Array]:
         low, extent = self.box(shape)

@@ -102,11 +102,14 @@ class Bodies:
 
 
 def outline(values: dict[str, float], count: int) -> NDArray[np.float64]:
-    """Points ``(count, 2)`` of a body's outline, anticlockwise, m."""
-    turn = 2 * np.pi * np.arange(count) / count
+    """Points ``(count, 2)`` of a body's outline, anticlockwise, evenly spaced along it, m."""
+    turn = np.linspace(0, 2 * np.pi, 100 * count + 1)
     power = 2 / values["exponent"]
     x = values["length"] / 2 * np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** power
     y = values["height"] / 2 * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** power
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    at = along[-1] * np.arange(count) / count
+    x, y = np.interp(at, along, x), np.interp(at, along, y)
     cos, sin = np.cos(values["incidence"]), np.sin(values["incidence"])
     # Nose up: the front, at negative x, rises.
     return np.stack([CENTRE[0] + cos * x + sin * y, CENTRE[1] - sin * x + cos * y], 1)

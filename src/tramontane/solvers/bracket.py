@@ -13,6 +13,7 @@ import netgen.occ as occ
 import ngsolve as ng
 import numpy as np
 import pyvista as pv
+from netgen.meshing import NgException
 from numpy.typing import NDArray
 
 from tramontane.case import Case, Provenance
@@ -314,7 +315,7 @@ def _mesh(shape: Any, fillet_radius: float, refinement: float) -> Any:
                 parallel_meshing=False,  # its threads wait in busy loops: three times slower, same mesh
             )
         )
-    except (ng.NgException, RuntimeError) as error:
+    except (NgException, RuntimeError) as error:
         raise SolverError(f"Netgen cannot mesh the bracket ({str(error).strip()}); change a dimension") from error
     if {"bolt", "pulled"} - set(mesh.GetBoundaries()) or mesh.ne == 0:
         raise SolverError("Netgen left the bracket without its holes or without cells; change a dimension")

@@ -10,6 +10,7 @@ import netgen.occ as occ
 import ngsolve as ng
 import numpy as np
 import pyvista as pv
+from netgen.meshing import NgException
 from numpy.typing import NDArray
 
 from tramontane.errors import SolverError
@@ -65,7 +66,7 @@ def mesh_channel(body: Any, size: float, refinement: float) -> Any:
     try:
         geometry = occ.OCCGeometry(fluid, dim=2)
         mesh = ng.Mesh(geometry.GenerateMesh(maxh=0.06 / refinement, minedgelen=None, parallel_meshing=False))
-    except (ng.NgException, RuntimeError) as error:
+    except (NgException, RuntimeError) as error:
         raise SolverError(f"Netgen cannot mesh the channel ({str(error).strip()}); move the body") from error
     return mesh.Curve(ORDER)
 
@@ -100,7 +101,7 @@ def solve(mesh: Any, speed: float) -> Flow:
             state.vec.data -= change
             if not math.isfinite(change.Norm()) or change.Norm() <= 1e-10 * state.vec.Norm():
                 break
-    except ng.NgException as error:
+    except NgException as error:
         raise SolverError(f"Navier-Stokes: the equations cannot be solved ({str(error).strip()})") from error
     if not change.Norm() <= 1e-10 * state.vec.Norm():
         raise SolverError(f"Navier-Stokes: no steady flow found in {steps} Newton steps; lower the Reynolds number")

@@ -8,6 +8,7 @@ from typing import Any
 
 import ngsolve as ng
 import numpy as np
+from netgen.meshing import NgException
 from numpy.typing import NDArray
 
 from tramontane.errors import SolverError
@@ -88,7 +89,7 @@ def solve(
     # Cholesky is right for this matrix, which is positive definite once the supports hold the body.
     try:
         inverse = matrix.mat.Inverse(space.FreeDofs(), inverse="sparsecholesky")
-    except ng.NgException as error:
+    except NgException as error:
         raise SolverError(
             f"elasticity: the stiffness matrix cannot be factored ({error}); check the supports"
         ) from error

@@ -104,6 +104,10 @@ def fit(
     if start is not None:
         _check_start(start, dataset, model, config)
         model = start.model
+    if config and model == "classical":
+        raise TramontaneError(
+            f"a classical model has no network to configure ({', '.join(config)}); leave --config out"
+        )
     if steps is None and budget is None and model != "classical":
         raise TrainingError("a run needs a length: give steps or a budget")
     contract = trained_contract(dataset, names)
