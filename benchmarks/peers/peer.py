@@ -18,6 +18,7 @@ from tramontane.contract import Contract
 from tramontane.dataset import Dataset, sample_surface
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit_scalars, trained_contract
+from tramontane.surrogate.predictor import describe_design
 from tramontane.training import Normalization
 from tramontane.training.sampler import geometry_input
 
@@ -36,6 +37,9 @@ class Answers:
     def fields(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
         answer = self.found[self._key({d: self.scales.positions(where) for d, where in positions.items()})]
         return {d: self.scales.decode(self.contract, d, answer[f"scores_{d}"], values) for d in positions}
+
+    def design(self, geometry: Any, values: dict[str, float]) -> Any:
+        return describe_design(geometry, (values[name] for name in self.contract.operating))
 
     def tensors(self) -> dict[str, Any]:
         return {}
@@ -69,7 +73,9 @@ def fit_peer(
         "data": {"fingerprint": dataset.fingerprint(), "train": list(cases), "validation": []},
         "run": {"steps": said["steps"]}, "figures": {}, "prediction_seconds": said["prediction_seconds"],
     }  # fmt: skip
-    surrogate = Surrogate(contract, predictor, templates={}, scalars=fit_scalars(dataset, cases), record=record)
+    surrogate = Surrogate(
+        contract, predictor, templates={}, scalars=fit_scalars(dataset, cases, predictor), record=record
+    )
     return surrogate, said["parameters"]
 
 

@@ -119,6 +119,10 @@ class ReferenceFrame:
             TramontaneError: The number of parameters is not that of the training data.
             GeometryError: The shape has no area where fields are known.
         """
+        return self.put(*self.locate(shape, parameters), domains)
+
+    def locate(self, shape: Shape, parameters: Array) -> tuple[Samples, Registration, Array]:
+        """What is seen of a shape, how it matches the template, and its coordinates ``(d,)``; errors as in `place`."""
         parameters = np.asarray(parameters, float).reshape(-1)
         if len(parameters) != len(self.designs.log_parameters):
             raise TramontaneError(
@@ -126,7 +130,7 @@ class ReferenceFrame:
             )
         samples = self.correspondence.window.sample(shape)
         registration = self.correspondence.register(samples)
-        return self.put(samples, registration, self.designs.of(samples, registration, parameters), domains)
+        return samples, registration, self.designs.of(samples, registration, parameters)
 
     def put(
         self,

@@ -23,7 +23,7 @@ from tramontane.surrogate.fit_reference import ReferenceFit
 from tramontane.surrogate.network import fit_network
 from tramontane.surrogate.places import fit_template
 from tramontane.surrogate.predictor import Predictor, Training
-from tramontane.surrogate.surrogate import Surrogate, scalar_inputs
+from tramontane.surrogate.surrogate import Surrogate
 from tramontane.training import Precision, Run
 from tramontane.training.normalization import operating_scale
 
@@ -127,6 +127,7 @@ def fit(
     templates = {domain: fit_template(dataset, names, domain, seed=seed) for domain in contract.fields}
     predictor: Predictor
     choice: dict[str, Any] = {}
+    designs = None
     if model in NETWORKS:
         predictor, run = fit_network(
             dataset, contract, names, held, training,
@@ -136,12 +137,14 @@ def fit(
     else:
         fitting = ReferenceFit(dataset, contract, names, training, config or {})
         predictor, choice, run = fitting.fit(model)
+        # A training case's coordinates without itself, as a new design's are.
+        designs = fitting.classical.frame.designs.seen
         fitting.say(f"Chosen: {choice['why']}")
     surrogate = Surrogate(
         contract,
         predictor,
         templates=templates,
-        scalars=fit_scalars(dataset, names),
+        scalars=fit_scalars(dataset, names, predictor, designs),
         record={
             "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
             "settings": settings | {"precision": precision, "device": device},
@@ -183,15 +186,23 @@ def trained_contract(dataset: Dataset, names: Sequence[str]) -> Contract:
     return dataset.contract.model_copy(update={"parameters": specs})
 
 
-def fit_scalars(dataset: Dataset, names: Sequence[str]) -> dict[str, tuple[KernelRegression, Any]]:
-    """A regression for each QoI that the contract does not define by fields."""
+def fit_scalars(
+    dataset: Dataset, names: Sequence[str], predictor: Predictor, designs: Any = None
+) -> dict[str, tuple[KernelRegression, Any]]:
+    """A regression for each QoI that the contract does not define by fields.
+
+    Args:
+        dataset: The store.
+        names: Training cases.
+        predictor: Tells designs apart.
+        designs: What it says of the training cases ``(cases, d)``, where that is at hand.
+    """
     undefined = [name for name, spec in dataset.contract.qoi.items() if spec.definition is None]
     if not undefined:
         return {}
-    inputs = np.array([
-        scalar_inputs(dataset.geometry(name), [dataset.parameters(name)[key] for key in dataset.contract.operating])
-        for name in names
-    ])  # fmt: skip
+    inputs = designs
+    if inputs is None:
+        inputs = np.array([predictor.design(dataset.geometry(name), dataset.parameters(name)) for name in names])
     fits = {}
     for qoi in undefined:
         spec = dataset.contract.qoi[qoi]

@@ -17,7 +17,7 @@ from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.models import build
 from tramontane.models.inputs import Inputs
 from tramontane.surrogate.places import anchors
-from tramontane.surrogate.predictor import Training
+from tramontane.surrogate.predictor import Training, describe_design
 from tramontane.training import Normalization, Run, Sampler, Validation, channel_count, channel_slices, train
 from tramontane.training.loop import FieldError
 from tramontane.training.sampler import geometry_input
@@ -75,6 +75,10 @@ class NetworkPredictor:
                 together = torch.cat(scores, dim=1)[0].float().cpu().numpy()
                 answer[domain] = self.scales.decode(self.contract, domain, together, values)
         return answer
+
+    def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
+        """The geometry's descriptors and the operating conditions."""
+        return describe_design(geometry, (values[name] for name in self.contract.operating))
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights by name."""

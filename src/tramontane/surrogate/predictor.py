@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
+from tramontane.dataset import describe_geometry
 from tramontane.training import Precision
 
 Array = NDArray[np.floating[Any]]
@@ -36,6 +37,10 @@ class Predictor(Protocol):
         Returns:
             By domain and field, ``(n,)`` or ``(n, components)`` in SI, float32.
         """
+        ...
+
+    def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
+        """A few numbers ``(d,)`` that tell designs apart, on which QoIs are regressed that no field defines."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
@@ -68,3 +73,8 @@ class Training:
     def checkpoint(self, name: str = "checkpoint") -> Path | None:
         """Where a run of some name keeps its state."""
         return None if self.work is None else self.work / f"{name}.safetensors"
+
+
+def describe_design(geometry: pv.PolyData, operating: Iterable[float]) -> Array:
+    """The geometry's descriptors and the operating conditions, SI: a `Predictor.design` for want of a better one."""
+    return np.concatenate([describe_geometry(geometry), np.array([*operating], dtype=np.float64)])

@@ -72,8 +72,7 @@ class ReferencePredictor:
         """Fields at any positions; see `Predictor`."""
         frame = self.classical.frame
         wanted = list(self.layouts or positions)
-        operating = np.array([values[key] for key in self.contract.operating])
-        placed = frame.place(shape_of(geometry), operating, wanted)
+        placed = frame.place(shape_of(geometry), self._operating(values), wanted)
         rows = {domain: baseline_mean(self.classical, self.baseline, domain, placed.coordinates) for domain in wanted}
         if self.networks:
             deviation = {d: baseline_deviation(self.classical, self.baseline, d, placed.coordinates) for d in wanted}
@@ -90,6 +89,10 @@ class ReferencePredictor:
             for domain, where in positions.items()
         }
 
+    def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
+        """The coordinates over which fields are kriged."""
+        return self.classical.frame.locate(shape_of(geometry), self._operating(values))[2]
+
     def tensors(self) -> dict[str, Tensor]:
         """The kriging's arrays and the networks' weights by name."""
         out = {f"classical/{name}": torch.from_numpy(np.asarray(v)) for name, v in self.classical.state().items()}
@@ -105,6 +108,9 @@ class ReferencePredictor:
             "model": self.model, "baseline": self.baseline, "networks": [network.config for network in self.networks],
             "normalization": self.scales.model_dump(mode="json"),
         }  # fmt: skip
+
+    def _operating(self, values: dict[str, float]) -> Array:
+        return np.array([values[key] for key in self.contract.operating])
 
     @classmethod
     def restore(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract
-from tramontane.dataset import describe_geometry, mesh_sites
+from tramontane.dataset import mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, SurrogateError
 from tramontane.formats.geometry import Geometry, read_geometry
@@ -148,10 +148,10 @@ class Surrogate:
         return self.predictor.fields(geometry, values, positions)
 
     def scalar_qoi(self, geometry: pv.PolyData, values: dict[str, float]) -> dict[str, float]:
-        """QoIs that do not follow from fields, regressed on the geometry's descriptors and operating conditions."""
+        """QoIs that do not follow from fields, regressed on what the predictor tells designs apart by."""
         if not self.scalars:
             return {}
-        inputs = scalar_inputs(geometry, [values[name] for name in self.contract.operating])
+        inputs = self.predictor.design(geometry, values)
         return {
             name: float(fit.predict(inputs, seen)[0]) * operating_scale(self.contract.qoi[name], values)
             for name, (fit, seen) in self.scalars.items()
@@ -239,11 +239,6 @@ class Surrogate:
             )
         except (KeyError, TypeError, RuntimeError, ValidationError) as error:
             raise SurrogateError(f"{path}: is not complete ({str(error).splitlines()[0]}); copy it again") from error
-
-
-def scalar_inputs(geometry: pv.PolyData, operating: list[float]) -> Array:
-    """What a scalar QoI is regressed on: the geometry's descriptors and the operating conditions, SI."""
-    return np.concatenate([describe_geometry(geometry), np.asarray(operating, dtype=np.float64)])
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
