@@ -8,19 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.case import Case, Provenance
-from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
+from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError
 from tramontane.solvers import channel
-from tramontane.solvers.channel import DENSITY, HEIGHT, LENGTH, VISCOSITY
+from tramontane.solvers.channel import DENSITY, HEIGHT, VISCOSITY
 from tramontane.solvers.common import stated_design
 
 CENTRE = (0.4, 0.205)
 """Where the bodies' centres lie, m."""
 _SEGMENTS = 256
 _THROUGH = 48  # points that the outline's spline goes through
-
-_PRESSURE = FieldSpec(unit="Pa", scales_with={"reynolds": 1.5})
 
 CONTRACT = Contract(
     name="bodies",
@@ -31,20 +29,8 @@ CONTRACT = Contract(
         "exponent": ParameterSpec(low=2.0, high=5.0, role="geometry"),
         "incidence": ParameterSpec(unit="deg", low=-0.35, high=0.35, role="geometry"),
     },
-    domains={
-        "surface": DomainSpec(side="on"),
-        "volume": DomainSpec(side="outside", low=(0.0, 0.0, 0.0), high=(LENGTH, HEIGHT, 0.0)),
-    },
-    fields={
-        "surface": {
-            "pressure": _PRESSURE,
-            "wall_shear_stress": FieldSpec(unit="Pa", components=3, scales_with={"reynolds": 1.5}),
-        },
-        "volume": {
-            "velocity": FieldSpec(unit="m/s", components=3, scales_with={"reynolds": 1.0}),
-            "pressure": _PRESSURE,
-        },
-    },
+    domains=channel.DOMAINS,
+    fields=channel.FIELDS,
     qoi={"drag": QoiSpec(unit="N/m"), "lift": QoiSpec(unit="N/m")},
 )
 

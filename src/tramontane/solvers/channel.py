@@ -13,6 +13,7 @@ import pyvista as pv
 from netgen.meshing import NgException
 from numpy.typing import NDArray
 
+from tramontane.contract import DomainSpec, FieldSpec
 from tramontane.errors import SolverError
 from tramontane.solvers.common import quarters
 
@@ -22,6 +23,25 @@ VISCOSITY, DENSITY = 1e-3, 1.0
 """Kinematic viscosity, m2/s, and density, kg/m3."""
 ORDER = 4
 """Of the velocity's polynomials."""
+
+# Between Reynolds numbers 5 and 40 the drag grows with a power of 1.25 to 1.53 of the Reynolds number.
+_PRESSURE = FieldSpec(unit="Pa", scales_with={"reynolds": 1.5})
+
+DOMAINS = {
+    "surface": DomainSpec(side="on"),
+    "volume": DomainSpec(side="outside", low=(0.0, 0.0, 0.0), high=(LENGTH, HEIGHT, 0.0)),
+}
+FIELDS = {
+    "surface": {
+        "pressure": _PRESSURE,
+        "wall_shear_stress": FieldSpec(unit="Pa", components=3, scales_with={"reynolds": 1.5}),
+    },
+    "volume": {
+        "velocity": FieldSpec(unit="m/s", components=3, scales_with={"reynolds": 1.0}),
+        "pressure": _PRESSURE,
+    },
+}
+"""What both contracts have in common."""
 
 _MAX_STEPS = 20
 _DEPTH = 0.05  # of the prism that stands for a body as a geometry, m

@@ -12,7 +12,7 @@ import ngsolve as ng
 import numpy as np
 
 from tramontane.case import Case, Provenance
-from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
+from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError
 from tramontane.solvers import channel
@@ -22,9 +22,6 @@ from tramontane.solvers.common import stated_design
 _SEGMENTS = 256
 _GAP = 0.02  # least distance of the cylinder from the channel's walls, m
 
-# Between Reynolds numbers 5 and 40 the drag grows with a power of 1.25 to 1.53 of the Reynolds number.
-_PRESSURE = FieldSpec(unit="Pa", scales_with={"reynolds": 1.5})
-
 CONTRACT = Contract(
     name="cylinder",
     parameters={
@@ -33,20 +30,8 @@ CONTRACT = Contract(
         "centre_y": ParameterSpec(unit="m", low=0.15, high=0.26, role="geometry"),
         "radius": ParameterSpec(unit="m", low=0.03, high=0.07, role="geometry"),
     },
-    domains={
-        "surface": DomainSpec(side="on"),
-        "volume": DomainSpec(side="outside", low=(0.0, 0.0, 0.0), high=(LENGTH, HEIGHT, 0.0)),
-    },
-    fields={
-        "surface": {
-            "pressure": _PRESSURE,
-            "wall_shear_stress": FieldSpec(unit="Pa", components=3, scales_with={"reynolds": 1.5}),
-        },
-        "volume": {
-            "velocity": FieldSpec(unit="m/s", components=3, scales_with={"reynolds": 1.0}),
-            "pressure": _PRESSURE,
-        },
-    },
+    domains=channel.DOMAINS,
+    fields=channel.FIELDS,
     qoi={
         "drag": QoiSpec(unit="N/m"),
         "lift": QoiSpec(unit="N/m"),
