@@ -11,7 +11,7 @@ from conftest import ellipsoid
 
 from tramontane.dataset import Dataset
 from tramontane.design import Design
-from tramontane.errors import TramontaneError
+from tramontane.errors import SurrogateError, TramontaneError
 from tramontane.evaluation import evaluate
 from tramontane.metrics import relative_l2
 from tramontane.surrogate import Surrogate
@@ -61,6 +61,22 @@ def test_corrections_are_trusted_as_far_as_unseen_cases_bear_them_out(corrected:
     figures = corrected.record["figures"]["cross_validation"]
     for name, error in figures["corrected"].items():
         assert error <= figures["classical"][name] * 1.001 + 1e-6  # what does not help is shrunk to nothing
+
+
+def test_spread_is_of_the_size_of_the_errors(dataset: Dataset, surrogate: Surrogate) -> None:
+    classical = fit(dataset, model="classical")
+    ratios = []
+    for name in dataset.splits["test"]:
+        sites = dataset.sites(name, "volume")
+        asked = dataset.geometry(name), dataset.parameters(name), {"volume": sites.positions}
+        found, spread = (ask(*asked)["volume"]["displacement"] for ask in (classical.fields, classical.spread))
+        assert spread.shape == found.shape
+        assert (spread >= 0).all()
+        off = found - sites.fields["displacement"]
+        ratios.append(np.sqrt(np.mean(off**2) / np.mean(spread**2)))
+    assert 0.1 < np.mean(ratios) < 3
+    with pytest.raises(SurrogateError, match="gives no spread"):
+        surrogate.spread(*asked)
 
 
 def test_any_positions_are_answered_on_their_own(corrected: Surrogate, dataset: Dataset) -> None:

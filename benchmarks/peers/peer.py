@@ -38,6 +38,9 @@ class Answers:
         answer = self.found[self._key({d: self.scales.positions(where) for d, where in positions.items()})]
         return {d: self.scales.decode(self.contract, d, answer[f"scores_{d}"], values) for d in positions}
 
+    def spread(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError("a peer is asked for fields alone")
+
     def design(self, geometry: Any, values: dict[str, float]) -> Any:
         return describe_design(geometry, (values[name] for name in self.contract.operating))
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
+from tramontane.errors import SurrogateError
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.models import build
 from tramontane.models.inputs import Inputs
@@ -75,6 +76,12 @@ class NetworkPredictor:
                 together = torch.cat(scores, dim=1)[0].float().cpu().numpy()
                 answer[domain] = self.scales.decode(self.contract, domain, together, values)
         return answer
+
+    def spread(
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """A single network has none."""
+        raise SurrogateError(f"a {self.model} model gives no spread; train one with --model classical")
 
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """The geometry's descriptors and the operating conditions."""

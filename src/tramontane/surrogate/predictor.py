@@ -39,6 +39,16 @@ class Predictor(Protocol):
         """
         ...
 
+    def spread(
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """Standard deviations of what `fields` answers, as the model itself has them: not calibrated.
+
+        Raises:
+            SurrogateError: The model has none.
+        """
+        ...
+
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """A few numbers ``(d,)`` that tell designs apart, on which QoIs are regressed that no field defines."""
         ...

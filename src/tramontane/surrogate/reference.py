@@ -89,6 +89,19 @@ class ReferencePredictor:
             for domain, where in positions.items()
         }
 
+    def spread(
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """Standard deviations of the baseline, which networks correct but do not narrow; see `Predictor`."""
+        frame = self.classical.frame
+        placed = frame.place(shape_of(geometry), self._operating(values), list(positions))
+        answer = {}
+        for domain, where in positions.items():
+            rows = baseline_deviation(self.classical, self.baseline, domain, placed.coordinates)
+            found = np.maximum(frame.answer(placed, domain, rows, where), 0.0)
+            answer[domain] = from_rows(self.contract, self.scales, domain, found, values)
+        return answer
+
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """The coordinates over which fields are kriged."""
         return self.classical.frame.locate(shape_of(geometry), self._operating(values))[2]

@@ -147,6 +147,16 @@ class Surrogate:
         """
         return self.predictor.fields(geometry, values, positions)
 
+    def spread(
+        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """Standard deviations of what `fields` answers, SI, as the model itself has them: not calibrated.
+
+        Raises:
+            SurrogateError: The model has none, as a single network has not.
+        """
+        return self.predictor.spread(geometry, values, positions)
+
     def scalar_qoi(self, geometry: pv.PolyData, values: dict[str, float]) -> dict[str, float]:
         """QoIs that do not follow from fields, regressed on what the predictor tells designs apart by."""
         if not self.scalars:
