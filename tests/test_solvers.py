@@ -214,6 +214,16 @@ def test_a_round_body_is_a_cylinder() -> None:
     assert abs(body.qoi["lift"]) < 1e-3 * body.qoi["drag"]
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"exponent": 0}, "exponent is 0"), ({"height": 0}, "height is 0"), ({"height": 0.4}, "does not fit")],
+)
+def test_a_body_that_is_none_or_does_not_fit_says_why(change: dict[str, float], words: str) -> None:
+    values = {"reynolds": 20, "length": 0.1, "height": 0.1, "exponent": 2, "incidence": 0} | change
+    with pytest.raises(SolverError, match=words):
+        create("bodies").simulate(Design(**values))
+
+
 def test_the_stress_on_a_body_adds_up_to_its_drag_and_lift() -> None:
     case = create("bodies").simulate(Design(reynolds=15, length=0.16, height=0.08, exponent=4, incidence="15 deg"))
     surface = case.meshes["surface"]

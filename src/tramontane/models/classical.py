@@ -25,8 +25,8 @@ Fields = dict[str, tuple[Array, Array]]
 
 _ON = 0.01  # median distance to the shape, in diagonals, below which a domain lies on it
 _TRIED = 3000  # reference points by which templates are compared
-_SAME = 0.01  # of a domain's length: faces that differ by less between cases are at one place
 _ASKED = 500  # sites of each case and domain at which they are
+_SAME = 0.01  # of a domain's length: faces that differ by less between cases are at one place
 
 
 class ClassicalModel:
@@ -122,16 +122,7 @@ class ClassicalModel:
         """
         self.check_domains(positions)
         placed = self.frame.place(shape, parameters)
-        return {
-            domain: self._answer(
-                placed,
-                domain,
-                where,
-                self.kriging.predict(domain, placed.coordinates),
-                self.kriging.deviation(domain, placed.coordinates),
-            )
-            for domain, where in positions.items()
-        }
+        return self._answers(placed, placed.coordinates, positions)
 
     def predict_left_out(self, case: int, shape: Shape, positions: dict[str, Array]) -> Fields:
         """Fields of a training case from all others: its values touch neither weights nor hyperparameters.
@@ -147,16 +138,7 @@ class ClassicalModel:
         """
         self.check_domains(positions)
         placed = self.frame.place(shape, np.ones(len(self.frame.designs.log_parameters)))
-        return {
-            domain: self._answer(
-                placed,
-                domain,
-                where,
-                self.kriging.left_out(domain, case),
-                self.kriging.left_out_deviation(domain, case),
-            )
-            for domain, where in positions.items()
-        }
+        return self._answers(placed, self.frame.designs.seen[case], positions, left_out=case)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to predict, as arrays."""
@@ -189,15 +171,25 @@ class ClassicalModel:
         for case, item in enumerate(fields):
             for domain, (where, values) in item.items():
                 some = np.random.default_rng(case).permutation(len(where))[:_ASKED]
-                found = frame.answer(placed[case], domain, kriging.left_out(domain, case), np.asarray(where)[some])
+                found = frame.answer(
+                    placed[case],
+                    domain,
+                    kriging.predict(domain, frame.designs.seen[case], left_out=case),
+                    np.asarray(where)[some],
+                )
                 for columns in column_slices(self.components[domain]):
                     errors.append(relative_l2(found[:, columns], np.asarray(values)[some, columns]))
         return float(np.mean(errors))
 
-    def _answer(self, placed: Placed, domain: str, where: Array, mean: Array, deviation: Array) -> tuple[Array, Array]:
-        both = self.frame.answer(placed, domain, np.concatenate([mean, deviation], 1), where)
-        mean, deviation = np.split(both, 2, axis=1)
-        return mean, np.maximum(deviation, 0.0)
+    def _answers(
+        self, placed: Placed, coordinates: Array, positions: dict[str, Array], *, left_out: int | None = None
+    ) -> Fields:
+        answers = {}
+        for domain, where in positions.items():
+            both = self.kriging.predict_with_deviation(domain, coordinates, left_out=left_out)
+            mean, deviation = np.split(self.frame.answer(placed, domain, np.concatenate(both, 1), where), 2, axis=1)
+            answers[domain] = mean, np.maximum(deviation, 0.0)
+        return answers
 
     def _check(self, count: int, fields: Sequence[Fields]) -> None:
         if count < 3 or count != len(fields):

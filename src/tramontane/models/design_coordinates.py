@@ -20,6 +20,7 @@ Array = NDArray[np.floating[Any]]
 
 _SHARE = 0.001  # least share in the variance of shape features that makes a coordinate
 _COMPONENTS = 14
+_WHOLE = 5  # descriptors that are coordinates themselves: box and bulk
 _LEAST = 1e-3  # a logarithm of a length or a moment that varies less is noise of the sampling
 _OF_USE = 0.5  # mean squared error of an estimate, in variances, from which on it says nothing
 _START, _DRAWN, _FLOOR = (0.0, 0.0, 0.0, -4.0), 3.0, 1e-6
@@ -70,9 +71,9 @@ class DesignCoordinates:
         raw = np.array([self._raw(*of) for of in zip(samples, registrations, parameters, strict=True)])
         if left_out is not None:
             # What a new shape's dimensions would be estimated as, not what fits the training shapes.
-            raw[:, 5 : 5 + left_out.shape[1]] = left_out
+            raw[:, _WHOLE : _WHOLE + left_out.shape[1]] = left_out
         self.mean, deviation = raw.mean(0), raw.std(0)
-        varies = deviation > np.where(np.arange(raw.shape[1]) < 5, _LEAST, 1e-9)
+        varies = deviation > np.where(np.arange(raw.shape[1]) < _WHOLE, _LEAST, 1e-9)
         self.scale = np.where(varies, 1 / np.maximum(deviation, 1e-30), 0.0)
         self.seen = (raw - self.mean) * self.scale
 
@@ -99,7 +100,7 @@ class DesignCoordinates:
         kernels = _kernels(descriptor[None] @ self.descriptors.T, feature[None] @ self.features.T)[:, 0]
         estimates = np.einsum("kp,pn,kn->k", self.weights, kernels, self.alpha)
         numbers = np.where(self.log_parameters, np.log(np.maximum(parameters, 1e-30)), parameters)
-        return np.concatenate([samples.descriptors[:5], estimates, self.rows @ feature, numbers])
+        return np.concatenate([samples.descriptors[:_WHOLE], estimates, self.rows @ feature, numbers])
 
     def _learn(self, dimensions: Array | None) -> Array | None:
         """Processes for the dimensions that shapes tell, and their values ``(cases, k)`` for each case left out."""

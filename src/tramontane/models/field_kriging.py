@@ -66,21 +66,22 @@ class FieldKriging:
             self.learnt[domain] = np.moveaxis(np.array(learnt), 2, 0)
             self.spread[domain] = self._spread(domain, self.learnt[domain][0], folds[0])
 
-    def predict(self, domain: str, coordinates: Array) -> Array:
-        """Values ``(references, c)`` at a design's coordinates ``(d,)``."""
-        return self._mean(domain, coordinates, self._all(), 0)
+    def predict(self, domain: str, coordinates: Array, *, left_out: int | None = None) -> Array:
+        """Values ``(references, c)`` at a design's coordinates ``(d,)``.
 
-    def deviation(self, domain: str, coordinates: Array) -> Array:
-        """Standard deviation ``(references, c)`` of what `predict` gives."""
-        return self._deviation(domain, coordinates, self._all(), 0)
+        Args:
+            domain: The domain.
+            coordinates: Of the design.
+            left_out: A training case whose values are to touch neither weights nor hyperparameters.
+        """
+        return self._mean(domain, coordinates, *self._seen(left_out))
 
-    def left_out(self, domain: str, case: int) -> Array:
-        """Values at a training case from all others: its own touch neither weights nor hyperparameters."""
-        return self._mean(domain, self.coordinates[case], *self._others(case))
-
-    def left_out_deviation(self, domain: str, case: int) -> Array:
-        """Standard deviation of what `left_out` gives."""
-        return self._deviation(domain, self.coordinates[case], *self._others(case))
+    def predict_with_deviation(
+        self, domain: str, coordinates: Array, *, left_out: int | None = None
+    ) -> tuple[Array, Array]:
+        """What `predict` gives, and its standard deviation ``(references, c)``."""
+        mean = self.predict(domain, coordinates, left_out=left_out)
+        return mean, self._deviation(domain, coordinates, mean, *self._seen(left_out))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to predict, as arrays."""
@@ -152,11 +153,11 @@ class FieldKriging:
                 mean[:, columns] += weight[:, None] * table[case][:, columns]
         return mean
 
-    def _deviation(self, domain: str, where: Array, cases: NDArray[np.intp], fold: int) -> Array:
+    def _deviation(self, domain: str, where: Array, mean: Array, cases: NDArray[np.intp], fold: int) -> Array:
         """The field's over its size, and its size's: they add up as independent errors do."""
         seen, learnt, shares = self.coordinates[cases], self.learnt[domain][fold], self.shares[domain]
         scale = self.spread[domain] if len(cases) == len(self.coordinates) else self._spread(domain, learnt, cases)
-        deviation, mean = np.empty_like(scale), self._mean(domain, where, cases, fold)
+        deviation = np.empty_like(scale)
         for field, columns in enumerate(column_slices(self.components[domain])):
             shape, doubt = np.empty(len(learnt[field])), np.empty(len(learnt[field]))
             for region, hyper in enumerate(learnt[field]):
@@ -172,12 +173,10 @@ class FieldKriging:
             deviation[:, columns] = np.hypot(of_shape, of_size)
         return deviation
 
-    def _all(self) -> NDArray[np.intp]:
-        return np.arange(len(self.coordinates))
-
-    def _others(self, case: int) -> tuple[NDArray[np.intp], int]:
-        """All cases but one, and the fold of hyperparameters that has not seen it."""
-        return np.delete(self._all(), case), 1 + case % self.folds
+    def _seen(self, left_out: int | None) -> tuple[NDArray[np.intp], int]:
+        """The cases that count, and which of the learnt hyperparameters have seen no other."""
+        cases = np.arange(len(self.coordinates))
+        return (cases, 0) if left_out is None else (np.delete(cases, left_out), 1 + left_out % self.folds)
 
     def _parts(self, domain: str) -> list[NDArray[np.intp]]:
         """The reference points that belong to each region, if only in part."""

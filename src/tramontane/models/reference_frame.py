@@ -33,7 +33,6 @@ class Placed:
 
     Attributes:
         coordinates: Which design it is, standard scores ``(d,)``; operating conditions come last.
-        low: Corner of the shape's box ``(3,)``, m.
         carried: By domain, where the reference points lie ``(references, 3)``, m.
         normals: By domain on the surface, the unit normals there ``(references, 3)``.
         samples: What is seen of the shape.
@@ -41,7 +40,6 @@ class Placed:
     """
 
     coordinates: Array
-    low: Array
     carried: dict[str, Array]
     normals: dict[str, Array]
     samples: Samples
@@ -158,7 +156,7 @@ class ReferenceFrame:
                 oriented = oriented or cKDTree(np.concatenate([samples.points, weight * samples.normals], 1))
                 wanted = np.concatenate([carried[domain], weight * self.normals[domain]], 1)
                 normals[domain] = samples.normals[oriented.query(wanted, workers=-1)[1]]
-        return Placed(coordinates, registration.low, carried, normals, samples)
+        return Placed(coordinates, carried, normals, samples)
 
     def known(self, samples: Samples, domain: str, positions: Array, values: Array) -> Known:
         """A case's fields at its own sites, ready to be read off.
@@ -197,7 +195,7 @@ class ReferenceFrame:
             the distance to it.
         """
         scale = self.correspondence.window.scale
-        moved = (placed.carried[domain] - placed.low - self.points[domain]) / scale
+        moved = (placed.carried[domain] - placed.samples.low - self.points[domain]) / scale
         if domain in self.normals:
             return np.concatenate([moved, placed.normals[domain]], axis=1)
         distance, index = placed.samples.tree.query(placed.carried[domain], workers=-1)

@@ -18,6 +18,7 @@ from tramontane.solvers.common import stated_design
 CENTRE = (0.4, 0.205)
 """Where the bodies' centres lie, m."""
 _SEGMENTS = 256
+_GAP = 0.02  # least distance of a body from the channel's walls, m
 _THROUGH = 48  # points that the outline's spline goes through
 
 CONTRACT = Contract(
@@ -62,9 +63,12 @@ class Bodies:
             SolverError: The body does not fit into the channel, or no steady flow was found.
         """
         values = CONTRACT.values(design.with_geometry(None))
+        for name in ("reynolds", "length", "height", "exponent"):
+            if values[name] <= 0:
+                raise SolverError(f"{name} is {values[name]:.4g}; give one above zero")
         ring = outline(values, _SEGMENTS)
-        if not (values["reynolds"] > 0 and ring[:, 1].min() > 0.02 and ring[:, 1].max() < HEIGHT - 0.02):
-            raise SolverError("the body does not fit into the channel, or reynolds is not above zero; make it smaller")
+        if not (ring[:, 1].min() > _GAP and ring[:, 1].max() < HEIGHT - _GAP):
+            raise SolverError("the body does not fit into the channel; make it smaller, or its incidence")
         speed = values["reynolds"] * VISCOSITY / values["height"]
         through = outline(values, _THROUGH)
         spline = occ.SplineApproximation([occ.Pnt(x, y, 0) for x, y in (*through, through[0])], tol=1e-6)

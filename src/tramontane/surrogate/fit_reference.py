@@ -22,8 +22,8 @@ from tramontane.surrogate.reference import (
     Baseline,
     ReferencePredictor,
     Rows,
-    baseline_deviation,
     baseline_mean,
+    baseline_with_deviation,
     corrections,
     make_layouts,
     shape_of,
@@ -167,10 +167,7 @@ class ReferenceFit:
         descriptions, rows = [], []
         for case, placed in enumerate(self.classical.placed):
             base = {
-                d: (
-                    baseline_mean(self.classical, baseline, d, coordinates[case], left_out=case),
-                    baseline_deviation(self.classical, baseline, d, coordinates[case], left_out=case),
-                )
+                d: baseline_with_deviation(self.classical, baseline, d, coordinates[case], left_out=case)
                 for d in layouts
             }
             descriptions.append(describe(self.classical.frame, layouts, placed, base))

@@ -73,10 +73,13 @@ class ReferencePredictor:
         frame = self.classical.frame
         wanted = list(self.layouts or positions)
         placed = frame.place(shape_of(geometry), self._operating(values), wanted)
-        rows = {domain: baseline_mean(self.classical, self.baseline, domain, placed.coordinates) for domain in wanted}
-        if self.networks:
-            deviation = {d: baseline_deviation(self.classical, self.baseline, d, placed.coordinates) for d in wanted}
-            described = describe(frame, self.layouts, placed, {d: (rows[d], deviation[d]) for d in wanted})
+        ask = self.classical, self.baseline
+        if not self.networks:
+            rows = {domain: baseline_mean(*ask, domain, placed.coordinates) for domain in wanted}
+        else:
+            base = {domain: baseline_with_deviation(*ask, domain, placed.coordinates) for domain in wanted}
+            rows = {domain: mean for domain, (mean, _) in base.items()}
+            described = describe(frame, self.layouts, placed, base)
             for network in self.networks:
                 for domain, correction in corrections(network, described, list(positions)).items():
                     rows[domain] = rows[domain] + correction * (
@@ -97,7 +100,7 @@ class ReferencePredictor:
         placed = frame.place(shape_of(geometry), self._operating(values), list(positions))
         answer = {}
         for domain, where in positions.items():
-            rows = baseline_deviation(self.classical, self.baseline, domain, placed.coordinates)
+            _, rows = baseline_with_deviation(self.classical, self.baseline, domain, placed.coordinates)
             found = np.maximum(frame.answer(placed, domain, rows, where), 0.0)
             answer[domain] = from_rows(self.contract, self.scales, domain, found, values)
         return answer
@@ -188,21 +191,18 @@ def baseline_mean(
 ) -> Array:
     """The baseline ``(references, channels)`` for a design, or for a training case left out."""
     if kind == "kriging":
-        if left_out is None:
-            return classical.kriging.predict(domain, coordinates)
-        return classical.kriging.left_out(domain, left_out)
+        return classical.kriging.predict(domain, coordinates, left_out=left_out)
     return np.asarray(_others(classical, domain, left_out).mean(0))
 
 
-def baseline_deviation(
+def baseline_with_deviation(
     classical: ClassicalModel, kind: Baseline, domain: str, coordinates: Array, *, left_out: int | None = None
-) -> Array:
-    """Standard deviation ``(references, channels)`` of the baseline."""
+) -> tuple[Array, Array]:
+    """What `baseline_mean` gives, and its standard deviation."""
     if kind == "kriging":
-        if left_out is None:
-            return classical.kriging.deviation(domain, coordinates)
-        return classical.kriging.left_out_deviation(domain, left_out)
-    return np.asarray(_others(classical, domain, left_out).std(0))
+        return classical.kriging.predict_with_deviation(domain, coordinates, left_out=left_out)
+    others = _others(classical, domain, left_out)
+    return np.asarray(others.mean(0)), np.asarray(others.std(0))
 
 
 def _others(classical: ClassicalModel, domain: str, left_out: int | None) -> Array:
