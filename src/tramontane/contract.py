@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,12 +32,14 @@ class ParameterSpec(_Spec):
         high: Largest value seen or allowed, SI.
         role: ``operating`` (speed, load: always asked) or ``geometry`` (length, fillet radius: describes the geometry
             and is not asked when one is given).
+        source: Its name in the source files, where that differs.
     """
 
     unit: str = ""
     low: float
     high: float
     role: Role = "operating"
+    source: str | None = None
 
 
 class FieldSpec(_Spec):
@@ -48,12 +51,14 @@ class FieldSpec(_Spec):
         components: 1 for a scalar, 3 for a vector, 6 for a symmetric tensor (xx, yy, zz, xy, yz, xz).
         scales_with: Exponent of each operating parameter to which the field is nearly proportional, such as
             ``{"speed": 2.0}`` for a pressure; networks and nulls work on the field divided by that product.
+        source: Its name in the source files, where that differs.
     """
 
     unit: str = ""
     location: Location = "point"
     components: int = Field(default=1, ge=1)
     scales_with: dict[str, float] = Field(default_factory=dict)
+    source: str | None = None
 
 
 class DomainSpec(_Spec):
@@ -63,11 +68,15 @@ class DomainSpec(_Spec):
         side: ``on`` the geometry's surface, ``inside`` or ``outside`` of it.
         low: Planes x, y, z (metres) at which every case's domain is cut off below, None where it is not cut.
         high: The same above. A half model has ``low = [None, 0.0, None]``.
+        source: Its name in the source files, where that differs.
+        patches: The patches of the boundary that make up this domain, by name or pattern (``body*``); empty takes all.
     """
 
     side: Literal["on", "inside", "outside"] = "on"
     low: tuple[float | None, float | None, float | None] = (None, None, None)
     high: tuple[float | None, float | None, float | None] = (None, None, None)
+    source: str | None = None
+    patches: tuple[str, ...] = ()
 
 
 class QoiSpec(_Spec):
@@ -77,11 +86,13 @@ class QoiSpec(_Spec):
         unit: Its SI unit.
         scales_with: As for a field.
         definition: How it follows from fields; None where it does not.
+        source: Its name in the source files, where that differs.
     """
 
     unit: str = ""
     scales_with: dict[str, float] = Field(default_factory=dict)
     definition: QoiDefinition | None = None
+    source: str | None = None
 
 
 class Contract(_Spec):
@@ -155,14 +166,24 @@ class Contract(_Spec):
         return sentences
 
     def in_si(self) -> Contract:
-        """The contract of the same data once it is in SI: fields and QoIs in their SI units."""
+        """The contract of the same data once it is read: fields and QoIs in SI units, nothing under another name."""
+
+        def in_si_units(specs: Mapping[str, Any]) -> dict[str, Any]:
+            return {
+                name: spec.model_copy(update={"source": None, "unit": si_unit(spec.unit)})
+                for name, spec in specs.items()
+            }
+
         return self.model_copy(
             update={
-                "fields": {
-                    domain: {name: spec.model_copy(update={"unit": si_unit(spec.unit)}) for name, spec in specs.items()}
-                    for domain, specs in self.fields.items()
+                "parameters": {
+                    name: spec.model_copy(update={"source": None}) for name, spec in self.parameters.items()
                 },
-                "qoi": {name: spec.model_copy(update={"unit": si_unit(spec.unit)}) for name, spec in self.qoi.items()},
+                "domains": {
+                    name: spec.model_copy(update={"source": None, "patches": ()}) for name, spec in self.domains.items()
+                },
+                "fields": {domain: in_si_units(specs) for domain, specs in self.fields.items()},
+                "qoi": in_si_units(self.qoi),
             }
         )
 

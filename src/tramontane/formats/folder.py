@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import pyvista as pv
 
-from tramontane.case import Case, Provenance
+from tramontane.case import Case
 from tramontane.contract import Contract
-from tramontane.design import Design, file_sha256
-from tramontane.errors import ContractError, FormatError, UnitError
+from tramontane.errors import FormatError
 from tramontane.formats import geometry, vtk
-from tramontane.formats.meshes import read_meshes, stored_units, write_mesh
-from tramontane.formats.table import QOI, read_number, read_table
-from tramontane.units import Quantity, assumed_unit, dimension, si_factor, si_unit
+from tramontane.formats.assemble import assemble
+from tramontane.formats.meshes import write_mesh
+from tramontane.formats.readers import file_reader, folder_reader, result_files
+from tramontane.formats.results import Results
+from tramontane.formats.table import read_number, read_table
 
-__all__ = ["find_cases", "is_case", "read_case", "read_table", "write_case"]
+__all__ = ["find_cases", "is_case", "read_case", "read_results", "read_table", "write_case"]
 
 _GEOMETRY_SUFFIXES = tuple(suffix for suffix in geometry.SUFFIXES if suffix not in vtk.SUFFIXES)
 _DOCUMENT = "case.json"
@@ -36,7 +37,7 @@ def find_cases(root: str | os.PathLike[str]) -> list[Path]:
     folder = Path(root)
     if not folder.is_dir():
         raise FormatError(f"{folder}: is no folder; name a folder of cases")
-    if (folder / _DOCUMENT).is_file():
+    if (folder / _DOCUMENT).is_file() or folder_reader(folder) is not None:
         return [folder]
     blocks = {file.stem for file in folder.glob("*.vtm")}  # the folder beside a .vtm holds its blocks
     subfolders = sorted(sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith("."))
@@ -50,17 +51,16 @@ def find_cases(root: str | os.PathLike[str]) -> list[Path]:
 
 
 def is_case(folder: Path) -> bool:
-    """Whether a folder holds a mesh of the VTK family or a ``case.json``."""
-    return any(file.suffix.lower() in vtk.SUFFIXES or file.name == _DOCUMENT for file in folder.iterdir())
+    """Whether a folder is one program's case, or holds a file that a reader knows or a ``case.json``."""
+    if folder_reader(folder) is not None:
+        return True
+    return any(file.name == _DOCUMENT or file_reader(file) is not None for file in folder.iterdir() if file.is_file())
 
 
 def read_case(
     folder: str | os.PathLike[str], *, contract: Contract | None = None, table: Mapping[str, Any] | None = None
 ) -> Case:
-    """Read a case into SI.
-
-    A quantity's unit is what its file states, else what the contract says, else what its name suggests; the last is
-    noted in ``provenance.extra["assumed_units"]``. Parameters keep the unit they were written in.
+    """Read a case into SI; see `tramontane.formats.assemble` for units and what a contract changes.
 
     Args:
         folder: Of the case.
@@ -75,49 +75,54 @@ def read_case(
     if not path.is_dir():
         raise FormatError(f"{path}: there is no such folder; check the path")
     name = path.resolve().name
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    shape = _geometry_file(path, files)
-    mesh_files = [file for file in files if file.suffix.lower() in vtk.SUFFIXES and file != shape]
-    units = _Units(contract)
-    meshes = _read_domains(mesh_files, contract, units)
-    if contract is not None:
-        _check_fields(path, meshes, contract)
+    return assemble(name, path, read_results(path), contract=contract, row=(table or {}).get(name))
 
+
+def read_results(folder: Path) -> Results:
+    """What the files of a case's folder hold: one program's case, or meshes named after their domains.
+
+    A JSON with parameters or QoIs, and a geometry beside them, are read in both.
+
+    Raises:
+        FormatError: A file is damaged, or two files hold the same.
+    """
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    whole = folder_reader(folder)
+    found = whole(folder) if whole is not None else Results()
+    shape = _geometry_file(folder, files)
+    for file in result_files(files) if whole is None else ():
+        reader = file_reader(file)
+        if reader is not None and file != shape:
+            _join(found, reader(file), file)
     document, documents = _read_document(files)
-    where = documents[0] if documents else path / _DOCUMENT
-    given = {
-        key: read_number(where, f"parameter {key}", value) for key, value in document.pop("parameters", {}).items()
-    }
-    results = {key: read_number(where, f"QoI {key}", value) for key, value in document.pop("qoi", {}).items()}
-    for key, quantity in (table or {}).get(name, {}).items():
-        is_result = key.startswith(QOI) or (contract is not None and key in contract.qoi)
-        (results if is_result else given).setdefault(key.removeprefix(QOI), quantity)
-    if contract is not None:
-        _check_numbers(where, given, results, contract)
-        given = {key: given[key] for key in contract.parameters}
-        results = {key: results[key] for key in contract.qoi}
-    parameters = {key: units.of_parameter(where, key, quantity) for key, quantity in given.items()}
-    results = {key: units.of_qoi(where, key, quantity) for key, quantity in results.items()}
+    where = documents[0] if documents else folder / _DOCUMENT
+    for label, key, numbers in (("parameter", "parameters", found.parameters), ("QoI", "qoi", found.qoi)):
+        # What a person wrote beside a program's results is meant to correct them.
+        numbers |= {name: read_number(where, f"{label} {name}", value) for name, value in document.pop(key, {}).items()}
+    found.solver = str(document.pop("solver", "")) or found.solver
+    found.version = str(document.pop("version", "")) or found.version
+    found.extra |= document
+    found.geometry = shape or found.geometry
+    found.files += [*([shape] if shape else []), *documents]
+    return found
 
-    blocks = [
-        block for file in mesh_files if file.suffix.lower() == ".vtm" for block in file.with_suffix("").rglob("*")
-    ]
-    sources = [*mesh_files, *filter(Path.is_file, blocks), *([shape] if shape else []), *documents]
-    extra = document | ({"assumed_units": units.assumed} if units.assumed else {})
-    return Case(
-        name=name,
-        design=Design(shape, **parameters),
-        meshes=meshes,
-        qoi={key: quantity.value * si_factor(quantity.unit or "") for key, quantity in results.items()},
-        field_units=units.fields,
-        qoi_units={key: si_unit(quantity.unit or "") for key, quantity in results.items()},
-        provenance=Provenance(
-            sources={str(file.relative_to(path)): file_sha256(file) for file in sources},
-            solver=str(extra.pop("solver", "")),
-            version=str(extra.pop("version", "")),
-            extra=extra,
-        ),
-    )
+
+def _join(found: Results, more: Results, file: Path) -> None:
+    """Take another file's results into a case's."""
+    for domain, mesh in more.meshes.items():
+        if domain in found.meshes:
+            raise FormatError(f"{file}: domain {domain} stands in another file of this case, too; keep one")
+        found.meshes[domain] = mesh
+    if found.length_unit and more.length_unit and found.length_unit != more.length_unit:
+        raise FormatError(f"{file}: is in {more.length_unit}, another file of this case in {found.length_unit}; "
+                          "export both in one unit")  # fmt: skip
+    found.length_unit = found.length_unit or more.length_unit
+    found.geometry = found.geometry if found.geometry is not None else more.geometry
+    found.solver, found.version = found.solver or more.solver, found.version or more.version
+    for name in ("units", "parameters", "qoi", "extra"):
+        getattr(found, name).update(getattr(more, name))
+    found.files += more.files
+    found.warnings += more.warnings
 
 
 def write_case(case: Case, folder: str | os.PathLike[str]) -> None:
@@ -162,121 +167,6 @@ def write_case(case: Case, folder: str | os.PathLike[str]) -> None:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-
-
-class _Units:
-    """Which unit each quantity of a case is in, and what was assumed for want of a statement."""
-
-    def __init__(self, contract: Contract | None) -> None:
-        self.contract = contract
-        self.fields: dict[str, str] = {}
-        self.assumed: dict[str, str] = {}
-
-    def of_field(self, file: Path, domain: str, name: str, stated: str | None) -> str:
-        spec = self.contract.fields.get(domain, {}).get(name) if self.contract else None
-        unit = self._find(file, f"field {domain}/{name}", name, stated, spec.unit if spec else None)
-        if self.fields.setdefault(name, si_unit(unit)) != si_unit(unit):
-            raise FormatError(f"{file}: field {domain}/{name} is in {unit or 'no unit'}, on another domain in "
-                              f"{self.fields[name] or 'no unit'}; give the two fields two names")  # fmt: skip
-        return unit
-
-    def of_parameter(self, where: Path, name: str, given: Quantity) -> Quantity:
-        spec = self.contract.parameters.get(name) if self.contract else None
-        return Quantity(
-            given.value, self._find(where, f"parameter {name}", name, given.unit, spec.unit if spec else None)
-        )
-
-    def of_qoi(self, where: Path, name: str, given: Quantity) -> Quantity:
-        spec = self.contract.qoi.get(name) if self.contract else None
-        return Quantity(given.value, self._find(where, f"QoI {name}", name, given.unit, spec.unit if spec else None))
-
-    def _find(self, where: Path, label: str, name: str, stated: str | None, declared: str | None) -> str:
-        try:
-            if stated is not None and declared is not None and dimension(stated) != dimension(declared):
-                raise ContractError(f"{where}: {label} is in {stated or 'no unit'}, the contract says "
-                                    f"{declared or 'no unit'}; correct one of them")  # fmt: skip
-            if stated is not None:
-                si_factor(stated)
-                return stated
-        except UnitError as error:
-            raise FormatError(f"{where}: {label}: {error}") from error
-        if declared is not None:
-            return declared
-        guess = assumed_unit(name)
-        if guess is not None:
-            self.assumed[name] = guess
-        return guess or ""
-
-
-def _read_domains(files: list[Path], contract: Contract | None, units: _Units) -> dict[str, pv.DataSet]:
-    meshes: dict[str, pv.DataSet] = {}
-    length = si_factor(contract.length_unit) if contract else 1.0
-    for file in files:
-        for domain, mesh in read_meshes(file).items():
-            if contract is not None and contract.fields and domain not in contract.fields:
-                continue
-            if domain in meshes:
-                raise FormatError(f"{file}: domain {domain} stands in another file of this case, too; keep one")
-            if length != 1.0:
-                mesh.points = mesh.points * mesh.points.dtype.type(length)
-            stated = stored_units(mesh)
-            for location, data in (("point", mesh.point_data), ("cell", mesh.cell_data)):
-                for name in list(data.keys()):
-                    if contract is not None and contract.fields:
-                        spec = contract.fields[domain].get(name)
-                        if spec is None or (spec.location != location and name in _other(mesh, location)):
-                            del data[name]
-                            continue
-                    _scale_field(file, domain, name, data, stated, units)
-            meshes[domain] = mesh
-    return meshes
-
-
-def _other(mesh: pv.DataSet, location: str) -> list[str]:
-    data = mesh.cell_data if location == "point" else mesh.point_data
-    return list(data.keys())
-
-
-def _scale_field(file: Path, domain: str, name: str, data: Any, stated: Mapping[str, str], units: _Units) -> None:
-    """Turn a field into SI in place; whole numbers (identifiers, flags) are not fields and stay."""
-    values = np.asarray(data[name])
-    if not np.issubdtype(values.dtype, np.floating):
-        return
-    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
-    if len(bad):
-        raise FormatError(f"{file}: field {domain}/{name} is NaN or infinite at {len(bad)} of {len(values)} places, "
-                          f"the first is {bad[0]}; run the case again or leave it out")  # fmt: skip
-    factor = si_factor(units.of_field(file, domain, name, stated.get(name)))
-    if factor != 1.0:
-        data[name] = values * values.dtype.type(factor)
-
-
-def _check_fields(path: Path, meshes: Mapping[str, pv.DataSet], contract: Contract) -> None:
-    """Every field of the contract is there, where the contract says, with the components that it says."""
-    for domain, specs in contract.fields.items():
-        if domain not in meshes:
-            raise ContractError(f"{path}: domain {domain} is missing; add {domain}.vtu or {domain}.vtp")
-        for name, spec in specs.items():
-            mesh = meshes[domain]
-            data = mesh.point_data if spec.location == "point" else mesh.cell_data
-            if name in data.keys():  # noqa: SIM118 (PyVista's data does not iterate over its names)
-                components = 1 if data[name].ndim == 1 else data[name].shape[1]
-                if components != spec.components:
-                    raise ContractError(f"{path}: field {domain}/{name} has {components} components, the contract says "
-                                        f"{spec.components}; export it so, or correct the contract")  # fmt: skip
-            elif name in _other(mesh, spec.location):
-                raise ContractError(f"{path}: field {domain}/{name} is not {spec.location} data, as the contract says; "
-                                    "export it so, or correct the contract")  # fmt: skip
-            else:
-                raise ContractError(f"{path}: field {domain}/{name} is missing; export it, or remove it from the "
-                                    "contract")  # fmt: skip
-
-
-def _check_numbers(where: Path, given: Mapping[str, Any], results: Mapping[str, Any], contract: Contract) -> None:
-    for kind, wanted, has in (("parameter", contract.parameters, given), ("QoI", contract.qoi, results)):
-        if missing := [name for name in wanted if name not in has]:
-            raise ContractError(f"{where}: {kind} {', '.join(missing)} is missing; add it, or remove it from the "
-                                "contract")  # fmt: skip
 
 
 def _geometry_file(path: Path, files: list[Path]) -> Path | None:

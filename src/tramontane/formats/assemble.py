@@ -1,0 +1,263 @@
+"""A case in SI from what a reader found, a table's row, and a contract."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+
+from tramontane.case import Case, Provenance
+from tramontane.contract import Contract, DomainSpec, FieldSpec
+from tramontane.design import Design, file_sha256
+from tramontane.errors import ContractError, FormatError, UnitError
+from tramontane.formats.results import PATCH, Results, patches_of, set_patches
+from tramontane.formats.table import QOI
+from tramontane.units import Quantity, assumed_unit, dimension, si_factor, si_unit
+
+
+def assemble(
+    name: str,
+    path: Path,
+    results: Results,
+    *,
+    contract: Contract | None = None,
+    row: Mapping[str, Quantity] | None = None,
+    length_unit: str = "m",
+) -> Case:
+    """The case in SI.
+
+    A quantity's unit is what its file states, else what the contract says, else what its name suggests; the last is
+    noted in ``provenance.extra["assumed_units"]``. Parameters keep the unit they were written in.
+
+    Args:
+        name: Of the case.
+        path: Its folder or file, for messages.
+        results: What a reader found; its meshes are taken over and changed.
+        contract: Obeyed where given: only what it names is kept, under its names, and all of it must be there.
+        row: Parameters and QoIs of this case from a table; a QoI's name starts with ``qoi.``.
+        length_unit: Of meshes and geometry where neither their files nor a contract say.
+
+    Raises:
+        FormatError: A field holds numbers that are not finite; file and field are named.
+        ContractError: Something that the contract names is missing, or in a unit of another dimension.
+    """
+    units = _Units(contract)
+    meshes = dict(results.meshes) if contract is None else _by_contract(path, results, contract)
+    length = si_factor(results.length_unit or (contract.length_unit if contract else length_unit))
+    for domain, mesh in meshes.items():
+        if length != 1.0:
+            mesh.points = mesh.points * mesh.points.dtype.type(length)
+        where = _file_of(path, results, domain)
+        for data in (mesh.point_data, mesh.cell_data):
+            for field in list(data.keys()):
+                _scale_field(where, domain, field, data, results.units.get(f"{domain}/{field}"), units)
+    if contract is not None:
+        _check_fields(path, meshes, contract)
+
+    where = next((file for file in results.files if file.suffix.lower() == ".json"), _document(path))
+    given, found = dict(results.parameters), dict(results.qoi)
+    for key, quantity in (row or {}).items():
+        bare = key.removeprefix(QOI)
+        is_result = key.startswith(QOI) or (contract is not None and bare in _sources(contract.qoi))
+        (found if is_result else given).setdefault(bare, quantity)
+    if contract is not None:
+        given = _renamed(where, "parameter", given, contract.parameters)
+        found = _renamed(where, "QoI", found, contract.qoi)
+    parameters = {key: units.of_parameter(where, key, quantity) for key, quantity in given.items()}
+    qoi = {key: units.of_qoi(where, key, quantity) for key, quantity in found.items()}
+    extra = dict(results.extra) | ({"assumed_units": units.assumed} if units.assumed else {})
+    extra |= {"warnings": list(results.warnings)} if results.warnings else {}
+    root = path if path.is_dir() else path.parent
+    return Case(
+        name=name,
+        design=Design(results.geometry, **parameters),
+        meshes=meshes,
+        qoi={key: quantity.value * si_factor(quantity.unit or "") for key, quantity in qoi.items()},
+        field_units=units.fields,
+        qoi_units={key: si_unit(quantity.unit or "") for key, quantity in qoi.items()},
+        provenance=Provenance(
+            sources={_relative(file, root): file_sha256(file) for file in results.files},
+            solver=results.solver,
+            version=results.version,
+            extra=extra,
+        ),
+    )
+
+
+class _Units:
+    """Which unit each quantity of a case is in, and what was assumed for want of a statement."""
+
+    def __init__(self, contract: Contract | None) -> None:
+        self.contract = contract
+        self.fields: dict[str, str] = {}
+        self.assumed: dict[str, str] = {}
+
+    def of_field(self, file: Path, domain: str, name: str, stated: str | None) -> str:
+        spec = self.contract.fields.get(domain, {}).get(name) if self.contract else None
+        unit = self._find(file, f"field {domain}/{name}", name, stated, spec.unit if spec else None)
+        if self.fields.setdefault(name, si_unit(unit)) != si_unit(unit):
+            raise FormatError(f"{file}: field {domain}/{name} is in {unit or 'no unit'}, on another domain in "
+                              f"{self.fields[name] or 'no unit'}; give the two fields two names")  # fmt: skip
+        return unit
+
+    def of_parameter(self, where: Path, name: str, given: Quantity) -> Quantity:
+        spec = self.contract.parameters.get(name) if self.contract else None
+        return Quantity(
+            given.value, self._find(where, f"parameter {name}", name, given.unit, spec.unit if spec else None)
+        )
+
+    def of_qoi(self, where: Path, name: str, given: Quantity) -> Quantity:
+        spec = self.contract.qoi.get(name) if self.contract else None
+        return Quantity(given.value, self._find(where, f"QoI {name}", name, given.unit, spec.unit if spec else None))
+
+    def _find(self, where: Path, label: str, name: str, stated: str | None, declared: str | None) -> str:
+        try:
+            if stated is not None and declared is not None and dimension(stated) != dimension(declared):
+                raise ContractError(f"{where}: {label} is in {stated or 'no unit'}, the contract says "
+                                    f"{declared or 'no unit'}; correct one of them")  # fmt: skip
+            if stated is not None:
+                si_factor(stated)
+                return stated
+        except UnitError as error:
+            raise FormatError(f"{where}: {label}: {error}") from error
+        if declared is not None:
+            return declared
+        guess = assumed_unit(name)
+        if guess is not None:
+            self.assumed[name] = guess
+        return guess or ""
+
+
+def _by_contract(path: Path, results: Results, contract: Contract) -> dict[str, Any]:
+    """The meshes that a contract names, under its names, with the fields that it names and the patches that it wants.
+
+    ``results.units`` is brought to the same names.
+    """
+    if not contract.fields:
+        return dict(results.meshes)
+    meshes: dict[str, Any] = {}
+    stated = dict(results.units)
+    for domain, specs in contract.fields.items():
+        spec = contract.domains.get(domain, DomainSpec())
+        source = spec.source or domain
+        if source not in results.meshes:
+            others = f", or name one of {', '.join(results.meshes)}" if results.meshes else ""
+            raise ContractError(f"{path}: domain {source} is missing; add {source}.vtu or {source}.vtp{others}")
+        mesh = results.meshes[source].copy(deep=False)
+        if spec.patches:
+            mesh = _only_patches(path, domain, mesh, spec.patches)
+        wanted = {field_spec.source or name: name for name, field_spec in specs.items()}
+        for location, data in (("point", mesh.point_data), ("cell", mesh.cell_data)):
+            for found in list(data.keys()):
+                name = wanted.get(found)
+                if name is None:
+                    if found != PATCH:
+                        del data[found]
+                elif specs[name].location != location and found in _other(mesh, location):
+                    del data[found]
+                elif name != found:
+                    data[name] = data[found]
+                    del data[found]
+        for found, name in wanted.items():
+            if f"{source}/{found}" in stated:
+                results.units[f"{domain}/{name}"] = stated[f"{source}/{found}"]
+        meshes[domain] = mesh
+    return meshes
+
+
+def _only_patches(path: Path, domain: str, mesh: Any, patterns: tuple[str, ...]) -> Any:
+    held = patches_of(mesh)
+    if held is None:
+        raise ContractError(f"{path}: domain {domain} has no named patches; remove patches from the contract")
+    ids, names = held
+    kept = [index for index, name in enumerate(names) if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
+    if not kept:
+        raise ContractError(f"{path}: domain {domain} has no patch {', '.join(patterns)}; it has {', '.join(names)}")
+    chosen = mesh.extract_cells(np.flatnonzero(np.isin(ids, kept)), progress_bar=False)
+    surface = chosen.extract_surface(algorithm="dataset_surface") if isinstance(mesh, pv.PolyData) else chosen
+    for name in ("vtkOriginalPointIds", "vtkOriginalCellIds"):
+        for data in (surface.point_data, surface.cell_data):
+            if name in data.keys():  # noqa: SIM118 (PyVista's data does not iterate over its names)
+                del data[name]
+    new = {old: index for index, old in enumerate(kept)}
+    set_patches(surface, np.array([new[old] for old in np.asarray(surface.cell_data[PATCH])]), [names[i] for i in kept])
+    return surface
+
+
+def _other(mesh: pv.DataSet, location: str) -> list[str]:
+    data = mesh.cell_data if location == "point" else mesh.point_data
+    return list(data.keys())
+
+
+def _scale_field(file: Path, domain: str, name: str, data: Any, stated: str | None, units: _Units) -> None:
+    """Turn a field into SI in place; whole numbers (identifiers, flags) are not fields and stay."""
+    values = np.asarray(data[name])
+    if not np.issubdtype(values.dtype, np.floating):
+        return
+    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    if len(bad):
+        raise FormatError(f"{file}: field {domain}/{name} is NaN or infinite at {len(bad)} of {len(values)} places, "
+                          f"the first is {bad[0]}; run the case again or leave it out")  # fmt: skip
+    factor = si_factor(units.of_field(file, domain, name, stated))
+    if factor != 1.0:
+        data[name] = values * values.dtype.type(factor)
+
+
+def _check_fields(path: Path, meshes: Mapping[str, pv.DataSet], contract: Contract) -> None:
+    """Every field of the contract is there, where the contract says, with the components that it says."""
+    for domain, specs in contract.fields.items():
+        for name, spec in specs.items():
+            mesh = meshes[domain]
+            data = mesh.point_data if spec.location == "point" else mesh.cell_data
+            if name in data.keys():  # noqa: SIM118 (PyVista's data does not iterate over its names)
+                components = 1 if data[name].ndim == 1 else data[name].shape[1]
+                if components != spec.components:
+                    raise ContractError(f"{path}: field {domain}/{name} has {components} components, the contract says "
+                                        f"{spec.components}; export it so, or correct the contract")  # fmt: skip
+            elif name in _other(mesh, spec.location):
+                raise ContractError(f"{path}: field {domain}/{name} is not {spec.location} data, as the contract says; "
+                                    "export it so, or correct the contract")  # fmt: skip
+            else:
+                raise ContractError(f"{path}: field {domain}/{_source(name, spec)} is missing; export it, or remove it "
+                                    "from the contract")  # fmt: skip
+
+
+def _source(name: str, spec: FieldSpec) -> str:
+    return spec.source or name
+
+
+def _sources(specs: Mapping[str, Any]) -> dict[str, str]:
+    """The contract's name by the files' name."""
+    return {spec.source or name: name for name, spec in specs.items()}
+
+
+def _renamed(where: Path, kind: str, has: Mapping[str, Quantity], wanted: Mapping[str, Any]) -> dict[str, Quantity]:
+    """What the contract names, under its names, in its order; a QoI that fields define may be missing."""
+    missing = [
+        spec.source or name
+        for name, spec in wanted.items()
+        if (spec.source or name) not in has and getattr(spec, "definition", None) is None
+    ]
+    if missing:
+        raise ContractError(f"{where}: {kind} {', '.join(missing)} is missing; add it, or remove it from the contract")
+    return {name: has[spec.source or name] for name, spec in wanted.items() if (spec.source or name) in has}
+
+
+def _file_of(path: Path, results: Results, domain: str) -> Path:
+    """The file that a domain came from, as far as names tell."""
+    return next((file for file in results.files if file.stem == domain), path)
+
+
+def _document(path: Path) -> Path:
+    return path / "case.json" if path.is_dir() else path
+
+
+def _relative(file: Path, root: Path) -> str:
+    try:
+        return file.relative_to(root).as_posix()
+    except ValueError:
+        return file.name

@@ -1,0 +1,89 @@
+"""A folder of results of any known layout as a collection of cases."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyvista as pv
+
+from tramontane.errors import FormatError
+from tramontane.formats import geometry, vtk
+from tramontane.formats.folder import find_cases, read_results
+from tramontane.formats.readers import file_reader, result_files
+from tramontane.formats.results import CaseSource, Collection, Results
+from tramontane.formats.table import Table, read_table
+
+_DOMAINS = ("surface", "volume", "particles")
+# Layouts that know themselves by their file names: each looks at a folder, and answers with its cases or None.
+LAYOUTS: tuple[Callable[[Path], Collection | None], ...] = ()
+
+
+def open_collection(root: str | os.PathLike[str]) -> Collection:
+    """The cases in a folder: a published data set, a folder of cases, a folder of files, or a single case.
+
+    Raises:
+        FormatError: There is none, or the folder's table is wrong.
+    """
+    folder = Path(root)
+    if folder.is_file() and file_reader(folder) is not None:
+        return Collection(folder, "file", [_file_source(folder)])
+    if not folder.is_dir():
+        raise FormatError(f"{folder}: is no folder; name a folder of cases")
+    for layout in LAYOUTS:
+        found = layout(folder)
+        if found is not None:
+            return found
+    files = _files_that_are_cases(folder)
+    if files:
+        return Collection(folder, "folder of files", [_file_source(file) for file in files], table=read_table(folder))
+    cases = find_cases(folder)
+    sources = [CaseSource(case.resolve().name, case, functools.partial(read_results, case)) for case in cases]
+    if cases == [folder]:
+        return Collection(folder, "case", sources, table=_row_beside(folder))
+    return Collection(folder, "folder of cases", sources, table=read_table(folder))
+
+
+def read_file(file: Path) -> Results:
+    """A file that is a case by itself: its only mesh is the surface or the volume, a geometry of its name its own."""
+    reader = file_reader(file)
+    if reader is None:
+        raise FormatError(f"{file}: {file.suffix or 'no suffix'} is not read; convert it to .vtu or .vtp")
+    found = reader(file)
+    if len(found.meshes) == 1:
+        (name, mesh), *_ = found.meshes.items()
+        domain = name if name in _DOMAINS else "surface" if isinstance(mesh, pv.PolyData) else "volume"
+        found.meshes = {domain: mesh}
+        found.units = {f"{domain}/{key.removeprefix(f'{name}/')}": unit for key, unit in found.units.items()}
+    for suffix in geometry.SUFFIXES:
+        beside = file.with_suffix(suffix)
+        if found.geometry is None and suffix not in vtk.SUFFIXES and beside.is_file():
+            found.geometry = beside
+            found.files.append(beside)
+    return found
+
+
+def _file_source(file: Path) -> CaseSource:
+    return CaseSource(file.stem, file, functools.partial(read_file, file))
+
+
+def _files_that_are_cases(folder: Path) -> list[Path]:
+    """The files of a folder in which each file is a case: several of one kind, none named after a domain."""
+    files = result_files(sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")))
+    if len(files) < 2 or len({file.suffix.lower() for file in files}) != 1 or (folder / "case.json").is_file():
+        return []
+    subfolders = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    blocks = {file.stem for file in files if file.suffix.lower() == ".vtm"}
+    if any(file.stem.lower() in _DOMAINS for file in files) or any(sub.name not in blocks for sub in subfolders):
+        return []
+    return files
+
+
+def _row_beside(case: Path) -> Table:
+    """The row of a single case in the CSV beside it; files beside it that are something else do not matter."""
+    try:
+        return read_table(case.resolve().parent)
+    except FormatError:
+        return {}

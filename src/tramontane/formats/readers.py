@@ -1,0 +1,51 @@
+"""Which reader reads which file or folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tramontane.formats import vtk
+from tramontane.formats.meshes import read_meshes, stored_units
+from tramontane.formats.results import Results
+
+Reader = Callable[[Path], Results]
+
+
+def read_vtk(file: Path) -> Results:
+    """A file of the VTK family: each block is a domain, units are those that `write_mesh` left."""
+    meshes = read_meshes(file)
+    blocks = [block for block in file.with_suffix("").rglob("*") if block.is_file()] if file.suffix == ".vtm" else []
+    units = {f"{key}/{name}": unit for key, mesh in meshes.items() for name, unit in stored_units(mesh).items()}
+    return Results(meshes=dict(meshes), units=units, files=[file, *blocks])
+
+
+# One line a format. A reader takes a path and gives `Results`; it raises `FormatError` and nothing else.
+FILE_READERS: dict[str, Reader] = {
+    **dict.fromkeys(vtk.SUFFIXES, read_vtk),
+}
+
+
+# A file of the first kind is read with one of the second that has the same stem, and not by itself.
+COMPANIONS: dict[str, tuple[str, ...]] = {}
+
+
+def result_files(files: Sequence[Path]) -> list[Path]:
+    """Those of a folder's files that are read by themselves, not with another."""
+    names = {(file.parent, file.stem, file.suffix.lower()) for file in files}
+    return [
+        file
+        for file in files
+        if file_reader(file) is not None
+        and not any((file.parent, file.stem, other) in names for other in COMPANIONS.get(file.suffix.lower(), ()))
+    ]
+
+
+def file_reader(file: Path) -> Reader | None:
+    """The reader of a file by its suffix, or None."""
+    return FILE_READERS.get(file.suffix.lower())
+
+
+def folder_reader(folder: Path) -> Reader | None:
+    """The reader of a folder that is one program's case as a whole, such as an OpenFOAM case, or None."""
+    return None
