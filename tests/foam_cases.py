@@ -67,14 +67,14 @@ def copy(source: Path, target: Path) -> Path:
     return target
 
 
-def decompose(case: Path, parts: int = 2) -> None:
+def decompose(case: Path, parts: int, *options: str) -> None:
     """Cut a case into parts along x."""
     (case / "system" / "decomposeParDict").write_text(
         "FoamFile { version 2.0; format ascii; class dictionary; object decomposeParDict; }\n"
         f"numberOfSubdomains {parts}; method hierarchical;\n"
         f"hierarchicalCoeffs {{ n ({parts} 1 1); delta 0.001; order xyz; }}\n"
     )
-    run(case, "decomposePar")
+    run(case, "decomposePar", *options)
 
 
 def in_parallel(case: Path, program: str, parts: int = 2) -> None:

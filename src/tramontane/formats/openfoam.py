@@ -168,8 +168,11 @@ def _fields(folder: Path, now: Time, mean: bool, found: Results) -> dict[str, tu
     for file in sorted(now.folders[0].iterdir()):
         if file.is_dir() and file.name not in ("uniform", "polyMesh"):
             found.warnings.append(f"{file}: is left out (a folder within a time is not read)")
-        elif file.is_file():
+        elif file.is_file() and not file.name.startswith("."):
             names[_name(file)] = kind_of(file)
+            if not names[_name(file)] and (not file.stat().st_size or _name(file) in NAMES):
+                lack = "has no FoamFile header" if file.stat().st_size else "is empty"
+                raise FormatError(f"{file}: {lack}; write or copy it again, delete it, or name another time")
     left: dict[str, str] = {}
     fields: dict[str, tuple[list[Path], str]] = {}
     for name, kind in names.items():
