@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
-from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkIdTypeArray, vtkUnsignedCharArray
 from vtkmodules.vtkCommonDataModel import vtkCellArray
 
 from tramontane.formats.openfoam_mesh import PolyMesh, rows
 
-_PORTION = 200_000  # cells at a time
+_PORTION = 20_000  # cells at a time
 # Of each kind of cell: VTK's number, its faces by corners, the corners of its first face (whose normal points into the
 # cell in all four, or VTK finds a negative volume), and those of the other faces that are looked at.
 _KINDS = (
@@ -24,7 +24,7 @@ _KINDS = (
 )
 
 
-def surface_of(mesh: PolyMesh, chosen: NDArray[np.int64]) -> pv.PolyData:
+def surface_of(mesh: PolyMesh, chosen: NDArray[Any]) -> pv.PolyData:
     """Some faces as a surface that has only their points; its normals point into the fluid.
 
     Args:
@@ -42,25 +42,25 @@ def surface_of(mesh: PolyMesh, chosen: NDArray[np.int64]) -> pv.PolyData:
 
 def volume_of(mesh: PolyMesh) -> pv.UnstructuredGrid:
     """The cells of a mesh, in its order."""
-    inner = len(mesh.neighbour)
     cell = np.concatenate([mesh.owner, mesh.neighbour])
     order = np.argsort(cell, kind="stable")
-    face = np.concatenate([np.arange(len(mesh.owner)), np.arange(inner)])[order]
+    face = order.astype(mesh.owner.dtype)
+    face[face >= len(mesh.owner)] -= len(mesh.owner)
     outward = order < len(mesh.owner)  # a face's normal points out of its owner, into its neighbour
     starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=mesh.cells))])
     del cell, order
-    sizes = np.diff(mesh.offsets)
-    counts = {n: np.add.reduceat((sizes[face] == n).astype(np.int32), starts[:-1]) for n in (3, 4)}
+    sizes = np.diff(mesh.offsets).astype(np.int32)
+    counts = {n: np.add.reduceat((sizes[face] == n), starts[:-1], dtype=np.int32) for n in (3, 4)}
 
     types = np.full(mesh.cells, int(pv.CellType.POLYHEDRON), dtype=np.uint8)
-    shaped: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    shaped: list[tuple[NDArray[Any], NDArray[Any]]] = []
     for kind, faces, base, other in _KINDS:
         fits = np.diff(starts) == sum(faces.values())
         for n, count in faces.items():
             fits &= counts[n] == count
         for portion in np.array_split(cells := np.flatnonzero(fits), max(1, len(cells) // _PORTION)):
             if len(portion):
-                points, right = _shape(mesh, face, outward, starts, portion, base, other)
+                points, right = _shape(mesh, sizes, face, outward, starts, portion, base, other)
                 types[portion[right]] = kind
                 shaped.append((portion[right], points[right]))
 
@@ -70,7 +70,7 @@ def volume_of(mesh: PolyMesh) -> pv.UnstructuredGrid:
     backwards = np.repeat(~outward[odd_sides], np.diff(face_offsets))
     face_corners = np.where(backwards, face_corners[_reversed(face_offsets)], face_corners)
     owners = np.repeat(np.repeat(np.arange(len(odd)), np.diff(odd_starts)), np.diff(face_offsets))
-    unique = np.unique(owners * len(mesh.points) + face_corners)
+    unique = np.unique(owners.astype(np.int64) * len(mesh.points) + face_corners)
     odd_points = unique % len(mesh.points)
     odd_counts = (
         np.bincount(unique // len(mesh.points), minlength=len(odd)) if len(odd) else np.zeros(0, dtype=np.int64)
@@ -82,7 +82,9 @@ def volume_of(mesh: PolyMesh) -> pv.UnstructuredGrid:
     for cells, points in shaped:
         lengths[cells] = points.shape[1]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    ids = np.empty(offsets[-1], dtype=np.int64)
+    held = vtkIdTypeArray()  # filled in place: this is the largest array of all
+    held.SetNumberOfValues(int(offsets[-1]))
+    ids = vtk_to_numpy(held)
     for cells, points in shaped:
         ids[offsets[cells][:, None] + np.arange(points.shape[1])] = points
     within = np.arange(len(odd_points)) - np.repeat(np.cumsum(odd_counts) - odd_counts, odd_counts)
@@ -95,72 +97,72 @@ def volume_of(mesh: PolyMesh) -> pv.UnstructuredGrid:
         located = np.zeros(mesh.cells, dtype=np.int64)
         located[odd] = np.diff(odd_starts)
         where = _cell_array(np.concatenate([[0], np.cumsum(located)]), np.arange(len(odd_sides)))
-        grid.SetPolyhedralCells(kinds, _cell_array(offsets, ids), where, _cell_array(face_offsets, face_corners))
+        grid.SetPolyhedralCells(kinds, _cell_array(offsets, held), where, _cell_array(face_offsets, face_corners))
     else:
-        grid.SetCells(kinds, _cell_array(offsets, ids))
+        grid.SetCells(kinds, _cell_array(offsets, held))
     return grid
 
 
 def _shape(
     mesh: PolyMesh,
-    face: NDArray[np.int64],
+    sizes: NDArray[Any],
+    face: NDArray[Any],
     outward: NDArray[np.bool_],
-    starts: NDArray[np.int64],
-    cells: NDArray[np.int64],
+    starts: NDArray[Any],
+    cells: NDArray[Any],
     base: int,
     other: int,
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Points in VTK's order of cells that have the faces of one kind, and which cells really are of that kind.
 
     The points of the first face are followed by what an edge out of that face leads to from each, which is one point
     for all in a pyramid and a tetrahedron.
     """
-    sizes = np.diff(mesh.offsets)
-    sides = starts[cells][:, None] + np.arange(starts[cells[0] + 1] - starts[cells[0]])
-    first = np.argmax(sizes[face[sides]] == base, axis=1)
-    rest = np.where(np.arange(sides.shape[1]) == first[:, None], -1, sizes[face[sides]])
-    bottom = sides[np.arange(len(cells)), first]
-    points = mesh.corners[mesh.offsets[face[bottom]][:, None] + np.arange(base)]
+    sides = starts[cells] + np.arange(starts[cells[0] + 1] - starts[cells[0]])[:, None]
+    kinds = sizes[face[sides]]
+    first = np.argmax(kinds == base, axis=0)
+    every = np.arange(len(cells))
+    bottom = sides[first, every]
+    points = mesh.corners[mesh.offsets[face[bottom]] + np.arange(base)[:, None]]
     turned = outward[bottom]
-    points[turned] = points[turned][:, ::-1]
-    # (cells, other faces, corners)
-    looked = sides[np.arange(len(cells))[:, None], np.argsort(rest != other, axis=1, kind="stable")]
-    looked = looked[:, : int((rest[0] == other).sum())]
-    corners = mesh.corners[mesh.offsets[face[looked]][:, :, None] + np.arange(other)]
-    at_bottom = (corners[..., None] == points[:, None, None, :]).any(axis=-1)
-    before, after = np.roll(corners, 1, axis=2), np.roll(corners, -1, axis=2)
-    out_before, out_after = ~np.roll(at_bottom, 1, axis=2), ~np.roll(at_bottom, -1, axis=2)
+    points[:, turned] = points[::-1, turned]
+    # The other faces' corners, (faces, corners, cells): the last axis is long, so that reductions over the rest are quick.
+    kinds[first, every] = -1
+    looked = np.argsort(kinds != other, axis=0, kind="stable")[: int((kinds[:, 0] == other).sum())]
+    corners = mesh.corners[mesh.offsets[face[sides[looked, every]]][:, None] + np.arange(other)[:, None]]
+    here = [corners == point for point in points]
+    outside = ~np.logical_or.reduce(here)
+    known = ~outside
+    edges = [(np.roll(corners, turn, axis=1), np.roll(outside, turn, axis=1)) for turn in (1, -1)]
     right = np.ones(len(cells), dtype=np.bool_)
-    tops = []
-    for index in range(base):
-        here = corners == points[:, index][:, None, None]
-        found = np.stack([np.where(here & out_before, before, -1), np.where(here & out_after, after, -1)])
-        top = found.max(axis=(0, 2, 3))
-        right &= (top >= 0) & ((found == -1) | (found == top[:, None, None])).all(axis=(0, 2, 3))
-        tops.append(top)
-    upper = np.stack(tops, axis=1)
+    upper: list[NDArray[Any]] = []
+    for at in here:
+        # An edge out of the first face belongs to two other faces, and both must lead to the same point.
+        ends = [np.where(at & out, end, -1) for end, out in edges]
+        top = np.maximum(ends[0].max(axis=(0, 1)), ends[1].max(axis=(0, 1)))
+        right &= (top >= 0) & np.logical_and.reduce([((end < 0) | (end == top)).all(axis=(0, 1)) for end in ends])
+        known |= corners == top
+        upper.append(top)
     if other == 3:
-        right &= (upper == upper[:, :1]).all(axis=1)
-        points = np.concatenate([points, upper[:, :1]], axis=1)
-    else:
-        points = np.concatenate([points, upper], axis=1)
-        everything = np.sort(corners.reshape(len(cells), -1), axis=1)
-        distinct = 1 + (np.diff(everything, axis=1) != 0).sum(axis=1)
-        right &= distinct == points.shape[1]
-    ordered = np.sort(points, axis=1)
-    right &= (np.diff(ordered, axis=1) != 0).all(axis=1)
-    return points, right
+        right &= (upper == upper[0]).all(axis=0)
+        upper = upper[:1]
+    right &= known.all(axis=(0, 1))
+    points = np.concatenate([points, upper])
+    for index in range(len(points)):
+        right &= (points[index + 1 :] != points[index]).all(axis=0)
+    return points.T, right
 
 
-def _reversed(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+def _reversed(offsets: NDArray[Any]) -> NDArray[Any]:
     """Places of the corners with each face the other way round, from the same first corner."""
     sizes = np.diff(offsets)
     start = np.repeat(offsets[:-1], sizes)
     return np.asarray(start + (start - np.arange(offsets[-1])) % np.repeat(sizes, sizes))
 
 
-def _cell_array(offsets: NDArray[Any], ids: NDArray[Any]) -> vtkCellArray:
+def _cell_array(offsets: NDArray[Any], ids: NDArray[Any] | vtkIdTypeArray) -> vtkCellArray:
     cells = vtkCellArray()
-    cells.SetData(*(numpy_to_vtkIdTypeArray(np.ascontiguousarray(part, dtype=np.int64), deep=True)
-                    for part in (offsets, ids)))  # fmt: skip
+    if not isinstance(ids, vtkIdTypeArray):
+        ids = numpy_to_vtkIdTypeArray(np.ascontiguousarray(ids, dtype=np.int64), deep=True)
+    cells.SetData(numpy_to_vtkIdTypeArray(np.ascontiguousarray(offsets, dtype=np.int64), deep=True), ids)
     return cells

@@ -16,6 +16,7 @@ from tramontane.errors import FormatError
 from tramontane.formats.openfoam_files import AGAIN, existing, load, parse_flat
 from tramontane.formats.openfoam_text import FoamFile, numbers, words
 
+Labels = NDArray[np.integer[Any]]
 Find = Callable[[str], Path | None]
 _PROCESSOR = "processor"
 
@@ -57,19 +58,19 @@ class PolyMesh:
     """
 
     points: NDArray[np.float64]
-    offsets: NDArray[np.int64]
-    corners: NDArray[np.int64]
-    owner: NDArray[np.int64]
-    neighbour: NDArray[np.int64]
+    offsets: Labels
+    corners: Labels
+    owner: Labels
+    neighbour: Labels
     cells: int
     patches: tuple[Patch, ...]
     files: tuple[Path, ...]
 
-    def faces(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def faces(self, chosen: Labels) -> tuple[Labels, Labels]:
         """Offsets and corners of some of the faces."""
         return rows(self.offsets, self.corners, chosen)
 
-    def face_vectors(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    def face_vectors(self, chosen: Labels) -> NDArray[np.float64]:
         """``(faces, 3)`` area vectors in m2 of some of the faces, out of their owners."""
         offsets, corners = self.faces(chosen)
         sizes = np.diff(offsets)
@@ -81,8 +82,8 @@ class PolyMesh:
 
 
 def rows(
-    offsets: NDArray[np.int64], values: NDArray[np.int64], chosen: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    offsets: Labels, values: Labels, chosen: Labels
+) -> tuple[Labels, Labels]:
     """Offsets and values of some rows of a ragged array."""
     sizes = np.diff(offsets)[chosen]
     new = np.concatenate([[0], np.cumsum(sizes)])
@@ -106,10 +107,10 @@ def read_polymesh(folder: Path, find: Find) -> PolyMesh:
                 f"{folder}: has no mesh file {name}; copy constant/polyMesh whole, or run the mesher again"
             )
     found: dict[str, Path] = {name: file for name, file in files.items() if file is not None}
-    points = _numbers(found["points"], "vector").astype(np.float64, copy=False)
+    points = _numbers(found["points"], "vector").astype(np.float64)
     offsets, corners = _faces(found["faces"])
-    owner = _numbers(found["owner"], "label")[:, 0].astype(np.int64)
-    neighbour = _numbers(found["neighbour"], "label")[:, 0].astype(np.int64)
+    owner = _numbers(found["owner"], "label")[:, 0]
+    neighbour = _numbers(found["neighbour"], "label")[:, 0]
     faces, inner = len(offsets) - 1, len(neighbour)
     if inner == len(owner) and inner and neighbour[-1] == -1:  # old files have -1 for boundary faces
         inner = int((neighbour >= 0).sum())
@@ -125,6 +126,8 @@ def read_polymesh(folder: Path, find: Find) -> PolyMesh:
     most = (faces + inner) // 4
     _in_range(found["owner"], "cell", owner, most)
     _in_range(found["neighbour"], "cell", neighbour, most)
+    if max(len(points), faces + inner) < 2**31:
+        corners, owner, neighbour = (labels.astype(np.int32, copy=False) for labels in (corners, owner, neighbour))
     cells = int(max(owner.max(initial=-1), neighbour.max(initial=-1))) + 1
     uses = np.bincount(owner, minlength=cells) + np.bincount(neighbour, minlength=cells)
     if cells == 0 or uses.min() < 4:
@@ -156,8 +159,8 @@ def merged(parts: Sequence[PolyMesh], folder: Path) -> PolyMesh:
     points = np.concatenate([part.points for part in parts])
     size = float(np.ptp(points, axis=0).max()) or 1.0
     # Of each kind of face: sizes, corners, owner, neighbour.
-    inner: list[tuple[NDArray[np.int64], ...]] = []
-    same: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    inner: list[tuple[Labels, ...]] = []
+    same: list[tuple[Labels, Labels]] = []
     for number, part in enumerate(parts):
         count = len(part.neighbour)
         inner.append((np.diff(part.offsets[: count + 1]), part.corners[: part.offsets[count]] + point_start[number],
@@ -223,7 +226,7 @@ def merged(parts: Sequence[PolyMesh], folder: Path) -> PolyMesh:
     return PolyMesh(
         points=points,
         offsets=np.concatenate([[0], np.cumsum(sizes)]),
-        corners=label[np.concatenate([part[1] for part in (*inner, *outer)])].astype(np.int64),
+        corners=label[np.concatenate([part[1] for part in (*inner, *outer)])],
         owner=np.concatenate([part[2] for part in (*inner, *outer)]),
         neighbour=np.concatenate([part[3] for part in inner]),
         cells=int(cell_start[-1]),
@@ -248,12 +251,12 @@ def _numbers(file: Path, kind: str) -> NDArray[Any]:
     return found.values
 
 
-def _faces(file: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _faces(file: Path) -> tuple[Labels, Labels]:
     """Offsets and corners: of a ``faceCompactList``, or of a ``faceList`` in ascii, ``N ( 4(0 1 2 3) ... )``."""
     opened = _open(file)
     if opened.word("class") == "faceCompactList":
         offsets = opened.read_numbers("label").expanded()[:, 0].astype(np.int64)
-        corners = opened.read_numbers("label").expanded()[:, 0].astype(np.int64)
+        corners = opened.read_numbers("label").expanded()[:, 0]
         if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(corners):
             raise FormatError(f"{file}: is damaged (its faces end at {offsets[-1] if len(offsets) else 0}, there are "
                               f"{len(corners)} corners); {AGAIN}")  # fmt: skip
@@ -315,7 +318,7 @@ def _patches(file: Path, inner: int, faces: int) -> tuple[Patch, ...]:
     return tuple(patches)
 
 
-def _in_range(file: Path, what: str, labels: NDArray[np.int64], end: int) -> None:
+def _in_range(file: Path, what: str, labels: Labels, end: int) -> None:
     if len(labels) and (labels.min() < 0 or labels.max() >= end):
         wrong = int(labels.min() if labels.min() < 0 else labels.max())
         raise FormatError(f"{file}: names {what} {wrong}, {what}s are 0 to {end - 1} at most; {AGAIN}")
