@@ -144,7 +144,7 @@ def _shape(
         known |= corners == top
         upper.append(top)
     if other == 3:
-        right &= (upper == upper[0]).all(axis=0)
+        right &= np.equal(upper, upper[0]).all(axis=0)
         upper = upper[:1]
     right &= known.all(axis=(0, 1))
     points = np.concatenate([points, upper])

@@ -81,9 +81,7 @@ class PolyMesh:
         return np.add.reduceat(crossed, offsets[:-1], axis=0) if len(chosen) else np.zeros((0, 3))
 
 
-def rows(
-    offsets: Labels, values: Labels, chosen: Labels
-) -> tuple[Labels, Labels]:
+def rows(offsets: Labels, values: Labels, chosen: Labels) -> tuple[Labels, Labels]:
     """Offsets and values of some rows of a ragged array."""
     sizes = np.diff(offsets)[chosen]
     new = np.concatenate([[0], np.cumsum(sizes)])
