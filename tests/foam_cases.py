@@ -38,7 +38,8 @@ coefficients
 
 def missing() -> str | None:
     """Why OpenFOAM cannot be run here, or None."""
-    lacks = [name for name in PROGRAMS if shutil.which(name) is None] + [] if TUTORIALS.is_dir() else ["the tutorials"]
+    lacks = [name for name in PROGRAMS if shutil.which(name) is None]
+    lacks += [] if TUTORIALS.is_dir() else ["the tutorials"]
     how = "apt-get install openfoam openfoam-examples"
     return f"OpenFOAM is not installed ({', '.join(lacks)}): {how}" if lacks else None
 

@@ -32,7 +32,7 @@ from tramontane.formats.openfoam_fields import (
     read_field,
     unit_of,
 )
-from tramontane.formats.openfoam_files import existing, load, version_in
+from tramontane.formats.openfoam_files import beginning, existing, version_in
 from tramontane.formats.openfoam_mesh import Patch, PolyMesh, find_in, merged, read_polymesh
 from tramontane.formats.openfoam_outputs import read_log, read_outputs
 from tramontane.formats.openfoam_text import Dictionary, lookup, numbers, read_dictionary, words
@@ -67,6 +67,13 @@ def read(folder: Path, *, time: str | float | None = None, mean: bool = False) -
     Raises:
         FormatError: The case has not been run, or a file is missing, damaged, or does not fit the mesh.
     """
+    try:
+        return _read(folder, time, mean)
+    except OSError as error:
+        raise FormatError(f"{error.filename or folder}: cannot be read ({error.strerror}); check the folder") from error
+
+
+def _read(folder: Path, time: str | float | None, mean: bool) -> Results:
     control_file = existing(folder / "system" / "controlDict")
     if control_file is None:
         raise FormatError(f"{folder}: has no system/controlDict; name the folder of an OpenFOAM case")
@@ -109,7 +116,7 @@ def read(folder: Path, *, time: str | float | None = None, mean: bool = False) -
     said = read_outputs(folder, now.value, window)
     version = read_log(folder, found.solver, now.value, now.name, said)
     first = next((files[0] for files, _ in fields.values()), control_file)
-    found.version = version or version_in(load(first)[:2048]) or version_in(load(control_file))
+    found.version = version or version_in(beginning(first)) or version_in(beginning(control_file))
     found.qoi, found.extra = said.qoi, found.extra | said.extra
     found.files += said.files
     found.warnings += said.warnings
@@ -123,9 +130,8 @@ def read(folder: Path, *, time: str | float | None = None, mean: bool = False) -
 
 def _mesh(part: Path, time: float) -> PolyMesh:
     """The mesh in force at a time: what a moving or refined mesh wrote last, else the one in ``constant``."""
-    earlier = sorted((value for value in time_folders(part) if value <= time), reverse=True)
-    folders = [time_folders(part)[value] / "polyMesh" for value in earlier]
-    held = [folder for folder in folders if folder.is_dir()]
+    folders = [folder / "polyMesh" for value, folder in sorted(time_folders(part).items()) if value <= time]
+    held = [folder for folder in reversed(folders) if folder.is_dir()]
     # Points that moved before the faces changed belong to older faces.
     last = next((index for index, folder in enumerate(held) if existing(folder / "faces") is not None), len(held))
     return read_polymesh(

@@ -126,7 +126,7 @@ def _shape(
     points = mesh.corners[mesh.offsets[face[bottom]] + np.arange(base)[:, None]]
     turned = outward[bottom]
     points[:, turned] = points[::-1, turned]
-    # The other faces' corners, (faces, corners, cells): the last axis is long, so that reductions over the rest are quick.
+    # The other faces' corners, (faces, corners, cells): with the long axis last, reductions over the others are quick.
     kinds[first, every] = -1
     looked = np.argsort(kinds != other, axis=0, kind="stable")[: int((kinds[:, 0] == other).sum())]
     corners = mesh.corners[mesh.offsets[face[sides[looked, every]]][:, None] + np.arange(other)[:, None]]

@@ -14,11 +14,12 @@ from scipy.sparse.csgraph import connected_components
 
 from tramontane.errors import FormatError
 from tramontane.formats.openfoam_files import AGAIN, existing, load, parse_flat
-from tramontane.formats.openfoam_text import FoamFile, numbers, words
+from tramontane.formats.openfoam_text import FoamFile, Numbers, numbers, words
 
 Labels = NDArray[np.integer[Any]]
 Find = Callable[[str], Path | None]
 _PROCESSOR = "processor"
+_EQUAL = 1000  # values of a mesh file that may all be the same: the owners of a mesh of one cell
 
 
 @dataclass(frozen=True)
@@ -242,19 +243,22 @@ def _open(file: Path) -> FoamFile:
 def _numbers(file: Path, kind: str) -> NDArray[Any]:
     """``(count, components)`` numbers of a file that holds one list."""
     found = _open(file).read_numbers(kind)
-    if found.count != len(found.values):
-        if found.count > 1 << 31:
-            raise FormatError(f"{file}: is damaged (a list of {found.count} equal {kind}s); {AGAIN}")
-        return np.array(found.expanded())
-    return found.values
+    return _written_out(file, found)
+
+
+def _written_out(file: Path, found: Numbers) -> NDArray[Any]:
+    """A list's values; one that says ``N {value}`` could claim any length, and fills no large mesh."""
+    if found.count != len(found.values) and found.count > _EQUAL:
+        raise FormatError(f"{file}: is damaged (a list of {found.count} equal values); {AGAIN}")
+    return found.values if found.count == len(found.values) else np.array(found.expanded())
 
 
 def _faces(file: Path) -> tuple[Labels, Labels]:
     """Offsets and corners: of a ``faceCompactList``, or of a ``faceList`` in ascii, ``N ( 4(0 1 2 3) ... )``."""
     opened = _open(file)
     if opened.word("class") == "faceCompactList":
-        offsets = opened.read_numbers("label").expanded()[:, 0].astype(np.int64)
-        corners = opened.read_numbers("label").expanded()[:, 0]
+        offsets = _written_out(file, opened.read_numbers("label"))[:, 0].astype(np.int64)
+        corners = _written_out(file, opened.read_numbers("label"))[:, 0]
         if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(corners):
             raise FormatError(f"{file}: is damaged (its faces end at {offsets[-1] if len(offsets) else 0}, there are "
                               f"{len(corners)} corners); {AGAIN}")  # fmt: skip

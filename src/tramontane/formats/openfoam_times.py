@@ -37,7 +37,9 @@ def choose(folder: Path, time: str | float | None, mean: bool, found: Results) -
     Raises:
         FormatError: There is no such time, or none with fields.
     """
-    layouts = [layout for layout in (_whole(folder), _decomposed(folder, found)) if layout is not None]
+    whole = _whole(folder)
+    alone = not any(each.value != 0 for each in whole or ())
+    layouts = [layout for layout in (whole, _decomposed(folder, alone, found)) if layout is not None]
     if not layouts:
         collated = next((entry for entry in sorted(folder.iterdir()) if _COLLATED.fullmatch(entry.name)), None)
         if collated is not None:
@@ -77,13 +79,17 @@ def _whole(folder: Path) -> list[Time] | None:
     return [Time(value, entry.name, (entry,)) for value, entry in time_folders(folder).items()]
 
 
-def _decomposed(folder: Path, found: Results) -> list[Time] | None:
+def _decomposed(folder: Path, alone: bool, found: Results) -> list[Time] | None:
     parts = {int(match[1]): entry for entry in folder.iterdir() if (match := _PART.fullmatch(entry.name))}
     if not parts or existing(parts[min(parts)] / "constant/polyMesh/faces") is None:
         return None
     lacking = sorted(set(range(max(parts) + 1)) - set(parts))
     if lacking:
-        raise FormatError(f"{folder}: processor{lacking[0]} is missing of {max(parts) + 1}; copy all processor folders")
+        what = f"{folder}: processor{lacking[0]} is missing of {max(parts) + 1}"
+        if alone:
+            raise FormatError(f"{what}; copy all processor folders")
+        found.warnings.append(f"{what}; the case is read without its parts")
+        return None
     each = [time_folders(parts[number]) for number in range(len(parts))]
     common = sorted(set.intersection(*(set(times) for times in each)))
     for value in sorted(set.union(*(set(times) for times in each)) - set(common)):
@@ -93,6 +99,7 @@ def _decomposed(folder: Path, found: Results) -> list[Time] | None:
 
 
 def time_folders(folder: Path) -> dict[float, Path]:
+    """The folders of a case, or of a part, that are named after a time."""
     found: dict[float, Path] = {}
     for entry in sorted(folder.iterdir()):
         try:
