@@ -66,14 +66,17 @@ def ingest(
     test: Annotated[Optional[int], typer.Option(help="Cases held out for evaluation.")] = None,  # noqa: UP045
     validation: Annotated[Optional[int], typer.Option(help="Cases held out to watch training.")] = None,  # noqa: UP045
     seed: Seed = 0,
+    strict: Annotated[bool, typer.Option(help="Refuse the whole set when one case is bad.")] = False,
+    workers: Annotated[Optional[int], typer.Option(help="Processes that read; as many as suit if not given.")] = None,  # noqa: UP045
 ) -> None:
-    """Check a folder of cases and write it as a dataset for training."""
+    """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
     from tramontane.dataset.ingest import ingest as run
 
     target = out or dataset_path(source)
     given = Contract.from_toml(contract) if contract else None
-    dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, console=console)
+    dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, strict=strict,
+                  workers=workers, console=console)  # fmt: skip
     describe(dataset)
 
 
