@@ -80,10 +80,11 @@ class Audit:
         self.assumed |= facts.assumed
         self.left_out |= facts.left_out
         self.solvers |= {facts.solver} - {""}
-        for table, found in ((self.domains, facts.domains), (self.fields, facts.fields)):
-            for key, fact in found.items():
-                table.setdefault(key, {})[case] = fact  # type: ignore[index, attr-defined]
-        if facts.geometry is not None:
+        for domain, mesh in facts.domains.items():
+            self.domains.setdefault(domain, {})[case] = mesh
+        for key, fact in facts.fields.items():
+            self.fields.setdefault(key, {})[case] = fact
+        if facts.geometry is not None and facts.geometry.given:
             self.geometry[case] = facts.geometry
         where = facts.where("case")
         for name, quantity in facts.parameters.items():
@@ -201,8 +202,10 @@ class Audit:
 
     def _check_lengths(self) -> None:
         """A case that is a thousand times as long as the others is in millimetres."""
-        lengths = {f"domain {domain}": {case: float(np.ptp([fact.low, fact.high], axis=0).max())
-                                        for case, fact in facts.items()} for domain, facts in self.domains.items()}  # fmt: skip
+        lengths = {
+            f"domain {domain}": {case: float((fact.high - fact.low).max()) for case, fact in facts.items()}
+            for domain, facts in self.domains.items()
+        }
         lengths["geometry"] = {case: float(np.ptp(fact.bounds, axis=0).max()) for case, fact in self.geometry.items()}
         odd: dict[str, list[tuple[str, Odd]]] = {}
         for what, sizes in lengths.items():
@@ -213,7 +216,7 @@ class Audit:
             if case not in known:
                 what, mix_up = " and ".join(part for part, _ in parts), unit_mix_up(parts[0][1], "m")
                 self.note("warning", case, "scale", f"case {case}: {what} {'is' if len(parts) == 1 else 'are'} "
-                          f"{parts[0][1].factor:.3g} times as long as in the median of the other cases; check the "
+                          f"{parts[0][1].factor:.4g} times as long as in the median of the other cases; check the "
                           f"length unit{f' ({mix_up})' if mix_up else ''}")  # fmt: skip
 
     def _check_sizes(self, contract: Contract | None) -> None:
@@ -242,8 +245,8 @@ class Audit:
                 for case, odd in odd_sizes(explained_sizes(sizes, self.parameters, law or None)).items():
                     fields_odd.add(case)
                     fact = facts[case]
-                    shown = f": its largest value, {peaks[case]:.4g} {fact.unit}," if what else ""
-                    self._odd_size(case, f"field {key}", shown, odd, fact.unit, stem=domain)
+                    peak = f": its largest value, {peaks[case]:.4g} {fact.unit}," if what else ""
+                    self._odd_size(case, f"field {key}", peak, odd, fact.unit, stem=domain)
             for case, words in _odd_zeros(facts).items():
                 if case not in fields_odd:
                     self.note("warning", case, f"field {key}", f"{self.where(case, domain)}: field {key} is "
@@ -252,8 +255,9 @@ class Audit:
 
     def _odd_size(self, case: str, label: str, shown: str, odd: Odd, unit: str, *, stem: str) -> None:
         mix_up = unit_mix_up(odd, unit)
-        self.note("warning", case, label, f"{self.where(case, stem)}: {label}{shown} is {odd.factor:.3g} times as large "
-                  f"as in the median of the other cases; check its unit{f' ({mix_up})' if mix_up else ''}")  # fmt: skip
+        self.note("warning", case, label, f"{self.where(case, stem)}: {label}{shown} is {odd.factor:.4g} times as "
+                  "large as in the median of the other cases; check its unit"
+                  + (f" ({mix_up})" if mix_up else ""))  # fmt: skip
 
     def _check_copies(self) -> None:
         facts = [self.facts[case] for case in self.cases]
@@ -274,7 +278,7 @@ class Audit:
             largest = max(known, key=len)
             names = ", ".join(largest[:6]) + (", ..." if len(largest) > 6 else "")
             self.note("warning", "", "shapes", f"{sum(map(len, known))} of {len(self.cases)} cases share their shape "
-                      f"with others under other conditions (such as {names}): splits at random test conditions on known "
+                      f"with others under other conditions (such as {names}): a random split tests conditions on known "
                       "shapes; to test new shapes, keep the cases of a shape together")  # fmt: skip
 
     def _what_is_copied(self, copy: Copy, twin: str) -> str:
@@ -285,7 +289,7 @@ class Audit:
         if copy.same_conditions and copy.same_results:
             return f"has {shape}, the parameters and the results of case {twin}; leave one of them out"
         if copy.same_results:
-            return (f"has {shape} and the results of case {twin}, though {self._conditions_differ(copy)}; one of the two "
+            return (f"has {shape} and the results of case {twin}, though {self._conditions_differ(copy)}; one of them "
                     "was copied or not run again, leave it out")  # fmt: skip
         return (f"has {shape} and the parameters of case {twin}, and other results or another mesh; leave one of them "
                 "out, or add the parameter in which they differ")  # fmt: skip
@@ -294,7 +298,8 @@ class Audit:
         case, twin = self.cases[copy.case], self.cases[copy.of]
         for name, values in self.parameters.items():
             if case in values and twin in values and not np.isclose(values[case], values[twin], rtol=1e-5, atol=0):
-                one, other = (Quantity(from_si(values[each], self.units[name]), self.units[name]) for each in (case, twin))
+                unit = self.units[name]
+                one, other = (Quantity(from_si(values[each], unit), unit) for each in (case, twin))
                 return f"its {name} is {one}, not {other}"
         return "its parameters differ"
 
@@ -330,4 +335,6 @@ def _odd_zeros(facts: Mapping[str, FieldFacts]) -> dict[str, str]:
     away = means - np.median(means)
     spread = 1.4826 * float(np.median(np.abs(away)))
     odd = (np.abs(np.abs(away) - zero) < 0.05 * zero) & (np.abs(away) > 8 * spread)
-    return {case: words for case, is_odd in zip(facts, odd, strict=True) if is_odd} if odd.mean() <= 0.25 or odd.sum() == 1 else {}
+    if odd.sum() > max(1, len(odd) // 4):
+        return {}
+    return {case: words for case, is_odd in zip(facts, odd, strict=True) if is_odd}

@@ -197,7 +197,8 @@ def _copy(later: int, first: int, marks: Sequence[Marks], settings: Array, field
 def _settings(conditions: Sequence[Mapping[str, float]]) -> Array:
     """Parameters ``(cases, names)`` such that their differences are relative ones, but near zero."""
     names = sorted({name for each in conditions for name in each})
-    table = np.array([[each.get(name, np.nan) for name in names] for each in conditions]).reshape(len(conditions), len(names))
+    rows = [[each.get(name, np.nan) for name in names] for each in conditions]
+    table = np.array(rows, dtype=float).reshape(len(conditions), len(names))
     nothing = 1e-9 * np.nanmax(np.abs(table), axis=0, initial=1e-290)
     return np.where(np.isnan(table), _ABSENT, np.sign(table) * np.log1p(np.abs(table) / nothing))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case
 from tramontane.dataset.duplicates import Marks, place_numbers, result_numbers, shape_numbers
+from tramontane.dataset.outliers import Odd, unit_mix_up
 from tramontane.errors import TramontaneError
 from tramontane.formats import vtk
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
@@ -70,12 +71,16 @@ class MeshFacts(NamedTuple):
 
 
 class GeometryFacts(NamedTuple):
-    """The geometry of one case, SI; see `tramontane.formats.geometry.Geometry`."""
+    """The geometry of one case, SI; see `tramontane.formats.geometry.Geometry`.
+
+    ``given`` says that the case came with it; else its own surface mesh stands for it.
+    """
 
     closed: bool
     area: float
     volume: float
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]]
+    given: bool = True
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ class _Examination:
             if not np.isfinite(value):
                 self._note("error", f"QoI {name}", f"{self._where('case')}: QoI {name} is {value}; run the case again "
                                                    "or leave it out")  # fmt: skip
-        geometry = self._geometry()
+        geometry = self._surface() if case.design.geometry is None else self._geometry(case.design.geometry)
         residuals, converged = self._convergence(provenance.extra)
         return CaseFacts(
             name=case.name,
@@ -168,7 +173,9 @@ class _Examination:
             qoi_units=dict(case.qoi_units),
             geometry=None
             if geometry is None
-            else GeometryFacts(geometry.closed, geometry.area, geometry.volume, geometry.bounds),
+            else GeometryFacts(
+                geometry.closed, geometry.area, geometry.volume, geometry.bounds, case.design.geometry is not None
+            ),
             marks=self._marks(geometry),
             residuals=residuals,
             converged=converged,
@@ -221,10 +228,7 @@ class _Examination:
             return
         self._note("warning", f"domain {domain}", f"{self._where(domain)}: {sentence}")
 
-    def _geometry(self) -> Geometry | None:
-        shape = self.case.design.geometry
-        if shape is None:
-            return None
+    def _geometry(self, shape: Path | pv.PolyData) -> Geometry | None:
         from_file = isinstance(shape, Path)
         prefix = "" if from_file else f"case {self.case.name}: "  # a file's messages name the file
         try:
@@ -238,8 +242,10 @@ class _Examination:
         if surface is not None and (length := np.ptp([surface.low, surface.high], axis=0).max()) > 0:
             ratio = float(np.ptp(found.bounds, axis=0).max() / length)
             if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
-                self._note("warning", "geometry", f"{prefix}{shape if from_file else 'geometry'}: is {ratio:.3g} "
-                           "times as long as domain surface; check the length unit of both")  # fmt: skip
+                mix_up = unit_mix_up(Odd(ratio, 0.0), "m")
+                self._note("warning", "geometry", f"{prefix}{shape if from_file else 'geometry'}: is {ratio:.4g} "
+                           "times as long as domain surface; check the length unit of both"
+                           + (f" ({mix_up})" if mix_up else ""))  # fmt: skip
         return found
 
     def _convergence(self, extra: Mapping[str, Any]) -> tuple[dict[str, float], bool | None]:
@@ -262,13 +268,14 @@ class _Examination:
         return residuals, converged
 
     def _marks(self, geometry: Geometry | None) -> Marks:
-        numbers = shape_numbers(geometry.mesh if geometry is not None else self._surface())
+        numbers = None if geometry is None else shape_numbers(geometry.mesh)
         by_surface = numbers is not None
         if numbers is None:
-            centers = {domain: np.asarray(mesh.points).mean(axis=0, dtype=np.float64)
-                       for domain, mesh in self.case.meshes.items() if mesh.n_points}  # fmt: skip
-            boxes = [(self.domains[domain].low, self.domains[domain].high, centers[domain]) for domain in sorted(centers)]
-            numbers = place_numbers(boxes)
+            meshes = sorted((domain, mesh) for domain, mesh in self.case.meshes.items() if mesh.n_points)
+            numbers = place_numbers(
+                (self.domains[domain].low, self.domains[domain].high, np.asarray(mesh.points).mean(axis=0, dtype=float))
+                for domain, mesh in meshes
+            )
         results = {
             key: marks for key, fact in sorted(self.fields.items())
             if (marks := result_numbers(fact.low, fact.high, fact.mean, fact.rms))
@@ -277,12 +284,21 @@ class _Examination:
         files = (sha for file, sha in self.case.provenance.sources.items() if Path(file).suffix.lower() not in others)
         return Marks(tuple(numbers.tolist()), by_surface, results, tuple(sorted(files)))
 
-    def _surface(self) -> pv.PolyData:
-        """What stands for the geometry of a case that came without one; without cells where nothing does."""
+    def _surface(self) -> Geometry | None:
+        """What stands for the geometry of a case that came without one."""
         mesh = self.case.meshes.get("surface")
-        if mesh is None or isinstance(mesh, pv.PolyData):
-            return mesh if mesh is not None else pv.PolyData()
-        return mesh.extract_surface(algorithm="dataset_surface")
+        if mesh is None or mesh.n_cells == 0:
+            return None
+        surface = mesh if isinstance(mesh, pv.PolyData) else mesh.extract_surface(algorithm="dataset_surface")
+        try:
+            found = read_geometry(surface.triangulate())
+        except TramontaneError:
+            return None  # lines in a plane, or points
+        if found.warnings:
+            said = "; ".join(sentence.removeprefix("geometry: ") for sentence in found.warnings)
+            self._note("warning", "domain surface", f"{self._where('surface')}: domain surface, which stands for the "
+                       f"geometry: {said}; or add the geometry's file")  # fmt: skip
+        return found
 
 
 def _mean_and_rms(rows: NDArray[Any]) -> tuple[float, float]:

@@ -43,7 +43,8 @@ def missing_cases(collection: Collection, bad: Names[str] = ()) -> list[Problem]
     if collection.layout == "folder of cases":
         for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
             if folder.name not in names and any(file.suffix.lower() in GEOMETRY_SUFFIXES for file in folder.iterdir()):
-                note(folder.name, "files", f"{folder}: has a geometry, but neither meshes nor case.json; it is left out")
+                note(folder.name, "files", f"{folder}: has a geometry, but neither meshes nor case.json; "
+                                           "it is left out")  # fmt: skip
     if root.is_dir():
         for file in sorted((root / _FAILED).glob("*.json")):
             if file.stem not in names:

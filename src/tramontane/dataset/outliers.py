@@ -88,8 +88,8 @@ def explained_sizes(
 ) -> dict[str, float]:
     """Sizes over what a power law of the parameters leads one to expect: a pressure over a speed squared.
 
-    The law's exponents are given, or fitted where there are enough cases: by least absolute deviations, which a few wrong
-    cases do not bend.
+    The law's exponents are given, or fitted where there are enough cases: by least absolute deviations, which a few
+    wrong cases do not bend.
 
     Args:
         sizes: By case.
