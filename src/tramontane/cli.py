@@ -46,11 +46,18 @@ def generate(
 def inspect(
     path: Annotated[Path, typer.Argument(help="A folder of cases, a case, a mesh or a geometry file.")],
     write_contract: Annotated[Optional[Path], typer.Option(help="Write what was understood, to be edited.")] = None,  # noqa: UP045
+    html: Annotated[Optional[Path], typer.Option(help="Write a page with tables, histograms and pictures.")] = None,  # noqa: UP045
 ) -> None:
     """Print what is in a folder or file, and everything that looks wrong."""
     from tramontane.dataset.audit import inspect_path, print_report
 
-    print_report(inspect_path(path, console=console), console)
+    report = inspect_path(path, console=console)
+    print_report(report, console)
+    if html is not None:
+        from tramontane.dataset.audit_html import write_report
+
+        write_report(report, html, console=console)
+        console.print(f"Wrote {html}", highlight=False, markup=False)
     if write_contract is not None:
         from tramontane.dataset.ingest import infer_contract
 
