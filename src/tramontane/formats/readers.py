@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tramontane.formats import vtk
+from tramontane.formats import openfoam, vtk
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import Results
 
@@ -48,4 +48,4 @@ def file_reader(file: Path) -> Reader | None:
 
 def folder_reader(folder: Path) -> Reader | None:
     """The reader of a folder that is one program's case as a whole, such as an OpenFOAM case, or None."""
-    return None
+    return openfoam.read if openfoam.is_case(folder) else None
