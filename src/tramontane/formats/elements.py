@@ -54,6 +54,15 @@ _SHELL_FACES: dict[int, tuple[tuple[int, ...], ...]] = {
     pv.CellType.QUADRATIC_QUAD: (tuple(range(8)),),
     pv.CellType.BIQUADRATIC_QUAD: (tuple(range(9)),),
 }
+_EDGES: dict[int, tuple[tuple[int, int], ...]] = {
+    pv.CellType.QUADRATIC_HEXAHEDRON: _HEX,
+    pv.CellType.QUADRATIC_TETRA: _TET,
+    pv.CellType.QUADRATIC_WEDGE: _WEDGE,
+    pv.CellType.QUADRATIC_PYRAMID: _PYRAMID,
+    pv.CellType.QUADRATIC_TRIANGLE: _TET[:3],
+    pv.CellType.QUADRATIC_QUAD: _HEX[:4],
+    pv.CellType.QUADRATIC_EDGE: ((0, 1),),
+}
 SOLIDS, SHELLS = frozenset(_SOLID_FACES), frozenset(_SHELL_FACES)
 # A face of so many nodes in triangles (whose last corner stands twice) and quadrilaterals, with a corner at each node.
 _PIECES: dict[int, tuple[tuple[int, int, int, int], ...]] = {
@@ -185,6 +194,22 @@ def make_skin(points: NDArray[Any], blocks: Sequence[Elements]) -> Skin:
             rows = np.flatnonzero(~on_solid)
             chosen.append((codes[rows], block, 0, nodes, rows))
     return _polygons(points, chosen, covered)
+
+
+def fill_middles(blocks: Sequence[Elements], values: NDArray[np.float64]) -> None:
+    """Give nodes amid edges that have no values (NaN) the mean of the edge's ends, in place.
+
+    Args:
+        blocks: Elements; those of first order have no such nodes.
+        values: ``(n, components)`` at all nodes.
+    """
+    for block in blocks:
+        edges = _EDGES.get(block.cell, ())
+        corners = block.nodes.shape[1] - len(edges)
+        for place, (first, last) in enumerate(edges, start=corners):
+            lacks = np.isnan(values[block.nodes[:, place]]).any(axis=1)
+            nodes = block.nodes[lacks]
+            values[nodes[:, place]] = (values[nodes[:, first]] + values[nodes[:, last]]) / 2
 
 
 def with_data(mesh: Any, source: Ids, data: Mapping[str, NDArray[Any]]) -> Any:

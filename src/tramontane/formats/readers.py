@@ -71,9 +71,20 @@ def result_files(files: Sequence[Path]) -> list[Path]:
 
 def file_reader(file: Path) -> Reader | None:
     """The reader of a file by its suffix, or None."""
+    if file.suffix.lower() == ".rst" and _is_text(file):  # a README has that suffix, too
+        return None
     return FILE_READERS.get(file.suffix.lower())
 
 
 def folder_reader(folder: Path) -> Reader | None:
     """The reader of a folder that is one program's case as a whole, such as an OpenFOAM case, or None."""
     return None
+
+
+def _is_text(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(400)
+    except OSError:
+        return False
+    return head != b"" and b"\x00" not in head
