@@ -81,7 +81,10 @@ class Block:
     def deck(self) -> str:
         """Its ``*NODE`` and ``*ELEMENT`` blocks, the elements in set EALL, the nodes in set NALL."""
         lines = ["*NODE, NSET=NALL"]
-        lines += [f"{number}, {x!r}, {y!r}, {z!r}" for number, (x, y, z) in zip(self.numbers, self.points.tolist())]
+        lines += [
+            f"{number}, {x!r}, {y!r}, {z!r}"
+            for number, (x, y, z) in zip(self.numbers, self.points.tolist(), strict=True)
+        ]
         lines.append(f"*ELEMENT, TYPE={self.kind}, ELSET=EALL")
         for element, cell in zip(self.elements, self.cells, strict=True):
             entries = [str(element), *(str(number) for number in self.numbers[cell])]
@@ -98,7 +101,7 @@ def node_set(name: str, numbers: Sequence[int]) -> str:
 MATERIAL = f"*MATERIAL, NAME=STEEL\n*ELASTIC\n{YOUNG}, {POISSON}\n"
 
 
-def run_ccx(folder: Path, name: str, deck: str) -> Path:
+def run_ccx(folder: Path, name: str, deck: str, *, finishes: bool = True) -> Path:
     """Run CalculiX on a deck and give its ``.frd``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.inp").write_text(deck)
@@ -106,5 +109,6 @@ def run_ccx(folder: Path, name: str, deck: str) -> Path:
         [str(CCX), name], cwd=folder, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
         timeout=120,
     )  # fmt: skip
-    assert "Job finished" in done.stdout, done.stdout[-2000:]
+    if finishes:
+        assert "Job finished" in done.stdout, done.stdout[-2000:]
     return folder / f"{name}.frd"

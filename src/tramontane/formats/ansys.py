@@ -7,6 +7,7 @@ process of its own with a bound on both, which hands back plain arrays.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -55,7 +56,7 @@ def read_ansys(file: Path, *, result: int | None = None) -> Results:
     """
     _check_start(file)
     if not _installed():
-        raise FormatError(f'{file}: results of ANSYS are read by a package that is missing; pip install "tramontane[ansys]"')
+        raise FormatError(f'{file}: what reads results of ANSYS is not installed; pip install "tramontane[ansys]"')
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "arrays.npz"
         _run(file, arrays, result)
@@ -121,20 +122,18 @@ def _run(file: Path, arrays: Path, result: int | None) -> None:
     except subprocess.TimeoutExpired as error:
         raise FormatError(f"{file}: took more than {seconds:.0f} s to read; it is damaged, copy it again") from error
     if done.returncode != 0 or not arrays.is_file():
-        raise FormatError(f"{file}: ended its reader (exit code {done.returncode}); it is damaged, write or copy it again")
+        raise FormatError(f"{file}: ended its reader (exit code {done.returncode}); it is damaged, copy it again")
 
 
 def _extracted(file: str, number: int) -> dict[str, NDArray[Any]]:
-    from ansys.mapdl import reader
-
-    source = reader.read_binary(file)
+    source: Any = importlib.import_module("ansys.mapdl.reader").read_binary(file)
     header = source._resultheader
     count = int(source.nsets)
     modal = int(header["kan"]) == _MODAL
     place = number - 1 if number else (0 if modal else count - 1)
     if not 0 <= place < count:
         return {"error": np.array(f"has no result set {number}; it has {count}")}
-    grid = source.grid
+    grid = source.quadgrid  # the other one says that cells of second order are of first
     found: dict[str, Any] = {
         "points": np.asarray(grid.points),
         "numbers": np.asarray(grid.point_data["ansys_node_num"]),
@@ -189,7 +188,7 @@ def _results(file: Path, found: dict[str, NDArray[Any]]) -> Results:
     times, place = found["times"].tolist(), int(found["place"])
     if found["modal"]:
         results.qoi = {f"frequency_{mode}": Quantity(value, "Hz") for mode, value in enumerate(times, start=1)}
-        results.warnings.append(f"{file}: holds modes, whose size means nothing; the fields are those of mode {place + 1}")
+        results.warnings.append(f"{file}: holds modes, whose size means nothing; the fields are mode {place + 1}")
     results.extra["results"] = [
         {"number": index + 1, "value": value, "step": int(row[0]), "substep": int(row[1])}
         for index, (value, row) in enumerate(zip(times, found["steps"], strict=False))
@@ -246,8 +245,8 @@ def _fields(
         fill_middles(shown, whole)
         lacking = int((used & ~np.isfinite(whole).all(axis=1)).sum())
         if lacking:
-            results.warnings.append(f"{file}: field {name} is left out, {lacking} of {int(used.sum())} nodes have no finite "
-                                    "value; write it for all nodes")  # fmt: skip
+            results.warnings.append(f"{file}: field {name} is left out, {lacking} of {int(used.sum())} nodes have no "
+                                    "finite value; write it for all nodes")  # fmt: skip
             continue
         whole[~np.isfinite(whole)] = 0.0  # at nodes of no element that is shown
         fields[name] = whole[:, 0] if whole.shape[1] == 1 else whole

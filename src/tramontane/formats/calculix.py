@@ -1,4 +1,4 @@
-"""Results of CalculiX: a ``.frd``, with the deck (``.inp``) and the printed values (``.dat``) of the same name beside it.
+"""Results of CalculiX: a ``.frd``, with the deck (``.inp``) and the printed values (``.dat``) of the same name.
 
 Neither of them states units. Stresses and strains have six components, xx, yy, zz, xy, yz, xz; strains are those of the
 tensor, whose shears are half of the angles.
@@ -24,12 +24,13 @@ FIELDS = {
     "DISP": "displacement", "STRESS": "stress", "TOSTRAIN": "strain", "MESTRAIN": "mechanical_strain",
     "NDTEMP": "temperature", "FORC": "reaction_force", "RFL": "reaction_heat", "FLUX": "heat_flux", "VELO": "velocity",
     "PE": "equivalent_plastic_strain", "ENER": "strain_energy_density", "ERROR": "stress_error",
-    "HERROR": "heat_flux_error", "V3DF": "velocity", "PS3DF": "pressure", "TS3DF": "temperature", "PT3DF": "total_pressure",
+    "HERROR": "heat_flux_error", "V3DF": "velocity", "PS3DF": "pressure", "TS3DF": "temperature",
     "DISPI": "displacement_imaginary", "STRESSI": "stress_imaginary", "TOSTRAII": "strain_imaginary",
 }  # fmt: skip
 # Given where bodies touch only: zero elsewhere.
 _LOCAL = {"CONTACT", "CONTACTI", "CELS"}
 _SYMMETRIC = ((1, 1), (2, 2), (3, 3), (1, 2), (2, 3), (1, 3))
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:E[-+]\d{1,2})?")
 _FREQUENCY, _OTHER = 2, 4  # kinds of states whose values are modes
 _PRINTED = re.compile(
     rb"^ *total ([a-z ]+?) *(?:\(([a-z, ]*)\))? for set +(\S+) and time +(\S+)\s*?\n\s*\n([^\n]*)", re.M
@@ -94,10 +95,10 @@ def read_calculix(file: Path, *, state: int | None = None) -> Results:
 
 def von_mises(stress: NDArray[Any]) -> NDArray[Any]:
     """Equivalent stress after von Mises, ``(n,)``, of ``(n, 6)`` stresses xx, yy, zz, xy, yz, xz."""
-    xx, yy, zz, xy, yz, xz = stress.T
-    normal = (xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2
-    found: NDArray[Any] = np.sqrt(normal / 2 + 3 * (xy**2 + yz**2 + xz**2))
-    return found
+    xx, yy, zz, xy, yz, xz = stress.T.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files; what is not finite is refused later
+        normal = (xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2
+        return np.sqrt(normal / 2 + 3 * (xy**2 + yz**2 + xz**2)).astype(stress.dtype)
 
 
 def read_printed(file: Path) -> dict[str, Quantity]:
@@ -149,8 +150,8 @@ def _choose(file: Path, frd: Frd, number: int | None, results: Results) -> State
         modes = [each for each in states if (each.step, each.kind) == (last.step, last.kind)]
         # The first of a buckling step is its preload, with the value 0.
         last = next((each for each in modes if each.value != 0.0), last) if last.kind == _OTHER else modes[0]
-        results.warnings.append(f"{file}: holds modes, whose size means nothing; the fields are those of the first, with "
-                                f"{last.value:.6g}")  # fmt: skip
+        results.warnings.append(f"{file}: holds modes, whose size means nothing; the fields are those of the first, "
+                                f"at {last.value:.6g}")  # fmt: skip
     results.extra["state"] = {"number": last.number, "step": last.step, "value": last.value}
     return last
 
@@ -174,8 +175,8 @@ def _read_fields(frd: Frd, state: State, results: Results) -> dict[str, NDArray[
         given[index] = True
         lacking = int((used & ~given).sum())
         if lacking and dataset.name not in _LOCAL:
-            results.warnings.append(f"{frd.file}: dataset {dataset.name} is left out, {lacking} of {int(used.sum())} nodes "
-                                    "have no value; write it for all nodes")  # fmt: skip
+            results.warnings.append(f"{frd.file}: dataset {dataset.name} is left out, {lacking} of {int(used.sum())} "
+                                    "nodes have no value; write it for all nodes")  # fmt: skip
             continue
         if len(index) == len(given) and np.array_equal(index, np.arange(len(index))):
             whole = values
@@ -216,16 +217,13 @@ def _add_convergence(file: Path, results: Results) -> None:
 
 
 def _rows(file: Path, columns: int) -> list[list[float]]:
-    """Lines of so many numbers; others are headings."""
-    rows = []
+    """Lines of so many numbers; others are headings, and attempts that failed (``1U``)."""
     try:
-        for line in file.read_text(encoding="ascii", errors="replace").splitlines():
-            entries = line.split()
-            if len(entries) == columns and entries[0].isdecimal():
-                rows.append([float(entry) for entry in entries])
-    except (OSError, ValueError) as error:
+        lines = [line.split() for line in file.read_text(encoding="ascii", errors="replace").splitlines()]
+    except OSError as error:
         raise FormatError(f"{file}: cannot be read ({error}); run the case again or remove it") from error
-    return rows
+    lines = [line for line in lines if len(line) == columns and all(_NUMBER.fullmatch(entry) for entry in line)]
+    return [[float(entry) for entry in line] for line in lines]
 
 
 def _numbers(file: Path, line: bytes) -> list[float]:

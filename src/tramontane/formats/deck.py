@@ -58,7 +58,7 @@ def shape_of(kind: str) -> tuple[int, int, tuple[int, ...]] | None:
             return int(pv.CellType.QUADRATIC_HEXAHEDRON), 27, _SAME
         return (int(_SOLID_SHAPES[count]), count, _SAME[:count]) if count in _SOLID_SHAPES else None
     if (match := _LINE.fullmatch(kind)) and not kind.startswith(("R3D3", "R2D3")):
-        if match[1] == "2" and kind.startswith(("B", "PIPE")) or match[1] == "3" and "D" in kind:
+        if match[1] == ("2" if kind.startswith(("B", "PIPE")) else "3"):
             return int(pv.CellType.QUADRATIC_EDGE), 3, (0, 2, 1)  # the middle stands between the ends
         return int(pv.CellType.LINE), 2, (0, 1)
     if match := _FLAT.fullmatch(kind):
@@ -344,7 +344,8 @@ def _assemble(reader: _Reader) -> Deck:
         points.append(_placed(places, each.place))
         elements.append(each.element_numbers)
         counts[0] += len(own)
-    deck.numbers, deck.points, deck.element_numbers = (np.concatenate(each) for each in (numbers, points, elements))
+    deck.numbers, deck.points = np.concatenate(numbers), np.concatenate(points)
+    deck.element_numbers = np.concatenate(elements)
     if len(deck.points) == 0:
         raise FormatError(
             f"{file}: defines no nodes; give the deck that holds the mesh, or put what it includes beside it"
@@ -362,7 +363,7 @@ def _assemble(reader: _Reader) -> Deck:
                 deck.surfaces[prefix + written] = [
                     (resolve.faces(each, [entry for entry, of in faces if of == label]), label) for label in labels
                 ]
-    deck.warnings += [f"{file}: {count} elements of type {kind or '?'} have no shape that a mesh can show; they are left out"
+    deck.warnings += [f"{file}: {count} elements of type {kind or '?'} have no shape that a mesh can show; left out"
                       for kind, count in reader.left_out.items()]  # fmt: skip
     return deck
 

@@ -250,7 +250,7 @@ def _polygons(points: NDArray[Any], chosen: Sequence[Any], covered: list[Any]) -
 def _face_codes(random: NDArray[np.uint64], corners: Ids) -> NDArray[np.uint64]:
     """A number for each face that does not depend on its corners' order; 0 where fewer than three differ."""
     again = _repeats(corners)
-    codes = np.where(again, np.uint64(0), random[corners]).sum(axis=1, dtype=np.uint64)
+    codes: NDArray[np.uint64] = np.where(again, np.uint64(0), random[corners]).sum(axis=1, dtype=np.uint64)
     codes[(~again).sum(axis=1) < 3] = 0
     return codes
 
@@ -265,10 +265,12 @@ def _repeats(rows: Ids) -> NDArray[np.bool_]:
 
 def _occur_once(codes: NDArray[np.uint64]) -> NDArray[np.bool_]:
     order = np.argsort(codes)
-    changes = np.concatenate([[True], codes[order][1:] != codes[order][:-1], [True]])
+    ordered = codes[order]
+    differs = np.ones(len(codes) + 1, dtype=bool)
+    differs[1:-1] = ordered[1:] != ordered[:-1]
     single = np.empty(len(codes), dtype=bool)
-    single[order] = changes[:-1][: len(codes)] & changes[1:][: len(codes)]
-    return single & (codes != 0)
+    single[order] = differs[:-1] & differs[1:] & (ordered != 0)
+    return single
 
 
 def _used(count: int, arrays: Sequence[Ids]) -> tuple[Ids, Ids]:

@@ -24,7 +24,8 @@ from tramontane.formats.elements import Elements, index_of
 _Bytes = NDArray[np.uint8]
 _ROWS = 100_000  # decoded at a time: bounds the memory beside the arrays themselves
 _SAME = tuple(range(20))
-# VTK's shape, number of nodes, and which of them VTK's nodes are: the middles of upright edges come before those on top.
+# VTK's shape, number of nodes, and which of them VTK's nodes are: here, middles of upright edges come before those on
+# top.
 _SHAPES: dict[int, tuple[int, int, tuple[int, ...]]] = {
     1: (pv.CellType.HEXAHEDRON, 8, _SAME[:8]),
     2: (pv.CellType.WEDGE, 6, _SAME[:6]),
@@ -169,8 +170,8 @@ class _Scanner:
                     self._elements(line)
                 case [b"100C" | b"100CL", *_]:
                     self._dataset(line)
-                case [b"1PSTEP" | b"1PSTE", *_]:
-                    self.step = (self._number(line, 24, 48), self._number(line, 48, 60))
+                case [b"1P", *_] if line[4:10] == b"1PSTEP":
+                    self.step = (self._number(line, 36, 48), self._number(line, 48, 60))
                 case [key, *_] if key.startswith((b"1U", b"1C", b"1P")):
                     self._header(line)
                 case _:
@@ -479,7 +480,8 @@ def _reals(file: Path, chars: _Bytes, label: str) -> NDArray[np.float64]:
             values[others] = flat[others].view("S12").ravel().astype(np.float64)
         except ValueError as error:
             raise _damaged(file, label, "has something else where a number is expected") from error
-    return values.reshape(chars.shape[:-1])
+    found: NDArray[np.float64] = values.reshape(chars.shape[:-1])
+    return found
 
 
 def _damaged(file: Path, label: str, what: str) -> FormatError:

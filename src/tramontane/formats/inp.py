@@ -113,7 +113,7 @@ def whole_numbers(said: Statement, data: bytes | None = None) -> NDArray[np.int6
 
 
 def rows_of_numbers(said: Statement, columns: int) -> NDArray[np.float64]:
-    """The numbers of each line, ``(lines, columns)``; what a line lacks or leaves empty is 0, what is more is left out."""
+    """The numbers of each line, ``(lines, columns)``; what a line lacks or leaves empty is 0, more are left out."""
     text = _BREAK.sub(b"\n", said.data.strip())
     chars = np.frombuffer(text, dtype=np.uint8)
     ends = np.append(np.flatnonzero(chars == 10), len(chars))
@@ -125,7 +125,8 @@ def rows_of_numbers(said: Statement, columns: int) -> NDArray[np.float64]:
     if len(values) != counts.sum():
         raise said.error("has lines that are no numbers between commas")
     if (counts == columns).all():
-        return values.reshape(-1, columns)
+        whole: NDArray[np.float64] = values.reshape(-1, columns)
+        return whole
     rows = np.zeros((len(counts), columns))
     firsts = np.cumsum(counts) - counts
     for column in range(columns):
@@ -144,7 +145,7 @@ def _parse(said: Statement, data: bytes, kind: type) -> Any:
     text = re.sub(rb",(?=\s*,)", b",0", text)
     text = b"0" + text if text.startswith(b",") else text
     try:
-        values = np.fromstring(text, dtype=kind, sep=",") if text else np.empty(0, dtype=kind)
+        values: Any = np.fromstring(text, dtype=kind, sep=",") if text else np.empty(0, dtype=kind)
     except (ValueError, DeprecationWarning) as error:
         raise _bad_entry(said, text, kind) from error
     if len(values) != (text.count(b",") + 1 if text else 0):

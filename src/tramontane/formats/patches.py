@@ -115,8 +115,8 @@ def _name_faces(results: Results, where: object, skin: Skin, count: int, named: 
             if not mask.any() or name.startswith("_") or (kind is not _of_surfaces and mask.all()):
                 continue
             if kind is _of_surfaces and (mask & (ids >= 0)).any():
-                results.warnings.append(f"{where}: {int((mask & (ids >= 0)).sum())} faces of surface {name} are in another "
-                                        "one, too, and belong to that one's patch")  # fmt: skip
+                results.warnings.append(f"{where}: {int((mask & (ids >= 0)).sum())} faces of surface {name} are in "
+                                        "another one, too, and belong to that one's patch")  # fmt: skip
             mask = mask & (ids < 0)
             if mask.any():
                 if name not in names:
@@ -146,12 +146,13 @@ def _of_surfaces(skin: Skin, count: int, named: Named) -> dict[str, NDArray[np.b
 
 
 def _of_covered(skin: Skin, count: int, named: Named) -> dict[str, NDArray[np.bool_]]:
-    masks = {}
+    masks: dict[str, NDArray[np.bool_]] = {}
     for numbers, codes in skin.covered:
         for name, members in named.elements.items():
             chosen = codes[np.isin(numbers, members)]
             if len(chosen):
-                masks[name] = masks.get(name, False) | np.isin(skin.codes, chosen)
+                on_these: NDArray[np.bool_] = np.isin(skin.codes, chosen)
+                masks[name] = masks[name] | on_these if name in masks else on_these
     return masks
 
 
