@@ -84,7 +84,8 @@ def test_every_face_has_the_number_that_abaqus_gives_it(tmp_path: Path) -> None:
     """Where the faces S1, S2, ... of the unit cube (or of half of it) lie; after the manual's pictures."""
     # centre of each face of the first element of a block of one cell
     faces = {
-        "C3D8": {1: (0.5, 0.5, 0), 2: (0.5, 0.5, 1), 3: (0.5, 0, 0.5), 4: (1, 0.5, 0.5), 5: (0.5, 1, 0.5), 6: (0, 0.5, 0.5)},
+        "C3D8": {1: (0.5, 0.5, 0), 2: (0.5, 0.5, 1), 3: (0.5, 0, 0.5), 4: (1, 0.5, 0.5), 5: (0.5, 1, 0.5),
+                 6: (0, 0.5, 0.5)},
         "C3D6": {1: (2 / 3, 1 / 3, 0), 2: (2 / 3, 1 / 3, 1), 3: (0.5, 0, 0.5), 4: (1, 0.5, 0.5)},
         "C3D4": {1: (2 / 3, 1 / 3, 0), 3: (1, 2 / 3, 1 / 3)},
     }  # fmt: skip
@@ -105,8 +106,8 @@ def test_sets_in_every_way_of_writing_them(tmp_path: Path) -> None:
     elements = ", ".join(str(number) for number in block.elements[-2:])
     text = block.deck().replace("\n", "\r\n") + "\n".join([
         "** a comment", "*Nset, nset=Left, GENERATE", "1, 6, 1", "*NSET,NSET=odd,generate", "1,29,2",
-        "*NSET, NSET=Both", "left, RIGHT", "*NSET, NSET=Right", "25,26,27,", "28,29,30", "*NSET, NSET=of elements, ELSET=last",
-        f"*ELSET, ELSET=Last", elements, '*ELSET, ELSET="Last again"', "LAST",
+        "*NSET, NSET=Both", "left, RIGHT", "*NSET, NSET=Right", "25,26,27,", "28,29,30",
+        "*NSET, NSET=of elements, ELSET=last", "*ELSET, ELSET=Last", elements, '*ELSET, ELSET="Last again"', "LAST",
         "*SURFACE, NAME=Tip, TYPE=ELEMENT", "Last, S4", "*SURFACE, NAME=Points, TYPE=NODE", "1,", "Right, 1.0",
         "*SURFACE, NAME=Sum, COMBINE=UNION", "Tip", "",
     ])  # fmt: skip
@@ -194,7 +195,7 @@ Fixed, ENCASTRE
 def test_parts_and_their_instances(tmp_path: Path) -> None:
     block = Block("C3D8", SIZE, (4, 1, 1))
     fixed = ", ".join(str(number) for number in block.where(block.points[:, 0] == 0))
-    text = PARTS.format(mesh=block.deck(), half=block.elements[0], last=block.elements[-1], fixed=fixed)
+    text = PARTS.format(mesh=block.deck(), half=block.elements[1], last=block.elements[-1], fixed=fixed)
     found = read_abaqus(write(tmp_path, text))
     volume = found.meshes["volume"]
     assert volume.n_cells == 2 * len(block.cells)

@@ -16,6 +16,8 @@ from tramontane.errors import FormatError
 _KEYWORD = re.compile(rb"^[ \t]*\*(?!\*)[^\r\n]*", re.MULTILINE)
 _COMMENT = re.compile(rb"^[ \t]*\*\*[^\r\n]*(?:\r?\n|\Z)", re.MULTILINE)
 _BREAK = re.compile(rb"[ \t]*,?[ \t]*[\r\n]\s*")
+_INCLUDED = re.compile(rb"^[ \t]*\*INCLUDE[ \t]*,\s*INPUT[ \t]*=([^\r\n,]+)", re.MULTILINE | re.IGNORECASE)
+_EMPTY = re.compile(rb"(?:^|(?<=,))[ \t]*(?=,|\Z)")
 _MOST_FILES = 100
 
 
@@ -99,16 +101,16 @@ def read_statements(file: Path, files: list[Path], folder: Path) -> Iterator[Sta
 def included_files(file: Path) -> list[Path]:
     """The files that a deck includes; empty where it cannot be read."""
     try:
-        heads = re.findall(rb"^[ \t]*\*INCLUDE[^\r\n]*", file.read_bytes(), re.MULTILINE | re.IGNORECASE)
+        names = _INCLUDED.findall(file.read_bytes())
     except OSError:
         return []
-    names = (_options(head.decode("utf-8", "replace").split(",")[1:]).get("INPUT", "") for head in heads)
-    return [file.parent / name.strip("\"' ") for name in names if name]
+    return [file.parent / name.decode("utf-8", "replace").strip("\"' \t") for name in names]
 
 
 def whole_numbers(said: Statement, data: bytes | None = None) -> NDArray[np.int64]:
     """All whole numbers of a statement's lines (or of ``data``), whatever the lines."""
-    found: NDArray[np.int64] = _parse(said, said.data if data is None else data, np.int64)
+    text = _BREAK.sub(b",", (said.data if data is None else data).strip()).rstrip(b", \t")
+    found: NDArray[np.int64] = _parse(said, text, np.int64)
     return found
 
 
@@ -121,7 +123,7 @@ def rows_of_numbers(said: Statement, columns: int) -> NDArray[np.float64]:
     counts = np.diff(np.concatenate([[0], np.where(ends > 0, commas[ends - 1], 0)])) + 1
     if (counts < 1).any() or len(chars) == 0:
         raise said.error("has no numbers")
-    values = _parse(said, text, np.float64)
+    values = _parse(said, text.replace(b"\n", b","), np.float64)
     if len(values) != counts.sum():
         raise said.error("has lines that are no numbers between commas")
     if (counts == columns).all():
@@ -135,15 +137,14 @@ def rows_of_numbers(said: Statement, columns: int) -> NDArray[np.float64]:
     return rows
 
 
-def _parse(said: Statement, data: bytes, kind: type) -> Any:
-    """All numbers between commas and line ends; an empty entry is 0."""
-    text = _BREAK.sub(b",", data.strip()).rstrip(b", \t")
+def _parse(said: Statement, text: bytes, kind: type) -> Any:
+    """All numbers between commas; an empty entry is 0."""
     if b"<" in text:
         raise said.error("uses a *PARAMETER in place of a number", "write the deck with its value")
     if kind is np.float64 and (b"D" in text or b"d" in text):
         text = text.replace(b"D", b"E").replace(b"d", b"e")
-    text = re.sub(rb",(?=\s*,)", b",0", text)
-    text = b"0" + text if text.startswith(b",") else text
+    if b",," in text or b", " in text or text[:1] == b"," or text[-1:] == b",":
+        text = _EMPTY.sub(b"0", text)
     try:
         values: Any = np.fromstring(text, dtype=kind, sep=",") if text else np.empty(0, dtype=kind)
     except (ValueError, DeprecationWarning) as error:
