@@ -98,7 +98,8 @@ def von_mises(stress: NDArray[Any]) -> NDArray[Any]:
     xx, yy, zz, xy, yz, xz = stress.T.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):  # of damaged files; what is not finite is refused later
         normal = (xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2
-        return np.sqrt(normal / 2 + 3 * (xy**2 + yz**2 + xz**2)).astype(stress.dtype)
+        found: NDArray[Any] = np.sqrt(normal / 2 + 3 * (xy**2 + yz**2 + xz**2)).astype(stress.dtype)
+    return found
 
 
 def read_printed(file: Path) -> dict[str, Quantity]:

@@ -15,9 +15,10 @@ from tramontane.errors import FormatError
 
 _KEYWORD = re.compile(rb"^[ \t]*\*(?!\*)[^\r\n]*", re.MULTILINE)
 _COMMENT = re.compile(rb"^[ \t]*\*\*[^\r\n]*(?:\r?\n|\Z)", re.MULTILINE)
-_BREAK = re.compile(rb"[ \t]*,?[ \t]*[\r\n]\s*")
+_TRAILING, _BLANK = re.compile(rb"(?<! ) +\n"), re.compile(rb"\n{2,}")
+_NO_TABS = bytes.maketrans(b"\t", b" ")
 _INCLUDED = re.compile(rb"^[ \t]*\*INCLUDE[ \t]*,\s*INPUT[ \t]*=([^\r\n,]+)", re.MULTILINE | re.IGNORECASE)
-_EMPTY = re.compile(rb"(?:^|(?<=,))[ \t]*(?=,|\Z)")
+_EMPTY = re.compile(rb"(?:^|(?<=,)) *(?=,|\Z)")
 _MOST_FILES = 100
 
 
@@ -109,19 +110,18 @@ def included_files(file: Path) -> list[Path]:
 
 def whole_numbers(said: Statement, data: bytes | None = None) -> NDArray[np.int64]:
     """All whole numbers of a statement's lines (or of ``data``), whatever the lines."""
-    text = _BREAK.sub(b",", (said.data if data is None else data).strip()).rstrip(b", \t")
+    text = _plain_lines(said.data if data is None else data).replace(b"\n", b",").rstrip(b", ")
     found: NDArray[np.int64] = _parse(said, text, np.int64)
     return found
 
 
 def rows_of_numbers(said: Statement, columns: int) -> NDArray[np.float64]:
     """The numbers of each line, ``(lines, columns)``; what a line lacks or leaves empty is 0, more are left out."""
-    text = _BREAK.sub(b"\n", said.data.strip())
+    text = _plain_lines(said.data)
     chars = np.frombuffer(text, dtype=np.uint8)
     ends = np.append(np.flatnonzero(chars == 10), len(chars))
-    commas = np.cumsum(chars == 44)
-    counts = np.diff(np.concatenate([[0], np.where(ends > 0, commas[ends - 1], 0)])) + 1
-    if (counts < 1).any() or len(chars) == 0:
+    counts = np.diff(np.searchsorted(np.flatnonzero(chars == 44), ends), prepend=0) + 1
+    if len(chars) == 0:
         raise said.error("has no numbers")
     values = _parse(said, text.replace(b"\n", b","), np.float64)
     if len(values) != counts.sum():
@@ -137,13 +137,23 @@ def rows_of_numbers(said: Statement, columns: int) -> NDArray[np.float64]:
     return rows
 
 
+def _plain_lines(data: bytes) -> bytes:
+    """Without what may stand around line ends: spaces, one comma, empty lines. Bytes alone, since decks are large."""
+    text = data.translate(_NO_TABS, b"\r").strip()
+    if b" \n" in text:
+        text = _TRAILING.sub(b"\n", text)
+    text = text.replace(b",\n", b"\n")
+    return _BLANK.sub(b"\n", text) if b"\n\n" in text else text
+
+
 def _parse(said: Statement, text: bytes, kind: type) -> Any:
     """All numbers between commas; an empty entry is 0."""
     if b"<" in text:
         raise said.error("uses a *PARAMETER in place of a number", "write the deck with its value")
     if kind is np.float64 and (b"D" in text or b"d" in text):
         text = text.replace(b"D", b"E").replace(b"d", b"e")
-    if b",," in text or b", " in text or text[:1] == b"," or text[-1:] == b",":
+    dense = text.replace(b" ", b"")
+    if b",," in dense or dense[:1] == b"," or dense[-1:] == b",":
         text = _EMPTY.sub(b"0", text)
     try:
         values: Any = np.fromstring(text, dtype=kind, sep=",") if text else np.empty(0, dtype=kind)

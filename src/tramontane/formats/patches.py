@@ -105,10 +105,10 @@ def describe_deck(results: Results, deck: Deck) -> None:
 
 
 def _name_faces(results: Results, where: object, skin: Skin, count: int, named: Named) -> None:
-    """Mark each face with the first that holds it: named surfaces, sets of shells that lie on solids, node sets all
-    of whose corners they hold, sets of elements; of one kind, the smaller one."""
+    """Mark each face with the first that holds it: named surfaces, sets of shells that lie on solids, then sets of
+    nodes (all of its corners) and of elements; of one kind, the smaller one."""
     ids, names = np.full(skin.mesh.n_cells, -1, dtype=np.int32), list[str]()
-    for kind in (_of_surfaces, _of_covered, _of_nodes, _of_elements):
+    for kind in (_of_surfaces, _of_covered, _of_sets):
         masks = kind(skin, count, named)
         for name in sorted(masks, key=lambda name: int(masks[name].sum())):
             mask = masks[name]
@@ -156,14 +156,13 @@ def _of_covered(skin: Skin, count: int, named: Named) -> dict[str, NDArray[np.bo
     return masks
 
 
-def _of_nodes(skin: Skin, count: int, named: Named) -> dict[str, NDArray[np.bool_]]:
-    masks = {}
+def _of_sets(skin: Skin, count: int, named: Named) -> dict[str, NDArray[np.bool_]]:
+    masks: dict[str, NDArray[np.bool_]] = {
+        name: np.isin(skin.numbers, members) for name, members in named.elements.items()
+    }
     for name, index in named.nodes.items():
         inside = np.zeros(count, dtype=bool)
         inside[index] = True
-        masks[name] = inside[skin.corners].all(axis=1)
+        corners: NDArray[np.bool_] = inside[skin.corners].all(axis=1)
+        masks[name] = corners | masks[name] if name in masks else corners
     return masks
-
-
-def _of_elements(skin: Skin, count: int, named: Named) -> dict[str, NDArray[np.bool_]]:
-    return {name: np.isin(skin.numbers, members) for name, members in named.elements.items()}
