@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tramontane.formats import openfoam, vtk
+from tramontane.formats.inp import included_files
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import Results
 
@@ -20,32 +21,70 @@ def read_vtk(file: Path) -> Results:
     return Results(meshes=dict(meshes), units=units, files=[file, *blocks])
 
 
+def read_frd(file: Path) -> Results:
+    """Results of CalculiX, with the deck and the printed values of the same name."""
+    from tramontane.formats.calculix import read_calculix
+
+    return read_calculix(file)
+
+
+def read_inp(file: Path) -> Results:
+    """The mesh in an input deck of Abaqus or CalculiX."""
+    from tramontane.formats.abaqus import read_abaqus
+
+    return read_abaqus(file)
+
+
+def read_rst(file: Path) -> Results:
+    """Results of ANSYS Mechanical."""
+    from tramontane.formats.ansys import read_ansys
+
+    return read_ansys(file)
+
+
 # One line a format. A reader takes a path and gives `Results`; it raises `FormatError` and nothing else.
 FILE_READERS: dict[str, Reader] = {
     **dict.fromkeys(vtk.SUFFIXES, read_vtk),
+    ".frd": read_frd,
+    ".inp": read_inp,
+    **dict.fromkeys((".rst", ".rth"), read_rst),
 }
 
 
 # A file of the first kind is read with one of the second that has the same stem, and not by itself.
-COMPANIONS: dict[str, tuple[str, ...]] = {}
+COMPANIONS: dict[str, tuple[str, ...]] = {".inp": (".frd",), ".dat": (".frd",)}
 
 
 def result_files(files: Sequence[Path]) -> list[Path]:
     """Those of a folder's files that are read by themselves, not with another."""
     names = {(file.parent, file.stem, file.suffix.lower()) for file in files}
+    decks = [file for file in files if file.suffix.lower() == ".inp"]
+    parts = {part.resolve() for deck in decks for part in included_files(deck)} if len(decks) > 1 else set()
     return [
         file
         for file in files
         if file_reader(file) is not None
+        and file.resolve() not in parts
         and not any((file.parent, file.stem, other) in names for other in COMPANIONS.get(file.suffix.lower(), ()))
     ]
 
 
 def file_reader(file: Path) -> Reader | None:
     """The reader of a file by its suffix, or None."""
+    if file.suffix.lower() == ".rst" and _is_text(file):  # a README has that suffix, too
+        return None
     return FILE_READERS.get(file.suffix.lower())
 
 
 def folder_reader(folder: Path) -> Reader | None:
     """The reader of a folder that is one program's case as a whole, such as an OpenFOAM case, or None."""
     return openfoam.read if openfoam.is_case(folder) else None
+
+
+def _is_text(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(400)
+    except OSError:
+        return False
+    return head != b"" and b"\x00" not in head
