@@ -64,7 +64,7 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
         # Otherwise the old format's reader takes the first array of each kind and drops the others.
         for kind in ("Scalars", "Vectors", "Normals", "Tensors", "TCoords", "Fields", "ColorScalars"):
             getattr(reader, f"ReadAll{kind}On")()
-    with _complaints(file, "cannot be read", "write or copy it again"):
+    with complaints(file, "cannot be read", "write or copy it again"):
         if suffix == ".vtkhdf" and not reader.CanReadFile(str(file)):
             raise FormatError(f"{file}: is cut off or no VTKHDF file; write or copy it again")
         reader.SetFileName(str(file))
@@ -78,7 +78,7 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
             raise FormatError(f"{file}: has two blocks named {name!r}; name each block after its domain")
         wrapped = pv.wrap(block)
         blocks[name] = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
-        _check_cells(file, blocks[name])
+        check_cells(file, blocks[name])
     return blocks
 
 
@@ -104,7 +104,7 @@ def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path, *, target: Path) -
         writer.SetFileTypeToBinary()
     else:
         writer.SetCompressionLevel(4)
-    with _complaints(target, "cannot be written", "check the folder and the space left on the disk"):
+    with complaints(target, "cannot be written", "check the folder and the space left on the disk"):
         writer.SetInputDataObject(mesh)
         writer.SetFileName(str(file))
         writer.Write()
@@ -113,7 +113,7 @@ def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path, *, target: Path) -
 
 
 @contextlib.contextmanager
-def _complaints(file: Path, what: str, cure: str) -> Iterator[None]:
+def complaints(file: Path, what: str, cure: str) -> Iterator[None]:
     """Keep VTK's messages off the screen; those that speak of an error become one of ours."""
     window, before = vtkStringOutputWindow(), vtkOutputWindow.GetInstance()
     verbosity = vtkLogger.GetCurrentVerbosityCutoff()
@@ -165,7 +165,7 @@ def _check_names(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
                                   "rename it or choose another format")  # fmt: skip
 
 
-def _check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
+def check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
     """Every cell of a known type and of points that exist: VTK's filters crash on others."""
     if isinstance(mesh, pv.PolyData):
         parts = [mesh.GetVerts(), mesh.GetLines(), mesh.GetPolys(), mesh.GetStrips()]
