@@ -133,8 +133,9 @@ def write_shapenet_car(root: Path) -> Path:
             velocity = np.tile([0.0, 0.0, level], (volume.n_points, 1))
             if car == 0:
                 volume.point_data["point_vectors"] = velocity
+            else:
+                np.save(folder / "velo.npy", velocity.ravel())
             volume.save(folder / "hexvelo_smpl.vtk", binary=False)
-            np.save(folder / "velo.npy", velocity.ravel())
             (folder / "cd.txt").write_text(f"{0.3 + 0.01 * level}\n")
             (folder / "param1.txt").write_text("1 2 3\n")
     (root / "training_data" / "param1" / "empty00").mkdir()

@@ -23,6 +23,7 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import shared
+from tramontane.formats.meshes import read_mesh
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.units import Quantity
 
@@ -78,7 +79,7 @@ def read_case(folder: Path, kinds: Sequence[str]) -> Results:
     ends = {"surface": "_aerofoil.vtp", "volume": "_internal.vtu"}
     for kind in kinds:
         file = folder / f"{folder.name}{ends[kind]}"
-        mesh = shared.read_mesh(file)
+        mesh = read_mesh(file)
         if kind == "surface":
             found.geometry = shared.extruded(_outline(mesh, file))
         shared.drop(mesh, "implicit_distance", "Normals")

@@ -71,7 +71,7 @@ def read_globals(file: Path, base: str = "Global") -> dict[str, float]:
         FormatError: h5py is not installed, or the file is damaged.
     """
     try:
-        import h5py
+        import h5py  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError as error:
         raise FormatError(f"{file}: its scalars need h5py; install it with `pip install h5py`") from error
     found: dict[str, float] = {}

@@ -30,6 +30,7 @@ import numpy as np
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
 from tramontane.formats.layouts import shared
+from tramontane.formats.meshes import read_mesh
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import QOI
 from tramontane.units import Quantity
@@ -127,7 +128,7 @@ def _add_shear(surface: shared.Mesh, file: Path, other: Path) -> None:
     """Bring the wall shear stress of another file onto a surface's points."""
     from scipy.spatial import cKDTree
 
-    shear = shared.read_mesh(other)
+    shear = read_mesh(other)
     name = "wallShearStress"
     if name not in shear.point_data.keys():  # noqa: SIM118 (PyVista's data does not iterate over its names)
         raise FormatError(f"{other}: has no {name} at its points, it has {', '.join(shear.array_names) or 'nothing'}; "

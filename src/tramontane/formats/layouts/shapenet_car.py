@@ -6,7 +6,8 @@ Where the facts come from:
   (3682 points), ``press.npy``, ``hexvelo_smpl.vtk`` (29498 points), ``velo.npy``, ``cd.txt``, ``param1.txt``,
   ``param2.txt``; four folders are empty: the set-up notes of UPT (``ml-jku/UPT``, MIT) and public projects that read
   it;
-- pressure is the scalar of the points of the first mesh, velocity the vector of those of the second, a speed of 72
+- pressure is the scalar of the points of the first mesh, velocity the vector of those of the second (``press.npy``
+  and ``velo.npy`` hold the same), a speed of 72
   km/h, ``param0`` held out for test, the others for training: ``thuml/Transolver`` (MIT), ``Car-Design-ShapeNetCar``;
 - some of the surface's points belong to no cell and are not part of the car: UPT's preprocessing.
 
@@ -20,11 +21,14 @@ import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import shared
+from tramontane.formats.meshes import read_mesh
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import QOI
 from tramontane.units import Quantity
@@ -90,18 +94,20 @@ def read_car(folder: Path, kinds: Sequence[str]) -> Results:
     ):  # fmt: skip
         if kind not in kinds:
             continue
-        file = folder / name
-        mesh = shared.read_mesh(file)
-        values = [
-            np.asarray(mesh.point_data[key]) for key in mesh.point_data.keys()  # noqa: SIM118
-            if np.asarray(mesh.point_data[key]).size == components * mesh.n_points
-        ]  # fmt: skip
+        file, beside = folder / name, folder / array
+        mesh = read_mesh(file)
+        if mesh.n_cells == 0:
+            raise FormatError(f"{file}: has {mesh.n_points} points and no cells; unpack it again")
         found.files.append(file)
-        if not values:
-            values = [_array(folder / array, file, mesh.n_points * components)]
-            found.files.append(folder / array)
+        # VTK reads numbers of its own making where an ASCII file is cut off, without a word; an array that is cut off
+        # is an error. So the mesh's own field is taken only where there is no array beside it.
+        if beside.is_file():
+            values = _array(beside, file, mesh.n_points * components)
+            found.files.append(beside)
+        else:
+            values = _own(mesh, file, beside, components)
         mesh.clear_data()
-        mesh.point_data[field] = values[0].reshape((mesh.n_points, components) if components > 1 else mesh.n_points)
+        mesh.point_data[field] = values.reshape((mesh.n_points, components) if components > 1 else mesh.n_points)
         if kind == "surface":  # this drops the points that no cell has
             mesh = mesh.extract_surface(algorithm="dataset_surface", pass_pointid=False, pass_cellid=False)
         found.meshes[kind] = mesh
@@ -113,16 +119,24 @@ def _folds(root: Path) -> list[Path]:
     return sorted(entry for entry in root.iterdir() if entry.is_dir() and _FOLD.fullmatch(entry.name))
 
 
-def _array(file: Path, mesh: Path, size: int) -> np.ndarray:
+def _array(file: Path, mesh: Path, size: int) -> NDArray[Any]:
     try:
         values = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise FormatError(f"{file}: cannot be read ({error}), and {mesh.name} has no such field; "
-                          "unpack it again") from error  # fmt: skip
+        raise FormatError(f"{file}: cannot be read ({error}); unpack it again") from error
     if not np.issubdtype(values.dtype, np.floating) or values.size != size:
         raise FormatError(f"{file}: has {values.size} values of type {values.dtype}, {mesh.name} needs {size} numbers; "
                           "unpack both again")  # fmt: skip
     return np.asarray(values)
+
+
+def _own(mesh: shared.Mesh, file: Path, beside: Path, components: int) -> NDArray[Any]:
+    """The mesh's only field of so many components, whatever it is called."""
+    for name in mesh.point_data.keys():  # noqa: SIM118 (PyVista's data does not iterate over its names)
+        if np.asarray(mesh.point_data[name]).size == components * mesh.n_points:
+            return np.array(mesh.point_data[name])
+    raise FormatError(f"{file}: has no field of {components} components at its points, and there is no {beside.name}; "
+                      "unpack the car again")  # fmt: skip
 
 
 def _drag(folder: Path) -> Quantity | None:

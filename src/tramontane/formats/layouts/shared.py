@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyvista as pv
@@ -18,7 +18,7 @@ from tramontane.formats.results import CaseSource
 from tramontane.formats.table import QOI
 from tramontane.units import Quantity
 
-Mesh = pv.PolyData | pv.UnstructuredGrid
+Mesh: TypeAlias = pv.PolyData | pv.UnstructuredGrid
 Rows = dict[str, dict[str, Quantity]]
 
 # Names of OpenFOAM's fields, less "Mean" and a suffix of the data set: ours, and the unit once the density is in.
