@@ -7,6 +7,7 @@ import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import published
@@ -21,6 +22,7 @@ from tramontane.errors import FormatError
 from tramontane.formats import read_geometry
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
+from tramontane.formats.layouts import cgns_tree
 from tramontane.formats.results import Collection
 from tramontane.units import Quantity
 
@@ -263,12 +265,9 @@ def test_plaid_as_its_library_writes_it() -> None:
     pytest.importorskip("h5py")
     found = open_collection(PLAID)
     assert found.layout == "PLAID"
-    assert found.splits == {
-        "train": ["train-sample_000000000", "train-sample_000000001"],
-        "test": ["test-sample_000000000", "test-sample_000000001"],
-    }  # fmt: skip
-    assert "In none of these splits (2): extrapolation-sample_000000000, train-sample_000000002." in found.notes
-    sample = case(found, "test-sample_000000001")  # of load 5
+    assert found.splits == {"train": ["train-sample_000000000"], "test": ["test-sample_000000000"]}
+    assert "In none of these splits (2): extrapolation-sample_000000000, train-sample_000000001." in found.notes
+    sample = case(found, "test-sample_000000000")  # of load 5
     plate, edge = sample.meshes["volume"], sample.meshes["surface"]
     x, y = plate.points[:, 0], plate.points[:, 1]
     assert sample.field_values("volume", "p") == pytest.approx(5 * (x + 2 * y) + 0.5)  # the last of two times, 0.5
@@ -286,33 +285,34 @@ def test_plaid_as_its_library_writes_it() -> None:
 
 def older_plaid(root: Path, *, split: str = "split.json") -> Path:
     """The layout before 1.0, with the meshes that PLAID's library wrote."""
-    for index, load in enumerate((1.0, 2.0, 3.0)):
+    for index, (load, place) in enumerate(((1.0, "train"), (2.0, "train"), (5.0, "test"))):
         sample = root / "dataset" / "samples" / f"sample_{index:09d}"
-        shutil.copytree(PLAID / "data" / "train" / f"sample_{index:09d}", sample)
+        shutil.copytree(PLAID / "data" / place / f"sample_{index % 2:09d}", sample)
         (sample / "scalars.csv").write_text(f"load,mass,room\n{load},{3 * load},20\n")
-    place = root / "problem_definition"
-    place.mkdir()
-    (place / "problem_infos.yaml").write_text(
+    problem = root / "problem_definition"
+    problem.mkdir()
+    (problem / "problem_infos.yaml").write_text(
         "task: regression\ninput_scalars:\n- load\noutput_scalars:\n- mass\noutput_fields:\n- p\n"
     )
     lists = {"train_2": [0, 2], "train_1": [0], "test": [1]}
     if split == "split.json":
-        (place / split).write_text(json.dumps(lists))
+        (problem / split).write_text(json.dumps(lists))
     else:
-        (place / split).write_text("".join(f"{name},{','.join(map(str, ids))}\n" for name, ids in lists.items()))
+        (problem / split).write_text("".join(f"{name},{','.join(map(str, ids))}\n" for name, ids in lists.items()))
     return root
 
 
 @pytest.mark.parametrize("split", ["split.json", "split.csv"])
 def test_plaid_before_1_0(tmp_path: Path, split: str) -> None:
+    pytest.importorskip("h5py")
     root = older_plaid(tmp_path / "old", split=split)
     found = open_collection(root, splits="train_2")
     assert found.splits == {"train": ["sample_000000000", "sample_000000002"], "test": ["sample_000000001"]}
     sample = case(found, "sample_000000002")
-    assert sample.design.parameters == {"load": Quantity(3.0, "N")}
-    assert sample.qoi == {"mass": 9.0}
+    assert sample.design.parameters == {"load": Quantity(5.0, "N")}
+    assert sample.qoi == {"mass": 15.0}
     assert sample.provenance.extra["scalars"] == {"room": 20.0}  # the problem neither asks for it nor gives it
-    assert sample.field_values("volume", "heat")[0] == 3.0
+    assert sample.field_values("volume", "heat")[0] == 5.0
     default = open_collection(root)
     assert default.splits["train"] == ["sample_000000000"]
     assert "'train_1' is taken for train; there are train_2, too" in said(default)
@@ -326,18 +326,97 @@ def test_plaid_of_another_back_end(tmp_path: Path) -> None:
 
 
 def test_a_damaged_plaid_sample(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
     root = older_plaid(tmp_path / "old")
     first, second, third = open_collection(root).sources
-    mesh = first.path / "meshes" / "mesh_000000001.cgns"
+    mesh = first.path / "meshes" / "mesh_000000000.cgns"
     mesh.write_bytes(mesh.read_bytes()[:9000])
-    with pytest.raises(FormatError, match=r"mesh_000000001\.cgns"):
+    with pytest.raises(FormatError, match=r"mesh_000000000\.cgns"):
         first.read()
-    (second.path / "meshes" / "mesh_000000001.cgns").write_bytes(b"# no CGNS")
-    with pytest.raises(FormatError, match=r"mesh_000000001\.cgns: is no CGNS file in HDF5"):
+    (second.path / "meshes" / "mesh_000000000.cgns").write_bytes(b"# no CGNS")
+    with pytest.raises(FormatError, match=r"mesh_000000000\.cgns: cannot be read as CGNS"):
         second.read()
     (third.path / "scalars.csv").write_text("load,mass\nheavy,2\n")
     with pytest.raises(FormatError, match=r"scalars\.csv: column load has 'heavy', which is no finite number"):
         third.read()
+
+
+def cgns(file: Path, sections: dict[str, tuple[int, int, list[int], list[int] | None]], points: np.ndarray) -> Path:
+    """A CGNS file of one zone: sections by name with type, number of cells, points from 1, and offsets."""
+    h5py = pytest.importorskip("h5py")
+
+    def node(parent: Any, name: str, label: str, data: Any = None) -> Any:
+        made = parent.create_group(name)
+        made.attrs["label"] = np.bytes_(label)
+        if data is not None:
+            made[" data"] = np.frombuffer(data.encode(), np.int8) if isinstance(data, str) else np.asarray(data)
+        return made
+
+    with h5py.File(file, "w") as root:
+        zone = node(node(root, "Base", "CGNSBase_t", [3, 3]), "Zone", "Zone_t", [[len(points)], [2], [0]])
+        node(zone, "ZoneType", "ZoneType_t", "Unstructured")
+        grid = node(zone, "GridCoordinates", "GridCoordinates_t")
+        for axis, values in zip("XYZ", points.T, strict=True):
+            node(grid, f"Coordinate{axis}", "DataArray_t", values)
+        start = 1
+        for name, (code, count, connectivity, offsets) in sections.items():
+            section = node(zone, name, "Elements_t", [code, 0])
+            node(section, "ElementRange", "IndexRange_t", [start, start + count - 1])
+            node(section, "ElementConnectivity", "DataArray_t", connectivity)
+            if offsets is not None:
+                node(section, "ElementStartOffset", "DataArray_t", offsets)
+            start += count
+        fields = node(zone, "Fields", "FlowSolution_t")
+        node(fields, "GridLocation", "GridLocation_t", "CellCenter")
+        for axis, value in zip("XYZ", (1.0, 2.0, 3.0), strict=True):
+            node(fields, f"Velocity{axis}", "DataArray_t", [value, 10 * value])
+    return file
+
+
+def test_cgns_mixed_elements_vectors_and_boundaries(tmp_path: Path) -> None:
+    """A unit cube and a wedge of half a cube on top of it, with a section of the cube's floor."""
+    corners = [[x, y, z] for z in (0, 1, 2) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    mixed = [17, 1, 2, 3, 4, 5, 6, 7, 8, 14, 5, 6, 7, 9, 10, 11]
+    sections = {"Cells": (20, 2, mixed, [0, 9, 16]), "Floor": (7, 1, [1, 2, 3, 4], None)}
+    tree = cgns_tree.read_tree(cgns(tmp_path / "mesh.cgns", sections, np.array(corners, float)))
+    mesh = tree.bases["Base"]
+    assert mesh.compute_cell_sizes().cell_data["Volume"] == pytest.approx([1.0, 0.5])
+    assert mesh.cell_data["Velocity"].tolist() == [[1, 2, 3], [10, 20, 30]]
+    assert tree.skipped == ["section Floor of /Base/Zone has a lower dimension"]
+
+
+def test_cgns_quadratic_elements_in_the_order_of_vtk(tmp_path: Path) -> None:
+    """Two straight quadratic hexahedra: each node on an edge lies half way between the two corners of VTK's edge."""
+    low = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)]
+    edges = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 4), (1, 5), (2, 6), (3, 7), (4, 5), (5, 6), (6, 7), (7, 4)]  # SIDS
+    cube = np.array(low, float)
+    nodes = np.vstack([cube, [(cube[a] + cube[b]) / 2 for a, b in edges]])
+    points = np.vstack([nodes, nodes + np.array([2, 0, 0])])
+    tree = cgns_tree.read_tree(cgns(tmp_path / "mesh.cgns", {"Cells": (18, 2, list(range(1, 41)), None)}, points))
+    mesh = tree.bases["Base"]
+    assert mesh.compute_cell_sizes().cell_data["Volume"] == pytest.approx([1.0, 1.0])
+    second = mesh.get_cell(1)
+    for index in range(second.n_edges):
+        first, last, middle = second.get_edge(index).points
+        assert middle == pytest.approx((first + last) / 2)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"Cells": (10, 2, [1, 2, 3, 4, 1, 2, 3, 99], None)}, "has a cell of point 99, points are 1 to 12"),
+        ({"Cells": (10, 2, [1, 2, 3, 4, 1], None)}, "Cells is cut off"),
+        ({"Cells": (23, 2, [1, 2, 3], None)}, "has elements of type 23, which are not read"),
+        ({"Cells": (20, 2, [17, 1, 2], [0, 3])}, "has elements that are not known"),
+        ({"Cells": (20, 2, [10, 1, 2, 3, 4], [0, 9])}, "has offsets that do not fit its elements"),
+        ({"Cells": (10, 1, [1, 2, 3, 4], None)}, "field VelocityX of /Base/Zone has 2 values for 1 places"),
+        ({}, "/Base/Zone has points and no elements"),
+    ],
+)
+def test_cgns_that_is_wrong(tmp_path: Path, sections: dict[str, Any], said: str) -> None:
+    points = np.array([[x, y, z] for z in (0, 1, 2) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))], float)
+    with pytest.raises(FormatError, match=rf"mesh\.cgns: .*{said}"):
+        cgns_tree.read_tree(cgns(tmp_path / "mesh.cgns", sections, points))
 
 
 # -- all -----------------------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from plaid.infos import Infos
 from plaid.problem_definition import ProblemDefinition
 from plaid.storage import save_to_disk
 
-LOADS = {"train": [1.0, 2.0, 3.0], "test": [4.0, 5.0], "extrapolation": [9.0]}
-TIMES = (0.0, 0.5)
+LOADS = {"train": [1.0, 2.0], "test": [5.0], "extrapolation": [9.0]}
+TIMES = {5.0: (0.0, 0.5)}  # of the others, one: the files are small, but HDF5 is not
 
 
 def sample(load: float) -> Sample:
@@ -29,7 +29,7 @@ def sample(load: float) -> Sample:
     corners = [4 * j + i for j in range(2) for i in range(3)]
     triangles = np.array([t for k in corners for t in ((k, k + 1, k + 5), (k, k + 5, k + 4))])
     made = Sample()
-    for time in TIMES:
+    for time in TIMES.get(load, (0.0,)):
         for base, dimension, count, kind, cells in (
             ("Base_2_2", 2, 12, "TRI_3", triangles), ("Base_1_2", 1, 4, "BAR_2", np.array([(0, 1), (1, 2), (2, 3)])),
         ):  # fmt: skip
@@ -54,7 +54,7 @@ def main(target: Path) -> None:
     problem = ProblemDefinition(
         input_features=["Global/load"],
         output_features=["Global/mass", "Base_2_2/Zone/VertexFields/p", "Base_2_2/Zone/CellCenterFields/heat"],
-        train_split={"train": [0, 1]}, test_split={"test": "all"},
+        train_split={"train": [0]}, test_split={"test": "all"},
     )  # fmt: skip
     infos = Infos(owner="the tests", license="Apache-2.0")
     save_to_disk(target, sample, LOADS, infos=infos, backend="cgns", pb_defs={"main": problem}, overwrite=True)

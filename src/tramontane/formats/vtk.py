@@ -64,7 +64,7 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
         # Otherwise the old format's reader takes the first array of each kind and drops the others.
         for kind in ("Scalars", "Vectors", "Normals", "Tensors", "TCoords", "Fields", "ColorScalars"):
             getattr(reader, f"ReadAll{kind}On")()
-    with complaints(file, "cannot be read", "write or copy it again"):
+    with _complaints(file, "cannot be read", "write or copy it again"):
         if suffix == ".vtkhdf" and not reader.CanReadFile(str(file)):
             raise FormatError(f"{file}: is cut off or no VTKHDF file; write or copy it again")
         reader.SetFileName(str(file))
@@ -80,7 +80,7 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
         # Casting a grid whose cells are damaged crashes; one that is unstructured already is not cast.
         kept = isinstance(wrapped, (pv.PolyData, pv.UnstructuredGrid))
         blocks[name] = wrapped if kept else wrapped.cast_to_unstructured_grid()
-        check_cells(file, blocks[name])
+        _check_cells(file, blocks[name])
     return blocks
 
 
@@ -106,7 +106,7 @@ def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path, *, target: Path) -
         writer.SetFileTypeToBinary()
     else:
         writer.SetCompressionLevel(4)
-    with complaints(target, "cannot be written", "check the folder and the space left on the disk"):
+    with _complaints(target, "cannot be written", "check the folder and the space left on the disk"):
         writer.SetInputDataObject(mesh)
         writer.SetFileName(str(file))
         writer.Write()
@@ -115,7 +115,7 @@ def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path, *, target: Path) -
 
 
 @contextlib.contextmanager
-def complaints(file: Path, what: str, cure: str) -> Iterator[None]:
+def _complaints(file: Path, what: str, cure: str) -> Iterator[None]:
     """Keep VTK's messages off the screen; those that speak of an error become one of ours."""
     window, before = vtkStringOutputWindow(), vtkOutputWindow.GetInstance()
     verbosity = vtkLogger.GetCurrentVerbosityCutoff()
@@ -167,7 +167,7 @@ def _check_names(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
                                   "rename it or choose another format")  # fmt: skip
 
 
-def check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
+def _check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
     """Every cell of a known type and of points that exist: VTK's filters crash on others."""
     if isinstance(mesh, pv.PolyData):
         parts = [mesh.GetVerts(), mesh.GetLines(), mesh.GetPolys(), mesh.GetStrips()]

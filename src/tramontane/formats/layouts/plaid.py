@@ -100,16 +100,17 @@ def read_sample(folder: Path, problem: Problem) -> Results:
     scalars: dict[str, float] = {}
     if meshes:
         last = meshes[-1]
-        bases = cgns_tree.read_bases(last)
+        tree = cgns_tree.read_tree(last)
         found.files.append(last)
         if len(meshes) > 1:
             found.warnings.append(f"{folder}: of {len(meshes)} time steps, the last is read ({last.name})")
-        found.meshes = _domains(bases)
+        found.warnings += [f"{last}: {phrase}; left out" for phrase in tree.skipped]
+        found.meshes = _domains(tree.bases)
         for mesh in found.meshes.values():
             shared.rename_fields(mesh, _NAMES)
         found.geometry = _geometry(found.meshes)
         if not (folder / "scalars.csv").is_file():
-            scalars |= cgns_tree.read_globals(last)
+            scalars |= tree.numbers
     if (file := folder / "scalars.csv").is_file():
         row = shared.read_rows(file)[0]
         scalars |= {name: shared.number(file, row, name) for name in row}
