@@ -77,7 +77,9 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
         if name in blocks:
             raise FormatError(f"{file}: has two blocks named {name!r}; name each block after its domain")
         wrapped = pv.wrap(block)
-        blocks[name] = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
+        # Casting a grid whose cells are damaged crashes; one that is unstructured already is not cast.
+        kept = isinstance(wrapped, (pv.PolyData, pv.UnstructuredGrid))
+        blocks[name] = wrapped if kept else wrapped.cast_to_unstructured_grid()
         _check_cells(file, blocks[name])
     return blocks
 
@@ -171,6 +173,10 @@ def _check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
         parts = [mesh.GetVerts(), mesh.GetLines(), mesh.GetPolys(), mesh.GetStrips()]
     else:
         parts = [mesh.GetCells(), mesh.GetPolyhedronFaces()]
+        if len(mesh.celltypes) != mesh.n_cells:
+            raise FormatError(
+                f"{file}: has {len(mesh.celltypes)} types for {mesh.n_cells} cells; write or copy it again"
+            )
         unknown = set(np.unique(mesh.celltypes).tolist()) - {int(kind) for kind in pv.CellType}
         if unknown:
             raise FormatError(f"{file}: holds cells of unknown type {min(unknown)}; write or copy it again")
