@@ -91,13 +91,7 @@ class Frd:
         """
         label = f"dataset {dataset.name} of state {dataset.state.number}"
         numbers, values, _ = node_block(
-            self.file,
-            self.data,
-            dataset.start,
-            dataset.count,
-            dataset.form,
-            len(dataset.components),
-            label
+            self.file, self.data, dataset.start, dataset.count, dataset.form, len(dataset.components), label
         )
         index = index_of(self.numbers, numbers)
         if (index < 0).any():

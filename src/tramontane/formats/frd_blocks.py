@@ -64,9 +64,8 @@ def node_block(
     return numbers, values, end
 
 
-def end_of_nodes(
-    file: Path, data: Bytes, start: int, count: int, form: int, components: int, label: str
-) -> int:
+def end_of_nodes(file: Path, data: Bytes, start: int, count: int, form: int, components: int, label: str) -> int:
+    """Where a block of so many nodes ends; an error where the file says otherwise, before anything is allocated."""
     if form >= 2:
         end = start + count * _record(form, components).itemsize
         if end > len(data):

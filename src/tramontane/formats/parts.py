@@ -53,6 +53,7 @@ class Instance:
 
 
 def named(sets: Sets, name: str) -> MixedSet:
+    """The set of that name, made where there is none yet."""
     return sets.setdefault(name.upper(), MixedSet(name))
 
 
