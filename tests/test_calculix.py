@@ -300,6 +300,34 @@ def test_heat_conduction(tmp_path: Path) -> None:
     assert found.extra["residuals"]["heat_flux"] < 1e-3
 
 
+def test_contact_carries_the_load(tmp_path: Path) -> None:
+    low, high = (Block("C3D8", (1, 1, 1), (3, 3, 3), first=first) for first in (1, 1001))
+    high.points[:, 2] += 1.0
+    high.elements = low.elements + 1000
+    slave, master = (
+        [number for number, cell in zip(block.elements, block.cells, strict=True)
+         if (block.points[cell][:, 2] == 1).sum() == 4]
+        for block in (high, low)
+    )  # fmt: skip
+    deck = low.deck() + high.deck() + MATERIAL + SOLID
+    deck += node_set("NLOW", low.where(low.points[:, 2] == 0)) + node_set("NHIGH", high.where(high.points[:, 2] == 2))
+    deck += "*SURFACE, NAME=SLAVE\n" + "".join(f"{number}, S1\n" for number in slave)
+    deck += "*SURFACE, NAME=MASTER\n" + "".join(f"{number}, S2\n" for number in master)
+    deck += "*SURFACE INTERACTION, NAME=SI\n*SURFACE BEHAVIOR, PRESSURE-OVERCLOSURE=LINEAR\n1.E7, 3.\n"
+    deck += "*CONTACT PAIR, INTERACTION=SI, TYPE=SURFACE TO SURFACE\nSLAVE, MASTER\n"
+    deck += "*BOUNDARY\nNLOW, 1, 3\nNHIGH, 1, 2\nNHIGH, 3, 3, -0.001\n*STEP\n*STATIC\n*NODE FILE\nU\n"
+    deck += "*CONTACT FILE\nCDIS, CSTR\n*NODE PRINT, NSET=NLOW, TOTALS=ONLY\nRF\n*END STEP\n"
+    found = read_calculix(run_ccx(tmp_path, "contact", deck))
+    surface = found.meshes["surface"]
+    held = patches_of(surface)
+    assert held is not None
+    face = surface.extract_cells(held[0] == held[1].index("SLAVE")).point_data_to_cell_data()
+    areas = face.compute_cell_sizes()["Area"]
+    assert areas.sum() == pytest.approx(1.0)
+    assert face.cell_data["contact_pressure"] @ areas == pytest.approx(found.qoi["force_z_NLOW"].value, rel=0.02)
+    assert np.abs(face.cell_data["contact_opening"]).max() < 1e-4
+
+
 def test_a_field_of_some_nodes_only_is_left_out_and_said(tmp_path: Path) -> None:
     deck = CLAMPED + "*STEP\n*STATIC\n*CLOAD\nNTIP, 3, -1.\n*NODE FILE, NSET=NTIP\nU\n*EL FILE\nS\n*END STEP\n"
     found = read_calculix(run_ccx(tmp_path, "part", deck))

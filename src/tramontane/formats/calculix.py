@@ -23,12 +23,17 @@ from tramontane.units import Quantity
 FIELDS = {
     "DISP": "displacement", "STRESS": "stress", "TOSTRAIN": "strain", "MESTRAIN": "mechanical_strain",
     "NDTEMP": "temperature", "FORC": "reaction_force", "RFL": "reaction_heat", "FLUX": "heat_flux", "VELO": "velocity",
-    "PE": "equivalent_plastic_strain", "ENER": "strain_energy_density", "ERROR": "stress_error",
-    "HERROR": "heat_flux_error", "V3DF": "velocity", "PS3DF": "pressure", "TS3DF": "temperature",
+    "PE": "equivalent_plastic_strain", "ENER": "strain_energy", "ERROR": "error_estimate",
+    "HERROR": "heat_error_estimate", "V3DF": "velocity", "PS3DF": "pressure", "TS3DF": "temperature",
     "DISPI": "displacement_imaginary", "STRESSI": "stress_imaginary", "TOSTRAII": "strain_imaginary",
 }  # fmt: skip
 # Given where bodies touch only: zero elsewhere.
 _LOCAL = {"CONTACT", "CONTACTI", "CELS"}
+# A dataset whose components are quantities of their own, each of another kind.
+_APART = {
+    "CONTACT": {"COPEN": "contact_opening", "CSLIP1": "contact_slip_1", "CSLIP2": "contact_slip_2",
+                "CPRESS": "contact_pressure", "CSHEAR1": "contact_shear_1", "CSHEAR2": "contact_shear_2"},
+}  # fmt: skip
 _SYMMETRIC = ((1, 1), (2, 2), (3, 3), (1, 2), (2, 3), (1, 3))
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:E[-+]\d{1,2})?")
 _FREQUENCY, _OTHER = 2, 4  # kinds of states whose values are modes
@@ -171,7 +176,8 @@ def _read_fields(frd: Frd, state: State, results: Results) -> dict[str, NDArray[
         if name in fields:
             raise FormatError(f"{frd.file}: has dataset {name} twice in state {state.number}; run the case again")
         index, values = frd.values(dataset)
-        values = values[:, _order(dataset)]
+        apart = _APART.get(dataset.name)
+        values = values if apart else values[:, _order(dataset)]
         given = np.zeros(len(frd.points), dtype=bool)
         given[index] = True
         lacking = int((used & ~given).sum())
@@ -184,6 +190,9 @@ def _read_fields(frd: Frd, state: State, results: Results) -> dict[str, NDArray[
         else:
             whole = np.zeros((len(given), values.shape[1]), dtype=values.dtype)
             whole[index] = values
+        if apart:
+            fields |= {apart.get(label, label): whole[:, at] for at, (label, _, _) in enumerate(dataset.components)}
+            continue
         fields[name] = whole[:, 0] if whole.shape[1] == 1 else whole
         if name == "stress" and whole.shape[1] == 6:
             fields["von_mises"] = von_mises(whole)

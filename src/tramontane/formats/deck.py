@@ -7,7 +7,7 @@ case, as both programs do.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.elements import Elements, Ids, index_of
 from tramontane.formats.inp import Statement, read_statements, rows_of_numbers, whole_numbers
+from tramontane.formats.parts import Instance, MixedSet, Part, Resolver, Sets, last_of_each, named, placed
 
 # Statements that place nodes and elements by a rule, which is not carried out here.
 _GENERATORS = ("NGEN", "NFILL", "NMAP", "NCOPY", "ELGEN", "ELCOPY", "SYMMETRIC MODEL GENERATION")
@@ -126,53 +127,15 @@ def read_deck(file: Path) -> Deck:
         raise FormatError(f"{file}: has sets of sets of sets without end; correct the deck") from error
 
 
-@dataclass
-class _Set:
-    """What a set was said to hold: each entry with the instance that it speaks of (empty: where the set stands)."""
-
-    name: str
-    numbers: list[tuple[str, Ids]] = field(default_factory=list)
-    ranges: list[tuple[str, int, int, int]] = field(default_factory=list)
-    names: list[tuple[str, str]] = field(default_factory=list)
-    of_elements: list[tuple[str, str]] = field(default_factory=list)
-
-
-_Sets = dict[str, _Set]
-
-
-@dataclass
-class _Part:
-    """Nodes, elements and sets that are numbered together; sets by their names in capitals."""
-
-    nodes: list[tuple[Ids, NDArray[np.float64]]] = field(default_factory=list)
-    elements: list[tuple[str, Ids, Ids]] = field(default_factory=list)
-    node_sets: _Sets = field(default_factory=dict)
-    element_sets: _Sets = field(default_factory=dict)
-    surfaces: dict[str, tuple[str, list[tuple[str, str]]]] = field(default_factory=dict)
-
-
-@dataclass
-class _Instance:
-    """A part, what the instance adds to it, where it is placed, and where its nodes and elements begin."""
-
-    name: str
-    parts: tuple[_Part, ...]
-    place: NDArray[np.float64]
-    first_node: int = 0
-    first_element: int = 0
-    node_numbers: Ids = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    element_numbers: Ids = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-
-
 class _Reader:
     """Takes a deck's statements one after the other."""
 
     def __init__(self, files: list[Path]) -> None:
         self.deck = Deck(files)
-        self.root = _Part()
+        self.root = Part()
         self.current = self.root
-        self.parts: dict[str, _Part] = {}
-        self.instances: list[_Instance] = []
+        self.parts: dict[str, Part] = {}
+        self.instances: list[Instance] = []
         self.material: list[str] | None = None
         self.step = 0
         self.left_out: dict[str, int] = {}
@@ -190,7 +153,7 @@ class _Reader:
             case "SURFACE":
                 self._surface(said)
             case "PART":
-                self.current = self.parts.setdefault(said.option("NAME").upper(), _Part())
+                self.current = self.parts.setdefault(said.option("NAME").upper(), Part())
             case "INSTANCE":
                 self._instance(said)
             case "END PART" | "END INSTANCE" | "ASSEMBLY" | "END ASSEMBLY" | "ENDPART" | "ENDINSTANCE":
@@ -226,7 +189,7 @@ class _Reader:
             raise said.error(f"is in coordinates of system {system}, which is not read", "write them in Cartesian ones")
         self.current.nodes.append((numbers, points))
         if "NSET" in said.options:
-            _named(self.current.node_sets, said.option("NSET")).numbers.append(("", numbers))
+            named(self.current.node_sets, said.option("NSET")).numbers.append(("", numbers))
 
     def _elements(self, said: Statement) -> None:
         kind = said.option("TYPE").upper()
@@ -243,10 +206,10 @@ class _Reader:
         rows = numbers.reshape(-1, size)
         self.current.elements.append((kind, rows[:, 0], rows[:, 1:]))
         if "ELSET" in said.options:
-            _named(self.current.element_sets, said.option("ELSET")).numbers.append(("", rows[:, 0]))
+            named(self.current.element_sets, said.option("ELSET")).numbers.append(("", rows[:, 0]))
 
-    def _set(self, said: Statement, sets: _Sets) -> None:
-        held, instance = _named(sets, said.option(said.keyword)), said.option("INSTANCE").upper()
+    def _set(self, said: Statement, sets: Sets) -> None:
+        held, instance = named(sets, said.option(said.keyword)), said.option("INSTANCE").upper()
         if said.keyword == "NSET" and "ELSET" in said.options:
             held.of_elements.append((instance, said.option("ELSET").upper()))
         if not said.data.strip():
@@ -266,7 +229,7 @@ class _Reader:
         name, kind = said.option("NAME"), said.option("TYPE").upper() or "ELEMENT"
         lines = [[entry.strip().strip("\"'") for entry in line.split(",")] for line in said.lines()]
         if kind == "NODE":
-            self._entries(_named(self.current.node_sets, name), "", [line[0] for line in lines])
+            self._entries(named(self.current.node_sets, name), "", [line[0] for line in lines])
         elif kind != "ELEMENT" or "COMBINE" in said.options:
             self.deck.warnings.append(f"{said.file}: surface {name} is not made of element faces; it names no patch")
         else:
@@ -274,7 +237,7 @@ class _Reader:
             held += [(line[0].upper(), line[1].upper() if len(line) > 1 else "") for line in lines]
 
     @staticmethod
-    def _entries(held: _Set, instance: str, entries: Sequence[str]) -> None:
+    def _entries(held: MixedSet, instance: str, entries: Sequence[str]) -> None:
         """Numbers and names of other sets, mixed."""
         bare = [entry.strip().strip("\"'") for entry in entries]
         numbers = [int(entry) for entry in bare if re.fullmatch(r"\d{1,18}", entry)]
@@ -288,8 +251,8 @@ class _Reader:
         place = rows_of_numbers(said, 7) if said.data.strip() else np.zeros((0, 7))
         if len(place) > 2 or not np.isfinite(place).all():
             raise said.error("is not placed by a line of 3 and a line of 7 numbers")
-        own = _Part()
-        self.instances.append(_Instance(said.option("NAME"), (part, own), place))
+        own = Part()
+        self.instances.append(Instance(said.option("NAME"), (part, own), place))
         self.current = own
 
     def _parameters(self, said: Statement) -> None:
@@ -309,23 +272,19 @@ class _Reader:
         self.deck.conditions.append(entry | ({"lines_in_all": len(lines)} if len(lines) > _SHOWN else {}))
 
 
-def _named(sets: _Sets, name: str) -> _Set:
-    return sets.setdefault(name.upper(), _Set(name))
-
-
 # -- parts and instances into one mesh ---------------------------------------------------------------------------------
 
 
 def _assemble(reader: _Reader) -> Deck:
     deck, file = reader.deck, reader.deck.files[0]
-    instances = [*reader.instances, _Instance("", (reader.root,), np.zeros((0, 7)))]
+    instances = [*reader.instances, Instance("", (reader.root,), np.zeros((0, 7)))]
     if sum(len(numbers) for each in instances for part in each.parts for numbers, _ in part.nodes) > _MOST_POINTS:
         raise FormatError(f"{file}: its instances have more than {_MOST_POINTS} nodes; write smaller decks")
     numbers, points, elements = [deck.numbers], [deck.points], [deck.element_numbers]
     counts = [0, 0]
     for each in instances:
         each.first_node, each.first_element = counts
-        own, places = _last_of_each([entry for part in each.parts for entry in part.nodes])
+        own, places = last_of_each([entry for part in each.parts for entry in part.nodes])
         each.node_numbers = own
         listed = [entry for part in each.parts for entry in part.elements]
         for kind, ids, nodes in listed:
@@ -341,7 +300,7 @@ def _assemble(reader: _Reader) -> Deck:
             counts[1] += len(ids)
         each.element_numbers = np.concatenate([np.empty(0, dtype=np.int64), *(ids for _, ids, _ in listed)])
         numbers.append(own)
-        points.append(_placed(places, each.place))
+        points.append(placed(places, each.place))
         elements.append(each.element_numbers)
         counts[0] += len(own)
     deck.numbers, deck.points = np.concatenate(numbers), np.concatenate(points)
@@ -350,7 +309,7 @@ def _assemble(reader: _Reader) -> Deck:
         raise FormatError(
             f"{file}: defines no nodes; give the deck that holds the mesh, or put what it includes beside it"
         )
-    resolve = _Resolver(file, instances, deck)
+    resolve = Resolver(file, instances, deck.blocks, deck.warnings)
     for each in instances:
         prefix = f"{each.name}." if each.name else ""
         for part in each.parts:
@@ -366,103 +325,3 @@ def _assemble(reader: _Reader) -> Deck:
     deck.warnings += [f"{file}: {count} elements of type {kind or '?'} have no shape that a mesh can show; left out"
                       for kind, count in reader.left_out.items()]  # fmt: skip
     return deck
-
-
-def _last_of_each(nodes: list[tuple[Ids, NDArray[np.float64]]]) -> tuple[Ids, NDArray[np.float64]]:
-    """Node numbers and places; a node that is defined again stands where the last definition says."""
-    numbers = np.concatenate([np.empty(0, dtype=np.int64), *(each for each, _ in nodes)])
-    points = np.concatenate([np.empty((0, 3)), *(each for _, each in nodes)])
-    _, last = np.unique(numbers[::-1], return_index=True)
-    if len(last) == len(numbers):
-        return numbers, points
-    kept = np.sort(len(numbers) - 1 - last)
-    return numbers[kept], points[kept]
-
-
-def _placed(points: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points moved by the first row of ``place``, then turned about the axis of the second by its angle in degrees."""
-    if len(place):
-        points = points + place[0, :3]
-    if len(place) > 1 and place[1, 6] != 0.0:
-        base, axis = place[1, :3], place[1, 3:6] - place[1, :3]
-        axis = axis / (np.linalg.norm(axis) or 1.0)
-        angle, arm = np.deg2rad(place[1, 6]), points - base
-        along = np.outer(arm @ axis, axis)
-        points = base + along + (arm - along) * np.cos(angle) + np.cross(axis, arm) * np.sin(angle)
-    return points
-
-
-class _Resolver:
-    """Finds the members of sets that name other sets, and other instances."""
-
-    def __init__(self, file: Path, instances: Sequence[_Instance], deck: Deck) -> None:
-        self.file, self.deck = file, deck
-        self.instances = {each.name.upper(): each for each in instances}
-        self.known: dict[tuple[str, str, str], Ids | None] = {}
-
-    def members(self, scope: _Instance, name: str, kind: str) -> Ids:
-        """Index of each member of a set, sorted; ``kind`` is ``node_sets`` or ``element_sets``."""
-        key = (scope.name, name, kind)
-        if key in self.known:
-            found = self.known[key]
-            if found is None:
-                raise FormatError(f"{self.file}: set {name} holds itself; correct the deck")
-            return found
-        self.known[key] = None
-        if len(self.known) > 100_000:
-            raise FormatError(f"{self.file}: has more than 100000 sets; write the deck with fewer")
-        parts = [np.empty(0, dtype=np.int64), *self._parts(scope, name, kind)]
-        found = np.unique(np.concatenate(parts))
-        self.known[key] = found
-        return found
-
-    def faces(self, scope: _Instance, entries: Sequence[str]) -> Ids:
-        """Place of the elements that lines of a surface speak of, by number or by set."""
-        numbers: dict[str, list[int]] = {}
-        found = [np.empty(0, dtype=np.int64)]
-        for entry in entries:
-            instance, _, last = entry.rpartition(".")
-            if re.fullmatch(r"\d{1,18}", last) and (not instance or instance in self.instances):
-                numbers.setdefault(instance, []).append(int(last))
-            else:
-                found.append(self.members(scope, entry, "element_sets"))
-        for instance, chosen in numbers.items():
-            found.append(self._found(self._instance(scope, instance), np.array(chosen), "element_sets"))
-        return np.concatenate(found)
-
-    def _parts(self, scope: _Instance, name: str, kind: str) -> Iterator[Ids]:
-        held = [sets[name] for part in scope.parts if name in (sets := getattr(part, kind))]
-        if not held:
-            instance, _, rest = name.partition(".")
-            if rest and instance in self.instances and self.instances[instance] is not scope:
-                yield self.members(self.instances[instance], rest, kind)
-                return
-            self.deck.warnings.append(f"{self.file}: set {name} is used, but not defined")
-            return
-        for each in held:
-            for instance, numbers in each.numbers:
-                yield self._found(self._instance(scope, instance), numbers, kind)
-            for instance, first, last, step in each.ranges:
-                of = self._instance(scope, instance)
-                known, start = (
-                    (of.node_numbers, of.first_node) if kind == "node_sets" else (of.element_numbers, of.first_element)
-                )
-                yield start + np.flatnonzero((known >= first) & (known <= last) & ((known - first) % step == 0))
-            for instance, other in each.names:
-                yield self.members(self._instance(scope, instance), other, kind)
-            for instance, other in each.of_elements:
-                chosen = self.members(self._instance(scope, instance), other, "element_sets")
-                yield from (block.nodes[np.isin(block.numbers, chosen)].ravel() for block in self.deck.blocks)
-
-    def _instance(self, scope: _Instance, name: str) -> _Instance:
-        if not name:
-            return scope
-        if name not in self.instances:
-            raise FormatError(f"{self.file}: a set is of instance {name}, which is not defined; write the deck again")
-        return self.instances[name]
-
-    def _found(self, scope: _Instance, numbers: Ids, kind: str) -> Ids:
-        """Members by number; those that are not defined were left out with their elements."""
-        nodes = kind == "node_sets"
-        index = index_of(scope.node_numbers if nodes else scope.element_numbers, numbers)
-        return index[index >= 0] + (scope.first_node if nodes else scope.first_element)

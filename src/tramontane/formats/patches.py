@@ -163,6 +163,6 @@ def _of_sets(skin: Skin, count: int, named: Named) -> dict[str, NDArray[np.bool_
     for name, index in named.nodes.items():
         inside = np.zeros(count, dtype=bool)
         inside[index] = True
-        corners: NDArray[np.bool_] = inside[skin.corners].all(axis=1)
-        masks[name] = corners | masks[name] if name in masks else corners
+        corners: NDArray[np.bool_] = np.asarray(inside[skin.corners].all(axis=1))
+        masks[name] = np.logical_or(corners, masks[name]) if name in masks else corners
     return masks

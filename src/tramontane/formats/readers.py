@@ -58,15 +58,17 @@ COMPANIONS: dict[str, tuple[str, ...]] = {".inp": (".frd",), ".dat": (".frd",)}
 def result_files(files: Sequence[Path]) -> list[Path]:
     """Those of a folder's files that are read by themselves, not with another."""
     names = {(file.parent, file.stem, file.suffix.lower()) for file in files}
-    decks = [file for file in files if file.suffix.lower() == ".inp"]
-    parts = {part.resolve() for deck in decks for part in included_files(deck)} if len(decks) > 1 else set()
-    return [
+    own = [
         file
         for file in files
         if file_reader(file) is not None
-        and file.resolve() not in parts
         and not any((file.parent, file.stem, other) in names for other in COMPANIONS.get(file.suffix.lower(), ()))
     ]
+    decks = [file for file in files if file.suffix.lower() == ".inp"]
+    if len(decks) < 2 or not set(decks) & set(own):
+        return own
+    parts = {part.resolve() for deck in decks for part in included_files(deck)}  # read with the deck that names them
+    return [file for file in own if file.resolve() not in parts]
 
 
 def file_reader(file: Path) -> Reader | None:
