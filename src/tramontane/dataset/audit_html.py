@@ -64,12 +64,13 @@ def write_report(
     temporary = target.with_name(f".{target.name}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(target)
+        try:
+            temporary.write_text(text, encoding="utf-8", errors="replace")
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DatasetError(f"{target}: cannot be written ({error}); choose another file") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _section(heading: str, body: str) -> str:
