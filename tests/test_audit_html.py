@@ -97,7 +97,7 @@ def test_a_page_holds_the_whole_set_and_nothing_from_outside(tmp_path: Path) -> 
     assert shown.says("Ellipsoids")
     assert len([row for row in shown.all("tr") if row]) == 6
     assert {"class": "warning"} in shown.all("tr")
-    assert shown.says("1000 times as large as in the median of the other cases; check its unit (as between kPa and Pa)")
+    assert shown.says("times as large as in the median of the other cases; check its unit (as between kPa and Pa)")
     labels = [attributes["aria-label"] for attributes in shown.all("svg")]
     assert len(labels) == 2 + 4 + 3
     assert "parameter load: 100 to 150 N" in labels
