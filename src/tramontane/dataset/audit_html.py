@@ -53,7 +53,7 @@ def write_report(
     text = "\n".join([
         _HEAD.format(title=escape(heading)),
         f"<header><h1>{escape(heading)}</h1>{_summary(report, audit, rows)}</header><main>",
-        _section("The worst, in pictures", "".join(shown)) if shown else "",
+        _section("The worst, in pictures", f'<div class="grid pictures">{"".join(shown)}</div>') if shown else "",
         _section("The set", _table(rows)),
         _section("Findings", _findings(audit, rows)),
         _section("Ranges over the cases", _charts(audit)),
@@ -64,12 +64,13 @@ def write_report(
     temporary = target.with_name(f".{target.name}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(target)
+        try:
+            temporary.write_text(text, encoding="utf-8", errors="replace")
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DatasetError(f"{target}: cannot be written ({error}); choose another file") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _section(heading: str, body: str) -> str:
@@ -185,12 +186,14 @@ def _pictures(audit: Audit, read_again: Callable[[str], Case], count: int, conso
 
 def _worst(audit: Audit) -> list[Problem]:
     """Problems that can be seen, errors first; of each place one before a second, each case once for a place."""
+    from tramontane.dataset.audit_pictures import SEEN
+
     turns: dict[str, int] = {}
     ranked: list[tuple[int, str, int, Problem]] = []
     seen: set[tuple[str, str]] = set()
     for problem in sorted(audit.problems, key=lambda problem: problem.severity):
         place = (problem.case, problem.place)
-        visible = problem.place.startswith("field ") or problem.place in ("geometry", "scale")
+        visible = problem.place.startswith("field ") or problem.place in SEEN
         if problem.case and visible and place not in seen:
             seen.add(place)
             turns[problem.place] = turns.get(problem.place, 0) + 1
@@ -224,7 +227,7 @@ h1 {{ font-size: 1.4rem; }} h2 {{ font-size: 1.15rem; margin-top: 2rem; }}
 .warning > b, span.warning, tr.warning td:nth-child(2) {{ color: var(--warning); }}
 .ok > b, tr.ok td:nth-child(2) {{ color: var(--ok); }}
 .wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; min-width: 44rem; width: 100%; font-size: .9rem; }}
+table {{ border-collapse: collapse; min-width: 54rem; width: 100%; font-size: .9rem; }}
 th, td {{ border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; }}
 th button {{ all: unset; cursor: pointer; font-weight: 600; }}
 th button:focus-visible, summary:focus-visible {{ outline: 2px solid var(--high); }}
@@ -232,8 +235,10 @@ th[aria-sort=ascending] button::after {{ content: " \\2191"; }}
 th[aria-sort=descending] button::after {{ content: " \\2193"; }}
 a {{ color: inherit; }}
 details {{ border-bottom: 1px solid var(--line); padding: .3rem 0; }} summary {{ cursor: pointer; font-weight: 600; }}
+th, td:nth-child(2), td:nth-child(4) {{ white-space: nowrap; }}
 .grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1rem; }}
-figure {{ margin: 0 0 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
+.pictures {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }}
+figure {{ margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
   padding: .7rem; }}
 figcaption {{ font-size: .9rem; }} img {{ width: 100%; height: auto; border-radius: .3rem; background: #fff; }}
 svg {{ width: 100%; height: auto; }} svg text {{ font-size: 11px; fill: var(--quiet); }}

@@ -14,7 +14,9 @@ from tramontane.case import Case
 from tramontane.dataset.facts import Problem
 from tramontane.formats.geometry import read_geometry
 
+SEEN = ("geometry", "scale", "domain surface")  # places, beside fields, of which there is something to see
 _SIZE = (960, 640)
+_LIGHT = {"ambient": 0.3, "diffuse": 0.7}  # no side is black
 _MARKED = 3000  # bad places that are marked in a picture; more of them hide each other
 _BAD, _SHAPE, _CROWDED = "#e0245e", "#b9c7d8", "#f0a202"
 
@@ -38,12 +40,17 @@ def draw(case: Case, problem: Problem, *, length_unit: str = "m") -> Picture | N
         TramontaneError: The geometry cannot be read.
         RuntimeError: VTK cannot draw here.
     """
-    if problem.place.startswith("field "):
-        domain, _, name = problem.place.removeprefix("field ").partition("/")
-        return _field(case, domain, name)
-    if problem.place in ("geometry", "scale"):
-        return _geometry(case, length_unit)
-    return None
+    verbosity = vtkLogger.GetCurrentVerbosityCutoff()
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)  # VTK says so where it draws without a display
+    try:
+        if problem.place.startswith("field "):
+            domain, _, name = problem.place.removeprefix("field ").partition("/")
+            return _field(case, domain, name)
+        if problem.place in SEEN:
+            return _geometry(case, length_unit)
+        return None
+    finally:
+        vtkLogger.SetStderrVerbosity(verbosity)
 
 
 def _field(case: Case, domain: str, name: str) -> Picture | None:
@@ -68,12 +75,12 @@ def _field(case: Case, domain: str, name: str) -> Picture | None:
     options: dict[str, Any] = {"color": _SHAPE}
     if finite.any() and (surface.n_points == mesh.n_points or surface is not mesh) and "shown" in surface.array_names:
         low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
-        bar = {"title": f"{name} [{unit or '-'}]", "color": "black", "fmt": "%.3g", "n_labels": 3}
+        bar = {"title": f"{name} [{unit or '-'}]\n", "color": "black", "fmt": "%.3g", "n_labels": 3,
+               "width": 0.6, "position_x": 0.2}  # fmt: skip
         limits = (low, high if high > low else low + 1.0)
-        options = {"scalars": "shown", "cmap": "viridis", "clim": limits, "nan_color": _BAD, "ambient": 0.3,
-                   "scalar_bar_args": bar}  # fmt: skip
+        options = {"scalars": "shown", "cmap": "viridis", "clim": limits, "nan_color": _BAD, "scalar_bar_args": bar}
     inner = len(bad) > 0 and surface is not mesh
-    plotter.add_mesh(surface, opacity=0.4 if inner else 1.0, line_width=4, point_size=6, **options)
+    plotter.add_mesh(surface, opacity=0.4 if inner else 1.0, line_width=4, point_size=6, **_LIGHT, **options)
     if len(bad):
         marked = positions[bad[:: max(1, len(bad) // _MARKED)]]
         plotter.add_points(marked, color=_BAD, point_size=11, render_points_as_spheres=True)
@@ -92,7 +99,7 @@ def _geometry(case: Case, length_unit: str) -> Picture | None:
     else:
         surface = read_geometry(shape, length_unit=length_unit if isinstance(shape, Path) else "m").mesh
     plotter = _plotter()
-    plotter.add_mesh(surface, color=_SHAPE, ambient=0.3, backface_params={"color": _CROWDED}, smooth_shading=False)
+    plotter.add_mesh(surface, color=_SHAPE, **_LIGHT, backface_params={"color": _CROWDED}, smooth_shading=False)
     told = []
     for edges, colour, words in (
         ({"boundary_edges": True, "non_manifold_edges": False}, _BAD, "open edges"),
@@ -113,8 +120,6 @@ def _plotter() -> Any:
 
 
 def _png(plotter: Any) -> bytes:
-    verbosity = vtkLogger.GetCurrentVerbosityCutoff()
-    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)  # VTK says so where it draws without a display
     try:
         plotter.view_isometric()
         buffer = io.BytesIO()
@@ -122,4 +127,3 @@ def _png(plotter: Any) -> bytes:
         return buffer.getvalue()
     finally:
         plotter.close()
-        vtkLogger.SetStderrVerbosity(verbosity)

@@ -55,8 +55,8 @@ def odd_sizes(sizes: Mapping[str, float], *, small: bool = True) -> dict[str, Od
 
     Args:
         sizes: By case; zeros are not looked at.
-        small: Whether one that is 100 times too small is odd even where the others are far from each other; a number
-            that may come near zero is so by chance.
+        small: Whether one that is too small is odd even where the others are more than a factor of 10 apart; a number
+            that may come near zero is small by chance.
     """
     names = [name for name, size in sizes.items() if 0 < size < math.inf]
     if len(names) < 3:
@@ -71,7 +71,7 @@ def odd_sizes(sizes: Mapping[str, float], *, small: bool = True) -> dict[str, Od
         reach = [side * float(distance[index]) for index in order]
         beyond = sum(value > math.log(_FACTOR) for value in reach)
         compact = reach[min(beyond, len(reach) - 1)] - reach[-1] < math.log(_LESSER_FACTOR)
-        limit = min(lesser, math.log(_FACTOR)) if small or side > 0 or compact else lesser
+        limit = min(lesser, math.log(_FACTOR)) if small or side > 0 or compact else math.inf
         beyond = sum(value > limit for value in reach)
         # The last of those that are far out must stand apart from the next; else look among the farther ones.
         while beyond and reach[beyond - 1] - max(reach[beyond], 0.0) < _GAP * reach[beyond - 1]:
