@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyvista as pv
@@ -27,9 +27,11 @@ from tramontane.contract import Contract
 from tramontane.dataset.case_files import folder_name, read_case, read_record, write_case
 from tramontane.dataset.case_qoi import measure_qoi
 from tramontane.dataset.chunks import CaseArrays
-from tramontane.dataset.consistency import Audit, CaseFacts, examine
+from tramontane.dataset.consistency import Audit
+from tramontane.dataset.facts import CaseFacts, Problem, examine
 from tramontane.dataset.inference import ContractInference, Seen, look
 from tramontane.dataset.manifest import FORMAT_VERSION, CaseEntry
+from tramontane.dataset.missing import missing_cases
 from tramontane.dataset.splits import make_splits
 from tramontane.dataset.store import Dataset, StagedCase
 from tramontane.errors import DatasetError, TramontaneError
@@ -113,7 +115,6 @@ def ingest(
         record = {"layout": collection.layout, "cases": len(good), "left_out": left_out, "warnings": warnings}
         (work / "dataset" / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         (work / "dataset").replace(target)
-        shutil.rmtree(work)
     return Dataset.open(target)
 
 
@@ -219,7 +220,8 @@ def _stage_all(
             found.take(staged[source.name].facts)
     for name, reason in failed.items():
         found.note("error", name, "files", reason)
-    found.compare()
+    found.compare(contract)
+    found.problems += missing_cases(collection, found.bad_cases())
     return staged, found, {source.name: failed[source.name] for source in collection.sources if source.name in failed}
 
 
@@ -250,15 +252,16 @@ def _stage(job: _Job, source: CaseSource) -> _Staged:
     folder = _staging(job.work, source.name)
     stamp_file = folder.with_suffix(".json")
     stamp = _stamp(job, source)
-    entry = _staged_before(stamp_file, stamp)
-    if entry is not None:
+    before = _staged_before(stamp_file, stamp)
+    if before is not None:
+        entry, problems = before
         with contextlib.suppress(TramontaneError):
             record = read_record(folder, entry)
             case = read_case(record, CaseArrays(folder, record.arrays, f"case {source.name}"))
-            case.provenance.sources = dict(record.provenance["sources"])
             geometry = case.design.geometry
             assert geometry is None or isinstance(geometry, pv.PolyData)
-            return _Staged(entry, examine(case, length_unit="m"), look(case, geometry))
+            # What was wrong with the files, the stored case may no longer show.
+            return _Staged(entry, replace(examine(case), problems=problems), look(case, geometry))
     case = read_source(source, job.collection, job.contract)
     facts = examine(case, length_unit=job.length_unit)
     geometry = case_geometry(case, job.length_unit)
@@ -270,7 +273,8 @@ def _stage(job: _Job, source: CaseSource) -> _Staged:
         folder.parent.mkdir(parents=True, exist_ok=True)
         entry = write_case(folder, case, geometry, job.contract.in_si() if job.contract else None)
         temporary = stamp_file.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"stamp": stamp, "entry": entry.model_dump(mode="json")}), encoding="utf-8")
+        told = {"stamp": stamp, "entry": entry.model_dump(mode="json"), "problems": [vars(p) for p in facts.problems]}
+        temporary.write_text(json.dumps(told), encoding="utf-8")
         temporary.replace(stamp_file)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -282,10 +286,12 @@ def _staging(work: Path, name: str) -> Path:
     return work / "staged" / folder_name(name)
 
 
-def _staged_before(stamp_file: Path, stamp: str) -> CaseEntry | None:
+def _staged_before(stamp_file: Path, stamp: str) -> tuple[CaseEntry, tuple[Problem, ...]] | None:
     try:
         told = json.loads(stamp_file.read_text(encoding="utf-8"))
-        return CaseEntry.model_validate(told["entry"]) if told["stamp"] == stamp else None
+        if told["stamp"] != stamp:
+            return None
+        return CaseEntry.model_validate(told["entry"]), tuple(Problem(**problem) for problem in told["problems"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -351,7 +357,10 @@ def _splits(
 
 @contextlib.contextmanager
 def _claimed(work: Path, target: Path) -> Iterator[None]:
-    """The working directory for this run alone; what an earlier run had half moved is put back."""
+    """The working directory for this run alone; what an earlier run had half moved is put back.
+
+    It stays only where the run was stopped: an error says what to do, and doing it starts anew.
+    """
     work.mkdir(parents=True, exist_ok=True)
     lock = FileLock(work / ".lock")
     try:
@@ -364,7 +373,13 @@ def _claimed(work: Path, target: Path) -> Iterator[None]:
             (work / "staged").mkdir(exist_ok=True)
             folder.replace(work / "staged" / folder.name)
         shutil.rmtree(work / "dataset", ignore_errors=True)
-        yield
+        try:
+            yield
+        except TramontaneError as error:
+            if not isinstance(error.__cause__, FatalError):
+                shutil.rmtree(work, ignore_errors=True)
+            raise
+        shutil.rmtree(work)
     finally:
         lock.release()
 
