@@ -118,16 +118,26 @@ def _by_dimension(mesh: Any) -> dict[int, pv.UnstructuredGrid]:
 
 
 def _merge(file: Path, domain: str, meshes: list[pv.UnstructuredGrid], found: Domains) -> pv.UnstructuredGrid:
-    """One mesh of several, with the fields that all of them have."""
+    """One mesh of several.
+
+    A field that only some of them have is nought on the other faces of a surface, as wall shear stress is on an inlet,
+    and left out of a volume.
+    """
     for place in ("point", "cell"):
         held = [set(getattr(mesh, f"{place}_data").keys()) for mesh in meshes]
-        partial = sorted(set().union(*held) - set.intersection(*held))
-        for mesh in meshes:
-            data = getattr(mesh, f"{place}_data")
-            for name in set(data.keys()) & set(partial):
-                del data[name]
-        if partial:
-            found.warnings.append(f"{file}: {domain}: {', '.join(partial)} is not on all blocks and is left out")
+        for name in sorted(set().union(*held) - set.intersection(*held)):
+            holders = [mesh for mesh, names in zip(meshes, held, strict=True) if name in names]
+            like = np.asarray(getattr(holders[0], f"{place}_data")[name])
+            if domain == "surface" and place == "cell":
+                for mesh in meshes:
+                    if name not in mesh.cell_data.keys():  # noqa: SIM118 (PyVista's data does not iterate over names)
+                        mesh.cell_data[name] = np.zeros((mesh.n_cells, *like.shape[1:]), like.dtype)
+                what = f"is on {len(holders)} of {len(meshes)} patches and 0 on the others"
+            else:
+                for mesh in holders:
+                    del getattr(mesh, f"{place}_data")[name]
+                what = f"is on {len(holders)} of {len(meshes)} blocks and is left out"
+            found.warnings.append(f"{file}: {domain}/{name} {what}")
     if len(meshes) == 1:
         merged = meshes[0]
     else:

@@ -135,7 +135,7 @@ def _answer(module: str, function: str, path: str, shown: str, folder: str, memo
             wrapped = pv.wrap(block)
             mesh = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
             vtk.check_cells(file, mesh)
-            blocks.append({"path": names, **_leave(mesh, target, number)})
+            blocks.append({"path": names, **_leave(file, mesh, target, number)})
         answer = {"blocks": blocks, "found": found}
     except FormatError as error:
         answer = {"error": str(error).replace(path, shown)}
@@ -158,36 +158,40 @@ def _bound(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (taken + memory, taken + memory))
 
 
-def _leave(mesh: Any, folder: Path, number: int) -> dict[str, Any]:
+def _leave(file: Path, mesh: Any, folder: Path, number: int) -> dict[str, Any]:
     """Write a mesh with numbers for its fields' names: VTK's XML does not escape what names may hold."""
     plain = mesh.copy(deep=False)
     names: dict[str, list[str]] = {}
     plain.clear_data()
-    for kind, source, target in (
-        ("point", mesh.GetPointData(), plain.GetPointData()), ("cell", mesh.GetCellData(), plain.GetCellData()),
-    ):  # fmt: skip
+    for kind, source, target, count in (
+        ("point", mesh.GetPointData(), plain.GetPointData(), mesh.n_points),
+        ("cell", mesh.GetCellData(), plain.GetCellData(), mesh.n_cells),
+    ):
         names[kind] = []
         for index in range(source.GetNumberOfArrays()):
             array = source.GetArray(index)
             if array is None:  # text
                 continue
+            if array.GetNumberOfTuples() != count:
+                raise FormatError(f"{file}: field {array.GetName()} has {array.GetNumberOfTuples()} values for {count} "
+                                  f"{kind}s; it is cut off or damaged, write or copy it again")  # fmt: skip
             twin = array.NewInstance()
             twin.ShallowCopy(array)
             twin.SetName(f"f{len(names[kind])}")
             names[kind].append(str(array.GetName()))
             target.AddArray(twin)
     surface = isinstance(mesh, pv.PolyData)
-    file = folder / f"{number}{'.vtp' if surface else '.vtu'}"
+    stored = folder / f"{number}{'.vtp' if surface else '.vtu'}"
     writer: Any = vtkXMLPolyDataWriter() if surface else vtkXMLUnstructuredGridWriter()
     writer.SetDataModeToAppended()
     writer.EncodeAppendedDataOff()
     writer.SetHeaderTypeToUInt64()
     writer.SetCompressorTypeToNone()
     writer.SetInputDataObject(plain)
-    writer.SetFileName(str(file))
+    writer.SetFileName(str(stored))
     if not writer.Write():
-        raise FormatError(f"{file}: cannot be written; check the space left on the disk")
-    return {"file": file.name, "names": names}
+        raise FormatError(f"{file}: cannot be kept in {folder}; check the space left on the disk")
+    return {"file": stored.name, "names": names}
 
 
 def _fetch(file: Path, stored: Path, names: dict[str, list[str]]) -> pv.PolyData | pv.UnstructuredGrid:

@@ -32,6 +32,11 @@ STANDARD = {
     "machnumber": "mach_number", "mach": "mach_number", "yplus": "y_plus", "vorticity": "vorticity",
     "heatflux": "heat_flux", "momentum": "momentum", "enthalpy": "enthalpy", "svh": "enthalpy",
 }  # fmt: skip
+# How many components a field of this name has; one of another kind keeps its own name.
+_PARTS = {
+    "velocity": (3,), "displacement": (3,), "stress": (6,), "strain": (6,), "wall_shear_stress": (1, 3),
+    **dict.fromkeys(("pressure", "total_pressure", "temperature", "density", "von_mises"), (1,)),
+}
 _ORDER = ("xx", "yy", "zz", "xy", "yz", "xz")
 _TWINS = {"yx": "xy", "zy": "yz", "zx": "xz"}
 # How a name says that it is a component: ``(pattern, direction)``, the rest of the name is what they have in common.
@@ -67,10 +72,11 @@ def standardise(mesh: pv.DataSet) -> dict[str, str]:
         wanted = {name: standard_name(name.strip(" _")) for name in data.keys()}  # noqa: SIM118
         taken = set(wanted)
         for name, new in wanted.items():
-            if new == name or new in taken:
+            values = data[name]
+            parts = 1 if values.ndim == 1 else values.shape[1]
+            if new == name or new in taken or parts not in _PARTS.get(new, (parts,)):
                 renamed.setdefault(name, name)
                 continue
-            values = data[name]
             del data[name]
             data[new] = values
             taken.add(new)

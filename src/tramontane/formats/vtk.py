@@ -228,12 +228,12 @@ def last_step(algorithm: Any) -> dict[str, Any]:
     """Bring a reader to the last of its time steps.
 
     Returns:
-        ``time``, ``step`` (from 1) and ``steps``; empty where the file knows no time.
+        The time's ``value``, ``step`` (from 1) and ``steps``; empty where the file knows no time.
     """
     algorithm.UpdateInformation()
     found = _steps(algorithm)
     if found:
-        algorithm.UpdateTimeStep(found["time"])
+        algorithm.UpdateTimeStep(found["value"])
     else:
         algorithm.Update()
     return found
@@ -242,4 +242,4 @@ def last_step(algorithm: Any) -> dict[str, Any]:
 def _steps(algorithm: Any) -> dict[str, Any]:
     information, key = algorithm.GetOutputInformation(0), algorithm.GetExecutive().TIME_STEPS()
     count = information.Length(key) if information.Has(key) else 0
-    return {"time": float(information.Get(key, count - 1)), "step": count, "steps": count} if count else {}
+    return {"value": float(information.Get(key, count - 1)), "step": count, "steps": count} if count else {}
