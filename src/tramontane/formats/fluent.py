@@ -31,7 +31,7 @@ def read_fluent(file: Path) -> Results:
 
     Returns:
         ``volume`` of all cell zones, ``surface`` of all zones of boundary faces, each a patch of its zone's name; for a
-        case in two dimensions its cells are the surface. All in SI.
+        case in two dimensions its cells are the surface. Of a ``.cas``, cells alone are read. All in SI.
 
     Raises:
         FormatError: Damaged, no case of Fluent, or without its data.
@@ -44,7 +44,12 @@ def read_fluent(file: Path) -> Results:
     elif data.stat().st_size == 0:
         raise FormatError(f"{data}: is empty; write or copy it again")
     blocks, found = read_isolated(load_modern if modern else load_old, file, beside=[data])
-    parts = domains(file, _boundary(blocks, _kinds(file) if modern else {}))
+    zones = _boundary(blocks, _kinds(file) if modern else {})
+    if not zones:
+        raise FormatError(f"{file}: holds no zone of cells; write or copy it again")
+    parts = domains(file, zones)
+    if not modern:
+        parts.warnings.append(f"{file}: zones of faces are not read from a .cas; save it as .cas.h5 for a surface")
     units = {
         f"{domain}/{name}": unit for domain, mesh in parts.meshes.items() for name, unit in _UNITS.items()
         if name in mesh.array_names
@@ -81,12 +86,11 @@ def load_old(file: Path) -> tuple[Any, dict[str, Any]]:
     reader.Update()
     output = reader.GetOutput()
     for index in range(output.GetNumberOfBlocks()):
-        block = output.GetBlock(index)
-        data = block.GetCellData()
-        # A zone for which a field has a section without values, such as the sides of a case in two dimensions.
-        for name in [data.GetArrayName(each) for each in range(data.GetNumberOfArrays())]:
-            if block.GetNumberOfCells() and not data.GetArray(name).GetNumberOfTuples():
-                data.RemoveArray(name)
+        # For a zone of faces VTK gives the cells behind it, each as often as it has faces there.
+        name, _, kind = output.GetMetaData(index).Get(output.NAME()).rpartition(":")
+        output.GetMetaData(index).Set(output.NAME(), name)
+        if kind not in ("fluid", "solid"):
+            output.SetBlock(index, None)
     return output, {}
 
 
@@ -120,8 +124,7 @@ def _boundary(blocks: Sequence[Block], kinds: dict[str, int]) -> list[Named]:
     """Zones of cells, and of those faces that do not lie between two cells."""
     named = []
     for block in blocks:
-        name, _, kind = block.path[-1].partition(":")
-        inner = kinds[name] == _INTERIOR if name in kinds else kind == "interior" or "interior" in name.lower()
-        if not inner:
+        name = block.path[-1]
+        if not (kinds[name] == _INTERIOR if name in kinds else "interior" in name.lower()):
             named.append(Named(name, block.mesh))
     return named

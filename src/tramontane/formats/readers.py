@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tramontane.formats import vtk
+from tramontane.formats import cgns, ensight, exodus, fluent, lammps, tecplot, vtk, xdmf
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import Results
 
@@ -17,14 +17,25 @@ def read_vtk(file: Path) -> Results:
     meshes = read_meshes(file)
     blocks = [block for block in file.with_suffix("").rglob("*") if block.is_file()] if file.suffix == ".vtm" else []
     units = {f"{key}/{name}": unit for key, mesh in meshes.items() for name, unit in stored_units(mesh).items()}
-    return Results(meshes=dict(meshes), units=units, files=[file, *blocks])
+    time = vtk.read_time(file)
+    return Results(meshes=dict(meshes), units=units, files=[file, *blocks], extra={"time": time} if time else {})
 
 
 # One line a format. A reader takes a path and gives `Results`; it raises `FormatError` and nothing else.
 FILE_READERS: dict[str, Reader] = {
     **dict.fromkeys(vtk.SUFFIXES, read_vtk),
+    **dict.fromkeys(cgns.SUFFIXES, cgns.read_cgns),
+    **dict.fromkeys(ensight.SUFFIXES, ensight.read_ensight),
+    **dict.fromkeys(exodus.SUFFIXES, exodus.read_exodus),
+    **dict.fromkeys(fluent.SUFFIXES, fluent.read_fluent),
+    **dict.fromkeys(lammps.SUFFIXES, lammps.read_lammps),
+    **dict.fromkeys(tecplot.SUFFIXES, tecplot.read_tecplot),
+    **dict.fromkeys(xdmf.SUFFIXES, xdmf.read_xdmf),
 }
 
+
+# Suffixes that other programs use, too: a file has a reader only if it looks like one of its format.
+_RECOGNISED: dict[str, Callable[[Path], bool]] = {".dat": tecplot.is_tecplot, ".plt": tecplot.is_tecplot}
 
 # A file of the first kind is read with one of the second that has the same stem, and not by itself.
 COMPANIONS: dict[str, tuple[str, ...]] = {}
@@ -35,15 +46,19 @@ def result_files(files: Sequence[Path]) -> list[Path]:
     names = {(file.parent, file.stem, file.suffix.lower()) for file in files}
     return [
         file
-        for file in files
+        for file in lammps.last_of_series(files)
         if file_reader(file) is not None
         and not any((file.parent, file.stem, other) in names for other in COMPANIONS.get(file.suffix.lower(), ()))
     ]
 
 
 def file_reader(file: Path) -> Reader | None:
-    """The reader of a file by its suffix, or None."""
-    return FILE_READERS.get(file.suffix.lower())
+    """The reader of a file by its name and, where that says too little, its first bytes; or None."""
+    if lammps.is_dump(file):
+        return lammps.read_lammps
+    suffix = "".join(file.suffixes[-2:]).lower()
+    suffix = suffix if suffix in FILE_READERS else file.suffix.lower()
+    return FILE_READERS.get(suffix) if _RECOGNISED.get(suffix, Path.is_file)(file) else None
 
 
 def folder_reader(folder: Path) -> Reader | None:
