@@ -8,13 +8,13 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
-from tramontane.formats.checks import check_head
+from tramontane.formats.checks import HDF5, check_head
 from tramontane.formats.isolated import Block, read_isolated
 from tramontane.formats.results import Results
 
 SUFFIXES = (".cgns",)
 # Files of the older kind start with the name of ADF.
-_HEADS = (b"\x89HDF", b"@(#)ADF")
+_HEADS = (HDF5, b"@(#)ADF")
 _VOLUME, _PATCHES, _SECTIONS = "Internal", "Patches", "Surfaces"
 
 

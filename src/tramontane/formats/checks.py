@@ -1,15 +1,19 @@
-"""What a file's first bytes say, asked before a reader that would crash on them."""
+"""What a file's first bytes and its length say, asked before a reader that would crash on it, or take it for whole."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from tramontane.errors import FormatError
 
+HDF5 = b"\x89HDF\r\n\x1a\n"
+NETCDF = (b"CDF\x01", b"CDF\x02")
+
 
 def check_head(file: Path, heads: Sequence[bytes], format_: str) -> bytes:
-    """The first bytes of a file that starts as its format does.
+    """The first bytes of a file that starts as its format does and, in HDF5 or netCDF, is as long as it says.
 
     Args:
         file: To look at.
@@ -17,7 +21,7 @@ def check_head(file: Path, heads: Sequence[bytes], format_: str) -> bytes:
         format_: Its name, for messages.
 
     Raises:
-        FormatError: Missing, empty, or of another format.
+        FormatError: Missing, empty, of another format, or cut off.
     """
     if not file.is_file():
         raise FormatError(f"{file}: there is no such file; check the path")
@@ -27,4 +31,36 @@ def check_head(file: Path, heads: Sequence[bytes], format_: str) -> bytes:
         raise FormatError(f"{file}: is empty; write or copy it again")
     if not head.startswith(tuple(heads)):
         raise FormatError(f"{file}: is no {format_} file; its suffix may be wrong, or write it again")
+    if head.startswith(HDF5):
+        _check_hdf5(file, head)
+    elif head.startswith(NETCDF):
+        _check_netcdf(file)
     return head
+
+
+def _check_hdf5(file: Path, head: bytes) -> None:
+    """HDF5 says in its superblock where the file ends."""
+    version = head[8]
+    width, at = (head[13], 24 if version == 0 else 28) if version < 2 else (head[9], 12)
+    # The addresses are, in this order: base, free space or extension, end of file.
+    base, _, end = (int.from_bytes(head[at + k * width : at + (k + 1) * width], "little") for k in range(3))
+    size = file.stat().st_size
+    if version > 3 or width not in (2, 4, 8):
+        raise FormatError(f"{file}: is HDF5 of a kind that is not known, or damaged; write or copy it again")
+    if base + end > size:
+        raise FormatError(f"{file}: is cut off (it has {size} bytes of {base + end}); write or copy it again")
+
+
+def _check_netcdf(file: Path) -> None:
+    """The header of classic netCDF lists every variable with its place and shape."""
+    from scipy.io import netcdf_file
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with netcdf_file(file, "r", mmap=True):
+                pass
+    except (ValueError, TypeError, OSError, EOFError, IndexError, KeyError, AssertionError, AttributeError,
+            OverflowError, MemoryError) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:80]
+        raise FormatError(f"{file}: is cut off or damaged ({reason}); write or copy it again") from error

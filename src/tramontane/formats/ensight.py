@@ -9,6 +9,7 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
+from tramontane.formats.ensight_check import check_variables
 from tramontane.formats.isolated import read_isolated
 from tramontane.formats.results import Results
 
@@ -24,7 +25,7 @@ class _Case:
 
     kind: str = ""
     model: tuple[str, str] | None = None
-    variables: list[tuple[str, str, str]] = field(default_factory=list)
+    variables: list[tuple[str, str, str, str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     numbers: dict[str, list[int]] = field(default_factory=dict)
 
@@ -44,9 +45,12 @@ def read_ensight(file: Path) -> Results:
     case = _parse(file)
     files = _files_of(file, case)
     blocks, found = read_isolated(load, file, beside=files)
+    if "gold" in case.kind:
+        kinds = [kind for kind, *_ in case.variables]
+        check_variables(file, files[0], list(zip(kinds, files[1:], strict=True)), blocks)
     parts = domains(file, [Named(block.path[-1], block.mesh) for block in blocks])
     return Results(
-        meshes=parts.meshes, files=[file, *files],
+        meshes=parts.meshes, files=[file, *dict.fromkeys(files)],
         extra={"time": found["time"]} if found["time"] else {},
         warnings=parts.warnings + [f"{file}: {what} is left out" for what in case.left_out],
     )  # fmt: skip
@@ -89,7 +93,7 @@ def _parse(file: Path) -> _Case:
         key, colon, rest = line.partition(":")
         key, words = " ".join(key.lower().split()), rest.split()
         if section == "TIME":
-            steps.take(file, key if colon else "", words if colon else line.split())
+            steps.take(key if colon else "", words if colon else line.split())
         if not colon or not words:
             continue
         if section == "FORMAT" and key == "type":
@@ -104,7 +108,7 @@ def _parse(file: Path) -> _Case:
             if match[1].startswith("complex") or match[2] == "measured node" or len(names) < 2:
                 case.left_out.append(f"{key} {words[-1]}")
             else:
-                case.variables.append((numbers[0] if numbers else "1", names[0], names[-1]))
+                case.variables.append((key, numbers[0] if numbers else "1", names[0], names[-1]))
     if not case.kind.startswith("ensight"):
         raise FormatError(f"{file}: names no kind of EnSight file (type: ensight gold); its suffix may be wrong, or "
                           "write it again")  # fmt: skip
@@ -129,7 +133,7 @@ class _Steps:
         self.sets: dict[str, dict[str, list[str]]] = {}
         self.name, self.key = "1", ""
 
-    def take(self, file: Path, key: str, words: list[str]) -> None:
+    def take(self, key: str, words: list[str]) -> None:
         if key == "time set" and words:
             self.name = words[0]
         if key:
@@ -147,8 +151,9 @@ class _Steps:
                     start = int(said["filename start number"][0])
                     step = int((said.get("filename increment") or ["1"])[0])
                     found[name] = [start, start + (count - 1) * step]
-                if count < 1 or (said.get("time values") and len(said["time values"]) < count):
-                    raise FormatError(f"{file}: names {count} steps and {len(said.get('time values', []))} times; "
+                times = len(said.get("time values", ()))
+                if count < 1 or (times < count and "time values file" not in said):
+                    raise FormatError(f"{file}: names {count} steps and {times} times; it is cut off or damaged, "
                                       "write or copy it again")  # fmt: skip
         except ValueError as error:
             raise FormatError(f"{file}: its TIME section is damaged ({error}); write or copy it again") from error
@@ -159,11 +164,16 @@ def _files_of(file: Path, case: _Case) -> list[Path]:
     """The files of the last step; all of them must be there."""
     assert case.model is not None
     files: list[Path] = []
-    wanted = [("geometry", *case.model)] + [(f"variable {name}", ts, where) for ts, name, where in case.variables]
+    wanted = [("geometry", *case.model)] + [
+        (f"variable {name}", time_set, where) for _, time_set, name, where in case.variables
+    ]
     for what, time_set, pattern in wanted:
         name = pattern.strip('"')
         if "*" in name:
-            numbers = case.numbers.get(time_set) or next(iter(case.numbers.values()), [0])
+            numbers = case.numbers.get(time_set) or next(iter(case.numbers.values()), [])
+            if not numbers:
+                raise FormatError(f"{file}: does not number the files of its {what} ({name}); its TIME section is cut "
+                                  "off or damaged, write or copy it again")  # fmt: skip
             name = re.sub(r"\*+", lambda stars, last=numbers[-1]: f"{last:0{len(stars[0])}d}", name)  # type: ignore[misc]
         path = file.parent / name
         if not path.is_file():
@@ -171,4 +181,4 @@ def _files_of(file: Path, case: _Case) -> list[Path]:
         if path.stat().st_size == 0:
             raise FormatError(f"{path}: is empty; write or copy it again")
         files.append(path)
-    return list(dict.fromkeys(files))
+    return files

@@ -7,12 +7,12 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
-from tramontane.formats.checks import check_head
+from tramontane.formats.checks import HDF5, check_head
 from tramontane.formats.isolated import read_isolated
 from tramontane.formats.results import Results
 
 SUFFIXES = (".e", ".exo", ".ex2", ".exii")
-_HEADS = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF")
+_HEADS = (b"CDF\x01", b"CDF\x02", b"CDF\x05", HDF5)
 
 
 def read_exodus(file: Path) -> Results:

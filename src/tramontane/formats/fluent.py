@@ -8,12 +8,12 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
-from tramontane.formats.checks import check_head
+from tramontane.formats.checks import HDF5, check_head
 from tramontane.formats.isolated import Block, read_isolated
 from tramontane.formats.results import Results
 
 SUFFIXES = (".cas.h5", ".cas")
-_HDF5 = (b"\x89HDF",)
+_HDF5 = (HDF5,)
 _INTERIOR = 2  # Fluent's number for zones of faces between two cells
 # Fluent computes and stores in SI, whatever its pages show.
 _UNITS = {
@@ -41,8 +41,9 @@ def read_fluent(file: Path) -> Results:
     data = _data_beside(file)
     if modern:
         check_head(data, _HDF5, "Fluent data")
-    elif data.stat().st_size == 0:
-        raise FormatError(f"{data}: is empty; write or copy it again")
+    else:
+        _check_text(file)
+        _check_text(data)
     blocks, found = read_isolated(load_modern if modern else load_old, file, beside=[data])
     zones = _boundary(blocks, _kinds(file) if modern else {})
     if not zones:
@@ -72,6 +73,8 @@ def load_modern(file: Path) -> tuple[Any, dict[str, Any]]:
     reader.EnableAllCellArrays()
     reader.EnableAllFaceArrays()
     reader.Update()
+    if not reader.GetNumberOfCellArrays():
+        raise FormatError(f"{file}: its data hold no field that can be read; write or copy them again")
     return reader.GetOutput(), {}
 
 
@@ -92,6 +95,17 @@ def load_old(file: Path) -> tuple[Any, dict[str, Any]]:
         if kind not in ("fluid", "solid"):
             output.SetBlock(index, None)
     return output, {}
+
+
+def _check_text(data: Path) -> None:
+    """A file of the older kind is a list of lists; VTK's reader takes one that ends before for a whole one."""
+    size = data.stat().st_size
+    if size == 0:
+        raise FormatError(f"{data}: is empty; write or copy it again")
+    with data.open("rb") as stream:
+        stream.seek(max(0, size - 256))
+        if not stream.read().rstrip().endswith(b")"):
+            raise FormatError(f"{data}: is cut off (no bracket at its end); write or copy it again")
 
 
 def _data_beside(file: Path) -> Path:

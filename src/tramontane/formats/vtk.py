@@ -137,6 +137,7 @@ def complaints(file: Path, what: str, cure: str) -> Iterator[None]:
         vtkLogger.SetStderrVerbosity(verbosity)
         vtkOutputWindow.SetInstance(before)
     said = window.GetOutput()
+    said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said  # what VTK quotes need not be text
     if _COMPLAINT.search(said):
         lines = [line.strip() for line in _PLACE.sub("", said).splitlines() if line.strip()]
         reason = next(

@@ -9,7 +9,7 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
-from tramontane.formats.checks import check_head
+from tramontane.formats.checks import HDF5, check_head
 from tramontane.formats.isolated import read_isolated
 from tramontane.formats.results import Results
 
@@ -85,7 +85,7 @@ def _heavy_files(file: Path, root: Any) -> list[Path]:
             continue
         if not path.is_file():
             raise FormatError(f"{file}: its data are missing ({name}); copy that file, too")
-        if path.stat().st_size == 0 or (kind == "HDF" and path.open("rb").read(4) != b"\x89HDF"):
-            raise FormatError(f"{path}: is empty or no HDF5 file; write or copy it again")
+        if kind == "HDF":
+            check_head(path, (HDF5,), "HDF5")
         files[path] = None
     return list(files)
