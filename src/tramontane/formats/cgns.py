@@ -54,7 +54,7 @@ def read_cgns(file: Path) -> Results:
 
 
 def load(file: Path) -> tuple[Any, dict[str, Any]]:
-    """Run VTK's reader on all bases and fields: with boundary conditions, else with sections of faces, not with both."""
+    """Run VTK's reader on all bases and fields, with boundary conditions or else with sections of faces."""
     from tramontane.formats.vtk import leaves
 
     output, time = _run(file, conditions=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def read_tree(file: Path) -> Tree:
         FormatError: Damaged.
     """
     try:
-        import h5py
+        h5py: Any = importlib.import_module("h5py")
     except ImportError:
         return Tree(warnings=[f"{file}: its units are not read for want of h5py; pip install h5py"])
     tree = Tree()
@@ -116,9 +117,9 @@ def _family(zone: Any, name: str) -> str:
 
 def _unit(name: str, array: Any, units: list[str] | None) -> str | None:
     """The unit of an array of a solution, where its dimension and the file's units are known."""
-    exponents = _EXPONENTS.get(name)
+    exponents: Sequence[float] | None = _EXPONENTS.get(name)
     for _, node in _children(array, "DimensionalExponents_t"):
-        exponents = tuple(float(each) for each in np.asarray(node[" data"]).ravel()[:5])
+        exponents = [float(each) for each in np.asarray(node[" data"]).ravel()[:5]]
     if exponents is None or units is None:
         return None
     powers = [(unit, power) for unit, power in zip(units, exponents, strict=False) if power]

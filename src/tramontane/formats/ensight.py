@@ -94,6 +94,9 @@ def _parse(file: Path) -> _Case:
         key, words = " ".join(key.lower().split()), rest.split()
         if section == "TIME":
             steps.take(key if colon else "", words if colon else line.split())
+        if line and section in ("FORMAT", "GEOMETRY", "VARIABLE") and not (colon and words):
+            raise FormatError(f"{file}: {line[:40]!r} in its section {section} names nothing; it is cut off or "
+                              "damaged, write or copy it again")  # fmt: skip
         if not colon or not words:
             continue
         if section == "FORMAT" and key == "type":
@@ -105,7 +108,11 @@ def _parse(file: Path) -> _Case:
             case.left_out.append(f"{key} {words[-1]}")
         elif section == "VARIABLE" and (match := _KINDS.match(key)):
             numbers, names = _leading_numbers(words)
-            if match[1].startswith("complex") or match[2] == "measured node" or len(names) < 2:
+            if len(names) < 2:
+                raise FormatError(
+                    f"{file}: {line[:40]!r} names no file; it is cut off or damaged, write or copy it again"
+                )
+            if match[1].startswith("complex") or match[2] == "measured node":
                 case.left_out.append(f"{key} {words[-1]}")
             else:
                 case.variables.append((key, numbers[0] if numbers else "1", names[0], names[-1]))

@@ -20,9 +20,7 @@ _LINE, _NUMBER = 80, 4  # bytes of a line of text and of a number in a binary fi
 _BINARY_PART = re.compile(rb"part[\0 ].{75}(.{4})", re.DOTALL)
 
 
-def check_variables(
-    file: Path, geometry: Path, variables: Sequence[tuple[str, Path]], blocks: Sequence[Block]
-) -> None:
+def check_variables(file: Path, geometry: Path, variables: Sequence[tuple[str, Path]], blocks: Sequence[Block]) -> None:
     """Compare each variable's file with the parts that it lists.
 
     Nothing is said where parts and blocks cannot be matched, and of values for some of a part's cells only.
@@ -72,7 +70,7 @@ def _parts(path: Path, binary: bool) -> list[int]:
             return [int(match[1]) for match in _TEXT_PART.finditer(content)]
         found = [match[1] for match in _BINARY_PART.finditer(content)]
     # Whichever way round the bytes of a number stand, those of a part are small.
-    little, big = ([int.from_bytes(number, order) for number in found] for order in ("little", "big"))  # type: ignore[arg-type]
+    little, big = ([int.from_bytes(number, order) for number in found] for order in ("little", "big"))
     return min(little, big, key=lambda numbers: max(numbers, default=0))
 
 

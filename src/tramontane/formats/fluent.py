@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def _data_beside(file: Path) -> Path:
 def _kinds(file: Path) -> dict[str, int]:
     """Fluent's number for the kind of each zone of faces; nothing where h5py is not installed."""
     try:
-        import h5py
+        h5py: Any = importlib.import_module("h5py")
     except ImportError:
         return {}
     try:

@@ -106,7 +106,8 @@ def read_isolated(
         if "error" in said:
             raise FormatError(said["error"])
         blocks = [
-            Block(tuple(block["path"]), _fetch(file, folder / block["file"], block["names"])) for block in said["blocks"]
+            Block(tuple(block["path"]), _fetch(file, folder / block["file"], block["names"]))
+            for block in said["blocks"]
         ]
         return blocks, said["found"]
 

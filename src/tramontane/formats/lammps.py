@@ -1,4 +1,4 @@
-"""Dumps of LAMMPS and LIGGGHTS in text: the particles of one of their steps, with the fields that their columns name."""
+"""Dumps of LAMMPS and LIGGGHTS in text: the particles of one step, with the fields that their columns name."""
 
 from __future__ import annotations
 

@@ -34,7 +34,11 @@ STANDARD = {
 }  # fmt: skip
 # How many components a field of this name has; one of another kind keeps its own name.
 _PARTS = {
-    "velocity": (3,), "displacement": (3,), "stress": (6,), "strain": (6,), "wall_shear_stress": (1, 3),
+    "velocity": (3,),
+    "displacement": (3,),
+    "stress": (6,),
+    "strain": (6,),
+    "wall_shear_stress": (1, 3),
     **dict.fromkeys(("pressure", "total_pressure", "temperature", "density", "von_mises"), (1,)),
 }
 _ORDER = ("xx", "yy", "zz", "xy", "yz", "xz")

@@ -205,8 +205,8 @@ def _sizes(file: Path, zone: _Zone) -> tuple[int, int, int]:
     except ValueError as error:
         raise FormatError(f"{file}: line {zone.line}: zone {zone.name}: a size is no number; write it again") from error
     if kind not in _ELEMENTS:
-        raise FormatError(f"{file}: line {zone.line}: zone {zone.name} is of kind {kind[:30]}, which is not read; export "
-                          "triangles, quadrilaterals, tetrahedra or bricks")  # fmt: skip
+        raise FormatError(f"{file}: line {zone.line}: zone {zone.name} is of kind {kind[:30]}, which is not read; "
+                          "export triangles, quadrilaterals, tetrahedra or bricks")  # fmt: skip
     if points < 1 or cells < 0:
         raise FormatError(f"{file}: line {zone.line}: zone {zone.name} does not say its nodes and elements; "
                           "write it again")  # fmt: skip

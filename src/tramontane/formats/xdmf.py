@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -87,5 +88,17 @@ def _heavy_files(file: Path, root: Any) -> list[Path]:
             raise FormatError(f"{file}: its data are missing ({name}); copy that file, too")
         if kind == "HDF":
             check_head(path, (HDF5,), "HDF5")
+        elif path.stat().st_size < _bytes(file, item):
+            raise FormatError(f"{path}: is cut off (it has {path.stat().st_size} bytes of {_bytes(file, item)}); "
+                              "write or copy it again")  # fmt: skip
         files[path] = None
     return list(files)
+
+
+def _bytes(file: Path, item: Any) -> int:
+    """How long a binary file is at least."""
+    try:
+        count = math.prod(int(word) for word in item.get("Dimensions", "0").split())
+        return count * int(item.get("Precision", "4")) + int(item.get("Seek", "0"))
+    except ValueError as error:
+        raise FormatError(f"{file}: the size of a DataItem is no number ({error}); write or copy it again") from error
