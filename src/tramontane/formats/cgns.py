@@ -1,4 +1,4 @@
-"""CGNS: the bases and zones of a file at its last time step, boundary conditions as patches, units where it says them."""
+"""CGNS: bases and zones of a file at its last time step, boundary conditions as patches, units where it says them."""
 
 from __future__ import annotations
 

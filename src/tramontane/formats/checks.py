@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from tramontane.errors import FormatError
+from tramontane.formats import netcdf
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-NETCDF = (b"CDF\x01", b"CDF\x02")
 
 
 def check_head(file: Path, heads: Sequence[bytes], format_: str) -> bytes:
@@ -33,8 +32,8 @@ def check_head(file: Path, heads: Sequence[bytes], format_: str) -> bytes:
         raise FormatError(f"{file}: is no {format_} file; its suffix may be wrong, or write it again")
     if head.startswith(HDF5):
         _check_hdf5(file, head)
-    elif head.startswith(NETCDF):
-        _check_netcdf(file)
+    elif head.startswith(netcdf.MAGIC):
+        netcdf.check_length(file)
     return head
 
 
@@ -49,18 +48,3 @@ def _check_hdf5(file: Path, head: bytes) -> None:
         raise FormatError(f"{file}: is HDF5 of a kind that is not known, or damaged; write or copy it again")
     if base + end > size:
         raise FormatError(f"{file}: is cut off (it has {size} bytes of {base + end}); write or copy it again")
-
-
-def _check_netcdf(file: Path) -> None:
-    """The header of classic netCDF lists every variable with its place and shape."""
-    from scipy.io import netcdf_file
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with netcdf_file(file, "r", mmap=True):
-                pass
-    except (ValueError, TypeError, OSError, EOFError, IndexError, KeyError, AssertionError, AttributeError,
-            OverflowError, MemoryError) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:80]
-        raise FormatError(f"{file}: is cut off or damaged ({reason}); write or copy it again") from error

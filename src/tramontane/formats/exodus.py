@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from tramontane.errors import FormatError
+from tramontane.formats import netcdf
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.checks import HDF5, check_head
 from tramontane.formats.isolated import read_isolated
 from tramontane.formats.results import Results
 
 SUFFIXES = (".e", ".exo", ".ex2", ".exii")
-_HEADS = (b"CDF\x01", b"CDF\x02", b"CDF\x05", HDF5)
+_HEADS = (*netcdf.MAGIC, HDF5)
 
 
 def read_exodus(file: Path) -> Results:
