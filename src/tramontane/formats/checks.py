@@ -24,8 +24,7 @@ def check_head(file: Path, heads: Sequence[bytes], format_: str) -> bytes:
     """
     if not file.is_file():
         raise FormatError(f"{file}: there is no such file; check the path")
-    with file.open("rb") as stream:
-        head = stream.read(64)
+    head = first_bytes(file, 64)
     if not head:
         raise FormatError(f"{file}: is empty; write or copy it again")
     if not head.startswith(tuple(heads)):
@@ -35,6 +34,15 @@ def check_head(file: Path, heads: Sequence[bytes], format_: str) -> bytes:
     elif head.startswith(netcdf.MAGIC):
         netcdf.check_length(file)
     return head
+
+
+def first_bytes(file: Path, count: int) -> bytes:
+    """Up to ``count`` bytes of a file's start; nothing where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(count)
+    except OSError:
+        return b""
 
 
 def _check_hdf5(file: Path, head: bytes) -> None:

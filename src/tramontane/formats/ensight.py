@@ -9,6 +9,7 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
+from tramontane.formats.checks import first_bytes
 from tramontane.formats.ensight_check import check_variables
 from tramontane.formats.isolated import read_isolated
 from tramontane.formats.results import Results
@@ -71,10 +72,7 @@ def load(file: Path) -> tuple[Any, dict[str, Any]]:
 
 def is_ensight(file: Path) -> bool:
     """Whether a file starts as an EnSight case file does."""
-    try:
-        return re.search(rb"^\s*FORMAT\b", file.open("rb").read(4096), re.MULTILINE) is not None
-    except OSError:
-        return False
+    return re.search(rb"^\s*FORMAT\b", first_bytes(file, 4096), re.MULTILINE) is not None
 
 
 def _parse(file: Path) -> _Case:

@@ -12,6 +12,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
+from tramontane.formats.checks import first_bytes
 from tramontane.formats.results import Results
 
 SUFFIXES = (".lammpstrj", ".dump")
@@ -43,11 +44,7 @@ def is_dump(file: Path) -> bool:
     name = file.name.lower()
     if not (name.startswith("dump.") or name.endswith(SUFFIXES)):
         return False
-    try:
-        with file.open("rb") as stream:
-            return stream.read(len(_HEAD)) in (_HEAD, b"")
-    except OSError:
-        return False
+    return file.is_file() and first_bytes(file, len(_HEAD)) in (_HEAD, b"")
 
 
 def last_of_series(files: Sequence[Path]) -> list[Path]:

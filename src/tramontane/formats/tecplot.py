@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tramontane.errors import FormatError, UnitError
 from tramontane.formats.blocks import Named, domains
+from tramontane.formats.checks import first_bytes
 from tramontane.formats.results import Results
 from tramontane.units import si_factor
 
@@ -62,11 +63,7 @@ class _Zone:
 
 def is_tecplot(file: Path) -> bool:
     """Whether a file is one of Tecplot's by its content: other programs write ``.dat`` and ``.plt``, too."""
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(4096)
-    except OSError:
-        return False
+    head = first_bytes(file, 4096)
     return head.startswith(_BINARY) or _STARTS.match(re.sub(rb"^(\s*#[^\n]*\n)*", b"", head)) is not None
 
 
@@ -86,7 +83,7 @@ def read_tecplot(file: Path) -> Results:
         raise FormatError(f"{file}: there is no such file; check the path")
     if file.stat().st_size == 0:
         raise FormatError(f"{file}: is empty; write or copy it again")
-    if file.open("rb").read(len(_BINARY)) == _BINARY:
+    if first_bytes(file, len(_BINARY)) == _BINARY:
         raise FormatError(f"{file}: is Tecplot's binary kind, which is not read; export it as text (.dat)")
     if not is_tecplot(file):
         raise FormatError(f"{file}: is no Tecplot file (no TITLE, VARIABLES or ZONE); its suffix may be wrong")
