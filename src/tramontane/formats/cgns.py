@@ -10,11 +10,12 @@ from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.checks import HDF5, check_head
 from tramontane.formats.isolated import Block, read_isolated
+from tramontane.formats.names import component_of
 from tramontane.formats.results import Results
 
 SUFFIXES = (".cgns",)
 # Files of the older kind start with the name of ADF.
-_HEADS = (HDF5, b"@(#)ADF")
+_HEADS = (HDF5, b"\xc0\xa8\xa3\xa9ADF", b"@(#)ADF")
 _VOLUME, _PATCHES, _SECTIONS = "Internal", "Patches", "Surfaces"
 
 
@@ -42,7 +43,8 @@ def read_cgns(file: Path) -> Results:
     parts = domains(file, _named(blocks, tree.patches if tree else {}))
     units = {}
     for key, unit in (tree.units if tree else {}).items():
-        name = parts.renamed.get(key, key)
+        whole = (component_of(key) or (key,))[0]  # VTK's reader puts vectors together itself
+        name = parts.renamed.get(key, parts.renamed.get(whole, key))
         for domain, mesh in parts.meshes.items():
             if name in mesh.array_names:
                 units[f"{domain}/{name}"] = unit

@@ -94,7 +94,7 @@ def _join(data: Any) -> dict[str, str]:
     groups: dict[tuple[str, int, str], dict[str, str]] = {}
     for name in data.keys():  # noqa: SIM118 (PyVista's data does not iterate over its names)
         values = data[name]
-        part = _component(name) if values.ndim == 1 and np.issubdtype(values.dtype, np.floating) else None
+        part = component_of(name) if values.ndim == 1 and np.issubdtype(values.dtype, np.floating) else None
         if part is not None:
             base, axis = part
             groups.setdefault((base, len(axis), values.dtype.str), {}).setdefault(axis, name)
@@ -117,7 +117,7 @@ def _join(data: Any) -> dict[str, str]:
 
 
 def _component(name: str) -> tuple[str, str] | None:
-    """What a component's name has in common with its siblings', and its direction."""
+    """What a component's name has in common with its siblings', and its direction (``x`` or ``xy``); None for others."""
     if name in _FLUENT:
         return _FLUENT[name]
     for pattern in _ENDS:
