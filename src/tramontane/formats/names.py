@@ -116,7 +116,7 @@ def _join(data: Any) -> dict[str, str]:
     return joined
 
 
-def _component(name: str) -> tuple[str, str] | None:
+def component_of(name: str) -> tuple[str, str] | None:
     """What a component's name has in common with its siblings', and its direction (``x`` or ``xy``); None for others."""
     if name in _FLUENT:
         return _FLUENT[name]
