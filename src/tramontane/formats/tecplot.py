@@ -6,6 +6,7 @@ precision only.
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -51,14 +52,11 @@ class _Zone:
     values: dict[int, Floats] = field(default_factory=dict)
     cells: NDArray[np.int64] | None = None
     centred: set[int] = field(default_factory=set)
+    time: float | None = None
 
     @property
     def name(self) -> str:
         return self.said.get("T", "").strip('" ') or f"zone {self.number}"
-
-    @property
-    def time(self) -> float | None:
-        return float(self.said["SOLUTIONTIME"]) if "SOLUTIONTIME" in self.said else None
 
 
 def is_tecplot(file: Path) -> bool:
@@ -126,10 +124,11 @@ def _read(file: Path) -> tuple[list[str], list[_Zone]]:
     for line, header, start, end in _records(text):
         word = header.split(None, 1)[0].split("=")[0].upper()
         if word == "VARIABLES":
-            names = [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|([^\s,="]+)', header.split("=", 1)[1])]
+            names = [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|([^\s,="]+)', header.partition("=")[2])]
         elif word == "ZONE":
             said = {key.upper(): value for key, value in _PAIR.findall(header)}
             zone = _Zone(len(zones) + 1, line, said)
+            zone.time = _time(file, zone)
             if not names:
                 raise FormatError(f"{file}: line {line}: a zone before the names of VARIABLES; write them first")
             _fill(file, names, zone, zones, text[start:end])
@@ -158,7 +157,6 @@ def _records(text: str) -> Iterator[tuple[int, str, int, int]]:
 def _fill(file: Path, names: list[str], zone: _Zone, before: list[_Zone], text: str) -> None:
     """Take a zone's numbers apart."""
     points, cells, corners = _sizes(file, zone)
-    numbers = _numbers(file, zone, text)
     said = zone.said
     old = said.get("F", "").upper()
     block = said.get("DATAPACKING", "BLOCK" if old.endswith("BLOCK") else "POINT").upper() == "BLOCK"
@@ -173,6 +171,7 @@ def _fill(file: Path, names: list[str], zone: _Zone, before: list[_Zone], text: 
     needed = sum(lengths) if block else points * len(stored)
     own_cells = corners > 0 and "CONNECTIVITYSHAREZONE" not in said
     wanted = needed + (cells * corners if own_cells else 0)
+    numbers = _numbers(file, zone, text, wanted)
     if len(numbers) != wanted:
         raise FormatError(f"{file}: line {zone.line}: zone {zone.name} has {len(numbers)} numbers, {wanted} belong to "
                           "it; the file is cut off or damaged, write or copy it again")  # fmt: skip
@@ -189,6 +188,16 @@ def _fill(file: Path, names: list[str], zone: _Zone, before: list[_Zone], text: 
         zone.cells = numbers[needed:].astype(np.int64).reshape(cells, corners) - 1
     elif corners:
         zone.cells = _zone_of(file, zone, before, said["CONNECTIVITYSHAREZONE"]).cells
+
+
+def _time(file: Path, zone: _Zone) -> float | None:
+    try:
+        time = float(zone.said["SOLUTIONTIME"]) if "SOLUTIONTIME" in zone.said else 0.0
+    except ValueError:
+        time = math.nan
+    if not math.isfinite(time):
+        raise FormatError(f"{file}: line {zone.line}: zone {zone.name}: its time is no number; write it again")
+    return time if "SOLUTIONTIME" in zone.said else None
 
 
 def _sizes(file: Path, zone: _Zone) -> tuple[int, int, int]:
@@ -216,11 +225,14 @@ def _kind(zone: _Zone) -> str:
     return said.get("ZONETYPE", said.get("ET", "") if finite or "ET" in said else "ORDERED").upper() or "ORDERED"
 
 
-def _numbers(file: Path, zone: _Zone, text: str) -> Floats:
-    """All numbers of a text; ``3*0.5`` stands for three."""
+def _numbers(file: Path, zone: _Zone, text: str, wanted: int) -> Floats:
+    """All numbers of a text; ``3*0.5`` stands for three, and is not spread out where that makes more than wanted."""
     text = re.sub(r"(?m)#.*$", "", text) if "#" in text else text
     if "*" in text:
-        text = re.sub(r"(\d+)\*(\S+)", lambda match: f"{match[2]} " * min(int(match[1]), 1 << 24), text)
+        if sum(int(count) for count in re.findall(r"(\d{1,18})\*", text)) > wanted:
+            raise FormatError(f"{file}: line {zone.line}: zone {zone.name} has more numbers than the {wanted} that "
+                              "belong to it; it is damaged, write or copy it again")  # fmt: skip
+        text = re.sub(r"(\d{1,18})\*(\S+)", lambda match: f"{match[2]} " * int(match[1]), text)
     try:
         with warnings.catch_warnings():  # NumPy warns of text that is no number, and stops there
             warnings.simplefilter("error")
