@@ -36,12 +36,14 @@ MEMORY_PER_BYTE = 20
 SECONDS = 60.0
 BYTES_A_SECOND = 2e6
 _ANSWER = "answer.json"
-# The package's own __init__ imports every other format, which would cost a child half a second for nothing.
+# The package's own __init__ imports every other format, which would cost a child half a second for nothing: for a
+# loader among the formats, an empty package stands in its place.
 _START = """
 import sys, types
-package = types.ModuleType("tramontane.formats")
-package.__path__ = [sys.argv[1]]
-sys.modules["tramontane.formats"] = package
+if sys.argv[2].startswith("tramontane.formats."):
+    package = types.ModuleType("tramontane.formats")
+    package.__path__ = [sys.argv[1]]
+    sys.modules["tramontane.formats"] = package
 from tramontane.formats.isolated import _answer
 _answer(*sys.argv[2:])
 """

@@ -156,7 +156,8 @@ def _head(file: Path, stream: IO[bytes], line: int, units: str) -> tuple[_Frame 
         except ValueError as error:
             raise FormatError(f"{file}: line {line}: {item} is no number; it is cut off or damaged, write or copy it "
                               "again") from error  # fmt: skip
-    if frame.count < 0 or frame.step < 0 or not frame.columns or any(len(row) < 2 for row in frame.box):
+    widths = {len(row) for row in frame.box}
+    if frame.count < 0 or frame.step < 0 or not frame.columns or len(widths) > 1 or not widths <= {2, 3, 4}:
         raise FormatError(f"{file}: line {line}: the head of a step is incomplete; write or copy the dump again")
     frame.units = units
     return frame, line, units
@@ -267,8 +268,8 @@ def _points(file: Path, frame: _Frame, values: dict[str, NDArray[Any]]) -> NDArr
 
 
 def _unscaled(file: Path, frame: _Frame, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    if len(frame.box) != 3:
-        raise FormatError(f"{file}: has scaled places and no box; dump x y z")
+    if len(frame.box) != 3 or len(frame.box[0]) > 3:
+        raise FormatError(f"{file}: has scaled places and no box by its bounds; dump x y z")
     low, high = (np.array([row[side] for row in frame.box]) for side in (0, 1))
     if len(frame.box[0]) < 3:
         return np.asarray(low + places * (high - low))
