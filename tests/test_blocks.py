@@ -108,7 +108,9 @@ def test_polyhedra_are_merged_too() -> None:
 
     corners = np.array(CUBE, np.float64)
     first, second = (
-        pv.UnstructuredGrid(np.array([len(POLYHEDRON), *POLYHEDRON]), [pv.CellType.POLYHEDRON], corners + [shift, 0, 0])
+        pv.UnstructuredGrid(
+            np.array([len(POLYHEDRON), *POLYHEDRON]), [pv.CellType.POLYHEDRON], corners + np.array([shift, 0, 0])
+        )
         for shift in (0.0, 1.0)
     )
     volume = domains(FILE, [Named("a", first), Named("b", second)]).meshes["volume"]

@@ -112,9 +112,7 @@ def test_units_are_read_where_the_file_says_them(channel: Path, tmp_path: Path) 
     assert case.field_units["velocity"] == "m/s"
     assert case.field_units["pressure"] == "Pa"
     assert case.field_values("volume", "velocity")[:, 0].mean() == pytest.approx(1e-3, rel=0.1)
-    assert case.field_values("volume", "pressure") == pytest.approx(
-        1e3 * found.meshes["volume"]["pressure"]
-    )
+    assert case.field_values("volume", "pressure") == pytest.approx(1e3 * found.meshes["volume"]["pressure"])
 
 
 def test_sections_of_faces_are_called_after_their_boundary_conditions(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Exodus II, written by the Exodus library as MOOSE and Sierra call it; no file of these programs themselves was read."""
+"""Exodus II, written by the Exodus library as MOOSE and Sierra call it; no file of theirs was read."""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ def corner(i: int, j: int, k: int) -> int:
 
 
 def faces_of_two_cubes() -> list[tuple[list[int], int, int]]:
-    """Corners of each face, and the cells on its two sides (0: none), the inner face first, then inlet, outlet, walls."""
+    """Corners of each face, and the cells on its two sides (0: none).
+
+    The inner face comes first, then inlet, outlet and walls.
+    """
     faces = [([corner(1, 0, 0), corner(1, 1, 0), corner(1, 1, 1), corner(1, 0, 1)], 1, 2)]
     faces += [([corner(0, 0, 0), corner(0, 0, 1), corner(0, 1, 1), corner(0, 1, 0)], 1, 0)]
     faces += [([corner(2, 0, 0), corner(2, 1, 0), corner(2, 1, 1), corner(2, 0, 1)], 2, 0)]

@@ -71,7 +71,9 @@ def test_a_grid(tmp_path: Path, binary: bool) -> None:
 
 def test_the_last_of_several_steps(tmp_path: Path) -> None:
     steps = "".join(grid(time) for time in (0.0, 0.5, 1.5))
-    file = write(tmp_path / "body.xmf", f'<Grid GridType="Collection" CollectionType="Temporal" Name="t">{steps}</Grid>')
+    file = write(
+        tmp_path / "body.xmf", f'<Grid GridType="Collection" CollectionType="Temporal" Name="t">{steps}</Grid>'
+    )
     found = read_xdmf(file)
     assert found.meshes["volume"].point_data["temperature"] == pytest.approx(301.5 + POINTS[:, 0])
     assert found.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}}

@@ -117,7 +117,7 @@ def _join(data: Any) -> dict[str, str]:
 
 
 def component_of(name: str) -> tuple[str, str] | None:
-    """What a component's name has in common with its siblings', and its direction (``x`` or ``xy``); None for others."""
+    """What a component's name has in common with its siblings', and its direction (``x``, ``xy``)."""
     if name in _FLUENT:
         return _FLUENT[name]
     for pattern in _ENDS:
