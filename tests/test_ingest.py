@@ -126,7 +126,9 @@ def test_a_reader_that_crashes_hangs_or_eats_memory_costs_its_case_alone(
 ) -> None:
     honest = open_collection(results)
     bad = CaseSource("bad", results / "bad.x", read)
-    monkeypatch.setattr(ingesting, "open_collection", lambda root: replace(honest, sources=[bad, *honest.sources[:4]]))
+    monkeypatch.setattr(
+        ingesting, "open_collection", lambda root, **_: replace(honest, sources=[bad, *honest.sources[:4]])
+    )
     if read is _hang:
         monkeypatch.setattr(ingesting, "_CASE_SECONDS", 8.0)
     monkeypatch.setattr(ingesting, "_machine_memory", lambda: 2 * 2**30)

@@ -58,6 +58,7 @@ def ingest(
     seed: int = 0,
     strict: bool = False,
     workers: int | None = None,
+    official: str | None = None,
     console: Console | None = None,
 ) -> Dataset:
     """Write the dataset of a folder of results.
@@ -75,6 +76,7 @@ def ingest(
         strict: Whether a single bad case is an error.
         workers: Processes that read cases; 0 reads in this one. None takes one for each core when there is much to
             read. Each case has an hour and its share of the machine's memory.
+        official: Which of a published data set's own splits, where it has several; None takes the main ones.
         console: Where progress and findings are shown.
 
     Returns:
@@ -87,7 +89,7 @@ def ingest(
     root, target = Path(source), Path(out)
     if target.exists():
         raise DatasetError(f"{target}: exists; remove it or choose another directory with -o")
-    collection = open_collection(root)
+    collection = open_collection(root, splits=official)
     for note in collection.notes:
         _say(console, note)
     if contract is None and (root / CONTRACT_FILE).is_file():
