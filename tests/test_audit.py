@@ -19,7 +19,8 @@ from rich.console import Console
 
 from tramontane.case import Case
 from tramontane.contract import Contract, FieldSpec
-from tramontane.dataset.audit import Audit, Problem, Report, audit, inspect_path, print_report
+from tramontane.dataset.audit import Audit, Problem, Report, audit, inspect_path, print_report, rows_of
+from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
 from tramontane.errors import DatasetError, FormatError
 from tramontane.formats import read_case, write_case, write_mesh
 from tramontane.units import Quantity
@@ -183,6 +184,167 @@ def test_parameters_in_other_units_of_the_same_dimension_are_alike() -> None:
     assert found.parameters["load"] == pytest.approx({"0": 100, "1": 110, "2": 120})
 
 
+def test_bad_cases_are_named_with_their_first_error() -> None:
+    cases = some()
+    _nan(cases[1])
+    _drop(cases[1])
+    _scale(cases[3])
+    bad = audit(cases).bad_cases()
+    assert list(bad) == ["1"]
+    assert "field surface/pressure is NaN or infinite at 2 of 162 places" in bad["1"]
+
+
+def test_a_surface_that_stands_for_the_geometry_is_checked_like_one() -> None:
+    cases = some()
+    for case in cases:
+        case.design.geometry = None
+    assert audit(cases).problems == []
+    surface = cases[3].meshes["surface"].extract_cells(range(300)).extract_surface(algorithm="dataset_surface")
+    cases[3].meshes["surface"] = surface
+    (problem,) = audit(cases).problems
+    assert (problem.severity, problem.case, problem.place) == ("warning", "3", "domain surface")
+    assert "which stands for the geometry: the surface has holes" in problem.message
+
+
+# -- convergence ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ({"residuals": {"Ux": 2e-3, "p": 1e-5}}, "the residual of Ux is 0.002 (1 of 2 are above 0.001)"),
+        ({"residuals": {"Ux": [1.0, 0.1, 1e-6], "p": [1.0, 0.5]}}, "the residual of p is 0.5 (1 of 2 are above 0.001)"),
+        ({"residuals": {"Ux": 5.0, "p": float("nan")}}, "the residual of p is nan (2 of 2 are above 0.001)"),
+        ({"converged": False}, "its solver says that the run did not converge"),
+        ({"residuals": {"Ux": 1e-5}, "converged": False}, "its solver says that the run did not converge"),
+    ],
+)
+def test_a_run_that_did_not_converge_is_a_warning(extra: dict[str, Any], said: str) -> None:
+    cases = some(3)
+    cases[1].provenance.extra |= extra
+    (problem,) = audit(cases).problems
+    assert (problem.severity, problem.case, problem.place) == ("warning", "1", "convergence")
+    assert said in problem.message
+
+
+@pytest.mark.parametrize("extra", [{"residuals": {"Ux": 1e-3}}, {"converged": True}, {"residuals": None}, {}])
+def test_a_run_that_converged_or_does_not_say_is_none(extra: dict[str, Any]) -> None:
+    cases = some(3)
+    cases[1].provenance.extra |= extra
+    assert audit(cases).problems == []
+
+
+def test_what_a_reader_warned_of_is_reported() -> None:
+    cases = some(3)
+    cases[1].provenance.extra["warnings"] = ["surface.vtp: patch inlet has no faces"]
+    assert [str(problem) for problem in audit(cases).problems] == ["case 1: surface.vtp: patch inlet has no faces"]
+
+
+# -- sizes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("factor", "unit", "words"),
+    [
+        (1000.0, "Pa", "as between kPa and Pa"),
+        (1.05e-3, "Pa", "as between kPa and Pa"),
+        (6900.0, "Pa", "as between psi and Pa"),
+        (1e6, "MPa", "as between MPa and Pa"),
+        (1000.0, "m", "as between m and mm"),
+        (25.4, "mm", "as between in and mm"),
+        (0.0254, "m", "as between m and in"),
+        (57.0, "deg", "as between rad and deg"),
+        (1 / 57.3, "", "as between rad and deg"),
+        (1e3, "N", "as between kN and N"),
+        (1e9, "m^3", "as between m^3 and mm^3"),
+        (1000.0, "1/s", "as between thousands and ones"),
+        (13.0, "Pa", ""),
+        (1000.0, "no such unit", "as between thousands and ones"),
+    ],
+)
+def test_a_factor_is_named_after_the_units_that_it_stands_between(factor: float, unit: str, words: str) -> None:
+    assert unit_mix_up(Odd(factor, 0.0), unit) == words
+
+
+def _numbered(sizes: list[float]) -> dict[str, float]:
+    return {str(index): size for index, size in enumerate(sizes)}
+
+
+def test_sizes_that_stand_apart_are_odd_and_long_tails_are_not() -> None:
+    rng = np.random.default_rng(0)
+    sizes = np.exp(rng.normal(0.0, 0.3, 50))
+    assert odd_sizes(_numbered(list(sizes))) == {}
+    sizes[[4, 9]] *= [25.4, 1e-3]
+    odd = odd_sizes(_numbered(list(sizes)))
+    assert odd["4"].factor == pytest.approx(25.4, rel=1)
+    assert odd["9"].factor == pytest.approx(1e-3, rel=1)
+    assert list(odd) == ["4", "9"]
+    # Five of any spread below a factor of 30: a thousand is seen all the same.
+    assert list(odd_sizes(_numbered([1.0, 3.0, 9.0, 27.0, 3000.0]))) == ["4"]
+    assert odd_sizes(_numbered([1.0, 3.0, 9.0, 27.0, 81.0])) == {}
+    # Numbers spread evenly down to zero: the smallest of a hundred is no error.
+    for seed in range(40):
+        assert odd_sizes(_numbered(list(np.random.default_rng(seed).uniform(0, 1, 100))), small=False) == {}
+    # Two levels of an experiment are no exceptions from each other.
+    assert odd_sizes(_numbered([1.0] * 6 + [1000.0] * 4)) == {}
+    assert odd_sizes(_numbered([1.0, 1000.0])) == {}
+
+
+@pytest.mark.parametrize("law", [{"speed": 2.0}, None])
+def test_a_law_of_the_parameters_explains_a_wide_range(law: dict[str, float] | None) -> None:
+    rng = np.random.default_rng(0)
+    speed = _numbered(list(10 ** rng.uniform(0, 3, 40)))
+    pressure = {case: 0.6 * value**2 * float(rng.uniform(0.8, 1.2)) for case, value in speed.items()}
+    pressure["7"] *= 1000
+    assert odd_sizes(pressure) == {}  # hidden among six decades
+    odd = odd_sizes(explained_sizes(pressure, {"speed": speed}, law))
+    assert list(odd) == ["7"]
+    assert unit_mix_up(odd["7"], "Pa") == "as between kPa and Pa"
+
+
+def test_parameters_and_qoi_in_a_wrong_unit_are_named() -> None:
+    cases = some(12)
+    cases[3].design.parameters["half_width"] = Quantity(800.0, "m")
+    cases[5].qoi["mass"] *= 1000
+    found = audit(cases)
+    assert problems(found) == [("warning", "3", "parameter half_width"), ("warning", "5", "QoI mass")]
+    assert "half_width = 800 m is 1000 times as large as in the median of the other cases" in str(found.problems[0])
+    assert "check its unit (as between m and mm)" in str(found.problems[0])
+    assert "(as between kg and g)" in str(found.problems[1])
+
+
+def test_one_value_that_is_far_too_large_is_seen_though_the_mean_size_is_not() -> None:
+    cases = some(12)
+    pressure = cases[3].meshes["surface"].point_data["pressure"]
+    pressure[7] = 40 * pressure.max()
+    (problem,) = audit(cases).problems
+    assert (problem.case, problem.place) == ("3", "field surface/pressure")
+    assert "its largest value, 1.104e+04 Pa, is 40 times as large" in problem.message
+
+
+def test_a_field_from_another_zero_is_named() -> None:
+    cases = some(8)
+    for number, case in enumerate(cases):
+        height = case.meshes["surface"].points[:, 2]
+        kelvin = 0.0 if number == 5 else 273.15
+        case.meshes["surface"].point_data["temperature"] = 90.0 + number + 5 * height + kelvin
+        case.field_units["temperature"] = "K"
+    (problem,) = audit(cases).problems
+    assert (problem.case, problem.place) == ("5", "field surface/temperature")
+    assert "(as between degC and K); check its zero" in problem.message
+
+
+def test_a_case_in_millimetres_among_others_in_metres_is_named_once() -> None:
+    cases = some()
+    assert isinstance(cases[3].design.geometry, pv.PolyData)
+    for mesh in (*cases[3].meshes.values(), cases[3].design.geometry):
+        mesh.points *= 1000
+    (problem, *others) = [problem for problem in audit(cases).problems if "m long" not in problem.message]
+    assert (problem.case, problem.place, others) == ("3", "scale", [])
+    assert "domain surface and domain volume and geometry are 919.3 times as long as in the median" in problem.message
+    assert "check the length unit (as between m and mm)" in problem.message
+
+
 # -- inspect -------------------------------------------------------------------------------------------------------
 
 
@@ -309,3 +471,97 @@ def test_what_cannot_be_read_at_all_is_an_error(folder: Path, tmp_path: Path) ->
         inspect_path(tmp_path / "notes.txt")
     with pytest.raises(FormatError, match="is no folder"):
         inspect_path(tmp_path / "nowhere")
+
+
+# -- the set -------------------------------------------------------------------------------------------------------
+
+
+def test_a_set_has_one_table_with_a_line_a_case(folder: Path) -> None:
+    document = json.loads((folder / "3" / "case.json").read_text())
+    (folder / "3" / "case.json").write_text(json.dumps(document | {"residuals": {"Ux": 0.04}}))
+    (folder / "1" / "surface.vtp").write_text("")
+    shutil.copytree(folder / "0", folder / "5")
+    report = inspect_path(folder)
+    rows = {each.case: each for each in rows_of(report.audit)}
+    assert [each.state for each in rows.values()] == ["ok", "error", "ok", "warning", "ok", "warning"]
+    assert (rows["1"].points, rows["1"].geometry) == (None, "")
+    assert (rows["0"].points, rows["0"].geometry, rows["0"].copies) == (162 + 81, "closed", ("5",))
+    assert rows["0"].length == pytest.approx(2 * 0.99, rel=0.01)
+    text = printed(report)
+    assert row(text, "3") == ["3", "warning", "243", "closed", "1.683 m", "0.04", "", "convergence"]
+    assert row(text, "5")[1:] == ["warning", "243", "closed", "1.98 m", "", "0", "files"]
+    assert row(text, "1")[1:] == ["error", "", "", "", "", "", "files"]
+    assert "3 of 6 cases without findings\n" in text
+
+
+def test_of_a_large_set_only_cases_with_findings_are_printed(tmp_path: Path) -> None:
+    for case in some(1):
+        for index in range(40):
+            case.design.parameters["load"] = Quantity(100.0 + index, "N")
+            case.meshes["surface"].point_data["pressure"] *= 1.01
+            case.meshes["volume"].point_data["displacement"] *= 1.01
+            case.name = f"{index:02d}"
+            write_case(case, tmp_path / "cases" / case.name)
+    (tmp_path / "cases" / "07" / "case.json").write_text("{")
+    text = printed(inspect_path(tmp_path / "cases"))
+    assert row(text, "07")[1] == "error"
+    assert "│ 08 " not in text
+    assert "39 of 40 cases without findings, not shown" in text
+    assert "40 of 40" not in text
+
+
+def test_every_field_with_bad_numbers_is_named_though_reading_stops_at_the_first(folder: Path) -> None:
+    for name, array in (("surface.vtp", "pressure"), ("volume.vtu", "displacement")):
+        mesh = pv.read(folder / "2" / name)
+        mesh[array][5] = np.inf
+        write_mesh(mesh, folder / "2" / name)
+    report = inspect_path(folder)
+    assert problems(report.audit) == [
+        ("error", "2", "field surface/pressure"), ("error", "2", "field volume/displacement"),
+    ]  # fmt: skip
+    assert "case 2 (surface.vtp): field surface/pressure is NaN or infinite at 1 of 162 places" in printed(report)
+    assert report.read_again is not None
+    assert np.isinf(report.read_again("2").meshes["surface"]["pressure"][5])
+    alone = inspect_path(folder / "2")
+    assert len(alone.audit.problems) == 2
+
+
+def test_missing_cases_are_named(folder: Path) -> None:
+    for name in ("1", "3"):
+        shutil.move(folder / name, folder / f"run_{name}")
+    for number in (4, 5):
+        shutil.copytree(folder / "0", folder / f"run_{number}")
+    (folder / "failed").mkdir()
+    (folder / "failed" / "run_6.json").write_text(json.dumps({"reason": "the mesh is tangled", "parameters": {}}))
+    (folder / "failed" / "run_7.json").write_text("[")
+    found = [problem for problem in inspect_path(folder).audit.problems if problem.place != "files"]
+    assert [(problem.severity, problem.case, problem.place) for problem in found] == [
+        ("warning", "run_6", "failed"), ("warning", "run_7", "failed"), ("warning", "run_2", "numbering"),
+    ]  # fmt: skip
+    assert "its simulation failed (the mesh is tangled); see" in found[0].message
+    assert "the reason cannot be read" in found[1].message
+
+
+def test_numbers_that_are_far_from_complete_have_no_gaps(folder: Path) -> None:
+    for name in ("1", "2", "3"):
+        shutil.move(folder / name, folder / f"{int(name) * 17}")
+    assert inspect_path(folder).audit.problems == []
+
+
+def test_a_case_without_a_line_in_the_table_is_named(folder: Path) -> None:
+    (folder / "table.csv").write_text("case,qoi: drag [N]\n0,1\n1,1.1\n2,1.2\n3,1.3\n")
+    (problem,) = inspect_path(folder).audit.problems
+    assert (problem.case, problem.place) == ("4", "QoI drag")
+    (folder / "table.csv").write_text("case,load\n0,1\n1,1\n2,1\n3,1\n")
+    (problem,) = inspect_path(folder).audit.problems
+    assert (problem.severity, problem.case, problem.place) == ("warning", "4", "table")
+
+
+def test_a_folder_of_files_is_a_set_of_cases(tmp_path: Path) -> None:
+    for case in some():
+        write_mesh(case.meshes["surface"], tmp_path / f"{case.name}.vtp", units=case.field_units)
+    report = inspect_path(tmp_path)
+    assert report.kind == "folder of files"
+    assert report.audit.cases == ["0", "1", "2", "3", "4"]
+    assert [(each.state, each.geometry) for each in rows_of(report.audit)] == [("ok", "closed")] * 5
+    assert "folder of files, 5 readable" in printed(report)

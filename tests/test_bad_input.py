@@ -63,7 +63,7 @@ def test_a_vtu_cut_off_in_the_middle(refused: Run, cases: Path, tmp_path: Path) 
     content = file.read_bytes()
     for share in (0.0, 0.3, 0.6, 0.99):
         file.write_bytes(content[: int(share * len(content))])
-        said = refused("ingest", cases, "-o", tmp_path / "out")
+        said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
         assert str(file) in said
         assert not list(tmp_path.glob("*out*"))
 
@@ -74,7 +74,7 @@ def test_values_that_are_not_finite(refused: Run, cases: Path, tmp_path: Path, v
         mesh.point_data["pressure"][7] = value
 
     spoil(cases, "005", "surface", change)
-    said = refused("ingest", cases, "-o", tmp_path / "out")
+    said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
     assert "005" in said
     assert "surface/pressure" in said
     assert "is NaN or infinite at 1 of" in said
@@ -83,7 +83,7 @@ def test_values_that_are_not_finite(refused: Run, cases: Path, tmp_path: Path, v
 
 def test_a_field_missing_in_one_case(refused: Run, cases: Path, tmp_path: Path) -> None:
     spoil(cases, "006", "volume", lambda mesh: mesh.point_data.remove("displacement"))
-    said = refused("ingest", cases, "-o", tmp_path / "out")
+    said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
     assert "006" in said
     assert "volume.vtu" in said
     assert "field volume/displacement is missing" in said
@@ -92,7 +92,7 @@ def test_a_field_missing_in_one_case(refused: Run, cases: Path, tmp_path: Path) 
 def test_cell_data_in_one_case_and_point_data_in_the_others(refused: Run, cases: Path, tmp_path: Path) -> None:
     file = cases / "003" / "surface.vtp"
     pv.read(file).point_data_to_cell_data().save(file)
-    said = refused("ingest", cases, "-o", tmp_path / "out")
+    said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
     assert "003" in said
     assert "surface.vtp" in said
     assert "cell data, in other cases point data" in said
@@ -103,7 +103,7 @@ def test_parameters_missing_for_one_case(refused: Run, cases: Path, tmp_path: Pa
     document = json.loads(file.read_text())
     del document["parameters"]["load"]
     file.write_text(json.dumps(document))
-    said = refused("ingest", cases, "-o", tmp_path / "out")
+    said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
     assert "002" in said
     assert "case.json" in said
     assert "parameter load is missing" in said

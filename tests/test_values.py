@@ -93,7 +93,7 @@ def test_contract_survives_toml_and_a_persons_edit(tmp_path: Path) -> None:
     [
         ('role = "geometry"', 'role = "shape"', "role"),
         ('unit = "N"', 'unit = "blub"', "blub"),
-        ("[", "[[[", "contract"),
+        ("\n[", "\n[[[", "contract"),
     ],
 )
 def test_a_broken_contract_names_the_place(tmp_path: Path, old: str, new: str, word: str) -> None:

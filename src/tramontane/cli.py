@@ -46,11 +46,18 @@ def generate(
 def inspect(
     path: Annotated[Path, typer.Argument(help="A folder of cases, a case, a mesh or a geometry file.")],
     write_contract: Annotated[Optional[Path], typer.Option(help="Write what was understood, to be edited.")] = None,  # noqa: UP045
+    html: Annotated[Optional[Path], typer.Option(help="Write a page with tables, histograms and pictures.")] = None,  # noqa: UP045
 ) -> None:
     """Print what is in a folder or file, and everything that looks wrong."""
     from tramontane.dataset.audit import inspect_path, print_report
 
-    print_report(inspect_path(path, console=console), console)
+    report = inspect_path(path, console=console)
+    print_report(report, console)
+    if html is not None:
+        from tramontane.dataset.audit_html import write_report
+
+        write_report(report, html, console=console)
+        console.print(f"Wrote {html}", highlight=False, markup=False)
     if write_contract is not None:
         from tramontane.dataset.ingest import infer_contract
 
@@ -66,14 +73,18 @@ def ingest(
     test: Annotated[Optional[int], typer.Option(help="Cases held out for evaluation.")] = None,  # noqa: UP045
     validation: Annotated[Optional[int], typer.Option(help="Cases held out to watch training.")] = None,  # noqa: UP045
     seed: Seed = 0,
+    strict: Annotated[bool, typer.Option(help="Refuse the whole set when one case is bad.")] = False,
+    workers: Annotated[Optional[int], typer.Option(help="Processes that read; as many as suit if not given.")] = None,  # noqa: UP045
+    splits: Annotated[Optional[str], typer.Option(help="A published data set's own splits, such as scarce.")] = None,  # noqa: UP045
 ) -> None:
-    """Check a folder of cases and write it as a dataset for training."""
+    """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
     from tramontane.dataset.ingest import ingest as run
 
     target = out or dataset_path(source)
     given = Contract.from_toml(contract) if contract else None
-    dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, console=console)
+    dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, strict=strict,
+                  workers=workers, official=splits, console=console)  # fmt: skip
     describe(dataset)
 
 

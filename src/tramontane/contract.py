@@ -94,6 +94,11 @@ class QoiSpec(_Spec):
     definition: QoiDefinition | None = None
     source: str | None = None
 
+    @property
+    def from_fields(self) -> bool:
+        """Whether predicted fields or the geometry give it; patches are known of a solver's meshes only."""
+        return self.definition is not None and not self.definition.patches
+
 
 class Contract(_Spec):
     """What goes into a simulator and what comes out: names, units, ranges, where.
@@ -222,8 +227,16 @@ class Contract(_Spec):
             factor = si_factor(spec.unit)
             data["parameters"][name] |= {"low": spec.low / factor, "high": spec.high / factor}
         text = (
-            "# What goes in and what comes out. Edit units, roles (operating: always asked; geometry: described by\n"
-            "# the geometry file) and QoI definitions; the commands obey. low and high are in the unit beside them.\n\n"
+            "# What goes in and what comes out. Edit it; the commands obey. low and high are in the unit beside them.\n"
+            "# Roles: operating is always asked; geometry is described by the geometry file.\n"
+            '# Headings are the names in the files; for another, write name = "pressure" below the heading.\n'
+            '# What is removed here is not read. A domain may be a part of the boundary: patches = ["body*"].\n'
+            "# A QoI that the cases do not state is measured: give it a definition, for example\n"
+            "#   [qoi.drag_coefficient]\n"
+            '#   definition = { kind = "force", domain = "surface", field = "pressure", shear = "wall_shear_stress",\n'
+            '#     direction = [1.0, 0.0, 0.0], patches = ["body*"], factor = 1.63, per = { speed = 2.0 } }\n'
+            "# kind: force, moment (about direction at center), max, min, mean, integral, volume. factor: 2 for a\n"
+            "# half model, the density for a mass, 2 / (density x area) for a coefficient; per: what divides it.\n\n"
         )
         target = Path(path)
         temporary = target.with_name(f".{target.name}.partial")
@@ -246,6 +259,7 @@ class Contract(_Spec):
                 if side in table:
                     table[side] = [None if entry == "free" else entry for entry in table[side]]
         try:
+            _rename(data)
             for spec in data.get("parameters", {}).values():
                 factor = si_factor(spec.get("unit", ""))
                 spec |= {key: spec[key] * factor for key in ("low", "high") if key in spec}
@@ -255,7 +269,7 @@ class Contract(_Spec):
         except ValidationError as error:
             first = error.errors()[0]
             raise ContractError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
-        except (UnitError, TypeError, AttributeError) as error:
+        except (UnitError, ContractError, TypeError, AttributeError) as error:
             raise ContractError(f"{path}: {error}") from error
         return contract
 
@@ -268,10 +282,28 @@ class Contract(_Spec):
         ]
 
 
+def _rename(data: dict[str, Any]) -> None:
+    """Where a table says ``name``, that is the name from here on, and its heading the one in the source files."""
+    fields = data.get("fields", {})
+    for heading, spec in data.get("domains", {}).items():
+        if "name" in spec and heading in fields:
+            fields[spec["name"]] = fields.pop(heading)
+    for section in (data.get("parameters", {}), data.get("domains", {}), data.get("qoi", {}), *fields.values()):
+        for heading, spec in list(section.items()):
+            if "name" in spec:
+                name = spec.pop("name")
+                if name != heading and name in section:
+                    raise ContractError(f"two entries are called {name!r}; give one another name")
+                section[name] = section.pop(heading) | {"source": heading}
+
+
 def _without_none(value: Any) -> Any:
-    """TOML has no null: absent keys and, in the planes of a domain, the word ``free`` stand for None."""
+    """TOML has no null: absent keys and, in the planes of a domain, the word ``free`` stand for None.
+
+    What is empty is left out, too: fewer lines to read.
+    """
     if isinstance(value, dict):
-        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
+        return {key: _without_none(entry) for key, entry in value.items() if entry not in (None, {}, [], ())}
     if isinstance(value, list):
         return ["free" if entry is None else _without_none(entry) for entry in value]
     return value

@@ -8,16 +8,12 @@ where it was.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
-import multiprocessing as mp
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -25,12 +21,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.formats import write_case
+from tramontane.processes import FatalError, parent_is_alive, reason_of, run_each
 from tramontane.simulator import Simulator
 
 Factory = Callable[[], Simulator]
 FAILED = "failed"
 _LOCK = ".running"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass
@@ -50,14 +46,6 @@ class Result:
     def __str__(self) -> str:
         lines = [f"{len(self.finished)} cases finished, {len(self.kept)} kept, {len(self.failed)} failed"]
         return "\n".join(lines + [f"  {name}: {reason}" for name, reason in sorted(self.failed.items())])
-
-
-@dataclass
-class _Worker:
-    process: Any
-    channel: Connection
-    ready: bool = False
-    task: tuple[str, Design] | None = None
 
 
 def run(
@@ -94,133 +82,40 @@ def run(
                 result.failed[name] = reason
             else:
                 waiting.append((name, design))
-        count = min(workers or os.cpu_count() or 1, len(waiting))
         columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True, disable=console is None) as bar:
             task = bar.add_task("simulating", total=len(designs), completed=len(designs) - len(waiting))
-            pool: list[_Worker] = []
-            ended: list[_Worker] = []
+            simulate = functools.partial(_simulate, folder)
             try:
-                for _ in range(count):
-                    pool.append(_start(factory, folder))
-                while pool:
-                    for channel in wait([worker.channel for worker in pool]):
-                        worker = next(worker for worker in pool if worker.channel is channel)
-                        bar.advance(task, _heard(worker, folder, result))
-                        if waiting and worker.process.is_alive():
-                            worker.task = waiting.pop(0)
-                            worker.channel.send(worker.task)
-                            continue
-                        worker.channel.close()  # it ends when it hears nothing more
-                        pool.remove(worker)
-                        ended.append(worker)
-                        if waiting:
-                            pool.append(_start(factory, folder))
-            finally:
-                for worker in pool:
-                    worker.process.kill()
-                for worker in pool + ended:
-                    worker.process.join()
+                for outcome in run_each(simulate, waiting, workers=workers or os.cpu_count() or 1, prepare=factory):
+                    _settle(folder, result, *outcome.task, outcome.reason or "")
+                    bar.advance(task)
+            except FatalError as error:
+                raise TramontaneError(f"{folder}: {error}") from error
     result.finished.sort()
     return result
 
 
-def _start(factory: Factory, folder: Path) -> _Worker:
-    # A fresh interpreter: a fork of one that has loaded torch or VTK can hang.
-    context = mp.get_context("spawn")
-    mine, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(factory, folder, theirs), daemon=True)
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))  # the processes are the parallelism
+def _simulate(folder: Path, simulator: Simulator, task: tuple[str, Design]) -> None:
+    name, design = task
+    case = simulator.simulate(design)
+    case.name = name
+    if not parent_is_alive():
+        return
     try:
-        process.start()
-    except (AttributeError, TypeError, ValueError) as error:
-        raise TramontaneError(f"the simulator cannot be sent to other processes ({error}); "
-                              "give a function of a module that makes it") from error  # fmt: skip
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-    theirs.close()
-    return _Worker(process, mine)
+        write_case(case, folder / name)
+    except Exception as error:  # a full disk is not the design's fault
+        raise FatalError(f"case {name} cannot be written: {reason_of(error)}") from error
 
 
-def _heard(worker: _Worker, folder: Path, result: Result) -> int:
-    """Take in what a worker has to say, or that it died; how many designs that settles."""
-    try:
-        kind, reason = worker.channel.recv()
-    except (EOFError, ConnectionError):
-        worker.process.join()
-        kind, reason = "died", _cause(worker.process.exitcode)
-    if kind == "fatal" or not (worker.ready or kind == "ready"):
-        hint = "; a script that runs a farm needs `if __name__ == '__main__':`" if kind == "died" else ""
-        raise TramontaneError(f"{folder}: {reason}{hint}")
-    worker.ready = True
-    if worker.task is None:
-        return 0
-    name, design = worker.task
-    worker.task = None
+def _settle(folder: Path, result: Result, name: str, design: Design, reason: str) -> None:
+    """Note what became of a design; a case that was written counts, even if its process died right after."""
     if (folder / name).is_dir():
         result.finished.append(name)
         (folder / FAILED / f"{name}.json").unlink(missing_ok=True)
     else:
         result.failed[name] = reason
         _record(folder, name, design, reason)
-    return 1
-
-
-def _cause(exitcode: int) -> str:
-    if exitcode < 0:
-        return f"its process was ended by {signal.Signals(-exitcode).name}"
-    return f"its process ended with exit code {exitcode}"
-
-
-def _work(factory: Factory, folder: Path, channel: Connection) -> None:
-    """Run the designs that come through the channel until it closes."""
-    # These reach the whole group of processes. If a worker obeyed, its parent would take it for a failed design.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    parent = mp.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    try:
-        simulator = factory()
-    except Exception as error:
-        channel.send(("fatal", _reason(error)))
-        return
-    channel.send(("ready", ""))
-    while True:
-        try:
-            name, design = channel.recv()
-        except EOFError:
-            return
-        try:
-            case = simulator.simulate(design)
-        except Exception as error:  # whatever a simulator raises is the design's reason
-            channel.send(("failed", _reason(error)))
-            continue
-        case.name = name
-        if not parent.is_alive():  # a new run may have taken over the folder
-            return
-        try:
-            write_case(case, folder / name)
-        except Exception as error:  # a full disk is not the design's fault
-            channel.send(("fatal", f"case {name} cannot be written: {_reason(error)}"))
-            return
-        channel.send(("finished", ""))
-
-
-def _end_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, TramontaneError) else f"{type(error).__name__}: {text}"
 
 
 @contextlib.contextmanager

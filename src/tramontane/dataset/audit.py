@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from tramontane.case import Case
+from tramontane.case import Case, Provenance
 from tramontane.contract import Contract
-from tramontane.dataset.consistency import Audit, Problem, audit
+from tramontane.dataset.consistency import Audit, CaseFacts, Problem, audit, examine
+from tramontane.dataset.missing import missing_cases
 from tramontane.design import Design, file_sha256
-from tramontane.errors import TramontaneError
+from tramontane.errors import FormatError, TramontaneError
 from tramontane.formats import vtk
-from tramontane.formats.folder import find_cases, read_case, read_table
+from tramontane.formats.assemble import assemble
+from tramontane.formats.collection import open_collection, read_file
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.meshes import read_meshes, stored_units
+from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.units import assumed_unit, from_si
 
-__all__ = ["Audit", "Problem", "Report", "audit", "inspect_path", "print_report"]
+__all__ = ["Audit", "Problem", "Report", "Row", "audit", "inspect_path", "print_report", "read_source", "rows_of"]
 
 _SHOWN = 5  # problems of one kind that a report prints before it counts the rest
+_SMALL_SET = 30  # cases; of a larger set, only those with findings stand in the printed table
+_NUMBERS = ("min", "max", "components", "points", "length", "residual")
+_ALONE = ("case", "mesh", "geometry", "file")
 
 
 @dataclass(frozen=True)
@@ -38,17 +45,45 @@ class Report:
 
     Attributes:
         path: Where it looked.
-        kind: What the path is.
+        kind: What the path is: ``case``, ``mesh``, ``geometry``, or what its layout of many cases is called.
         audit: What is in it.
+        notes: What was understood of the layout.
+        read_again: Reads a case by its name, for pictures; one with bad values as it was written.
     """
 
     path: Path
-    kind: Literal["folder of cases", "case", "mesh", "geometry"]
+    kind: str
     audit: Audit
+    notes: tuple[str, ...] = ()
+    read_again: Callable[[str], Case] | None = None
+
+
+class Row(NamedTuple):
+    """One case in the table of the set.
+
+    Attributes:
+        case: Its name.
+        state: ``error``, ``warning`` or ``ok``.
+        points: Of all domains; None where the case could not be read.
+        geometry: ``closed``, ``open``, or empty where there is none.
+        length: Longest side of its geometry or, without one, of its meshes, metres.
+        copies: The other cases of its group of copies.
+        residual: The largest of its last residuals, where known.
+        problems: What was found.
+    """
+
+    case: str
+    state: str
+    points: int | None
+    geometry: str
+    length: float | None
+    copies: tuple[str, ...]
+    residual: float | None
+    problems: tuple[Problem, ...]
 
 
 def inspect_path(path: str | os.PathLike[str], *, console: Console | None = None) -> Report:
-    """Audit whatever a path holds: a folder of cases (a ``contract.toml`` in it is obeyed), a case, a mesh, a geometry.
+    """Audit whatever a path holds: a set of cases (a ``contract.toml`` in it is obeyed), a case, a mesh, a geometry.
 
     A case that cannot be read becomes a problem of the report.
 
@@ -59,41 +94,102 @@ def inspect_path(path: str | os.PathLike[str], *, console: Console | None = None
     Raises:
         TramontaneError: The path holds none of these, or the only thing there is cannot be read.
     """
-    target, found = Path(path), Audit()
-    if target.is_file():
-        case = _file_case(target)
+    target = Path(path)
+    if target.is_file() and target.suffix.lower() in (*GEOMETRY_SUFFIXES, *vtk.SUFFIXES):
+        case, found = _file_case(target), Audit()
         found.add(case)
-        return Report(target, "mesh" if case.meshes else "geometry", found)
-    folders = find_cases(target)
-    alone = folders == [target]
+        found.compare()
+        return Report(target, "mesh" if case.meshes else "geometry", found, (), lambda _: _file_case(target))
+    try:
+        collection = open_collection(target)
+    except FormatError:
+        if target.is_file():
+            read_file(target)  # it says which files are read
+        raise
+    alone = len(collection.sources) == 1 and collection.sources[0].path == target
     root = target.resolve().parent if alone else target
     contract = Contract.from_toml(root / "contract.toml") if (root / "contract.toml").is_file() else None
-    found.length_unit = contract.length_unit if contract else "m"
-    table = _table_of(target) if alone else read_table(target)
-    if alone:
-        found.add(read_case(target, contract=contract, table=table))
-        return Report(target, "case", found)
-    for folder in track(folders, description="inspecting", console=console, transient=True, disable=console is None):
-        try:
-            found.add(read_case(folder, contract=contract, table=table))
-        except TramontaneError as error:
-            found.note("error", folder.name, "files", str(error))
-    found.compare()
-    names = {folder.name for folder in folders}
-    for name in sorted(set(table) - names):
-        found.note("warning", name, "table", f"{target}: the CSV file names case {name}, which has no folder")
-    for folder in sorted(target.iterdir()):
-        if folder.is_dir() and folder.name not in names and any(folder.glob("*.stl")):
-            found.note("warning", folder.name, "files", f"{folder}: has a geometry, but neither meshes nor case.json; "
-                                                        "it is left out")  # fmt: skip
-    return Report(target, "folder of cases", found)
+    found = Audit(length_unit=contract.length_unit if contract else collection.length_unit)
+    for source in track(collection.sources, description="inspecting", console=console, transient=True,
+                        disable=console is None or alone):  # fmt: skip
+        facts = read_source(source, collection, contract=contract)
+        if isinstance(facts, CaseFacts):
+            found.take(facts)
+        elif alone and facts[0].place == "files":
+            raise FormatError(facts[0].message)
+        else:
+            found.problems += facts
+    found.compare(contract)
+    if not alone:
+        found.problems += missing_cases(collection, found.bad_cases())
+    sources = {source.name: source for source in collection.sources}
+
+    def read_again(name: str) -> Case:
+        return _read(sources[name], collection, contract)
+
+    kind = "case" if alone else collection.layout
+    return Report(target, kind, found, tuple(collection.notes), read_again)
+
+
+def read_source(
+    source: CaseSource, collection: Collection, *, contract: Contract | None = None
+) -> CaseFacts | list[Problem]:
+    """Read and examine a case; where it cannot be read, the errors that say why.
+
+    Args:
+        source: The case.
+        collection: It is of.
+        contract: Obeyed where given.
+    """
+    try:
+        results = source.read()
+    except TramontaneError as error:
+        return [Problem("error", source.name, "files", str(error))]
+    length_unit = contract.length_unit if contract else collection.length_unit
+    row = collection.table.get(source.name)
+    try:
+        case = assemble(source.name, source.path, results, contract=contract, row=row, length_unit=length_unit)
+    except TramontaneError as error:
+        # All fields with numbers that are not finite are named, not the first alone.
+        wrong = [problem for problem in examine(_as_written(source, results), length_unit=length_unit).problems
+                 if problem.severity == "error" and problem.place.startswith("field ")]  # fmt: skip
+        return wrong or [Problem("error", source.name, "files", str(error))]
+    return examine(case, length_unit=length_unit)
+
+
+def rows_of(found: Audit) -> list[Row]:
+    """The table of the set: a row for each case, readable or not, and for each that is missing; by name."""
+    problems: dict[str, list[Problem]] = {}
+    for problem in found.problems:
+        problems.setdefault(problem.case, []).append(problem)
+    copies = {case: tuple(other for other in group if other != case)
+              for group in found.duplicate_groups() for case in group}  # fmt: skip
+    rows = []
+    for case in sorted({*found.cases, *problems} - {""}):
+        facts = found.facts.get(case, CaseFacts(case))
+        severities = {problem.severity for problem in problems.get(case, ())}
+        shape, boxes = facts.geometry, [(fact.low, fact.high) for fact in facts.domains.values()]
+        boxes = [shape.bounds] if shape is not None else boxes
+        rows.append(Row(
+            case=case,
+            state="error" if "error" in severities else "warning" if severities else "ok",
+            points=sum(fact.points for fact in facts.domains.values()) if case in found.facts else None,
+            geometry="" if shape is None else "closed" if shape.closed else "open",
+            length=max((float(np.ptp(box, axis=0).max()) for box in boxes), default=None),
+            copies=copies.get(case, ()),
+            residual=max(facts.residuals.values(), default=None),
+            problems=tuple(problems.get(case, ())),
+        ))  # fmt: skip
+    return rows
 
 
 def print_report(report: Report, console: Console) -> None:
     """Print what was found, problems last."""
     found = report.audit
-    count = f", {len(found.cases)} readable" if report.kind == "folder of cases" else ""
-    _say(console, f"{report.path}: {report.kind}{count}")
+    several = report.kind not in _ALONE
+    _say(console, f"{report.path}: {report.kind}{f', {len(found.cases)} readable' if several else ''}")
+    for sentence in report.notes:
+        _say(console, sentence)
     if found.solvers:
         _say(console, f"computed by {', '.join(sorted(found.solvers))}")
     for domain, sizes in found.domains.items():
@@ -123,7 +219,30 @@ def print_report(report: Report, console: Console) -> None:
                       f" (files in {found.length_unit})")  # fmt: skip
     if found.left_out:
         _say(console, f"arrays of whole numbers, no fields: {', '.join(sorted(found.left_out))}")
+    if several:
+        _print_rows(rows_of(found), console)
     _print_problems(found.problems, console)
+
+
+def _print_rows(rows: list[Row], console: Console) -> None:
+    """The table of the set; of a large set, the cases with findings alone."""
+    shown = rows if len(rows) <= _SMALL_SET else [row for row in rows if row.problems or row.copies]
+    table = _table("case", "state", "points", "geometry", "length", "residual", "copies", "look at")
+    for row in shown:
+        table.add_row(
+            escape(row.case), row.state, "" if row.points is None else str(row.points), row.geometry,
+            "" if row.length is None else f"{row.length:.4g} m",
+            "" if row.residual is None else f"{row.residual:.2g}",
+            escape(_few(row.copies)), escape(_few(sorted({problem.place for problem in row.problems}))),
+            style={"error": "red", "warning": "yellow"}.get(row.state),
+        )  # fmt: skip
+    _show(console, table)
+    good = sum(row.state == "ok" for row in rows)
+    _say(console, f"{good} of {len(rows)} cases without findings" + (", not shown" if len(shown) < len(rows) else ""))
+
+
+def _few(words: Sequence[str], count: int = 3) -> str:
+    return ", ".join(words[:count]) + (f" and {len(words) - count} more" if len(words) > count else "")
 
 
 def _print_problems(problems: list[Problem], console: Console) -> None:
@@ -135,7 +254,7 @@ def _print_problems(problems: list[Problem], console: Console) -> None:
         for problem in alike[:_SHOWN]:
             _say(console, f"{severity}: {problem}", style)
         if len(alike) > _SHOWN:
-            names = ", ".join(problem.case for problem in alike[_SHOWN:])
+            names = _few([problem.case for problem in alike[_SHOWN:]], 40)
             _say(console, f"{severity}: {place}: {len(alike) - _SHOWN} more of these, in {names}", style)
     errors = sum(problem.severity == "error" for problem in problems)
     _say(console, f"{errors} errors, {len(problems) - errors} warnings")
@@ -156,12 +275,22 @@ def _file_case(file: Path) -> Case:
     return case
 
 
-def _table_of(case: Path) -> Any:
-    """The row of a single case in the CSV beside it; files beside it that are something else do not matter."""
+def _read(source: CaseSource, collection: Collection, contract: Contract | None) -> Case:
+    """The case; as it was written where it has no place under the contract or bad values."""
+    length_unit = contract.length_unit if contract else collection.length_unit
+    row = collection.table.get(source.name)
+    results = source.read()
     try:
-        return read_table(case.resolve().parent)
+        return assemble(source.name, source.path, results, contract=contract, row=row, length_unit=length_unit)
     except TramontaneError:
-        return {}
+        return _as_written(source, results)
+
+
+def _as_written(source: CaseSource, results: Results) -> Case:
+    files = {file.name: "" for file in results.files}
+    units = {key.split("/", 1)[1]: unit for key, unit in results.units.items()}
+    return Case(source.name, Design(results.geometry), dict(results.meshes), field_units=units,
+                provenance=Provenance(sources=files))  # fmt: skip
 
 
 def _say(console: Console, text: str, style: str | None = None) -> None:
@@ -171,7 +300,7 @@ def _say(console: Console, text: str, style: str | None = None) -> None:
 def _table(*heads: str) -> Table:
     table = Table()
     for head in heads:
-        table.add_column(head, justify="right" if head in ("min", "max", "components") else "left")
+        table.add_column(head, justify="right" if head in _NUMBERS else "left")
     return table
 
 

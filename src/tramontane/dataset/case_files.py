@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tramontane.contract import Contract, FieldSpec
 from tramontane.dataset.chunks import ArrayRecord, ArrayWriter, CaseArrays
 from tramontane.dataset.manifest import CaseEntry
 from tramontane.dataset.mesh_arrays import DataLocation, MeshArrays, arrays_to_mesh, mesh_to_arrays
-from tramontane.dataset.sites import field_arrays, mesh_sites
+from tramontane.dataset.sites import field_arrays, field_specs, mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, DatasetError
 from tramontane.units import Quantity
@@ -96,14 +97,14 @@ def folder_name(name: str) -> str:
     return f"{readable or 'x'}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
-def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract: Contract) -> CaseEntry:
+def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract: Contract | None) -> CaseEntry:
     """Write a case into a directory that does not exist yet.
 
     Args:
         folder: The directory.
         case: In SI.
         geometry: Its closed triangle surface, metres; None takes the design's, where that is a mesh.
-        contract: What the case must have.
+        contract: What the case must have; None takes all that it has.
 
     Returns:
         The manifest's entry, which names the directory that `folder_name` gives the case.
@@ -112,13 +113,16 @@ def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract:
         ContractError: The case does not fit the contract, or has NaN or infinite values in its fields.
         DatasetError: A mesh of another kind than PolyData or an unstructured grid.
     """
+    fields: Mapping[str, dict[str, FieldSpec]] = contract.fields if contract else {}
+    if contract is None:
+        fields = {domain: field_specs(case, domain) for domain in case.meshes}
     _check_numbers(case, contract)
     if geometry is None and isinstance(case.design.geometry, pv.PolyData):
         geometry = case.design.geometry
     writer = ArrayWriter(folder)
     try:
         domains = {
-            name: _write_domain(writer, f"domains/{folder_name(name)}", case, name, contract.fields.get(name, {}))
+            name: _write_domain(writer, f"domains/{folder_name(name)}", case, name, fields.get(name, {}))
             for name in case.meshes
         }
         shape = None if geometry is None else _write_mesh(writer, "geometry", mesh_to_arrays(geometry))
@@ -268,7 +272,8 @@ def _write_mesh(
     )  # fmt: skip
 
 
-def _check_numbers(case: Case, contract: Contract) -> None:
+def _check_numbers(case: Case, contract: Contract | None) -> None:
+    contract = contract or Contract()
     missing = [f"parameter {name!r}" for name in contract.operating if name not in case.design.parameters]
     missing += [f"QoI {name!r}" for name in contract.qoi if name not in case.qoi]
     missing += [f"domain {name!r}" for name, fields in contract.fields.items() if fields and name not in case.meshes]

@@ -5,62 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
-import pyvista as pv
-from numpy.typing import NDArray
 
 from tramontane.case import Case
-from tramontane.errors import DatasetError, TramontaneError, UnitError
-from tramontane.formats import vtk
-from tramontane.formats.geometry import Geometry, read_geometry
-from tramontane.units import to_si
+from tramontane.contract import Contract
+from tramontane.dataset.duplicates import EXACTLY, Copy, find_copies
+from tramontane.dataset.facts import (
+    CaseFacts,
+    FieldFacts,
+    GeometryFacts,
+    MeshFacts,
+    Problem,
+    Severity,
+    examine,
+)
+from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
+from tramontane.errors import DatasetError, UnitError
+from tramontane.units import Quantity, from_si, to_si
 
-_OUTLIER = 100.0  # a field this many times larger or smaller than in the other cases smells of a wrong unit
+__all__ = ["Audit", "CaseFacts", "FieldFacts", "GeometryFacts", "MeshFacts", "Problem", "audit", "examine"]
 
-Severity = Literal["error", "warning"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that looks wrong: an ``error`` keeps the data from being used, a ``warning`` does not.
-
-    Attributes:
-        severity: Which of the two.
-        case: Name of the case.
-        place: What it is about: ``field surface/pressure``, ``parameter load``, ``geometry``, ``files``.
-        message: One line: where, what, and the cure.
-    """
-
-    severity: Severity
-    case: str
-    place: str
-    message: str
-
-    def __str__(self) -> str:
-        return self.message
-
-
-class FieldFacts(NamedTuple):
-    """One field of one case; two cases agree in the first three."""
-
-    location: str
-    components: int
-    unit: str
-    low: float
-    high: float
-    rms: float
-
-
-class MeshFacts(NamedTuple):
-    """One domain of one case: its size, and the corners of its bounding box in metres."""
-
-    points: int
-    cells: int
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+# Two zeros of one quantity that are taken for each other, by its unit.
+_ZEROS = {"K": (273.15, "as between degC and K"), "Pa": (101325.0, "the pressure of the atmosphere")}
 
 
 @dataclass
@@ -70,12 +38,13 @@ class Audit:
     Attributes:
         length_unit: Of geometry files.
         cases: Names, in the order in which they came.
+        facts: Of each case, by name.
         domains: By domain and case.
         fields: By ``domain/name`` and case.
         parameters: In SI, by name and case.
         qoi: In SI, by name and case.
         units: Unit in which each parameter and QoI is shown.
-        geometry: Facts by case, without the mesh, for those that have a geometry file.
+        geometry: By case, for those that have a geometry file.
         assumed: Units that were taken from a name, by that name.
         left_out: Arrays that are no fields since they hold whole numbers, as ``domain/name``.
         solvers: Programs and versions found.
@@ -84,45 +53,60 @@ class Audit:
 
     length_unit: str = "m"
     cases: list[str] = field(default_factory=list)
+    facts: dict[str, CaseFacts] = field(default_factory=dict)
     domains: dict[str, dict[str, MeshFacts]] = field(default_factory=dict)
     fields: dict[str, dict[str, FieldFacts]] = field(default_factory=dict)
     parameters: dict[str, dict[str, float]] = field(default_factory=dict)
     qoi: dict[str, dict[str, float]] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
-    geometry: dict[str, Geometry] = field(default_factory=dict)
+    geometry: dict[str, GeometryFacts] = field(default_factory=dict)
     assumed: dict[str, str] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
     solvers: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
-    _files: dict[tuple[str, str], str] = field(default_factory=dict)
-    _results: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _copies: list[list[str]] = field(default_factory=list)
+    _shapes: list[list[str]] = field(default_factory=list)
 
     def add(self, case: Case) -> None:
         """Take a case into account, and note what is wrong with it by itself."""
-        self.cases.append(case.name)
-        self.assumed |= case.provenance.extra.get("assumed_units", {})
-        self._files |= {(case.name, Path(file).stem): file for file in case.provenance.sources}
-        if case.provenance.solver:
-            self.solvers.add(f"{case.provenance.solver} {case.provenance.version}".strip())
-        for domain, mesh in case.meshes.items():
-            bounds = np.asarray(mesh.bounds).reshape(3, 2)
-            facts = MeshFacts(mesh.n_points, mesh.n_cells, bounds[:, 0], bounds[:, 1])
-            self.domains.setdefault(domain, {})[case.name] = facts
-            for name, location in case.field_names(domain).items():
-                self._add_field(case, domain, name, location)
-            self._check_locations(case, domain)
-        self._add_numbers(case)
-        if case.design.geometry is not None:
-            self._add_geometry(case.name, case.design.geometry)
-        results = [sha for file, sha in case.provenance.sources.items() if Path(file).suffix.lower() in vtk.SUFFIXES]
-        if results:
-            twin = self._results.setdefault(tuple(sorted(results)), case.name)
-            if twin != case.name:
-                self.note("warning", case.name, "files", f"case {case.name}: has the same mesh files as case {twin}; "
-                                                         "leave one of them out")  # fmt: skip
+        self.take(examine(case, length_unit=self.length_unit))
 
-    def compare(self) -> None:
-        """Look across the cases for those that differ from the others; call it once, when all are added."""
+    def take(self, facts: CaseFacts) -> None:
+        """Take a case into account that was examined, perhaps in another process."""
+        case = facts.name
+        self.cases.append(case)
+        self.facts[case] = facts
+        self.problems += facts.problems
+        self.assumed |= facts.assumed
+        self.left_out |= facts.left_out
+        self.solvers |= {facts.solver} - {""}
+        for domain, mesh in facts.domains.items():
+            self.domains.setdefault(domain, {})[case] = mesh
+        for key, fact in facts.fields.items():
+            self.fields.setdefault(key, {})[case] = fact
+        if facts.geometry is not None and facts.geometry.given:
+            self.geometry[case] = facts.geometry
+        where = facts.where("case")
+        for name, quantity in facts.parameters.items():
+            unit = self.units.setdefault(name, quantity.unit or "")
+            try:
+                self.parameters.setdefault(name, {})[case] = to_si(quantity, unit=unit, name=f"parameter {name}")
+            except UnitError as error:
+                self.note("error", case, f"parameter {name}", f"{where}: {error}")
+        for name, value in facts.qoi.items():
+            unit = self.units.setdefault(name, facts.qoi_units.get(name, ""))
+            self.qoi.setdefault(name, {})[case] = value
+            if np.isfinite(value) and facts.qoi_units.get(name, "") != unit:
+                self.note("error", case, f"QoI {name}",
+                          f"{where}: QoI {name} is in {facts.qoi_units.get(name) or 'no unit'}, in other cases in "
+                          f"{unit or 'no unit'}; write it in the same")  # fmt: skip
+
+    def compare(self, contract: Contract | None = None) -> None:
+        """Look across the cases for those that differ from the others; call it once, when all are added.
+
+        Args:
+            contract: Says by which power of the parameters fields and QoIs grow; where it does not, that is estimated.
+        """
         for domain, sizes in self.domains.items():
             self._odd_ones_out(f"domain {domain}", sizes, self.cases, cure=f"add {domain}.vtu or {domain}.vtp")
         for name, facts in self.fields.items():
@@ -130,7 +114,6 @@ class Audit:
             having = [case for case in self.cases if case in self.domains[domain]]
             self._odd_ones_out(f"field {name}", facts, having, cure="export it", stem=domain)
             self._check_alike(name, facts)
-            self._check_sizes(name, facts)
         for kind, table in (("parameter", self.parameters), ("QoI", self.qoi)):
             for name, values in table.items():
                 self._odd_ones_out(
@@ -140,10 +123,36 @@ class Audit:
             bad = {problem.case for problem in self.problems if problem.place == "geometry"}
             having = [case for case in self.cases if case in self.geometry or case not in bad]
             self._odd_ones_out("geometry", self.geometry, having, cure="add its STL")
+        self._check_lengths()
+        self._check_sizes(contract)
+        self._check_copies()
 
     def note(self, severity: Severity, case: str, place: str, message: str) -> None:
-        """Add a problem."""
+        """Add a problem; an empty name of the case stands for the set."""
         self.problems.append(Problem(severity, case, place, message))
+
+    def bad_cases(self) -> dict[str, str]:
+        """The first error of each case that has one: these must not be used."""
+        bad: dict[str, str] = {}
+        for problem in self.problems:
+            if problem.severity == "error" and problem.case:
+                bad.setdefault(problem.case, problem.message)
+        return bad
+
+    def duplicate_groups(self) -> list[list[str]]:
+        """Groups of cases that are copies of each other, or nearly: each group must stay in one split.
+
+        Copies have one shape, and the same parameters or the same results; or the same files. Known after `compare`.
+        """
+        return [list(group) for group in self._copies]
+
+    def shape_groups(self) -> list[list[str]]:
+        """Groups of cases of one shape, whatever their conditions.
+
+        They may stand in different splits, which then tell how well *conditions* are predicted on a known shape. Who
+        wants to know about new shapes gives these groups to `make_splits`.
+        """
+        return [list(group) for group in self._shapes]
 
     def raise_if_bad(self) -> None:
         """Raise the first error in one line, with the number of the others.
@@ -158,84 +167,7 @@ class Audit:
 
     def where(self, case: str, stem: str) -> str:
         """The case that a message is about, and its file where that is known."""
-        return f"case {case}" + (f" ({self._files[case, stem]})" if (case, stem) in self._files else "")
-
-    # -- one case --------------------------------------------------------------------------------------------------
-
-    def _add_field(self, case: Case, domain: str, name: str, location: str) -> None:
-        key, where = f"{domain}/{name}", self.where(case.name, domain)
-        values = np.asarray(case.field_values(domain, name))
-        if not np.issubdtype(values.dtype, np.floating) or values.size == 0:
-            self.left_out.add(key)
-            return
-        rows = values.reshape(len(values), -1)
-        finite = np.isfinite(rows).all(axis=1)
-        if not finite.all():
-            self.note("error", case.name, f"field {key}",
-                      f"{where}: field {key} is NaN or infinite at {(~finite).sum()} of {len(rows)} places, the first "
-                      f"is {np.argmin(finite)}; run the case again or leave it out")  # fmt: skip
-            rows = rows[finite] if finite.any() else np.zeros((1, rows.shape[1]))
-        if np.array_equal(low := rows.min(axis=0), rows.max(axis=0)) and len(rows) > 1:
-            shown = ", ".join(f"{value:.4g}" for value in low)
-            self.note("warning", case.name, f"field {key}", f"{where}: field {key} is {shown} everywhere; check the "
-                                                            "export")  # fmt: skip
-        rms = float(np.sqrt(np.mean(np.square(rows, dtype=np.float64))))
-        unit = case.field_units.get(name, "")
-        self.fields.setdefault(key, {})[case.name] = FieldFacts(
-            location, rows.shape[1], unit, float(rows.min()), float(rows.max()), rms
-        )
-
-    def _check_locations(self, case: Case, domain: str) -> None:
-        mesh, fields = case.meshes[domain], case.field_names(domain)
-        both = sorted(name for name in fields if name in set(mesh.point_data.keys()) & set(mesh.cell_data.keys()))
-        real = {name: at for name, at in fields.items() if case.name in self.fields.get(f"{domain}/{name}", {})}
-        if both:
-            sentence = f"field {domain}/{both[0]} stands at points and at cells, the cells' is taken; keep one"
-        elif len(set(real.values())) > 1:
-            points = ", ".join(name for name, at in real.items() if at == "point")
-            cells = ", ".join(name for name, at in real.items() if at == "cell")
-            sentence = f"has fields at points ({points}) and at cells ({cells}); export all at one of the two"
-        else:
-            return
-        self.note("warning", case.name, f"domain {domain}", f"{self.where(case.name, domain)}: {sentence}")
-
-    def _add_numbers(self, case: Case) -> None:
-        where = self.where(case.name, "case")
-        for name, quantity in case.design.parameters.items():
-            unit = self.units.setdefault(name, quantity.unit or "")
-            try:
-                self.parameters.setdefault(name, {})[case.name] = to_si(quantity, unit=unit, name=f"parameter {name}")
-            except UnitError as error:
-                self.note("error", case.name, f"parameter {name}", f"{where}: {error}")
-        for name, value in case.qoi.items():
-            unit = self.units.setdefault(name, case.qoi_units.get(name, ""))
-            self.qoi.setdefault(name, {})[case.name] = value
-            if not np.isfinite(value):
-                self.note("error", case.name, f"QoI {name}", f"{where}: QoI {name} is {value}; run the case again or "
-                                                             "leave it out")  # fmt: skip
-            elif case.qoi_units.get(name, "") != unit:
-                self.note("error", case.name, f"QoI {name}",
-                          f"{where}: QoI {name} is in {case.qoi_units.get(name) or 'no unit'}, in other cases in "
-                          f"{unit or 'no unit'}; write it in the same")  # fmt: skip
-
-    def _add_geometry(self, case: str, shape: Path | pv.PolyData) -> None:
-        from_file = isinstance(shape, Path)
-        prefix = "" if from_file else f"case {case}: "  # a file's messages name the file
-        try:
-            found = read_geometry(shape, length_unit=self.length_unit if from_file else "m")
-        except TramontaneError as error:
-            self.note("error", case, "geometry", f"{prefix}{error}")
-            return
-        for sentence in found.warnings:
-            self.note("warning", case, "geometry", f"{prefix}{sentence}")
-        surface = self.domains.get("surface", {}).get(case)
-        if surface is not None and (length := np.ptp([surface.low, surface.high], axis=0).max()) > 0:
-            ratio = float(np.ptp(found.bounds, axis=0).max() / length)
-            if not 1 / _OUTLIER < ratio < _OUTLIER:
-                self.note("warning", case, "geometry", f"{prefix}{shape if from_file else 'geometry'}: is {ratio:.3g} "
-                          "times as long as domain surface; check the length unit of both")  # fmt: skip
-        facts = {name: getattr(found, name) for name in ("warnings", "closed", "area", "volume", "bounds")}
-        self.geometry[case] = Geometry(mesh=pv.PolyData(), **facts)
+        return self.facts[case].where(stem) if case in self.facts else f"case {case}"
 
     # -- across cases ----------------------------------------------------------------------------------------------
 
@@ -268,14 +200,108 @@ class Audit:
             where = self.where(case, name.split("/")[0])
             self.note("error", case, f"field {name}", f"{where}: field {name} is {differs}; export all alike")
 
-    def _check_sizes(self, name: str, facts: Mapping[str, FieldFacts]) -> None:
-        cases, sizes = list(facts), np.array([fact.rms for fact in facts.values()])
-        for index, case in enumerate(cases):
-            others = float(np.median(np.delete(sizes, index))) if len(cases) > 2 else 0.0
-            if others > 0 and sizes[index] > 0 and not 1 / _OUTLIER < sizes[index] / others < _OUTLIER:
-                where = self.where(case, name.split("/")[0])
-                self.note("warning", case, f"field {name}", f"{where}: field {name} is {sizes[index] / others:.3g} "
-                          "times as large as in the median of the other cases; check its unit")  # fmt: skip
+    def _check_lengths(self) -> None:
+        """A case that is a thousand times as long as the others is in millimetres."""
+        lengths = {
+            f"domain {domain}": {case: float((fact.high - fact.low).max()) for case, fact in facts.items()}
+            for domain, facts in self.domains.items()
+        }
+        lengths["geometry"] = {case: float(np.ptp(fact.bounds, axis=0).max()) for case, fact in self.geometry.items()}
+        odd: dict[str, list[tuple[str, Odd]]] = {}
+        for what, sizes in lengths.items():
+            for case, found in odd_sizes(sizes).items():
+                odd.setdefault(case, []).append((what, found))
+        known = {problem.case for problem in self.problems if "times as long" in problem.message}
+        for case, parts in odd.items():
+            if case not in known:
+                what, mix_up = " and ".join(part for part, _ in parts), unit_mix_up(parts[0][1], "m")
+                self.note("warning", case, "scale", f"case {case}: {what} {'is' if len(parts) == 1 else 'are'} "
+                          f"{parts[0][1].factor:.4g} times as long as in the median of the other cases; check the "
+                          f"length unit{f' ({mix_up})' if mix_up else ''}")  # fmt: skip
+
+    def _check_sizes(self, contract: Contract | None) -> None:
+        """Fields, parameters and QoIs whose size is far from that of the others: a unit error is a factor of 1000."""
+        wrong: set[str] = set()
+        for name, values in self.parameters.items():
+            for case, odd in _odd_values(values).items():
+                wrong.add(case)
+                shown = Quantity(from_si(values[case], self.units[name]), self.units[name])
+                self._odd_size(case, f"parameter {name}", f" = {shown}", odd, self.units[name], stem="case")
+        for name, values in self.qoi.items():
+            law = contract.qoi[name].scales_with if contract and name in contract.qoi else None
+            sizes = explained_sizes({case: abs(value) for case, value in values.items()}, self.parameters, law or None)
+            for case, odd in _odd_values(values, sizes).items():
+                shown = Quantity(from_si(values[case], self.units[name]), self.units[name])
+                self._odd_size(case, f"QoI {name}", f" = {shown}", odd, self.units[name], stem="case")
+        for key, facts in self.fields.items():
+            domain, name = key.split("/", 1)
+            spec = contract.fields.get(domain, {}).get(name) if contract else None
+            law = spec.scales_with if spec else None
+            fields_odd: set[str] = set()
+            peaks = {case: max(abs(fact.low), abs(fact.high)) for case, fact in facts.items()}
+            for sizes, what in (({case: fact.rms for case, fact in facts.items()}, ""), (peaks, "peak")):
+                # A parameter in a wrong unit would make a right field look wrong.
+                sizes = {case: size for case, size in sizes.items() if case not in wrong | fields_odd}
+                for case, odd in odd_sizes(explained_sizes(sizes, self.parameters, law or None)).items():
+                    fields_odd.add(case)
+                    fact = facts[case]
+                    peak = f": its largest value, {peaks[case]:.4g} {fact.unit}," if what else ""
+                    self._odd_size(case, f"field {key}", peak, odd, fact.unit, stem=domain)
+            for case, words in _odd_zeros(facts).items():
+                if case not in fields_odd:
+                    self.note("warning", case, f"field {key}", f"{self.where(case, domain)}: field {key} is "
+                              f"{facts[case].mean:.6g} {facts[case].unit} on average, far from the other cases "
+                              f"({words}); check its zero")  # fmt: skip
+
+    def _odd_size(self, case: str, label: str, shown: str, odd: Odd, unit: str, *, stem: str) -> None:
+        mix_up = unit_mix_up(odd, unit)
+        self.note("warning", case, label, f"{self.where(case, stem)}: {label}{shown} is {odd.factor:.4g} times as "
+                  "large as in the median of the other cases; check its unit"
+                  + (f" ({mix_up})" if mix_up else ""))  # fmt: skip
+
+    def _check_copies(self) -> None:
+        facts = [self.facts[case] for case in self.cases]
+        settings = [{name: values[case] for name, values in self.parameters.items() if case in values}
+                    for case in self.cases]  # fmt: skip
+        copies, groups, shapes = find_copies([fact.marks for fact in facts], settings)
+        self._copies = [[self.cases[index] for index in group] for group in groups]
+        self._shapes = [[self.cases[index] for index in group] for group in shapes]
+        for copy in copies:
+            case, twin = self.cases[copy.case], self.cases[copy.of]
+            place = "files" if copy.same_files else "copies"
+            self.note("warning", case, place, f"case {case}: {self._what_is_copied(copy, twin)}")
+        among = {case for group in self._copies for case in group[1:]}
+        known = [[case for case in group if case not in among] for group in self._shapes]
+        known = [group for group in known if len(group) > 1]
+        different = len(self.cases) - len(among) - sum(len(group) - 1 for group in known)
+        if known and different > 1:
+            largest = max(known, key=len)
+            names = ", ".join(largest[:6]) + (", ..." if len(largest) > 6 else "")
+            self.note("warning", "", "shapes", f"{sum(map(len, known))} of {len(self.cases)} cases share their shape "
+                      f"with others under other conditions (such as {names}): a random split tests conditions on known "
+                      "shapes; to test new shapes, keep the cases of a shape together")  # fmt: skip
+
+    def _what_is_copied(self, copy: Copy, twin: str) -> str:
+        if copy.same_files:
+            said = f"has the same mesh files as case {twin}; leave one of them out"
+            return said if copy.same_conditions else said + f" ({self._conditions_differ(copy)})"
+        shape = "the shape" if copy.shape_differs < EXACTLY else f"nearly the shape (to {copy.shape_differs:.1g})"
+        if copy.same_conditions and copy.same_results:
+            return f"has {shape}, the parameters and the results of case {twin}; leave one of them out"
+        if copy.same_results:
+            return (f"has {shape} and the results of case {twin}, though {self._conditions_differ(copy)}; one of them "
+                    "was copied or not run again, leave it out")  # fmt: skip
+        return (f"has {shape} and the parameters of case {twin}, and other results or another mesh; leave one of them "
+                "out, or add the parameter in which they differ")  # fmt: skip
+
+    def _conditions_differ(self, copy: Copy) -> str:
+        case, twin = self.cases[copy.case], self.cases[copy.of]
+        for name, values in self.parameters.items():
+            if case in values and twin in values and not np.isclose(values[case], values[twin], rtol=1e-5, atol=0):
+                unit = self.units[name]
+                one, other = (Quantity(from_si(values[each], unit), unit) for each in (case, twin))
+                return f"its {name} is {one}, not {other}"
+        return "its parameters differ"
 
 
 def audit(cases: Iterable[Case], *, length_unit: str = "m") -> Audit:
@@ -290,3 +316,25 @@ def audit(cases: Iterable[Case], *, length_unit: str = "m") -> Audit:
         found.add(case)
     found.compare()
     return found
+
+
+def _odd_values(values: Mapping[str, float], sizes: Mapping[str, float] | None = None) -> dict[str, Odd]:
+    """Numbers of a far too large or small size; those that pass through zero are near it without being wrong."""
+    found = odd_sizes(sizes or {case: abs(value) for case, value in values.items()}, small=False)
+    both_signs = min(values.values(), default=0.0) < 0 < max(values.values(), default=0.0)
+    return {case: odd for case, odd in found.items() if odd.factor > 1 or not both_signs}
+
+
+def _odd_zeros(facts: Mapping[str, FieldFacts]) -> dict[str, str]:
+    """Cases whose field is measured from another zero: degC among kelvin, absolute among relative pressures."""
+    known = {unit: zero for unit, zero in _ZEROS.items() if any(fact.unit == unit for fact in facts.values())}
+    if len(facts) < 3 or not known:
+        return {}
+    (zero, words), *_ = known.values()
+    means = np.array([fact.mean for fact in facts.values()])
+    away = means - np.median(means)
+    spread = 1.4826 * float(np.median(np.abs(away)))
+    odd = (np.abs(np.abs(away) - zero) < 0.05 * zero) & (np.abs(away) > 8 * spread)
+    if odd.sum() > max(1, len(odd) // 4):
+        return {}
+    return {case: words for case, is_odd in zip(facts, odd, strict=True) if is_odd}

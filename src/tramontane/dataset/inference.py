@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case, Location
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
-from tramontane.dataset.sites import Sites, mesh_sites
+from tramontane.dataset.sites import Sites, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
 from tramontane.qoi import QoiDefinition, measure
@@ -25,11 +25,13 @@ _AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 @dataclass
-class _Seen:
-    """What is kept of one case."""
+class Seen:
+    """What is kept of one case; small, and can be sent to another process."""
 
+    fields: dict[str, dict[str, FieldSpec]]
     parameters: dict[str, tuple[float, str]]
     qoi: dict[str, float]
+    qoi_units: dict[str, str]
     rms: dict[tuple[str, str], float]
     bounds: dict[str, Array]
     geometry_bounds: Array | None
@@ -37,8 +39,39 @@ class _Seen:
     candidates: dict[QoiDefinition, float] = field(default_factory=dict)
 
 
+def look(case: Case, geometry: pv.PolyData | None) -> Seen:
+    """What a contract's inference keeps of a case.
+
+    Args:
+        case: In SI.
+        geometry: Its closed triangle surface, metres.
+    """
+    specs = {domain: field_specs(case, domain) for domain in case.meshes}
+    seen = Seen(
+        fields=specs,
+        parameters={key: (quantity.value, quantity.unit or "") for key, quantity in case.design.parameters.items()},
+        qoi=dict(case.qoi),
+        qoi_units=dict(case.qoi_units),
+        rms={},
+        bounds={},
+        geometry_bounds=None if geometry is None else np.asarray(geometry.bounds).reshape(3, 2),
+        sides={},
+    )
+    for domain, fields in specs.items():
+        location: Location = "cell" if any(spec.location == "cell" for spec in fields.values()) else "point"
+        sites = mesh_sites(case.meshes[domain], location)
+        for name in fields:
+            seen.rms[domain, name] = float(np.sqrt(np.mean(np.square(sites.fields[name], dtype=np.float64))))
+        seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)
+        seen.sides[domain] = _side(case.meshes[domain], sites, geometry)
+        seen.candidates |= _candidates(domain, fields, sites)
+    if geometry is not None:
+        seen.candidates[QoiDefinition(kind="volume", domain="")] = abs(float(geometry.volume))
+    return seen
+
+
 class ContractInference:
-    """Collects cases with `add`, then `contract` says what they have in common.
+    """Collects what was seen of cases with `take`, then `contract` says what they have in common.
 
     Args:
         name: Of the contract.
@@ -46,39 +79,23 @@ class ContractInference:
 
     def __init__(self, name: str = "cases") -> None:
         self.name = name
-        self._seen: list[_Seen] = []
-        self._fields: dict[str, dict[str, FieldSpec]] = {}
-        self._qoi_units: dict[str, str] = {}
+        self._seen: list[Seen] = []
+
+    def take(self, seen: Seen) -> None:
+        """Take into account what `look` saw of a case."""
+        self._seen.append(seen)
 
     def add(self, case: Case, geometry: pv.PolyData | None) -> None:
-        """Take a case into account.
+        """Take a case into account; see `look`."""
+        self.take(look(case, geometry))
 
-        Args:
-            case: In SI.
-            geometry: Its closed triangle surface, metres.
-        """
-        specs = {domain: _field_specs(case, domain) for domain in case.meshes}
-        self._fields = self._fields or specs
-        self._qoi_units |= case.qoi_units
-        seen = _Seen(
-            parameters={key: (quantity.value, quantity.unit or "") for key, quantity in case.design.parameters.items()},
-            qoi=dict(case.qoi),
-            rms={},
-            bounds={},
-            geometry_bounds=None if geometry is None else np.asarray(geometry.bounds).reshape(3, 2),
-            sides={},
-        )
-        for domain, fields in specs.items():
-            location: Location = "cell" if any(spec.location == "cell" for spec in fields.values()) else "point"
-            sites = mesh_sites(case.meshes[domain], location)
-            for name in fields:
-                seen.rms[domain, name] = float(np.sqrt(np.mean(np.square(sites.fields[name], dtype=np.float64))))
-            seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)
-            seen.sides[domain] = _side(case.meshes[domain], sites, geometry)
-            seen.candidates |= _candidates(domain, fields, sites)
-        if geometry is not None:
-            seen.candidates[QoiDefinition(kind="volume", domain="")] = abs(float(geometry.volume))
-        self._seen.append(seen)
+    @property
+    def _fields(self) -> dict[str, dict[str, FieldSpec]]:
+        return self._seen[0].fields
+
+    @property
+    def _qoi_units(self) -> dict[str, str]:
+        return {name: unit for seen in self._seen for name, unit in seen.qoi_units.items()}
 
     def contract(self) -> Contract:
         """The contract of all cases seen.
@@ -191,18 +208,6 @@ class ContractInference:
                 if error < _MATCH and (best is None or error < 0.5 * best[0]):
                     best = (error, definition.model_copy(update={"factor": factor}))
         return QoiSpec(unit=unit, definition=best[1] if best else None)
-
-
-def _field_specs(case: Case, domain: str) -> dict[str, FieldSpec]:
-    return {
-        name: FieldSpec(
-            unit=case.field_units.get(name, ""),
-            location=location,
-            components=1 if (values := case.field_values(domain, name)).ndim == 1 else values.shape[1],
-        )
-        for name, location in case.field_names(domain).items()
-        if np.issubdtype(case.field_values(domain, name).dtype, np.floating)
-    }
 
 
 def _side(mesh: pv.DataSet, sites: Sites, geometry: pv.PolyData | None) -> str:

@@ -12,7 +12,8 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tramontane.case import Location
+from tramontane.case import Case, Location
+from tramontane.contract import FieldSpec
 from tramontane.dataset.mesh_arrays import point_ids, polyhedron_faces
 
 Array = NDArray[np.floating[Any]]
@@ -64,6 +65,19 @@ def field_arrays(mesh: pv.DataSet, location: Location) -> list[str]:
         and not name.startswith("vtk")
         and name not in ("Normals", "TCoords")
     ]
+
+
+def field_specs(case: Case, domain: str) -> dict[str, FieldSpec]:
+    """What a case's own fields are; arrays of whole numbers are none."""
+    return {
+        name: FieldSpec(
+            unit=case.field_units.get(name, ""),
+            location=location,
+            components=1 if (values := case.field_values(domain, name)).ndim == 1 else values.shape[1],
+        )
+        for name, location in case.field_names(domain).items()
+        if np.issubdtype(case.field_values(domain, name).dtype, np.floating)
+    }
 
 
 def mesh_sites(mesh: pv.DataSet, location: Location, names: Collection[str] | None = None) -> Sites:

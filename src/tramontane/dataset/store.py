@@ -180,7 +180,8 @@ class Dataset:
         def read(path: str) -> NDArray[np.float32]:
             return arrays.read(path, *window).astype(np.float32, copy=False)
 
-        fields = {field: read(path) for field, path in record.fields.items()}
+        wanted = self.contract.fields.get(domain) or record.fields
+        fields = {field: read(record.fields[field]) for field in wanted}
         positions = read(record.positions)
         return Sites(
             positions=positions,
@@ -272,19 +273,21 @@ class Dataset:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def register(self, staged: StagedCase) -> None:
-        """The short half of `add`: one renaming, one new manifest."""
+    def register(self, *staged: StagedCase) -> None:
+        """The short half of `add`: a renaming for each case, one new manifest."""
         with self._changing() as manifest:
-            if staged.name in manifest.cases:
-                shutil.rmtree(staged.folder, ignore_errors=True)
-                raise self._taken(staged.name)
-            target = self.path / "cases" / staged.entry.folder
-            # A directory without an entry is what a crash between the two steps leaves; it is no case.
-            shutil.rmtree(target, ignore_errors=True)
-            staged.folder.replace(target)
-            manifest.cases[staged.name] = staged.entry
-        for leftover in (self.path / "staging").glob(f"{staged.entry.folder}.*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            for case in staged:
+                if case.name in manifest.cases:
+                    shutil.rmtree(case.folder, ignore_errors=True)
+                    raise self._taken(case.name)
+                target = self.path / "cases" / case.entry.folder
+                # A directory without an entry is what a crash between the two steps leaves; it is no case.
+                shutil.rmtree(target, ignore_errors=True)
+                case.folder.replace(target)
+                manifest.cases[case.name] = case.entry
+        for case in staged:
+            for leftover in (self.path / "staging").glob(f"{case.entry.folder}.*"):
+                shutil.rmtree(leftover, ignore_errors=True)
 
     def verify(self) -> list[str]:
         """Read everything and compare it with its checksums.

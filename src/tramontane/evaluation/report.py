@@ -132,14 +132,14 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
                 own.setdefault((domain, f), []).append((relative_l2(predicted, truth), mean_absolute(predicted, truth)))
         scalars = surrogate.scalar_qoi(geometry, values)
         for qoi, spec in contract.qoi.items():
-            if spec.definition is None:
+            if spec.definition is None or not spec.from_fields:
                 predicted_qoi[qoi].append(scalars[qoi])
                 continue
             where = sites.get(spec.definition.domain)
             predicted_qoi[qoi].append(measure(
                 spec.definition, fields.get(spec.definition.domain, {}),
                 weights=where.weights if where else None, normals=where.normals if where else None,
-                volume=abs(float(geometry.volume)),
+                volume=abs(float(geometry.volume)), positions=where.positions if where else None, parameters=values,
             ))  # fmt: skip
     seconds = (time.monotonic() - started) / len(names)
     null_errors = _null_errors(nulls, dataset, names, console)
@@ -160,7 +160,7 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
         qoi={
             qoi: _qoi_figures(
                 spec.unit,
-                str(spec.definition) if spec.definition else "regression on the geometry's descriptors",
+                str(spec.definition) if spec.from_fields else "regression on the geometry's descriptors",
                 np.array(predicted_qoi[qoi]),
                 np.array([dataset.qoi(name)[qoi] for name in names]),
                 null_qoi[qoi],

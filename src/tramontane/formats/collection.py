@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pyvista as pv
@@ -12,20 +11,24 @@ import pyvista as pv
 from tramontane.errors import FormatError
 from tramontane.formats import geometry, vtk
 from tramontane.formats.folder import find_cases, read_results
+from tramontane.formats.layouts import LAYOUTS
 from tramontane.formats.readers import file_reader, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import Table, read_table
 
 _DOMAINS = ("surface", "volume", "particles")
-# Layouts that know themselves by their file names: each looks at a folder, and answers with its cases or None.
-LAYOUTS: tuple[Callable[[Path], Collection | None], ...] = ()
 
 
-def open_collection(root: str | os.PathLike[str]) -> Collection:
+def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) -> Collection:
     """The cases in a folder: a published data set, a folder of cases, a folder of files, or a single case.
 
+    Args:
+        root: The folder, or a file that is a case by itself.
+        splits: Which official splits, where a published data set has several (AirfRANS's ``scarce``); None takes the
+            main ones.
+
     Raises:
-        FormatError: There is none, or the folder's table is wrong.
+        FormatError: There is none, the folder's table is wrong, or it has no splits of that name.
     """
     folder = Path(root)
     if folder.is_file() and file_reader(folder) is not None:
@@ -33,9 +36,11 @@ def open_collection(root: str | os.PathLike[str]) -> Collection:
     if not folder.is_dir():
         raise FormatError(f"{folder}: is no folder; name a folder of cases")
     for layout in LAYOUTS:
-        found = layout(folder)
+        found = layout(folder, splits)
         if found is not None:
             return found
+    if splits is not None:
+        raise FormatError(f"{folder}: is no published data set with official splits; leave {splits!r} out")
     files = _files_that_are_cases(folder)
     if files:
         return Collection(folder, "folder of files", [_file_source(file) for file in files], table=read_table(folder))

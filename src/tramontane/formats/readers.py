@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tramontane.formats import openfoam, vtk
+from tramontane.formats import cgns, ensight, exodus, fluent, lammps, openfoam, tecplot, vtk, xdmf
+from tramontane.formats.inp import included_files
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import Results
 
@@ -17,35 +18,92 @@ def read_vtk(file: Path) -> Results:
     meshes = read_meshes(file)
     blocks = [block for block in file.with_suffix("").rglob("*") if block.is_file()] if file.suffix == ".vtm" else []
     units = {f"{key}/{name}": unit for key, mesh in meshes.items() for name, unit in stored_units(mesh).items()}
-    return Results(meshes=dict(meshes), units=units, files=[file, *blocks])
+    time = vtk.read_time(file)
+    return Results(meshes=dict(meshes), units=units, files=[file, *blocks], extra={"time": time} if time else {})
+
+
+def read_frd(file: Path) -> Results:
+    """Results of CalculiX, with the deck and the printed values of the same name."""
+    from tramontane.formats.calculix import read_calculix
+
+    return read_calculix(file)
+
+
+def read_inp(file: Path) -> Results:
+    """The mesh in an input deck of Abaqus or CalculiX."""
+    from tramontane.formats.abaqus import read_abaqus
+
+    return read_abaqus(file)
+
+
+def read_rst(file: Path) -> Results:
+    """Results of ANSYS Mechanical."""
+    from tramontane.formats.ansys import read_ansys
+
+    return read_ansys(file)
 
 
 # One line a format. A reader takes a path and gives `Results`; it raises `FormatError` and nothing else.
 FILE_READERS: dict[str, Reader] = {
     **dict.fromkeys(vtk.SUFFIXES, read_vtk),
+    ".frd": read_frd,
+    ".inp": read_inp,
+    **dict.fromkeys((".rst", ".rth"), read_rst),
+    **dict.fromkeys(cgns.SUFFIXES, cgns.read_cgns),
+    **dict.fromkeys(ensight.SUFFIXES, ensight.read_ensight),
+    **dict.fromkeys(exodus.SUFFIXES, exodus.read_exodus),
+    **dict.fromkeys(fluent.SUFFIXES, fluent.read_fluent),
+    **dict.fromkeys(lammps.SUFFIXES, lammps.read_lammps),
+    **dict.fromkeys(tecplot.SUFFIXES, tecplot.read_tecplot),
+    **dict.fromkeys(xdmf.SUFFIXES, xdmf.read_xdmf),
 }
 
 
+# Suffixes that other programs use, too: a file has a reader only if it looks like one of its format.
+_RECOGNISED: dict[str, Callable[[Path], bool]] = {
+    ".dat": tecplot.is_tecplot,
+    ".plt": tecplot.is_tecplot,
+    ".rst": lambda file: not _is_text(file),  # a README has that suffix, too
+}
+
 # A file of the first kind is read with one of the second that has the same stem, and not by itself.
-COMPANIONS: dict[str, tuple[str, ...]] = {}
+COMPANIONS: dict[str, tuple[str, ...]] = {".inp": (".frd",), ".dat": (".frd",)}
 
 
 def result_files(files: Sequence[Path]) -> list[Path]:
     """Those of a folder's files that are read by themselves, not with another."""
     names = {(file.parent, file.stem, file.suffix.lower()) for file in files}
-    return [
+    own = [
         file
-        for file in files
+        for file in lammps.last_of_series(files)
         if file_reader(file) is not None
         and not any((file.parent, file.stem, other) in names for other in COMPANIONS.get(file.suffix.lower(), ()))
     ]
+    decks = [file for file in files if file.suffix.lower() == ".inp"]
+    if len(decks) < 2 or not set(decks) & set(own):
+        return own
+    parts = {part.resolve() for deck in decks for part in included_files(deck)}  # read with the deck that names them
+    return [file for file in own if file.resolve() not in parts]
 
 
 def file_reader(file: Path) -> Reader | None:
-    """The reader of a file by its suffix, or None."""
-    return FILE_READERS.get(file.suffix.lower())
+    """The reader of a file by its name and, where that says too little, its first bytes; or None."""
+    if lammps.is_dump(file):
+        return lammps.read_lammps
+    suffix = "".join(file.suffixes[-2:]).lower()
+    suffix = suffix if suffix in FILE_READERS else file.suffix.lower()
+    return FILE_READERS.get(suffix) if _RECOGNISED.get(suffix, Path.is_file)(file) else None
 
 
 def folder_reader(folder: Path) -> Reader | None:
     """The reader of a folder that is one program's case as a whole, such as an OpenFOAM case, or None."""
     return openfoam.read if openfoam.is_case(folder) else None
+
+
+def _is_text(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(400)
+    except OSError:
+        return False
+    return head != b"" and b"\x00" not in head

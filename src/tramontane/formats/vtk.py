@@ -64,22 +64,36 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
         # Otherwise the old format's reader takes the first array of each kind and drops the others.
         for kind in ("Scalars", "Vectors", "Normals", "Tensors", "TCoords", "Fields", "ColorScalars"):
             getattr(reader, f"ReadAll{kind}On")()
-    with _complaints(file, "cannot be read", "write or copy it again"):
+    with complaints(file, "cannot be read", "write or copy it again"):
         if suffix == ".vtkhdf" and not reader.CanReadFile(str(file)):
             raise FormatError(f"{file}: is cut off or no VTKHDF file; write or copy it again")
         reader.SetFileName(str(file))
-        reader.Update()
+        last_step(reader)
         output = reader.GetOutputDataObject(0)
     if output is None:
         raise FormatError(f"{file}: cannot be read (VTK finds no mesh in it); write or copy it again")
     blocks: dict[str, pv.PolyData | pv.UnstructuredGrid] = {}
-    for name, block in _leaves(output, file.stem):
+    for path, block in leaves(output, (file.stem,)):
+        name = path[-1]
         if name in blocks:
             raise FormatError(f"{file}: has two blocks named {name!r}; name each block after its domain")
         wrapped = pv.wrap(block)
-        blocks[name] = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
-        _check_cells(file, blocks[name])
+        # Casting a grid whose cells are damaged crashes; one that is unstructured already is not cast.
+        kept = isinstance(wrapped, (pv.PolyData, pv.UnstructuredGrid))
+        blocks[name] = wrapped if kept else wrapped.cast_to_unstructured_grid()
+        check_cells(file, blocks[name])
     return blocks
+
+
+def read_time(file: Path) -> dict[str, Any]:
+    """Which of its time steps `read_blocks` takes from a ``.vtkhdf`` file, as `last_step` says it."""
+    if file.suffix.lower() != ".vtkhdf":
+        return {}
+    reader = vtkHDFReader()
+    with complaints(file, "cannot be read", "write or copy it again"):
+        reader.SetFileName(str(file))
+        reader.UpdateInformation()
+        return _steps(reader)
 
 
 def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path, *, target: Path) -> None:
@@ -104,7 +118,7 @@ def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path, *, target: Path) -
         writer.SetFileTypeToBinary()
     else:
         writer.SetCompressionLevel(4)
-    with _complaints(target, "cannot be written", "check the folder and the space left on the disk"):
+    with complaints(target, "cannot be written", "check the folder and the space left on the disk"):
         writer.SetInputDataObject(mesh)
         writer.SetFileName(str(file))
         writer.Write()
@@ -113,7 +127,7 @@ def write_block(mesh: pv.DataSet | pv.MultiBlock, file: Path, *, target: Path) -
 
 
 @contextlib.contextmanager
-def _complaints(file: Path, what: str, cure: str) -> Iterator[None]:
+def complaints(file: Path, what: str, cure: str) -> Iterator[None]:
     """Keep VTK's messages off the screen; those that speak of an error become one of ours."""
     window, before = vtkStringOutputWindow(), vtkOutputWindow.GetInstance()
     verbosity = vtkLogger.GetCurrentVerbosityCutoff()
@@ -125,6 +139,7 @@ def _complaints(file: Path, what: str, cure: str) -> Iterator[None]:
         vtkLogger.SetStderrVerbosity(verbosity)
         vtkOutputWindow.SetInstance(before)
     said = window.GetOutput()
+    said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said  # what VTK quotes need not be text
     if _COMPLAINT.search(said):
         lines = [line.strip() for line in _PLACE.sub("", said).splitlines() if line.strip()]
         reason = next(
@@ -165,12 +180,16 @@ def _check_names(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
                                   "rename it or choose another format")  # fmt: skip
 
 
-def _check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
+def check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
     """Every cell of a known type and of points that exist: VTK's filters crash on others."""
     if isinstance(mesh, pv.PolyData):
         parts = [mesh.GetVerts(), mesh.GetLines(), mesh.GetPolys(), mesh.GetStrips()]
     else:
         parts = [mesh.GetCells(), mesh.GetPolyhedronFaces()]
+        if len(mesh.celltypes) != mesh.n_cells:
+            raise FormatError(
+                f"{file}: has {len(mesh.celltypes)} types for {mesh.n_cells} cells; write or copy it again"
+            )
         unknown = set(np.unique(mesh.celltypes).tolist()) - {int(kind) for kind in pv.CellType}
         if unknown:
             raise FormatError(f"{file}: holds cells of unknown type {min(unknown)}; write or copy it again")
@@ -185,10 +204,15 @@ def _check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
             raise FormatError(f"{file}: a cell has point {wrong}, points are 0 to {mesh.n_points - 1}; write it again")
 
 
-def _leaves(data: Any, name: str) -> list[tuple[str, Any]]:
-    """The data sets in a tree of blocks, each by its own name."""
+def leaves(data: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
+    """The data sets in a tree of blocks, each with the names that lead to it.
+
+    Args:
+        data: Any data object of VTK.
+        path: The names that lead to it; a block that has no name and no siblings takes its parent's.
+    """
     if not data.IsA("vtkCompositeDataSet"):
-        return [(name, data)] if data.IsA("vtkDataSet") else []
+        return [(path, data)] if data.IsA("vtkDataSet") else []
     found = []
     partitions = data.IsA("vtkPartitionedDataSet")
     count = data.GetNumberOfBlocks() if data.IsA("vtkMultiBlockDataSet") else (
@@ -202,5 +226,27 @@ def _leaves(data: Any, name: str) -> list[tuple[str, Any]]:
         if part is None:
             continue
         own = data.HasMetaData(index) and data.GetMetaData(index).Get(data.NAME())
-        found += _leaves(part, own or (name if count == 1 else f"{name}-{index}"))
+        unnamed = path if count == 1 else (*path[:-1], f"{path[-1]}-{index}")
+        found += leaves(part, (*path, own) if own else unnamed)
     return found
+
+
+def last_step(algorithm: Any) -> dict[str, Any]:
+    """Bring a reader to the last of its time steps.
+
+    Returns:
+        The time's ``value``, ``step`` (from 1) and ``steps``; empty where the file knows no time.
+    """
+    algorithm.UpdateInformation()
+    found = _steps(algorithm)
+    if found:
+        algorithm.UpdateTimeStep(found["value"])
+    else:
+        algorithm.Update()
+    return found
+
+
+def _steps(algorithm: Any) -> dict[str, Any]:
+    information, key = algorithm.GetOutputInformation(0), algorithm.GetExecutive().TIME_STEPS()
+    count = information.Length(key) if information.Has(key) else 0
+    return {"value": float(information.Get(key, count - 1)), "step": count, "steps": count} if count else {}

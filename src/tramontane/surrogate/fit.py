@@ -197,7 +197,7 @@ def fit_scalars(
         predictor: Tells designs apart.
         designs: What it says of the training cases ``(cases, d)``, where that is at hand.
     """
-    undefined = [name for name, spec in dataset.contract.qoi.items() if spec.definition is None]
+    undefined = [name for name, spec in dataset.contract.qoi.items() if not spec.from_fields]
     if not undefined:
         return {}
     inputs = designs

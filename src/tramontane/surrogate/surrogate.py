@@ -112,6 +112,8 @@ class Surrogate:
                     weights=None if where is None else where.weights,
                     normals=None if where is None else where.normals,
                     volume=geometry.volume,
+                    positions=None if where is None else where.positions,
+                    parameters=values,
                 )
         extra = {"warnings": [*geometry.warnings, *self.warnings(geometry.mesh, design)]}
         return Case(

@@ -1,0 +1,73 @@
+"""Histograms over a set of cases, as SVG within a page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+_WIDTH, _HEIGHT, _FLOOR, _TOP = 320, 130, 104, 14
+_LOG_FROM = 100.0  # positive values whose ends differ by more than this stand on a logarithmic axis
+
+
+def histogram(
+    series: Mapping[str, Mapping[str, float]], *, label: str, unit: str = "", odd: Collection[str] = ()
+) -> str:
+    """An SVG of how values are spread over the cases, the odd ones marked by name.
+
+    Args:
+        series: By name of the series (two at most, drawn over each other), the value of each case; what is not finite
+            is left out and counted.
+        label: Of the whole, read out in place of the picture.
+        unit: Of the values.
+        odd: Cases to be marked.
+    """
+    found = {key: {case: value for case, value in values.items() if np.isfinite(value)}
+             for key, values in series.items()}  # fmt: skip
+    every = np.array([value for values in found.values() for value in values.values()])
+    left_out = sum(len(values) for values in series.values()) - len(every)
+    if len(every) == 0:
+        return f'<p class="quiet">{html.escape(label)}: no finite values</p>'
+    low, high = float(every.min()), float(every.max())
+    logarithmic = low > 0 and high > _LOG_FROM * low
+    scale = np.log10 if logarithmic else np.asarray
+    start, end = float(scale(low)), float(scale(high))
+    span = (end - start) or 1.0
+    bins = int(np.clip(np.sqrt(len(every)) * 2, 6, 24))
+    parts, tallest = [], 1
+    counted: list[tuple[str, list[list[str]]]] = []
+    for key, values in found.items():
+        boxes: list[list[str]] = [[] for _ in range(bins)]
+        for case, value in values.items():
+            boxes[min(bins - 1, int((float(scale(value)) - start) / span * bins))].append(case)
+        tallest = max(tallest, *(len(box) for box in boxes))
+        counted.append((key, boxes))
+    width = _WIDTH / bins
+    for number, (key, boxes) in enumerate(counted):
+        for place, box in enumerate(boxes):
+            if box:
+                tall = max(2.0, (_FLOOR - _TOP) * len(box) / tallest)
+                title = f"{key + ': ' if key else ''}{_few(box)}"
+                parts.append(
+                    f'<rect class="bar{number}" x="{place * width + 1:.1f}" y="{_FLOOR - tall:.1f}" '
+                    f'width="{width - 2:.1f}" height="{tall:.1f}"><title>{html.escape(title)}</title></rect>'
+                )
+    for case in sorted(odd):
+        for values in found.values():
+            if case in values:
+                x = (float(scale(values[case])) - start) / span * (_WIDTH - 12) + 6
+                title = html.escape(f"{case}: {values[case]:.6g} {unit}".rstrip())
+                parts.append(f'<path class="odd" d="M{x:.1f} {_FLOOR + 1} l-5 9 h10 z"><title>{title}</title></path>')
+    ends = f'<text x="0" y="{_HEIGHT - 3}">{low:.4g}</text><text x="{_WIDTH}" y="{_HEIGHT - 3}" ' \
+           f'text-anchor="end">{high:.4g} {html.escape(unit)}</text>'  # fmt: skip
+    remarks = [*(["logarithmic"] if logarithmic else []), *([f"{left_out} not finite"] if left_out else [])]
+    middle = f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 3}" text-anchor="middle">{", ".join(remarks)}</text>'
+    said = html.escape(f"{label}: {low:.4g} to {high:.4g} {unit}".rstrip(), quote=True)
+    floor = f'<line x1="0" x2="{_WIDTH}" y1="{_FLOOR}" y2="{_FLOOR}"/>'
+    inner = floor + "".join(parts) + ends + middle
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}">{inner}</svg>'
+
+
+def _few(names: Sequence[str], count: int = 8) -> str:
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")

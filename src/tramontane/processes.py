@@ -1,0 +1,217 @@
+"""Many tasks in processes of their own: one that fails, crashes, hangs or eats memory takes nothing else down."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from tramontane.errors import TramontaneError
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_LOOK_EVERY = 0.25  # s between two looks at a worker's memory and time
+
+
+class FatalError(TramontaneError):
+    """An error that is not the task's own, such as a full disk: it ends the whole run."""
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Task, Answer]):
+    """What became of a task.
+
+    Attributes:
+        task: The task.
+        answer: What the function gave back; None where it failed.
+        reason: Why it failed, in one line; None where it did not.
+    """
+
+    task: Task
+    answer: Answer | None
+    reason: str | None
+
+
+@dataclass
+class _Worker:
+    process: Any
+    channel: Connection
+    ready: bool = False
+    task: Any = None
+    since: float = 0.0
+
+
+def run_each(
+    function: Callable[[Any, Task], Answer],
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+    prepare: Callable[[], Any] | None = None,
+    memory: int | None = None,
+    seconds: float | None = None,
+) -> Iterator[Outcome[Task, Answer]]:
+    """Run a function on every task, and tell the outcomes as they come.
+
+    Args:
+        function: Of what ``prepare`` made and a task; a function of a module, since fresh interpreters run it.
+        tasks: Each can be pickled, as can the answers.
+        workers: Processes at once, of one thread each.
+        prepare: Called once in each process.
+        memory: Bytes of resident memory at which a process is ended, with its task.
+        seconds: After which a task is ended.
+
+    Raises:
+        TramontaneError: The processes cannot start, ``prepare`` fails, or the function raises `FatalError`.
+    """
+    waiting = deque(tasks)
+    watched = memory is not None or seconds is not None
+    pool: list[_Worker] = []
+    ended: list[_Worker] = []
+    try:
+        for _ in range(min(workers, len(waiting))):
+            pool.append(_start(function, prepare))
+        while pool:
+            outcomes = []
+            for channel in wait([worker.channel for worker in pool], _LOOK_EVERY if watched else None):
+                worker = next(worker for worker in pool if worker.channel is channel)
+                outcomes.append(_heard(worker))
+                if waiting and worker.process.is_alive():
+                    worker.task, worker.since = waiting.popleft(), time.monotonic()
+                    worker.channel.send((worker.task,))
+                else:
+                    worker.channel.close()  # it ends when it hears nothing more
+                    pool.remove(worker)
+                    ended.append(worker)
+            for worker in [worker for worker in pool if watched]:
+                if (reason := _overrun(worker, memory, seconds)) is not None:
+                    worker.process.kill()
+                    pool.remove(worker)
+                    ended.append(worker)
+                    outcomes.append(Outcome(worker.task, None, reason))
+            while waiting and len(pool) < min(workers, len(waiting)):
+                pool.append(_start(function, prepare))
+            yield from (outcome for outcome in outcomes if outcome is not None)
+    finally:
+        for worker in pool:
+            worker.process.kill()
+        for worker in pool + ended:
+            worker.process.join()
+
+
+def parent_is_alive() -> bool:
+    """Whether the process that started this worker still runs; a new run may otherwise have taken over its folder."""
+    parent = mp.parent_process()
+    return parent is None or parent.is_alive()
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception in one line, with its kind where it is none of ours."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, TramontaneError) else f"{type(error).__name__}: {text}"
+
+
+def _start(function: Callable[..., Any], prepare: Callable[[], Any] | None) -> _Worker:
+    # A fresh interpreter: a fork of one that has loaded torch or VTK can hang.
+    context = mp.get_context("spawn")
+    mine, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(function, prepare, theirs), daemon=True)
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))  # the processes are the parallelism
+    try:
+        process.start()
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TramontaneError(f"this cannot be sent to other processes ({error}); "
+                              "give a function of a module") from error  # fmt: skip
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    theirs.close()
+    return _Worker(process, mine)
+
+
+def _heard(worker: _Worker) -> Outcome[Any, Any] | None:
+    """Take in what a worker has to say, or that it died."""
+    try:
+        kind, said = worker.channel.recv()
+    except (EOFError, ConnectionError):
+        worker.process.join()
+        kind, said = "died", _cause(worker.process.exitcode)
+    if kind == "fatal" or not (worker.ready or kind == "ready"):
+        hint = "; a script that starts processes needs `if __name__ == '__main__':`" if kind == "died" else ""
+        raise FatalError(f"{said}{hint}")
+    worker.ready = True
+    if kind == "ready":
+        return None
+    task, worker.task = worker.task, None
+    return Outcome(task, said if kind == "answer" else None, None if kind == "answer" else said)
+
+
+def _cause(exitcode: int) -> str:
+    if exitcode < 0:
+        return f"its process was ended by {signal.Signals(-exitcode).name}"
+    return f"its process ended with exit code {exitcode}"
+
+
+def _overrun(worker: _Worker, memory: int | None, seconds: float | None) -> str | None:
+    if worker.task is None:
+        return None
+    if seconds is not None and time.monotonic() - worker.since > seconds:
+        return f"was not done after {seconds:.0f} s; its process was ended"
+    if memory is not None and (used := _resident(worker.process.pid)) > memory:
+        return f"took {used / 2**30:.1f} GiB of memory, {memory / 2**30:.1f} are allowed; its process was ended"
+    return None
+
+
+def _resident(pid: int) -> int:
+    """Bytes of resident memory of a process; 0 where the system does not say."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _work(function: Callable[..., Any], prepare: Callable[[], Any] | None, channel: Connection) -> None:
+    """Run the tasks that come through the channel until it closes."""
+    # These reach the whole group of processes. If a worker obeyed, its parent would take it for a failed task.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    parent = mp.parent_process()
+    assert parent is not None
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    try:
+        state = prepare() if prepare is not None else None
+    except Exception as error:
+        channel.send(("fatal", reason_of(error)))
+        return
+    channel.send(("ready", None))
+    while True:
+        try:
+            (task,) = channel.recv()
+        except EOFError:
+            return
+        try:
+            said = ("answer", function(state, task))
+        except FatalError as error:
+            channel.send(("fatal", str(error)))
+            return
+        except Exception as error:  # whatever it raises is the task's reason
+            said = ("failed", reason_of(error))
+        channel.send(said)
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

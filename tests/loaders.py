@@ -1,0 +1,74 @@
+"""Readers that behave in every way that one can, for `test_isolated`; a child imports them, so they import little."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+
+CUBE = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]
+FACES = [[0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]]
+POLYHEDRON = [len(FACES), *(entry for face in FACES for entry in (len(face), *face))]
+
+
+def polyhedron() -> pv.UnstructuredGrid:
+    grid = pv.UnstructuredGrid(
+        np.array([len(POLYHEDRON), *POLYHEDRON]), [pv.CellType.POLYHEDRON], np.array(CUBE, np.float64)
+    )
+    grid.point_data['a<b & "c"/{0}.d'] = np.arange(8, dtype=np.float32)
+    grid.cell_data["σ"] = np.array([[1.0, 2.0, 3.0]])
+    return grid
+
+
+def load_two(file: Path) -> tuple[Any, dict[str, Any]]:
+    surface = pv.Sphere(theta_resolution=6, phi_resolution=6)
+    surface.point_data["ü"] = np.arange(surface.n_points)
+    return pv.MultiBlock({"out": pv.MultiBlock({"a/b": polyhedron()}), "in": surface}), {"read": file.read_text()}
+
+
+def load_and_crash(file: Path) -> tuple[Any, dict[str, Any]]:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return None, {}
+
+
+def load_for_ever(file: Path) -> tuple[Any, dict[str, Any]]:
+    time.sleep(600)
+    return None, {}
+
+
+def load_too_much(file: Path) -> tuple[Any, dict[str, Any]]:
+    return pv.PolyData(np.ones((1 << 31, 3))), {}
+
+
+def load_and_raise(file: Path) -> tuple[Any, dict[str, Any]]:
+    raise RuntimeError("no such luck")
+
+
+def load_badly(file: Path) -> tuple[Any, dict[str, Any]]:
+    bad = pv.UnstructuredGrid(np.array([3, 0, 1, 7]), np.array([pv.CellType.TRIANGLE]), np.eye(3))
+    return bad, {}
+
+
+def load_complaining(file: Path) -> tuple[Any, dict[str, Any]]:
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+
+    reader = vtkXMLPolyDataReader()
+    reader.SetFileName(str(file))
+    reader.Update()
+    return reader.GetOutput(), {}
+
+
+def load_short(file: Path) -> tuple[Any, dict[str, Any]]:
+    from vtkmodules.vtkCommonCore import vtkDoubleArray
+
+    mesh = polyhedron()
+    array = vtkDoubleArray()
+    array.SetName("short")
+    array.SetNumberOfTuples(5)
+    mesh.GetPointData().AddArray(array)
+    return mesh, {}

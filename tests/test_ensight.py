@@ -1,0 +1,121 @@
+"""EnSight cases as OpenFOAM's foamToEnsight (binary and text) and code_saturne write them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from damage import assert_cut_off_is_said, assert_flips_do_no_harm, assert_others_are_refused
+from programs import FOAM, run, run_elbow, run_saturne
+
+from tramontane.errors import FormatError
+from tramontane.formats import find_cases, read_case
+from tramontane.formats.ensight import read_ensight
+from tramontane.formats.readers import file_reader
+from tramontane.formats.results import patches_of
+
+PATCHES = ["wall-4", "velocity-inlet-5", "velocity-inlet-6", "pressure-outlet-7", "wall-8"]
+STRESS = """FoamFile { version 2.0; format ascii; class volSymmTensorField; object stress; }
+dimensions [1 -1 -2 0 0 0 0];
+internalField uniform (11 12 13 22 23 33);
+boundaryField { ".*" { type calculated; value uniform (11 12 13 22 23 33); } }
+"""
+
+
+@pytest.fixture(scope="session")
+def elbow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OpenFOAM's elbow with its EnSight files, ``binary`` and ``text``; tests that change them work on a copy."""
+    case = run_elbow(tmp_path_factory.mktemp("foam"))
+    for time in ("0", *(entry.name for entry in case.glob("0.*"))):
+        (case / time / "stress").write_text(STRESS)
+    for options in (["-name", "binary"], ["-ascii", "-name", "text"]):
+        run(["foamToEnsight", *options], case, WM_PROJECT_DIR=str(FOAM))
+    return case
+
+
+@pytest.fixture
+def case(elbow: Path, tmp_path: Path) -> Path:
+    shutil.copytree(elbow / "binary", tmp_path / "binary")
+    return tmp_path / "binary" / "elbow.case"
+
+
+def foam_field(file: Path) -> np.ndarray:
+    """The list of values inside of one of OpenFOAM's fields in text."""
+    text = re.search(r"internalField\s+nonuniform[^(]*?(\d+)\s*\(\n(.*?)\n\)", file.read_text(), re.DOTALL)
+    assert text is not None
+    return np.array([line.strip("()").split() for line in text[2].split("\n")], float).squeeze()
+
+
+@pytest.mark.parametrize("kind", ["binary", "text"])
+def test_parts_of_cells_are_the_volume_and_parts_of_faces_the_patches(elbow: Path, kind: str) -> None:
+    found = read_ensight(elbow / kind / "elbow.case")
+    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    assert (volume.n_cells, volume.n_points) == (918, 1074)
+    # The last of all steps, as OpenFOAM has them.
+    last = elbow / "0.5"
+    assert volume.cell_data["U"] == pytest.approx(foam_field(last / "U"), abs=1e-5)
+    assert volume.cell_data["p"] == pytest.approx(foam_field(last / "p"), abs=1e-5)
+    patches, names = patches_of(surface)  # type: ignore[misc]
+    assert names == PATCHES
+    inlet = patches == names.index("velocity-inlet-6")
+    assert surface.cell_data["U"][inlet] == pytest.approx(np.tile([0, 3, 0], (4, 1)))
+    assert found.extra["time"]["value"] == pytest.approx(0.5)
+    assert found.extra["time"]["steps"] == found.extra["time"]["step"] >= 5
+    assert found.warnings == []
+
+
+def test_a_symmetric_tensor_in_the_order_of_ours(elbow: Path) -> None:
+    for kind in ("binary", "text"):
+        volume = read_ensight(elbow / kind / "elbow.case").meshes["volume"]
+        assert np.unique(volume.cell_data["stress"], axis=0).tolist() == [[11, 22, 33, 12, 23, 13]]
+
+
+def test_a_folder_with_a_case_is_a_case(case: Path) -> None:
+    assert find_cases(case.parent) == [case.parent]
+    read = read_case(case.parent)
+    assert read.field_names("volume") == {"U": "cell", "p": "cell", "stress": "cell"}
+    assert {"elbow.case", "geometry"} <= set(read.provenance.sources)
+
+
+def test_damage(case: Path, tmp_path: Path) -> None:
+    data = sorted((case.parent / "data").iterdir())[-1]
+    assert_cut_off_is_said(read_ensight, case, case.parent / "geometry", shares=(0.3, 0.8))
+    for name in ("U", "p"):
+        assert_cut_off_is_said(read_ensight, case, data / name, shares=(0.02, 0.5, 0.99))
+    assert_cut_off_is_said(read_ensight, case, shares=(0.1, 0.4, 0.6, 0.8))
+    assert_flips_do_no_harm(read_ensight, case, case.parent / "geometry")
+    assert_others_are_refused(read_ensight, tmp_path / "other.case")
+    (data / "p").unlink()
+    with pytest.raises(FormatError, match=r"elbow\.case: its variable p is missing \(data/0000000\d/p\)"):
+        read_ensight(case)
+    (case.parent / "geometry").unlink()
+    with pytest.raises(FormatError, match=r"elbow\.case: its geometry is missing \(geometry\); copy that file, too"):
+        read_ensight(case)
+
+
+def test_a_text_that_is_cut_off(elbow: Path, tmp_path: Path) -> None:
+    shutil.copytree(elbow / "text", tmp_path / "text")
+    case = tmp_path / "text" / "elbow.case"
+    data = sorted((case.parent / "data").iterdir())[-1]
+    assert_cut_off_is_said(read_ensight, case, data / "U", shares=(0.3, 0.99))
+    assert_cut_off_is_said(read_ensight, case, case.parent / "geometry", shares=(0.5,))
+
+
+def test_code_saturne(tmp_path: Path) -> None:
+    folder = run_saturne(tmp_path, "ensight")
+    (file,) = [file for file in folder.iterdir() if file.suffix.lower() == ".case" and "error" not in file.name.lower()]
+    assert file_reader(file) is read_ensight
+    found = read_ensight(file)
+    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    assert (volume.n_cells, volume.volume) == (24, pytest.approx(2))
+    assert surface.area == pytest.approx(10)
+    # Pressure falls along the channel; all of it flows along x.
+    x = volume.cell_centers().points[:, 0]
+    pressure = volume.cell_data["pressure"]
+    assert pressure[x < 0.5].mean() > pressure[x > 1.5].mean()
+    assert volume.cell_data["velocity"][:, 0].mean() == pytest.approx(1, rel=0.1)
+    assert surface.cell_data["y_plus"].min() >= 0
+    assert found.extra["time"] == {"value": pytest.approx(0.5), "step": 3, "steps": 3}

@@ -1,0 +1,105 @@
+"""Exodus II, written by the Exodus library as MOOSE and Sierra call it; no file of theirs was read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista as pv
+from damage import assert_cut_off_is_said, assert_flips_do_no_harm, assert_others_are_refused
+from programs import Exodus
+
+from tramontane.formats.exodus import read_exodus
+from tramontane.formats.readers import file_reader
+from tramontane.formats.results import patches_of
+
+X = np.array([0, 1, 1, 0, 0, 1, 1, 0, 2, 2, 2, 2, 3.0])
+Y = np.array([0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 1, 0.5])
+Z = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 0.5])
+STRESS = ["stress_xx", "stress_yy", "stress_zz", "stress_xy", "stress_yz", "stress_zx"]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Two cubes of steel and a pyramid as their tip, held at the left, at three times."""
+    path = tmp_path / "bar.e"
+    exodus = Exodus(path)
+    exodus("put_init", "a bar", 3, 13, 3, 2, 0, 2)
+    exodus("put_coord", X, Y, Z)
+    exodus("put_block", Exodus.BLOCK, 10, "HEX8", 2, 8, 0, 0, 0)
+    exodus("put_block", Exodus.BLOCK, 20, "PYRAMID5", 1, 5, 0, 0, 0)
+    exodus("put_names", Exodus.BLOCK, ["steel", "tip"])
+    cubes = np.array([1, 2, 3, 4, 5, 6, 7, 8, 2, 9, 10, 3, 6, 11, 12, 7], np.int32)
+    exodus("put_conn", Exodus.BLOCK, 10, cubes, None, None)
+    exodus("put_conn", Exodus.BLOCK, 20, np.array([9, 10, 12, 11, 13], np.int32), None, None)
+    for number, elements, sides in ((100, [1], [4]), (200, [1, 2], [1, 1])):
+        exodus("put_set_param", Exodus.SIDES, number, len(elements), 0)
+        exodus("put_set", Exodus.SIDES, number, np.array(elements, np.int32), np.array(sides, np.int32))
+    exodus("put_names", Exodus.SIDES, ["fixed", "front"])
+    nodal, elemental = ["disp_x", "disp_y", "disp_z", "temperature"], [*STRESS, "vonmises"]
+    for kind, names in ((Exodus.NODAL, nodal), (Exodus.BLOCK, elemental)):
+        exodus("put_variable_param", kind, len(names))
+        exodus("put_variable_names", kind, len(names), names)
+    for step in (1, 2, 3):
+        exodus("put_time", step, np.array([0.5 * step]))
+        for index in range(1, 5):
+            values = 300 + step + X if index == 4 else step * index * X
+            exodus("put_var", step, Exodus.NODAL, index, 1, 13, values)
+        for index in range(1, 8):
+            exodus("put_var", step, Exodus.BLOCK, index, 10, 2, np.array([10.0 * step * index, 7.0]))
+            exodus("put_var", step, Exodus.BLOCK, index, 20, 1, np.array([-1.0 * step * index]))
+    exodus("close")
+    return path
+
+
+def test_blocks_are_one_volume_and_side_sets_the_patches_of_its_surface(file: Path) -> None:
+    assert file_reader(file) is read_exodus
+    found = read_exodus(file)
+    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    assert volume.n_points == 13  # where blocks meet, their nodes are the same
+    assert volume.volume == pytest.approx(2 + 1 / 3)
+    assert volume.celltypes.tolist() == [pv.CellType.HEXAHEDRON, pv.CellType.HEXAHEDRON, pv.CellType.PYRAMID]
+    patches, names = patches_of(surface)  # type: ignore[misc]
+    assert names == ["fixed", "front"]
+    areas = surface.compute_cell_sizes()["Area"]
+    assert [areas[patches == index].sum() for index in (0, 1)] == pytest.approx([1, 2])
+    assert found.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}, "title": "a bar"}
+    assert found.files == [file]
+
+
+def test_the_last_step_with_vectors_and_tensors_put_together(file: Path) -> None:
+    found = read_exodus(file)
+    volume = found.meshes["volume"]
+    assert sorted(volume.point_data.keys()) == ["displacement", "temperature"]
+    x = volume.points[:, 0]
+    assert volume.point_data["displacement"] == pytest.approx(np.stack([3 * x, 6 * x, 9 * x], axis=1))
+    assert volume.point_data["temperature"] == pytest.approx(303 + x)
+    assert sorted(volume.cell_data.keys()) == ["stress", "von_mises"]
+    assert volume.cell_data["stress"].tolist() == [
+        [30, 60, 90, 120, 150, 180], [7] * 6, [-3, -6, -9, -12, -15, -18],
+    ]  # fmt: skip
+    front = found.meshes["surface"]
+    assert front.point_data["temperature"] == pytest.approx(303 + front.points[:, 0])
+
+
+def test_what_vtk_writes_is_read(tmp_path: Path) -> None:
+    from vtkmodules.vtkIOExodus import vtkExodusIIWriter
+
+    grid = pv.ImageData(dimensions=(4, 3, 3)).cast_to_unstructured_grid()
+    grid.point_data["temperature"] = 300 + grid.points[:, 1].astype(float)
+    grid.cell_data["density"] = np.arange(grid.n_cells, dtype=float)
+    writer = vtkExodusIIWriter()
+    writer.SetInputData(grid)
+    writer.SetFileName(str(tmp_path / "grid.exo"))
+    writer.Write()
+    volume = read_exodus(tmp_path / "grid.exo").meshes["volume"]
+    assert volume.volume == pytest.approx(12)
+    assert volume.point_data["temperature"] == pytest.approx(300 + volume.points[:, 1])
+    assert volume.cell_data["density"].tolist() == list(range(12))
+
+
+def test_damage(file: Path, tmp_path: Path) -> None:
+    assert_cut_off_is_said(read_exodus, file, shares=(0.1, 0.5, 0.8, 0.97))
+    assert_flips_do_no_harm(read_exodus, file)
+    assert_others_are_refused(read_exodus, tmp_path / "other.e")

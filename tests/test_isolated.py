@@ -1,0 +1,74 @@
+"""A reader that crashes, hangs or wants all memory is an error in one line, and this process goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import pyvista as pv
+from loaders import (
+    load_and_crash,
+    load_and_raise,
+    load_badly,
+    load_complaining,
+    load_for_ever,
+    load_short,
+    load_too_much,
+    load_two,
+    polyhedron,
+)
+from test_formats import assert_same
+
+from tramontane.errors import FormatError
+from tramontane.formats import isolated
+from tramontane.formats.isolated import read_isolated
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "some.file").write_text("content")
+    return tmp_path / "some.file"
+
+
+def test_meshes_come_back_bit_for_bit_with_their_names(file: Path) -> None:
+    blocks, found = read_isolated(load_two, file)
+    assert [block.path for block in blocks] == [("some", "out", "a/b"), ("some", "in")]
+    assert_same(blocks[0].mesh, polyhedron())
+    sphere = load_two(file)[0]["in"]
+    assert isinstance(blocks[1].mesh, pv.PolyData)
+    assert_same(blocks[1].mesh, sphere)
+    assert found == {"read": "content"}
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (load_and_crash, r"cannot be read \(its reader crashes: SIGSEGV\); write or copy it again"),
+        (load_too_much, r"cannot be read \(its reader wants more than 4 GB for it\); write or copy it again"),
+        (load_and_raise, r"cannot be read \(its reader ends: RuntimeError: no such luck\); write or copy it again"),
+        (load_badly, r"a cell has point 7, points are 0 to 2; write it again"),
+        (load_complaining, r"cannot be read \((?!its reader).*\); write or copy it again"),
+        (load_short, r"field short has 5 values for 8 points; it is cut off or damaged, write or copy it again"),
+    ],
+)
+def test_what_goes_wrong_there_is_said_here(
+    file: Path, load: isolated.Loader, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(FormatError, match=f"some.file: {said}$") as error:
+        read_isolated(load, file)
+    assert "\n" not in str(error.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_reader_that_hangs_is_stopped(file: Path) -> None:
+    with pytest.raises(FormatError, match=r"some\.file: was not read within 2 s, so it is probably damaged"):
+        read_isolated(load_for_ever, file, seconds=2.0)
+
+
+def test_nothing_is_left_behind(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    read_isolated(load_two, file)
+    with pytest.raises(FormatError):
+        read_isolated(load_and_crash, file)
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -1,0 +1,155 @@
+"""XDMF after the examples of its documentation, as VTK and as meshio (which FEniCS users have) write it.
+
+No file of FEniCS or of another solver was read.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista as pv
+from damage import assert_cut_off_is_said, assert_flips_do_no_harm, assert_others_are_refused
+
+from tramontane.errors import FormatError
+from tramontane.formats.readers import file_reader
+from tramontane.formats.xdmf import read_xdmf
+
+POINTS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], np.float64)
+TETRAHEDRA = np.array([[0, 1, 2, 3], [1, 2, 3, 4]])
+
+
+def item(values: np.ndarray, file: Path | None = None) -> str:
+    """A DataItem with its numbers in the XML, or in a binary file."""
+    kind = "Float" if values.dtype.kind == "f" else "Int"
+    head = f'<DataItem Dimensions="{" ".join(map(str, values.shape))}" NumberType="{kind}" Precision="8"'
+    if file is None:
+        return f'{head} Format="XML">{" ".join(map(str, values.ravel().tolist()))}</DataItem>'
+    file.write_bytes(values.tobytes())
+    return f'{head} Format="Binary" Endian="Little">{file.name}</DataItem>'
+
+
+def grid(time: float | None = None, folder: Path | None = None) -> str:
+    """Two tetrahedra with a temperature of 300 + x + time."""
+    values = {"points": POINTS, "cells": TETRAHEDRA, "temperature": 300 + POINTS[:, 0] + (time or 0.0),
+              "velocity": 2 * POINTS, "heat": np.array([5.0, 7.0])}  # fmt: skip
+    data = {name: item(array, folder and folder / f"{name}.bin") for name, array in values.items()}
+    stamp = "" if time is None else f'<Time Value="{time}"/>'
+    return (
+        f'<Grid Name="body" GridType="Uniform">{stamp}'
+        f'<Topology TopologyType="Tetrahedron" NumberOfElements="2">{data["cells"]}</Topology>'
+        f'<Geometry GeometryType="XYZ">{data["points"]}</Geometry>'
+        f'<Attribute Name="temperature" AttributeType="Scalar" Center="Node">{data["temperature"]}</Attribute>'
+        f'<Attribute Name="velocity" AttributeType="Vector" Center="Node">{data["velocity"]}</Attribute>'
+        f'<Attribute Name="heat" AttributeType="Scalar" Center="Cell">{data["heat"]}</Attribute></Grid>'
+    )
+
+
+def write(file: Path, *grids: str) -> Path:
+    file.write_text(f'<?xml version="1.0" ?>\n<Xdmf Version="2.0"><Domain>{"".join(grids)}</Domain></Xdmf>\n')
+    return file
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_grid(tmp_path: Path, binary: bool) -> None:
+    file = write(tmp_path / "body.xdmf", grid(folder=tmp_path if binary else None))
+    assert file_reader(file) is read_xdmf
+    found = read_xdmf(file)
+    assert list(found.meshes) == ["volume"]
+    volume = found.meshes["volume"]
+    assert volume.points == pytest.approx(POINTS)
+    assert volume.cells.reshape(2, 5)[:, 1:].tolist() == TETRAHEDRA.tolist()
+    assert volume.volume == pytest.approx(1 / 6 + 1 / 3)
+    assert volume.point_data["temperature"] == pytest.approx(300 + POINTS[:, 0])
+    assert volume.point_data["velocity"] == pytest.approx(2 * POINTS)
+    assert volume.cell_data["heat"].tolist() == [5, 7]
+    assert found.extra == {}
+    assert len(found.files) == (6 if binary else 1)
+
+
+def test_the_last_of_several_steps(tmp_path: Path) -> None:
+    steps = "".join(grid(time) for time in (0.0, 0.5, 1.5))
+    file = write(
+        tmp_path / "body.xmf", f'<Grid GridType="Collection" CollectionType="Temporal" Name="t">{steps}</Grid>'
+    )
+    found = read_xdmf(file)
+    assert found.meshes["volume"].point_data["temperature"] == pytest.approx(301.5 + POINTS[:, 0])
+    assert found.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}}
+
+
+def test_faces_beside_cells_are_the_surface(tmp_path: Path) -> None:
+    triangles = item(np.array([[0, 2, 1], [0, 1, 3]]))
+    faces = (
+        '<Grid Name="wall" GridType="Uniform"><Topology TopologyType="Triangle" NumberOfElements="2">'
+        f'{triangles}</Topology><Geometry GeometryType="XYZ">{item(POINTS)}</Geometry></Grid>'
+    )
+    found = read_xdmf(write(tmp_path / "body.xdmf", grid(), faces))
+    assert found.meshes["volume"].n_cells == 2
+    assert found.meshes["surface"].area == pytest.approx(1)
+    assert found.meshes["surface"].n_points == 4
+
+
+def write_with_vtk(file: Path) -> pv.UnstructuredGrid:
+    from vtkmodules.vtkIOXdmf2 import vtkXdmfWriter
+
+    mesh = pv.ImageData(dimensions=(3, 3, 3)).cast_to_unstructured_grid()
+    mesh.point_data["pressure"] = mesh.points[:, 0].astype(np.float64)
+    writer = vtkXdmfWriter()
+    writer.SetInputData(mesh)
+    writer.SetFileName(str(file))
+    writer.SetHeavyDataFileName(str(file.with_suffix(".h5")))
+    writer.SetLightDataLimit(1)
+    writer.Write()
+    return mesh
+
+
+def test_what_vtk_writes_is_read(tmp_path: Path) -> None:
+    mesh = write_with_vtk(tmp_path / "grid.xmf")
+    found = read_xdmf(tmp_path / "grid.xmf")
+    volume = found.meshes["volume"]
+    assert volume.volume == pytest.approx(8)
+    assert volume.point_data["pressure"] == pytest.approx(mesh.points[:, 0])
+    assert [file.name for file in found.files] == ["grid.xmf", "grid.h5"]
+
+
+def test_what_meshio_writes_is_read(tmp_path: Path) -> None:
+    meshio = pytest.importorskip("meshio", reason="meshio is not installed; pip install meshio h5py")
+    pytest.importorskip("h5py", reason="h5py is not installed; pip install h5py")
+    file = tmp_path / "steps.xdmf"
+    before = Path.cwd()
+    os.chdir(tmp_path)  # it names its HDF5 file from where it runs
+    try:
+        with meshio.xdmf.TimeSeriesWriter(file.name) as writer:
+            writer.write_points_cells(POINTS, [("tetra", TETRAHEDRA)])
+            for time in (0.0, 0.5, 1.0):
+                writer.write_data(time, point_data={"temperature": 300 + time + POINTS[:, 0]})
+    finally:
+        os.chdir(before)
+    found = read_xdmf(file)
+    assert list(found.meshes) == ["volume"]
+    assert found.meshes["volume"].n_cells == 2  # the mesh that the steps refer to is not a second one
+    assert found.meshes["volume"].point_data["temperature"] == pytest.approx(301 + POINTS[:, 0])
+    assert found.extra["time"] == {"value": 1.0, "step": 3, "steps": 3}
+
+
+def test_damage(tmp_path: Path) -> None:
+    write_with_vtk(tmp_path / "grid.xmf")
+    file, heavy = tmp_path / "grid.xmf", tmp_path / "grid.h5"
+    assert_cut_off_is_said(read_xdmf, file, shares=(0.1, 0.5, 0.9))
+    assert_cut_off_is_said(read_xdmf, file, heavy, shares=(0.1, 0.5, 0.99))
+    assert_flips_do_no_harm(read_xdmf, file)
+    assert_flips_do_no_harm(read_xdmf, file, heavy)
+    assert_others_are_refused(read_xdmf, tmp_path / "other.xdmf")
+    heavy.unlink()
+    with pytest.raises(FormatError, match=r"grid\.xmf: its data are missing \(.*grid\.h5\); copy that file, too"):
+        read_xdmf(file)
+
+
+def test_a_binary_file_that_is_cut_off_and_an_xml_that_would_grow(tmp_path: Path) -> None:
+    file = write(tmp_path / "body.xdmf", grid(folder=tmp_path))
+    assert_cut_off_is_said(read_xdmf, file, tmp_path / "points.bin", shares=(0.5, 0.99))
+    file.write_text('<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><Xdmf>&b;</Xdmf>')
+    with pytest.raises(FormatError, match=r"body\.xdmf: defines XML entities"):
+        read_xdmf(file)
