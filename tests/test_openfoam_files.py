@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tramontane.errors import FormatError
-from tramontane.formats import openfoam, openfoam_files
+from tramontane.formats import openfoam, openfoam_files, openfoam_times
 from tramontane.formats.folder import read_case
 from tramontane.formats.openfoam_outputs import read_outputs
 from tramontane.formats.openfoam_text import FoamFile, Pattern, lookup
@@ -224,7 +224,12 @@ def test_a_part_that_is_missing_is_named(cavity: Path, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"processor1/0.5: has no p"):
         openfoam.read(case)
     shutil.rmtree(part)
-    with pytest.raises(FormatError, match=r"processor1 is missing of 3"):
+    found = openfoam.read(case)  # earlier times of the whole case are there
+    assert found.extra["time"] < 0.5
+    assert any("processor1 is missing of 3" in warning for warning in found.warnings)
+    for whole in openfoam_times.time_folders(case).values():
+        shutil.rmtree(whole)
+    with pytest.raises(FormatError, match=r"processor1 is missing of 3; copy all processor folders"):
         openfoam.read(case)
 
 
