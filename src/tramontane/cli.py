@@ -217,6 +217,33 @@ def predict(
         console.print(f"Wrote {picture}", highlight=False, markup=False)
 
 
+@app.command()
+def serve(
+    models: Annotated[Path, typer.Argument(help="A folder of saved surrogates, or one.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
+    state: Annotated[Path, typer.Option(help="Folder of uploads, jobs and tokens.", envvar="TRAMONTANE_STATE")] = Path(
+        "tramontane-state"
+    ),
+    allow_host: Annotated[Optional[list[str]], typer.Option(help="A name the server goes by, besides HOST.")] = None,  # noqa: UP045
+    workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
+    max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
+    try:
+        from tramontane.serve.run import serve as run
+        from tramontane.serve.settings import MIB, Settings
+    except ImportError as error:
+        raise TramontaneError(f"serving needs {error.name}: pip install 'tramontane[serve]'") from error
+
+    settings = Settings(
+        models=models, host=host, port=port, state=state, hosts=tuple(allow_host or ()),
+        workers=workers or os.cpu_count() or 1, upload_bytes=max_upload * MIB,
+    )  # fmt: skip
+    run(settings, lambda line: console.print(line, highlight=False, markup=False), log_level=log_level)
+
+
 def dataset_path(folder: Path) -> Path:
     """Where the dataset of a folder of cases is written when the user does not say: beside it."""
     resolved = folder.resolve()

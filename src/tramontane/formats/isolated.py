@@ -65,7 +65,12 @@ class Block:
 
 
 def read_isolated(
-    loader: Loader, file: Path, *, beside: Sequence[Path] = (), seconds: float | None = None
+    loader: Loader,
+    file: Path,
+    *,
+    beside: Sequence[Path] = (),
+    seconds: float | None = None,
+    memory: int | None = None,
 ) -> tuple[list[Block], dict[str, Any]]:
     """Run a reader of VTK in a process of its own.
 
@@ -74,6 +79,7 @@ def read_isolated(
         file: To read.
         beside: Further files that are read with it; they count for the bounds.
         seconds: Until it is given up; by default a minute, and a second more for each 2 MB.
+        memory: Bytes it may take; by default 4 GiB, and 20 times the files' size.
 
     Returns:
         The meshes, every cell checked to be of points that exist, and what else the reader found.
@@ -82,7 +88,7 @@ def read_isolated(
         FormatError: The reader complains, crashes, or needs more memory or time than a sound file would.
     """
     size = sum(each.stat().st_size for each in (file, *beside) if each.is_file())
-    memory = MEMORY + MEMORY_PER_BYTE * size
+    memory = MEMORY + MEMORY_PER_BYTE * size if memory is None else memory
     limit = SECONDS + size / BYTES_A_SECOND if seconds is None else seconds
     with tempfile.TemporaryDirectory(prefix="tramontane-") as name:
         folder = Path(name)
