@@ -57,20 +57,26 @@ def understand(contract: Contract, request: DesignRequest, *, geometry: bool, wh
 
 
 def design(
-    contract: Contract, geometries: Geometries, values: Mapping[str, float], *, geometry: str | None, length_unit: str
+    contract: Contract,
+    geometries: Geometries | None,
+    values: Mapping[str, float],
+    *,
+    geometry: str | None,
+    length_unit: str,
 ) -> Design:
     """A design in the contract's units, on a stored geometry.
 
     Args:
         contract: Of the simulator that is asked.
-        geometries: The store.
+        geometries: The store; None where there is no geometry.
         values: Parameters in SI.
         geometry: Hash of the geometry, or None.
         length_unit: Of the geometry.
     """
     units = {name: contract.parameters[name].unit for name in values}
     quantities = {name: Quantity(from_si(value, units[name]), units[name]) for name, value in values.items()}
-    return Design(None if geometry is None else geometries.mesh(geometry, length_unit), **quantities)
+    mesh = None if geometry is None or geometries is None else geometries.mesh(geometry, length_unit)
+    return Design(mesh, **quantities)
 
 
 def stated(contract: Contract, values: Mapping[str, float]) -> dict[str, schemas.Quantity]:

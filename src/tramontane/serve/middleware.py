@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import time
 import uuid
@@ -51,16 +52,27 @@ class Guard:
         begun, headers = time.perf_counter(), Headers(scope=scope)
         identity = scope["request_id"] = uuid.uuid4().hex[:16]
         sent: dict[str, int] = {"status": 0}
+        # Whether a body is still to come: who is refused may not send it all the same.
+        owed = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+        async def take() -> Message:
+            nonlocal owed
+            message = await receive()
+            owed = owed and bool(message.get("more_body", False))
+            return message
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 sent["status"] = message["status"]
-                _dress(message, scope, identity)
+                _dress(message, scope, identity, close=owed)
             await send(message)
 
         try:
             self._check(scope, headers)
-            await self.app(scope, self._bounded(scope, headers, receive), answer)
+            if _is_guarded(scope["path"]):
+                caller = scope["caller"] = await self.server.access.identify(headers.get("authorization"))
+                scope["token"] = caller.token
+            await self.app(scope, self._bounded(scope, headers, take), answer)
         except Problem as problem:
             await respond(problem)(scope, receive, answer)
         finally:
@@ -110,20 +122,24 @@ class Guard:
         return bounded
 
 
-def _dress(message: MutableMapping[str, Any], scope: Scope, identity: str) -> None:
+def _dress(message: MutableMapping[str, Any], scope: Scope, identity: str, *, close: bool) -> None:
     headers = MutableHeaders(scope=message)
     for name, value in (HEADERS | (API_HEADERS if _is_api(scope["path"]) else {})).items():
         headers.setdefault(name, value)
     headers["X-Request-Id"] = identity
+    if close:
+        headers["Connection"] = "close"
 
 
 def _is_api(path: str) -> bool:
     return path.startswith("/v1/") or path in ("/metrics", "/healthz", "/openapi.json")
 
 
-def _is_address(name: str) -> bool:
-    import ipaddress
+def _is_guarded(path: str) -> bool:
+    return path.startswith("/v1/") or path == "/metrics"
 
+
+def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -104,18 +104,19 @@ class Predictions:
         picked = tuple(name for name in known if domains is None or name in domains)
         return Question(served, request.geometry, unit, values, cells, picked)
 
-    async def ask(self, question: Question, *, keep: bool = True) -> tuple[Prediction, bool]:
+    async def ask(self, question: Question, *, keep: bool = True, more: bool = False) -> tuple[Prediction, bool]:
         """The answer to a question, and whether it was there already.
 
         Args:
             question: Checked.
             keep: Whether the answer is kept for the next time.
+            more: Whether an answer with further domains will do, as it does for a file of one.
 
         Raises:
             Problem: Too many wait, or the design cannot be predicted.
         """
-        everything = tuple(question.served.surrogate.contract.fields)
-        for key in {question.key(), question.key(everything)}:
+        everything = tuple(question.served.contract.fields)
+        for key in (question.key(), question.key(everything)) if more else (question.key(),):
             if (found := self.cases.get(key)) is not None:
                 self.metrics.cached("prediction", hit=True)
                 return found, True

@@ -124,9 +124,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _of_anything)
 
 
-async def _of_http(_: Request, error: Exception) -> Response:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return respond(error)
+    response = respond(error)
+    route = request.scope.get("route")
+    if error.status_code == 405 and route is not None:
+        # A path with a route for each method: Starlette names the methods of the first.
+        methods = request.app.openapi()["paths"].get(route.path, {})
+        response.headers["Allow"] = ", ".join(sorted(method.upper() for method in methods))
+    return response
 
 
 async def _of_validation(_: Request, error: Exception) -> Response:

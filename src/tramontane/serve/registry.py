@@ -6,9 +6,13 @@ import hashlib
 import logging
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
+from tramontane import __version__, solvers
+from tramontane.contract import Contract
 from tramontane.errors import TramontaneError
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.files import MANIFEST
@@ -30,6 +34,44 @@ class Served:
     name: str
     hash: str
     surrogate: Surrogate
+    kind: ClassVar[Literal["surrogate"]] = "surrogate"
+
+    @property
+    def contract(self) -> Contract:
+        """What goes in and what comes out."""
+        return self.surrogate.contract
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A solver that is asked by jobs.
+
+    Attributes:
+        name: Under which it is served: ``solver-`` and its own name, since a model of its cases often has that.
+        solver: Its own name.
+        hash: Of its contract and of the program's version.
+        contract: Of it.
+    """
+
+    name: str
+    solver: str
+    hash: str
+    contract: Contract
+    kind: ClassVar[Literal["solver"]] = "solver"
+
+
+def find_solvers(names: Iterable[str]) -> dict[str, Solver]:
+    """Embedded solvers by the names under which they are served.
+
+    Raises:
+        TramontaneError: One is not known, or NGSolve is not installed.
+    """
+    found = {}
+    for name in names:
+        contract = solvers.create(name).contract
+        identity = hashlib.sha256(f"{__version__} {name} {contract.model_dump_json()}".encode()).hexdigest()
+        found[f"solver-{name}"] = Solver(f"solver-{name}", name, identity, contract)
+    return found
 
 
 class Registry:
@@ -93,8 +135,6 @@ class Registry:
             if not _NAME.fullmatch(name):
                 raise TramontaneError("its name has characters other than letters, digits, '.', '_' and '-'; rename it")
             identity = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
-            if name in self._models and self._models[name].hash == identity and name not in self._refused:
-                return False
             served = Served(name, identity, Surrogate.load(directory))
         except (TramontaneError, OSError) as error:
             reason = str(error).replace(f"{directory}/", "").replace(str(directory), name)
@@ -102,9 +142,10 @@ class Registry:
             _log.warning("model refused", extra={"model": name, "reason": reason})
             return False
         self._refused.pop(name, None)
+        before = self._models.get(name)
         self._models[name] = served
         _log.info("model loaded", extra={"model": name, "hash": identity})
-        return True
+        return before is None or before.hash != identity
 
     def _directories(self) -> dict[str, Path]:
         if (self.folder / MANIFEST).is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 from collections.abc import Callable
 
@@ -39,6 +40,8 @@ def serve(settings: Settings, announce: Callable[[str], None], *, log_level: str
         timeout_graceful_shutdown=round(settings.stop_seconds), timeout_keep_alive=round(settings.patience),
         h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip
+    # Uvicorn stops in order, then raises the signal again for whoever handled it before: a stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -11,10 +11,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tramontane.errors import TramontaneError
+from tramontane.serve.access import Access
+from tramontane.serve.database import open_database
+from tramontane.serve.jobs import JobStore
 from tramontane.serve.metrics import Metrics
 from tramontane.serve.predict import Predictions
 from tramontane.serve.problems import Fault, at_fault
-from tramontane.serve.registry import Registry, Served
+from tramontane.serve.registry import Registry, Served, Solver, find_solvers
+from tramontane.serve.runner import Runner
 from tramontane.serve.settings import Settings
 from tramontane.serve.uploads import Geometries
 
@@ -35,10 +39,15 @@ class Server:
         self.settings = settings
         self.metrics = Metrics()
         self.registry = Registry(settings.models)
+        self.solvers = find_solvers(settings.solvers)
         self._claim = _claim(settings.state)
+        self.engine, self.sessions = open_database(settings.database_url)
+        self.access = Access(settings, self.sessions)
         self.geometries = Geometries(settings)
         self.predictions = Predictions(settings, self.geometries, self.metrics)
-        self._tasks: list[asyncio.Task[None]] = []
+        self.jobs = JobStore(self.sessions, settings.state / "jobs")
+        self.runner = Runner(settings, self.jobs, self.registry, self.solvers, self.predictions, self.metrics)
+        self._watcher: asyncio.Task[None] | None = None
         self.refresh()
 
     def refresh(self) -> list[str]:
@@ -54,22 +63,35 @@ class Server:
             Problem: There is none of this name.
         """
         models = self.registry.models
+        if name in self.solvers:
+            raise at_fault(Fault(input="path.model", detail=f"{name} is a solver and is asked by a job: POST /v1/jobs"),
+                           status=409)  # fmt: skip
         if name not in models:
             known = ", ".join(models) or "none"
             raise at_fault(Fault(input="path.model", detail=f"model {name!r} is not served; there is {known}"),
                            status=404)  # fmt: skip
         return models[name]
 
+    def find(self, name: str) -> Served | Solver:
+        """A served surrogate or solver.
+
+        Raises:
+            Problem: There is none of this name.
+        """
+        return self.solvers[name] if name in self.solvers else self.model(name)
+
     async def start(self) -> None:
         """Begin what goes on beside requests."""
-        self._tasks.append(asyncio.create_task(self._watch()))
+        self._watcher = asyncio.create_task(self._watch())
+        await self.runner.start()
 
     async def stop(self) -> None:
         """End it; what is finished is kept."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._watcher is not None:
+            self._watcher.cancel()
+        await self.runner.stop()
         await asyncio.to_thread(self.predictions.close)
+        self.engine.dispose()
         self._claim.release()
 
     async def _watch(self) -> None:
