@@ -177,7 +177,13 @@ class Predictions:
         if key not in self._running:
             task = asyncio.ensure_future(self.run(work))
             self._running[key] = task
-            task.add_done_callback(lambda _: self._running.pop(key, None))
+
+            def done(task: asyncio.Task[Any]) -> None:
+                self._running.pop(key, None)
+                if not task.cancelled():
+                    task.exception()  # looked at, even where every client that asked has left
+
+            task.add_done_callback(done)
         return await asyncio.shield(self._running[key])
 
     def _predict(self, question: Question, key: str) -> Prediction:
