@@ -16,6 +16,7 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
+from tramontane.formats.isolated import probe
 
 _UNITS = "tramontane_units"
 
@@ -51,6 +52,7 @@ def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.Unst
     if file.suffix.lower() not in vtk.SUFFIXES:
         raise FormatError(f"{file}: {file.suffix or 'no suffix'} is not read as a mesh; "
                           f"convert it to one of {', '.join(vtk.SUFFIXES)}")  # fmt: skip
+    probe(vtk.load_and_drop, file)
     meshes = vtk.read_blocks(file)
     if not meshes:
         raise FormatError(f"{file}: holds no mesh; write or copy it again")

@@ -85,6 +85,12 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
     return blocks
 
 
+def load_and_drop(file: Path) -> tuple[None, dict[str, Any]]:
+    """Read a file for nothing but to see whether that goes well; see `tramontane.formats.isolated.probe`."""
+    read_blocks(file)
+    return None, {}
+
+
 def read_time(file: Path) -> dict[str, Any]:
     """Which of its time steps `read_blocks` takes from a ``.vtkhdf`` file, as `last_step` says it."""
     if file.suffix.lower() != ".vtkhdf":
