@@ -28,6 +28,7 @@ from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLUnstructuredGridRead
 from tramontane import processes
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
+from tramontane.formats.cell_check import check_cells
 
 # What a reader may take: sound files of these formats need a small multiple of their size, and need not crawl.
 MEMORY = 4 << 30
@@ -233,6 +234,6 @@ def _fetch(file: Path, stored: Path, names: dict[str, list[str]]) -> pv.PolyData
     for kind, data in (("point", mesh.GetPointData()), ("cell", mesh.GetCellData())):
         for index, name in enumerate(names[kind]):
             data.GetArray(f"f{index}").SetName(name)
-    vtk.check_cells(file, mesh)
+    check_cells(file, mesh)
     stored.unlink()
     return mesh

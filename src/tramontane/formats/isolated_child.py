@@ -16,6 +16,7 @@ from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter, vtkXMLUnstructuredGridWrit
 from tramontane import processes
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
+from tramontane.formats.cell_check import check_cells
 from tramontane.formats.isolated import ANSWER, ARRAYS, OUTPUT
 
 
@@ -51,7 +52,7 @@ def answer(request: dict[str, Any]) -> None:
         for number, (names, block) in enumerate(vtk.leaves(data, (file.stem,)) if data is not None else ()):
             wrapped = pv.wrap(block)
             mesh = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
-            vtk.check_cells(file, mesh)
+            check_cells(file, mesh)
             blocks.append({"path": names, **_leave(file, mesh, target, number)})
         arrays = {key: value for key, value in found.items() if isinstance(value, np.ndarray)}
         if arrays:

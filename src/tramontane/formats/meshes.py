@@ -17,6 +17,7 @@ import pyvista as pv
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
 from tramontane.formats.isolated import probe
+from tramontane.formats.vtk_legacy import check_legacy
 
 _UNITS = "tramontane_units"
 
@@ -52,6 +53,8 @@ def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.Unst
     if file.suffix.lower() not in vtk.SUFFIXES:
         raise FormatError(f"{file}: {file.suffix or 'no suffix'} is not read as a mesh; "
                           f"convert it to one of {', '.join(vtk.SUFFIXES)}")  # fmt: skip
+    if file.suffix.lower() == ".vtk":
+        check_legacy(file)
     probe(vtk.load_and_drop, file)
     meshes = vtk.read_blocks(file)
     if not meshes:
