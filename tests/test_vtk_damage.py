@@ -23,7 +23,7 @@ def test_a_legacy_file_that_ends_amid_an_array(tmp_path: Path, binary: bool, ver
     file = vtk_legacy(binary, version, surface=surface)(tmp_path).path
     whole = file.read_bytes()
     legacy.check_legacy(file)
-    # Between an array's header line and the end of its values; what is left at the end of ascii may be a shorter number.
+    # Between an array's header line and the end of its values.
     arrays = [
         match.end() for match in re.finditer(rb"^(?:POINTS|SCALARS|velocity) .*\n(?:LOOKUP_TABLE .*\n)?", whole, re.M)
     ]
