@@ -55,7 +55,7 @@ def read_tree(file: Path) -> Tree:
     try:
         h5py: Any = importlib.import_module("h5py")
     except ImportError:
-        return Tree(warnings=[f"{file}: its units are not read for want of h5py; pip install h5py"])
+        return Tree(warnings=[f'{file}: its units are not read for want of h5py; pip install "tramontane[hdf5]"'])
     tree = Tree()
     try:
         with h5py.File(file, "r") as root:

@@ -95,6 +95,20 @@ def file_reader(file: Path) -> Reader | None:
     return FILE_READERS.get(suffix) if _RECOGNISED.get(suffix, Path.is_file)(file) else None
 
 
+def case_name(file: Path) -> str:
+    """What a case of one file is called: the file's name without its suffix, be it of two parts (``.cas.h5``)."""
+    both = "".join(file.suffixes[-2:])
+    return file.name.removesuffix(both) if both.lower() in FILE_READERS else file.stem
+
+
+def not_read(file: Path) -> str:
+    """Why a file has no reader, and which ones there are."""
+    if file.suffix.lower() in _RECOGNISED:
+        return f"{file}: does not look like results in any format with the suffix {file.suffix}; name another file"
+    return (f"{file}: {file.suffix or 'a file without a suffix'} is not read as results; convert it to one of "
+            f"{', '.join(FILE_READERS)}")  # fmt: skip
+
+
 def folder_reader(folder: Path) -> Reader | None:
     """The reader of a folder that is one program's case as a whole, such as an OpenFOAM case, or None."""
     return openfoam.read if openfoam.is_case(folder) else None
