@@ -10,6 +10,7 @@ import pytest
 import pyvista as pv
 
 from tramontane.dataset import Sites, mesh_sites
+from tramontane.dataset.mesh_arrays import arrays_to_mesh, mesh_to_arrays
 
 AHMED = Path(__file__).parents[2] / "shared/data/ahmed/000"
 
@@ -135,3 +136,16 @@ def test_forces_and_volumes_of_a_solver_with_polyhedra() -> None:
     volume = pv.read(AHMED / "volume.vtu")
     boundary = volume.extract_surface(algorithm="dataset_surface").triangulate()
     assert mesh_sites(volume, "cell").weights.sum(dtype=np.float64) == pytest.approx(boundary.volume, rel=1e-4)
+
+
+def test_points_without_cells_are_sites() -> None:
+    cloud = pv.UnstructuredGrid()
+    cloud.points = np.eye(3)
+    cloud.point_data["pressure"] = np.arange(3.0)
+    assert cloud.GetCells() is None  # as VTK reads such a file
+    sites = mesh_sites(cloud, "point")
+    assert sites.positions.tolist() == np.eye(3).tolist()
+    assert sites.fields["pressure"].ravel().tolist() == [0, 1, 2]
+    assert sites.weights.tolist() == [1, 1, 1]
+    assert arrays_to_mesh(mesh_to_arrays(cloud)).n_points == 3
+    assert mesh_sites(cloud, "cell").fields["pressure"].shape == (0, 1)

@@ -187,10 +187,12 @@ def _check_names(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
 
 
 def _mend_texts(mesh: Any) -> None:
-    """Texts that are no UTF-8 would be errors wherever they are looked at."""
+    """Names and texts that are no UTF-8 would be errors wherever they are looked at."""
     for data in (mesh.GetPointData(), mesh.GetCellData(), mesh.GetFieldData()):
         for index in range(data.GetNumberOfArrays()):
             array = data.GetAbstractArray(index)
+            if isinstance(name := array.GetName(), bytes):
+                array.SetName(name.decode("utf-8", "replace"))
             for place in range(array.GetNumberOfValues() if array.IsA("vtkStringArray") else 0):
                 if isinstance(value := array.GetValue(place), bytes):
                     array.SetValue(place, value.decode("utf-8", "replace"))
