@@ -11,6 +11,7 @@ import pyvista as pv
 
 from tramontane.dataset import Sites, mesh_sites
 from tramontane.dataset.mesh_arrays import arrays_to_mesh, mesh_to_arrays
+from tramontane.formats import read_mesh
 
 AHMED = Path(__file__).parents[2] / "shared/data/ahmed/000"
 
@@ -138,11 +139,11 @@ def test_forces_and_volumes_of_a_solver_with_polyhedra() -> None:
     assert mesh_sites(volume, "cell").weights.sum(dtype=np.float64) == pytest.approx(boundary.volume, rel=1e-4)
 
 
-def test_points_without_cells_are_sites() -> None:
-    cloud = pv.UnstructuredGrid()
-    cloud.points = np.eye(3)
-    cloud.point_data["pressure"] = np.arange(3.0)
-    assert cloud.GetCells() is None  # as VTK reads such a file
+def test_points_without_cells_are_sites(tmp_path: Path) -> None:
+    head = "# vtk DataFile Version 4.2\npoints\nASCII\nDATASET UNSTRUCTURED_GRID\nPOINTS 3 double\n1 0 0 0 1 0 0 0 1\n"
+    (tmp_path / "cloud.vtk").write_text(f"{head}POINT_DATA 3\nSCALARS pressure double\nLOOKUP_TABLE default\n0 1 2\n")
+    cloud = read_mesh(tmp_path / "cloud.vtk")
+    assert cloud.GetCells() is None  # not a list of none
     sites = mesh_sites(cloud, "point")
     assert sites.positions.tolist() == np.eye(3).tolist()
     assert sites.fields["pressure"].ravel().tolist() == [0, 1, 2]
