@@ -9,6 +9,7 @@ from tramontane.formats import cgns, ensight, exodus, fluent, lammps, openfoam, 
 from tramontane.formats.inp import included_files
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import Results
+from tramontane.formats.vtk_pieces import pieces
 
 Reader = Callable[[Path], Results]
 
@@ -16,7 +17,7 @@ Reader = Callable[[Path], Results]
 def read_vtk(file: Path) -> Results:
     """A file of the VTK family: each block is a domain, units are those that `write_mesh` left."""
     meshes = read_meshes(file)
-    blocks = [block for block in file.with_suffix("").rglob("*") if block.is_file()] if file.suffix == ".vtm" else []
+    blocks = [block for block in pieces(file) if block.is_file()] if file.suffix.lower() == ".vtm" else []
     units = {f"{key}/{name}": unit for key, mesh in meshes.items() for name, unit in stored_units(mesh).items()}
     time = vtk.read_time(file)
     return Results(meshes=dict(meshes), units=units, files=[file, *blocks], extra={"time": time} if time else {})

@@ -27,6 +27,7 @@ from vtkmodules.vtkIOXML import (
 
 from tramontane.errors import FormatError
 from tramontane.formats.cell_check import check_cells
+from tramontane.formats.hdf5_links import check_links
 
 _READERS = {
     ".vtp": vtkXMLPolyDataReader,
@@ -87,6 +88,8 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
 
 def load_and_drop(file: Path) -> tuple[None, dict[str, Any]]:
     """Read a file for nothing but to see whether that goes well; see `tramontane.formats.isolated.probe`."""
+    if file.suffix.lower() == ".vtkhdf":
+        check_links(file)
     read_blocks(file)
     return None, {}
 
