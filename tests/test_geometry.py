@@ -141,6 +141,18 @@ def test_a_damaged_file_is_an_error_in_one_line(tmp_path: Path, box: trimesh.Tri
         assert "again" in str(error.value) or "export" in str(error.value)
 
 
+@pytest.mark.parametrize("wrong", ["4", "-1", "2000000000"])
+def test_triangles_of_points_that_do_not_exist_are_refused(tmp_path: Path, wrong: str) -> None:
+    head = "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n"
+    head += "element face 2\nproperty list uchar int vertex_indices\nend_header\n"
+    body = "0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 1 2\n3 0 1 "
+    (tmp_path / "part.ply").write_text(f"{head}{body}3\n")
+    assert read_geometry(tmp_path / "part.ply").mesh.n_cells == 2
+    (tmp_path / "part.ply").write_text(f"{head}{body}{wrong}\n")
+    with pytest.raises(GeometryError, match=rf"part\.ply: a triangle has point {wrong}, points are 0 to 3"):
+        read_geometry(tmp_path / "part.ply")
+
+
 def test_what_has_no_area_or_no_place_is_refused(tmp_path: Path, box: trimesh.Trimesh) -> None:
     with pytest.raises(GeometryError, match="holds no triangles"):
         read_geometry(pv.PolyData())

@@ -94,7 +94,8 @@ def read_isolated(
         folder = Path(name)
         request = {
             "module": loader.__module__, "function": loader.__qualname__, "path": str(file.absolute()),
-            "shown": str(file), "folder": name, "memory": memory, "options": list(options), "sys_path": sys.path,
+            "shown": str(file), "folder": name, "memory": memory, "seconds": limit, "options": list(options),
+            "sys_path": sys.path,
         }  # fmt: skip
         code = _ask(request, limit)
         if code is None:

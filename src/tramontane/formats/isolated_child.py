@@ -33,7 +33,7 @@ def serve() -> None:
             os.dup2(output, stream)
         os.close(output)
         sys.path.extend(entry for entry in request["sys_path"] if entry not in sys.path)
-        _bound(request["memory"])
+        _bound(request["memory"], request["seconds"])
         answer(request)
         channel.write("done\n")
         channel.flush()
@@ -67,14 +67,20 @@ def answer(request: dict[str, Any]) -> None:
     (target / f".{ANSWER}").replace(target / ANSWER)
 
 
-def _bound(memory: int) -> None:
-    """No more memory than this on top of what the libraries take; no core dumps."""
+def _bound(memory: int, seconds: float) -> None:
+    """No more memory than this on top of what the libraries take; no core dumps.
+
+    Processor time is bound, too, for when whoever asked has ended and nobody stops this process any more.
+    """
     try:
         import resource
     except ImportError:  # Windows has no such bound
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_AS)
+    usage, (_, longest) = resource.getrusage(resource.RUSAGE_SELF), resource.getrlimit(resource.RLIMIT_CPU)
+    until = int(usage.ru_utime + usage.ru_stime + (seconds + 60) * (os.cpu_count() or 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (until if longest < 0 else min(until, longest), longest))
     status = Path("/proc/self/statm")
     taken = int(status.read_text().split()[0]) * resource.getpagesize() if status.is_file() else 0
     allowed = taken + memory if most < 0 else min(taken + memory, most)
