@@ -68,9 +68,9 @@ def domains(file: Path, blocks: Sequence[Named]) -> Domains:
             found.renamed |= standardise(part)
             sorted_[rank].append(Named(block.name, part))
     if _OPENFOAM in found.renamed:
-        found.warnings.append(f"{file}: {_OPENFOAM}, as OpenFOAM calls it, is taken as it is; OpenFOAM writes the force "
-                              "of the wall on the fluid, wall_shear_stress is the force of the fluid on the wall: read "
-                              "OpenFOAM's own case, or turn the sign")  # fmt: skip
+        found.warnings.append(f"{file}: {_OPENFOAM}, as OpenFOAM calls it, is taken as it is; OpenFOAM writes the "
+                              "force of the wall on the fluid, wall_shear_stress that of the fluid on the wall: "
+                              "read OpenFOAM's own case, or turn the sign")  # fmt: skip
     bulk, faces, lines, points = (sorted_[rank] for rank in (3, 2, 1, 0))
     if bulk:
         found.meshes["volume"] = _merge(file, "volume", [block.mesh for block in bulk], found)
