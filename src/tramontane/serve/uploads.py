@@ -10,10 +10,11 @@ import asyncio
 import hashlib
 import re
 import shutil
-import threading
 import uuid
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyvista as pv
@@ -47,7 +48,8 @@ class Geometries:
         for folder in (self.folder, self.incoming):
             folder.mkdir(parents=True, exist_ok=True)
         self._meshes: ByteCache[pv.PolyData] = ByteCache(128 * MIB)
-        self._parsing = threading.BoundedSemaphore(max(1, min(2, settings.workers)))
+        # Threads of its own: a file that takes minutes to parse must not hold up what else is done in threads.
+        self._parsers = ThreadPoolExecutor(2, thread_name_prefix="parse")
 
     def find(self, identity: str) -> StoredGeometry:
         """What is known of a stored geometry.
@@ -112,9 +114,12 @@ class Geometries:
                 raise at_fault(Fault(input="body", detail="the body is empty; send the file's bytes"))
             if (self._home(identity) / "about.json").is_file():
                 return self.find(identity), False
-            return await asyncio.to_thread(self._keep, partial, identity, size, name), True
+            return await self._parse(partial, identity, size, name), True
         finally:
             partial.unlink(missing_ok=True)
+
+    async def _parse(self, *upload: Any) -> StoredGeometry:
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, self._keep, *upload)
 
     async def _write(self, stream: AsyncIterator[bytes], partial: Path, most: int) -> tuple[str, int]:
         digest, size, pending = hashlib.sha256(), 0, bytearray()
@@ -140,14 +145,13 @@ class Geometries:
         suffix = partial.suffix
         if suffix == ".stl" and (count := _stl_triangles(partial, size)) > self.settings.triangles:
             raise _too_many(count, self.settings.triangles)
-        with self._parsing:
-            try:
-                blocks, found = read_isolated(
-                    load, partial, seconds=self.settings.upload_seconds, memory=self.settings.upload_memory
-                )
-            except FormatError as error:
-                reason = str(error).replace(str(partial), name).replace(partial.name, name)
-                raise at_fault(Fault(input="body", detail=reason)) from error
+        try:
+            blocks, found = read_isolated(
+                load, partial, seconds=self.settings.upload_seconds, memory=self.settings.upload_memory, fresh=True
+            )
+        except FormatError as error:
+            reason = str(error).replace(str(partial), name).replace(partial.name, name)
+            raise at_fault(Fault(input="body", detail=reason)) from error
         mesh = blocks[0].mesh
         if mesh.n_cells > self.settings.triangles:
             raise _too_many(mesh.n_cells, self.settings.triangles)
