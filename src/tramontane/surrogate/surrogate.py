@@ -16,11 +16,12 @@ from torch import Tensor
 
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, Excess
-from tramontane.dataset import mesh_sites
+from tramontane.dataset import Sites, mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, SurrogateError
 from tramontane.formats.geometry import Geometry, read_geometry
 from tramontane.models import NETWORKS
+from tramontane.models.recent import Recent, digest
 from tramontane.models.regression import KernelRegression
 from tramontane.qoi import measure
 from tramontane.surrogate.files import read_surrogate, write_surrogate
@@ -31,6 +32,8 @@ from tramontane.surrogate.reference import ReferencePredictor
 from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
+
+_KEPT_CELLS = 200_000  # of the largest mesh that is kept for the next question about its geometry
 
 
 class Surrogate:
@@ -57,6 +60,7 @@ class Surrogate:
     ) -> None:
         self.contract, self.predictor = contract, predictor
         self.templates, self.scalars, self.record = templates, scalars, record
+        self._checked, self._places = Recent(4), Recent(8)
 
     @property
     def model(self) -> str:
@@ -93,13 +97,14 @@ class Surrogate:
         if unknown:
             raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; "
                                 f"this surrogate predicts {', '.join(self.contract.fields)}")  # fmt: skip
-        wanted = {
-            domain: meshes[domain].copy()
+        places = {
+            domain: self._sites(meshes[domain].copy(), domain)
             if meshes is not None and domain in meshes
-            else default_mesh(geometry.mesh, self.contract, domain, template=self.templates[domain], cells=cells)
+            else self._default_sites(geometry.mesh, domain, cells)
             for domain in ((domains or self.contract.fields) if meshes is None else meshes)
         }
-        sites = {domain: mesh_sites(mesh, self._location(domain)) for domain, mesh in wanted.items()}
+        wanted = {domain: mesh for domain, (mesh, _) in places.items()}
+        sites = {domain: found for domain, (_, found) in places.items()}
         fields = self.fields(geometry.mesh, values, {domain: s.positions for domain, s in sites.items()})
         for domain, mesh in wanted.items():
             data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
@@ -140,7 +145,12 @@ class Surrogate:
             raise ContractError("the design has no geometry; a surrogate needs a file such as part.stl")
         values = self.contract.values(design)
         unit = self.contract.length_unit if isinstance(design.geometry, Path) else "m"
-        return read_geometry(design.geometry, length_unit=unit), values
+        if isinstance(design.geometry, Path):
+            return read_geometry(design.geometry, length_unit=unit), values
+        surface = design.geometry
+        return self._checked.get(
+            digest(surface.points, surface.faces), lambda: read_geometry(surface, length_unit=unit)
+        ), values
 
     def fields(
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
@@ -208,6 +218,20 @@ class Surrogate:
     def identity(self) -> str:
         """Twelve digits of the hash of the data it was trained on."""
         return str(self.record["data"]["fingerprint"])[:12]
+
+    def _default_sites(self, geometry: pv.PolyData, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
+        """A copy of the default mesh of a geometry, and its sites."""
+
+        def make() -> tuple[pv.DataSet, Sites]:
+            template = self.templates[domain]
+            return self._sites(default_mesh(geometry, self.contract, domain, template=template, cells=cells), domain)
+
+        key = digest(geometry.points, geometry.faces), domain, cells
+        mesh, sites = self._places.get(key, make, keep=lambda value: value[0].n_cells <= _KEPT_CELLS)
+        return mesh.copy(), sites
+
+    def _sites(self, mesh: pv.DataSet, domain: str) -> tuple[pv.DataSet, Sites]:
+        return mesh, mesh_sites(mesh, self._location(domain))
 
     def _location(self, domain: str) -> Any:
         return "cell" if any(spec.location == "cell" for spec in self.contract.fields[domain].values()) else "point"
