@@ -29,6 +29,7 @@ from tramontane.dataset.case_qoi import measure_qoi
 from tramontane.dataset.chunks import CaseArrays
 from tramontane.dataset.consistency import Audit
 from tramontane.dataset.facts import CaseFacts, Problem, examine
+from tramontane.dataset.files import LocalFiles
 from tramontane.dataset.inference import ContractInference, Seen, look
 from tramontane.dataset.manifest import FORMAT_VERSION, CaseEntry
 from tramontane.dataset.missing import missing_cases
@@ -258,8 +259,9 @@ def _stage(job: _Job, source: CaseSource) -> _Staged:
     if before is not None:
         entry, problems = before
         with contextlib.suppress(TramontaneError):
-            record = read_record(folder, entry)
-            case = read_case(record, CaseArrays(folder, record.arrays, f"case {source.name}"))
+            files = LocalFiles(folder)
+            record = read_record(files, entry)
+            case = read_case(record, CaseArrays(files, record.arrays, f"case {source.name}"))
             geometry = case.design.geometry
             assert geometry is None or isinstance(geometry, pv.PolyData)
             # What was wrong with the files, the stored case may no longer show.

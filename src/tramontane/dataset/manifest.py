@@ -14,7 +14,7 @@ from tramontane.contract import Contract
 from tramontane.errors import DatasetError
 
 FORMAT = "tramontane dataset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 
 
@@ -71,8 +71,11 @@ class Manifest(BaseModel):
             raise DatasetError(f"{file}: is not a dataset's manifest; name the directory of a dataset")
         version = data.get("format_version")
         if not isinstance(version, int) or version > FORMAT_VERSION:
-            raise DatasetError(f"{root}: has format version {version}, this program reads up to {FORMAT_VERSION}; "
+            raise DatasetError(f"{root}: has format version {version}, this program reads {FORMAT_VERSION}; "
                                "upgrade tramontane")  # fmt: skip
+        if version < FORMAT_VERSION:
+            raise DatasetError(f"{root}: has format version {version}, this program reads {FORMAT_VERSION}; "
+                               "ingest the cases again")  # fmt: skip
         if data.pop("sha256", None) != _checksum(data):
             raise DatasetError(f"{file}: is not as it was written; restore it or ingest the cases again")
         try:

@@ -1,8 +1,8 @@
 """Cases on disk, laid out for training: Zarr v3, one group a case, and a manifest.
 
 The sites of each domain are stored once, in a random order: any contiguous window is a uniform sample, so that drawing
-16,384 of them is one short read whatever the case's size. Topology is stored in its own order beside the permutation,
-so that every mesh is rebuilt exactly.
+16,384 of them is one short read whatever the case's size. The order follows a formula (`SiteOrder`) and topology is
+stored in its own order, so that every mesh is rebuilt exactly.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from tramontane.dataset.case_files import (
     read_record,
     write_case,
 )
-from tramontane.dataset.chunks import CHUNK_ROWS, CaseArrays
+from tramontane.dataset.chunks import CaseArrays
+from tramontane.dataset.files import Files, LocalFiles
 from tramontane.dataset.manifest import MANIFEST, CaseEntry, Manifest
 from tramontane.dataset.sites import Sites, join_sites
 from tramontane.dataset.splits import check_splits
@@ -175,19 +176,16 @@ class Dataset:
             DatasetError: A chunk is missing or damaged.
         """
         record, arrays = self._domain(name, domain)
-        window = (start, record.size if stop is None else min(stop, record.size))
-
-        def read(path: str) -> NDArray[np.float32]:
-            return arrays.read(path, *window).astype(np.float32, copy=False)
-
-        wanted = self.contract.fields.get(domain) or record.fields
-        fields = {field: read(record.fields[field]) for field in wanted}
-        positions = read(record.positions)
+        wanted = list(self.contract.fields.get(domain) or record.fields)
+        paths = [record.positions, record.weights, *(record.fields[field] for field in wanted)]
+        paths += [record.normals] if record.normals is not None else []
+        found = arrays.window(paths, record.order, start, record.size if stop is None else min(stop, record.size))
+        positions, weights, *values = (array.astype(np.float32, copy=False) for array in found)
         return Sites(
             positions=positions,
-            fields={field: values.reshape(len(positions), -1) for field, values in fields.items()},
-            weights=read(record.weights),
-            normals=None if record.normals is None else read(record.normals),
+            fields={field: array.reshape(len(positions), -1) for field, array in zip(wanted, values, strict=False)},
+            weights=weights,
+            normals=None if record.normals is None else values[-1],
         )
 
     def sample(self, name: str, domain: str, count: int, rng: np.random.Generator) -> Sites:
@@ -202,8 +200,7 @@ class Dataset:
 
     def original_order(self, name: str, domain: str) -> NDArray[np.int64]:
         """``(n,)``: the site at place i of `sites` is the mesh's own point or cell ``original_order[i]``."""
-        record, arrays = self._domain(name, domain)
-        return arrays.read(record.order).astype(np.int64)
+        return np.asarray(self._domain(name, domain)[0].order)
 
     def statistics(self, split: str = "train") -> dict[str, dict[str, FieldStatistics]]:
         """Statistics of each field over all sites of the cases of one split, window by window; no other is read.
@@ -215,9 +212,9 @@ class Dataset:
             raise DatasetError(f"{self.path}: has no split {split!r}; it has {', '.join(self.splits) or 'none'}")
         moments: dict[str, dict[str, Moments]] = {}
         for name in self.splits[split]:
-            for domain in self._opened(name)[0].domains:
-                for start in range(0, self.size(name, domain), CHUNK_ROWS):
-                    window = self.sites(name, domain, start, start + CHUNK_ROWS)
+            for domain, record in self._opened(name)[0].domains.items():
+                for start in range(0, record.size, record.order.rows):
+                    window = self.sites(name, domain, start, start + record.order.rows)
                     for field, values in window.fields.items():
                         moments.setdefault(domain, {}).setdefault(field, Moments()).add(values)
         return {
@@ -298,11 +295,11 @@ class Dataset:
         problems: list[str] = []
         for name in self.names:
             try:
-                record = read_record(self._folder(name), self._entry(name))
+                record = read_record(self._files_of(name), self._entry(name))
             except DatasetError as error:
                 problems.append(str(error))
                 continue
-            problems += CaseArrays(self._folder(name), record.arrays, f"{self.path}: case {name}").problems()
+            problems += CaseArrays(self._files_of(name), record.arrays, f"{self.path}: case {name}").problems()
         known = {entry.folder for entry in self._manifest.cases.values()}
         for folder, is_what in (("cases", "is no case of this dataset"), ("staging", "is of an add that was cut off")):
             found = sorted((self.path / folder).iterdir()) if (self.path / folder).is_dir() else []
@@ -325,8 +322,8 @@ class Dataset:
     def _taken(self, name: str) -> DatasetError:
         return DatasetError(f"{self.path}: case {name} is there already; give the new one another name")
 
-    def _folder(self, name: str) -> Path:
-        return self.path / "cases" / self._entry(name).folder
+    def _files_of(self, name: str) -> Files:
+        return LocalFiles(self.path / "cases" / self._entry(name).folder)
 
     def _entry(self, name: str) -> CaseEntry:
         try:
@@ -336,8 +333,8 @@ class Dataset:
 
     def _opened(self, name: str) -> tuple[CaseRecord, CaseArrays]:
         if name not in self._cases:
-            record = read_record(self._folder(name), self._entry(name))
-            self._cases[name] = (record, CaseArrays(self._folder(name), record.arrays, f"{self.path}: case {name}"))
+            record = read_record(self._files_of(name), self._entry(name))
+            self._cases[name] = (record, CaseArrays(self._files_of(name), record.arrays, f"{self.path}: case {name}"))
         return self._cases[name]
 
     def _domain(self, name: str, domain: str) -> tuple[DomainRecord, CaseArrays]:
