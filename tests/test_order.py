@@ -46,7 +46,7 @@ def test_windows_are_uniform_samples_wherever_they_lie(size: int, count: int) ->
     for start in np.random.default_rng(0).integers(0, size - count, 60):
         counts = np.histogram(drawn[start : start + count], bins=bins, range=(0, size))[0]
         statistics.append(((counts - count / bins) ** 2 / (count / bins)).sum())
-    # 39 degrees of freedom for independent draws: 39 on average, over 90 once in 100,000. Strata do better, never worse.
+    # 39 degrees of freedom for independent draws: 39 on average, over 90 once in 100,000. Strata do no worse.
     assert max(statistics) < 90
     assert np.mean(statistics) < 39 + 6 * np.sqrt(2 * 39 / 60)
 
@@ -71,7 +71,7 @@ def test_each_site_has_the_same_chance_of_being_in_a_given_window() -> None:
         drawn = np.asarray(SiteOrder(size, seed * 0x9E3779B97F4A7C15 % 2**64))
         for start, stop in windows:
             counts[drawn[start:stop]] += 1
-    grouped = counts[: 70_000].reshape(100, -1).sum(axis=1)
+    grouped = counts[:70_000].reshape(100, -1).sum(axis=1)
     expected = seeds * 7000 / size * 700
     assert np.abs(grouped - expected).max() < 5 * np.sqrt(expected)
     # Of each site, a binomial count.

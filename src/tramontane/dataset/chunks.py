@@ -1,8 +1,8 @@
 """Arrays of one case on disk: Zarr v3, each chunk sealed.
 
-A chunk ends in the CRC-32C of its bytes, compared whenever the chunk is read. The seals kept beside the arrays say which
-CRC stands in which place, so that a chunk that is missing (Zarr would read it as zeros) or was put in another's place is
-refused as well. Arrays at a domain's sites are stored in a `SiteOrder`, all others in their own, in larger chunks.
+A chunk ends in the CRC-32C of its bytes, compared whenever the chunk is read. The seals kept beside the arrays say
+which CRC stands in which place, so that a chunk that is missing (Zarr would read it as zeros) or was put in another's
+place is refused as well. Arrays at a domain's sites are stored in a `SiteOrder`, all others in their own.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -73,7 +74,7 @@ class SiteOrder:
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
     @functools.cached_property
-    def _strata(self) -> tuple[NDArray[np.int64], ...]:
+    def _strata(self) -> tuple[Any, Any, Any, Any, Any]:
         """Of each stratum: first site and number of sites, multiplier and shift; and the site where strata begin."""
         ends = np.arange(self.rows + 1, dtype=np.int64) * self.size // self.rows
         sizes = np.diff(ends)

@@ -1,8 +1,8 @@
 """Zarr v3 as it is on disk: descriptions of groups and arrays, and the bytes of a chunk.
 
-zarr-python opens what is written here, and reads the same values; for many small reads it takes several times as long as
-unpacking a chunk does. Only what datasets are made of is known: regular chunks along the first axis, Blosc (zstd, bytes
-shuffled), and the CRC-32C of the compressed bytes behind them. Specification: zarr-specs.readthedocs.io, core 3.0.
+zarr-python opens what is written here, and reads the same values; for many small reads it takes several times as long
+as unpacking a chunk does. Only what datasets are made of is known: regular chunks along the first axis, Blosc (zstd,
+bytes shuffled), and the CRC-32C of the compressed bytes behind them. Specification: zarr-specs.readthedocs.io, core 3.0.
 """
 
 from __future__ import annotations
