@@ -26,7 +26,7 @@ from tramontane.dataset.files import Files
 from tramontane.dataset.manifest import CaseEntry
 from tramontane.dataset.mesh_arrays import DataLocation, MeshArrays, arrays_to_mesh, mesh_to_arrays
 from tramontane.dataset.order import SiteOrder
-from tramontane.dataset.sites import field_arrays, field_specs, mesh_sites
+from tramontane.dataset.sites import SitesOf, field_arrays, field_specs, mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, DatasetError
 from tramontane.units import Quantity
@@ -105,7 +105,14 @@ def folder_name(name: str) -> str:
     return f"{readable or 'x'}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
-def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract: Contract | None) -> CaseEntry:
+def write_case(
+    folder: Path,
+    case: Case,
+    geometry: pv.PolyData | None,
+    contract: Contract | None,
+    *,
+    sites_of: SitesOf = mesh_sites,
+) -> CaseEntry:
     """Write a case into a directory that does not exist yet.
 
     Args:
@@ -113,6 +120,7 @@ def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract:
         case: In SI.
         geometry: Its closed triangle surface, metres; None takes the design's, where that is a mesh.
         contract: What the case must have; None takes all that it has.
+        sites_of: What gives the sites of a mesh, where they are known already.
 
     Returns:
         The manifest's entry, which names the directory that `folder_name` gives the case.
@@ -130,7 +138,7 @@ def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract:
     try:
         with ArrayWriter(folder) as writer:
             domains = {
-                name: _write_domain(writer, f"domains/{folder_name(name)}", case, name, fields.get(name, {}))
+                name: _write_domain(writer, f"domains/{folder_name(name)}", case, name, fields.get(name, {}), sites_of)
                 for name in case.meshes
             }
             shape = None if geometry is None else _write_mesh(writer, "geometry", mesh_to_arrays(geometry))
@@ -224,14 +232,14 @@ def _read_domain(record: DomainRecord, arrays: CaseArrays) -> pv.DataSet:
 
 
 def _write_domain(
-    writer: ArrayWriter, prefix: str, case: Case, domain: str, specs: dict[str, FieldSpec]
+    writer: ArrayWriter, prefix: str, case: Case, domain: str, specs: dict[str, FieldSpec], sites_of: SitesOf
 ) -> DomainRecord:
     mesh = case.meshes[domain]
     _check_fields(case, domain, specs)
     at_cells = any(spec.location == "cell" for spec in specs.values()) if specs else bool(field_arrays(mesh, "cell"))
     location: Location = "cell" if at_cells else "point"
     taken_apart = mesh_to_arrays(mesh)
-    sites = mesh_sites(mesh, location, specs or None)
+    sites = sites_of(mesh, location, specs or None)
     digest = hashlib.sha256(f"{case.name}/{domain}".encode(errors="surrogatepass")).digest()
     size, seed = len(sites.positions), int.from_bytes(digest[:8], "little")
     order = SiteOrder(size, seed)

@@ -33,6 +33,7 @@ from tramontane.dataset.files import LocalFiles
 from tramontane.dataset.inference import ContractInference, Seen, look
 from tramontane.dataset.manifest import FORMAT_VERSION, CaseEntry
 from tramontane.dataset.missing import missing_cases
+from tramontane.dataset.sites import KnownSites
 from tramontane.dataset.splits import make_splits
 from tramontane.dataset.store import Dataset, StagedCase
 from tramontane.errors import DatasetError, TramontaneError
@@ -138,7 +139,14 @@ def case_geometry(case: Case, length_unit: str = "m") -> pv.PolyData | None:
     mesh = next((mesh for mesh in meshes if mesh is not None), None)
     if mesh is None or (isinstance(mesh, pv.PolyData) and mesh.n_verts == mesh.n_cells):
         return None
-    return read_geometry(mesh.extract_surface(algorithm="dataset_surface").triangulate()).mesh
+    return read_geometry(_outer_surface(mesh)).mesh
+
+
+def _outer_surface(mesh: pv.DataSet) -> pv.PolyData:
+    """The faces that belong to one cell alone, without fields: those of a large volume would be copied."""
+    bare = type(mesh)()
+    bare.CopyStructure(mesh)
+    return bare.extract_surface(algorithm="geometry", pass_pointid=False, pass_cellid=False)
 
 
 def infer_contract(source: str | os.PathLike[str], *, console: Console | None = None) -> Contract:
@@ -271,11 +279,13 @@ def _stage(job: _Job, source: CaseSource) -> _Staged:
     geometry = case_geometry(case, job.length_unit)
     if job.contract is not None:
         measure_qoi(case, job.contract, geometry)
-    seen = look(case, geometry)
+    sites_of = KnownSites()
+    seen = look(case, geometry, sites_of)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        entry = write_case(folder, case, geometry, job.contract.in_si() if job.contract else None)
+        contract = job.contract.in_si() if job.contract else None
+        entry = write_case(folder, case, geometry, contract, sites_of=sites_of)
         temporary = stamp_file.with_suffix(".tmp")
         told = {"stamp": stamp, "entry": entry.model_dump(mode="json"), "problems": [vars(p) for p in facts.problems]}
         temporary.write_text(json.dumps(told), encoding="utf-8")

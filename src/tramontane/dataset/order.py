@@ -53,7 +53,8 @@ class SiteOrder:
         starts, sizes, multipliers, shifts, offset = self._strata
         taking = sizes > chunk  # the last chunk has nothing of the smaller strata
         place = (multipliers[taking] * chunk + shifts[taking]) % sizes[taking]
-        ids: NDArray[np.int64] = (starts[taking] + place + offset) % self.size
+        ids: NDArray[np.int64] = starts[taking] + place + offset
+        ids[ids >= self.size] -= self.size
         return ids
 
     def drawn(self, chunk: int) -> NDArray[np.intp]:

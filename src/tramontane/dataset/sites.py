@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import pyvista as pv
@@ -125,6 +125,28 @@ def mesh_sites(mesh: pv.DataSet, location: Location, names: Collection[str] | No
         weights=weights.astype(np.float32),
         normals=_normals(cells, location, sizes),
     )
+
+
+class SitesOf(Protocol):
+    """`mesh_sites`, or something that knows its answers."""
+
+    def __call__(self, mesh: pv.DataSet, location: Location, names: Collection[str] | None = None) -> Sites: ...
+
+
+class KnownSites:
+    """`mesh_sites` of the meshes of one case, each measured once for all that ask; keep it no longer than them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Location], Sites] = {}
+
+    def __call__(self, mesh: pv.DataSet, location: Location, names: Collection[str] | None = None) -> Sites:
+        key = (id(mesh), location)
+        if key not in self._known:
+            self._known[key] = mesh_sites(mesh, location)
+        sites = self._known[key]
+        if names is None:
+            return sites
+        return replace(sites, fields={name: values for name, values in sites.fields.items() if name in names})
 
 
 def _measures(cells: Cells) -> tuple[Array, Float32[np.ndarray, "cells 3"]]:
