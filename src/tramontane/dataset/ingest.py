@@ -36,6 +36,7 @@ from tramontane.dataset.missing import missing_cases
 from tramontane.dataset.sites import KnownSites
 from tramontane.dataset.splits import make_splits
 from tramontane.dataset.store import Dataset, StagedCase
+from tramontane.dataset.tolerance import check_tolerance, rounded_case
 from tramontane.errors import DatasetError, TramontaneError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
@@ -61,6 +62,7 @@ def ingest(
     strict: bool = False,
     workers: int | None = None,
     official: str | None = None,
+    tolerance: float | None = None,
     console: Console | None = None,
 ) -> Dataset:
     """Write the dataset of a folder of results.
@@ -79,6 +81,7 @@ def ingest(
         workers: Processes that read cases; 0 reads in this one. None takes one for each core when there is much to
             read. Each case has an hour and its share of the machine's memory.
         official: Which of a published data set's own splits, where it has several; None takes the main ones.
+        tolerance: Fields are stored to this share of their root mean square in each case; None stores them as they are.
         console: Where progress and findings are shown.
 
     Returns:
@@ -88,6 +91,7 @@ def ingest(
         TramontaneError: No case can be used, or ``strict`` and one cannot: file, field and cure are named, and no
             dataset is written.
     """
+    check_tolerance(tolerance)
     root, target = Path(source), Path(out)
     if target.exists():
         raise DatasetError(f"{target}: exists; remove it or choose another directory with -o")
@@ -98,7 +102,7 @@ def ingest(
         contract = Contract.from_toml(root / CONTRACT_FILE)
     work = target.with_name(f".{target.name}.partial")
     with _claimed(work, target):
-        staged, found, left_out = _stage_all(collection, contract, work, workers, console)
+        staged, found, left_out = _stage_all(collection, contract, work, workers, console, tolerance)
         left_out |= {name: reason for name, reason in found.bad_cases().items() if name not in left_out}
         good = [source.name for source in collection.sources if source.name not in left_out]
         for name, reason in left_out.items():
@@ -112,7 +116,7 @@ def ingest(
             for name in good:
                 inference.take(staged[name].seen)
             contract = inference.contract()
-        dataset = Dataset.create(work / "dataset", contract.in_si())
+        dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
         dataset.register(*(StagedCase(name, _staging(work, name), staged[name].entry) for name in good))
         dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
         warnings = [str(problem) for problem in found.problems if problem.severity == "warning"]
@@ -199,6 +203,7 @@ class _Job:
     work: Path
     collection: Collection
     contract: Contract | None
+    tolerance: float | None = None
 
     @property
     def length_unit(self) -> str:
@@ -206,13 +211,18 @@ class _Job:
 
 
 def _stage_all(
-    collection: Collection, contract: Contract | None, work: Path, workers: int | None, console: Console | None
+    collection: Collection,
+    contract: Contract | None,
+    work: Path,
+    workers: int | None,
+    console: Console | None,
+    tolerance: float | None = None,
 ) -> tuple[dict[str, _Staged], Audit, dict[str, str]]:
     """Read and stage every case; what was staged, what is in it, and why cases could not be read."""
     bare = Collection(
         collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit
     )
-    job = _Job(work, bare, contract)
+    job = _Job(work, bare, contract, tolerance)
     count = _worker_count(collection) if workers is None else workers
     staged: dict[str, _Staged] = {}
     failed: dict[str, str] = {}
@@ -279,6 +289,8 @@ def _stage(job: _Job, source: CaseSource) -> _Staged:
     geometry = case_geometry(case, job.length_unit)
     if job.contract is not None:
         measure_qoi(case, job.contract, geometry)
+    if job.tolerance is not None:
+        case = rounded_case(case, job.tolerance)
     sites_of = KnownSites()
     seen = look(case, geometry, sites_of)
     shutil.rmtree(folder, ignore_errors=True)
@@ -319,6 +331,7 @@ def _stamp(job: _Job, source: CaseSource) -> str:
         "contract": job.contract.model_dump(mode="json") if job.contract else None,
         "length_unit": job.length_unit,
         "format": FORMAT_VERSION,
+        "tolerance": job.tolerance,
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tramontane.contract import Contract
+from tramontane.dataset.files import Files
 from tramontane.errors import DatasetError
 
 FORMAT = "tramontane dataset"
@@ -41,26 +42,31 @@ class CaseEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a dataset holds: a contract, cases in the order in which they came, and splits."""
+    """What a dataset holds: a contract, cases in the order in which they came, and splits.
+
+    Where ``tolerance`` is given, no value of a field is off by more than that times the field's root mean square in its
+    case; None means that all are as they came.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
     contract: Contract
+    tolerance: float | None = None
     splits: dict[str, list[str]] = Field(default_factory=dict)
     cases: dict[str, CaseEntry] = Field(default_factory=dict)
 
     @classmethod
-    def read(cls, root: Path) -> Manifest:
+    def read(cls, root: Files) -> Manifest:
         """The manifest of a dataset.
 
         Raises:
             DatasetError: It is missing, damaged, edited, or of a newer format version.
         """
-        file = root / MANIFEST
+        file = f"{root}/{MANIFEST}"
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = json.loads(root.read(MANIFEST))
         except FileNotFoundError:
             raise DatasetError(
                 f"{root}: is no dataset ({MANIFEST} is missing); make one with `tramontane ingest`"
