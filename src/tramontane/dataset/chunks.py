@@ -95,7 +95,9 @@ class ArrayWriter:
         digest, seals = _new_digest(layout), []
         waiting: deque[Future[bytes]] = deque()
         for chunk in range(layout.chunks):
-            part = values[order.mesh_ids(chunk)] if order else values[chunk * rows : (chunk + 1) * rows]
+            part = (
+                np.take(values, order.mesh_ids(chunk), axis=0) if order else values[chunk * rows : (chunk + 1) * rows]
+            )
             part = np.ascontiguousarray(part, dtype=dtype)
             waiting.append(self._pool.submit(_write_chunk, layout, folder / layout.key(chunk), part))
             digest.update(part)

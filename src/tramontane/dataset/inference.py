@@ -66,7 +66,8 @@ def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_site
             seen.rms[domain, name] = float(np.sqrt(np.mean(np.square(sites.fields[name], dtype=np.float64))))
         seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)
         seen.sides[domain] = _side(case.meshes[domain], sites, geometry)
-        seen.candidates |= _candidates(domain, fields, sites)
+        if case.qoi:  # else there is nothing that a definition could reproduce
+            seen.candidates |= _candidates(domain, fields, sites)
     if geometry is not None:
         seen.candidates[QoiDefinition(kind="volume", domain="")] = abs(float(geometry.volume))
     return seen
