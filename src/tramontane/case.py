@@ -86,7 +86,12 @@ class Case:
             field_name: The field; the domain's first where None.
             domain: The domain; ``surface`` where there is one.
             options: Passed to ``pyvista.DataSet.plot`` (``screenshot="picture.png"``, ``off_screen=True``, ...).
+
+        Raises:
+            ContractError: The case has no meshes.
         """
+        if not self.meshes:
+            raise ContractError(f"case {self.name}: has no meshes to show, only QoIs")
         domain = domain or ("surface" if "surface" in self.meshes else next(iter(self.meshes)))
         field_name = field_name or next(iter(self.field_names(domain)), None)
         unit = self.field_units.get(field_name or "", "")

@@ -44,7 +44,7 @@ def generate(
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A folder of cases, a case, a mesh or a geometry file.")],
+    path: Annotated[Path, typer.Argument(help="A folder of cases, a table, a case, a mesh or a geometry file.")],
     write_contract: Annotated[Optional[Path], typer.Option(help="Write what was understood, to be edited.")] = None,  # noqa: UP045
     html: Annotated[Optional[Path], typer.Option(help="Write a page with tables, histograms and pictures.")] = None,  # noqa: UP045
 ) -> None:
@@ -67,7 +67,7 @@ def inspect(
 
 @app.command()
 def ingest(
-    source: Annotated[Path, typer.Argument(help="A folder of cases.")],
+    source: Annotated[Path, typer.Argument(help="A folder of cases, or a table (CSV, Parquet).")],
     out: Out = None,
     contract: Annotated[Optional[Path], typer.Option(help="A contract.toml to obey.")] = None,  # noqa: UP045
     test: Annotated[Optional[int], typer.Option(help="Cases held out for evaluation.")] = None,  # noqa: UP045
@@ -107,7 +107,7 @@ def verify(dataset: Annotated[Path, typer.Argument(help="A dataset's directory."
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Argument(help="A dataset, or a folder of cases (which is ingested first).")],
+    data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
     out: Out = None,
     model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected or ab-upt.")] = "auto",
     budget: Annotated[Optional[str], typer.Option(help="Wall-clock length, such as 10min.")] = None,  # noqa: UP045
@@ -143,7 +143,7 @@ def train(
     else:
         dataset = run_ingest(data, dataset_path(data), console=console)
         describe(dataset)
-    target = out or Path("models") / data.resolve().name.removesuffix(".dataset")
+    target = out or Path("models") / dataset.path.resolve().name.removesuffix(".dataset")
     work = target.with_name(f"{target.name}.training")
     if restart and first:
         discard(work)
@@ -218,9 +218,9 @@ def predict(
 
 
 def dataset_path(folder: Path) -> Path:
-    """Where the dataset of a folder of cases is written when the user does not say: beside it."""
+    """Where the dataset of a folder of cases, or of a table, is written when the user does not say: beside it."""
     resolved = folder.resolve()
-    return resolved.with_name(f"{resolved.name}.dataset")
+    return resolved.with_name(f"{resolved.stem if resolved.is_file() else resolved.name}.dataset")
 
 
 def describe(dataset: Any) -> None:

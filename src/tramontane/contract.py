@@ -263,6 +263,10 @@ class Contract(_Spec):
             for spec in data.get("parameters", {}).values():
                 factor = si_factor(spec.get("unit", ""))
                 spec |= {key: spec[key] * factor for key in ("low", "high") if key in spec}
+            for spec in data.get("qoi", {}).values():
+                # A parameter's table becomes a QoI's by a change of its heading; results have no range to keep to.
+                for key in ("low", "high", "role"):
+                    spec.pop(key, None)
             contract = cls.model_validate(data)
             for unit in contract._units():
                 si_factor(unit)

@@ -123,7 +123,7 @@ class CaseArrays:
         known = {f"{path}/{_METADATA}" for path in self.records} | {
             f"{path}/c/{chunk}" for path, record in self.records.items() for chunk in range(record.chunks)
         }
-        groups = {str(parent) for path in self.records for parent in Path(path).parents}
+        groups = {".", *(str(parent) for path in self.records for parent in Path(path).parents)}
         known |= {str(Path(group, _METADATA)) for group in groups} | {"case.json"}
         for file in sorted(entry for entry in self.folder.rglob("*") if entry.is_file()):
             relative = file.relative_to(self.folder).as_posix()

@@ -134,10 +134,13 @@ class ContractInference:
         )
 
     def _parameters(self) -> dict[str, ParameterSpec]:
+        # Where there is no geometry, a length is as much asked for as a speed.
+        shapes = any(seen.geometry_bounds is not None or seen.bounds for seen in self._seen)
         specs = {}
         for name, (_, unit) in self._seen[0].parameters.items():
             values = [_si(seen.parameters[name], unit, name) for seen in self._seen if name in seen.parameters]
-            specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=_role(name, unit))
+            role = _role(name, unit) if shapes else "operating"
+            specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=role)
         return specs
 
     def _domain(self, domain: str) -> DomainSpec:
