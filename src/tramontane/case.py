@@ -79,6 +79,22 @@ class Case:
         data = mesh.point_data if fields[name] == "point" else mesh.cell_data
         return data[name]  # type: ignore[no-any-return]
 
+    def summary(self) -> dict[str, Any]:
+        """What the case says beside its meshes, as plain values for JSON; numbers in the units beside them."""
+        deviations = self.provenance.extra.get("deviations", {})
+        return {
+            "name": self.name,
+            "parameters": {key: {"value": q.value, "unit": q.unit} for key, q in self.design.parameters.items()},
+            "qoi": {
+                key: {"value": value, "unit": self.qoi_units.get(key, "")}
+                | ({"deviation": deviations[key]} if key in deviations else {})
+                for key, value in self.qoi.items()
+            },
+            "solver": self.provenance.solver,
+            "version": self.provenance.version,
+            "warnings": self.provenance.extra.get("warnings", []),
+        }
+
     def plot(self, field_name: str | None = None, *, domain: str | None = None, **options: Any) -> Any:
         """Show a field on a domain with PyVista.
 

@@ -109,7 +109,7 @@ def verify(dataset: Annotated[Path, typer.Argument(help="A dataset's directory."
 def train(
     data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
     out: Out = None,
-    model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected or ab-upt.")] = "auto",
+    model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected, ab-upt or scalars.")] = "auto",
     budget: Annotated[Optional[str], typer.Option(help="Wall-clock length, such as 10min.")] = None,  # noqa: UP045
     steps: Annotated[Optional[int], typer.Option(help="Length in steps.")] = None,  # noqa: UP045
     config: Annotated[Optional[list[str]], typer.Option("--config", help="Network argument, NAME=VALUE.")] = None,  # noqa: UP045
@@ -186,29 +186,38 @@ def evaluate(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
-    geometry: Annotated[Path, typer.Argument(help="STL, OBJ, PLY, STEP or VTP file.")],
+    geometry: Annotated[Optional[Path], typer.Argument(help="STL, OBJ, PLY, STEP or VTP file.")] = None,  # noqa: UP045
     settings: Annotated[Optional[list[str]], typer.Option("--set", help="Operating condition, load=500N.")] = None,  # noqa: UP045
     out: Out = None,
     on: Annotated[Optional[Path], typer.Option(help="Mesh to predict on; its domain is the file's name.")] = None,  # noqa: UP045
     cells: Annotated[int, typer.Option(help="About how many cells to predict on when no mesh is given.")] = 50_000,
     picture: Annotated[Optional[Path], typer.Option(help="Write a picture, too.")] = None,  # noqa: UP045
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the QoIs as JSON, too.")] = None,  # noqa: UP045
     device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
 ) -> None:
-    """Predict fields and QoIs for a geometry and operating conditions."""
+    """Predict fields and QoIs for a geometry and operating conditions, or QoIs for parameters alone."""
     from tramontane.design import Design
     from tramontane.formats import read_mesh, write_case_mesh
     from tramontane.surrogate import Surrogate
     from tramontane.units import Quantity, from_si
 
     surrogate = Surrogate.load(model, device=device)
+    if not surrogate.contract.fields and (out is not None or picture is not None):
+        raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
     design = Design(geometry, **_pairs(settings or [], "--set"))
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells)
     for warning in case.provenance.extra["warnings"]:
         errors.print(f"Warning: {warning}", highlight=False, markup=False, style="yellow")
+    deviations = case.provenance.extra.get("deviations", {})
     for name, value in case.qoi.items():
         unit = case.qoi_units[name]
-        console.print(f"{name} = {Quantity(from_si(value, unit), unit)}", highlight=False, markup=False)
+        sure = f" +- {Quantity(from_si(deviations[name], unit), unit)}" if name in deviations else ""
+        console.print(f"{name} = {Quantity(from_si(value, unit), unit)}{sure}", highlight=False, markup=False)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(case.summary(), indent=1) + "\n", encoding="utf-8")
+        console.print(f"Wrote {json_file}", highlight=False, markup=False)
     if out is not None:
         for file in write_case_mesh(case, out):
             console.print(f"Wrote {file}", highlight=False, markup=False)

@@ -192,6 +192,15 @@ class Contract(_Spec):
             }
         )
 
+    def without_fields(self) -> Contract:
+        """The contract of the QoIs alone; of their definitions, those by the geometry remain."""
+        qoi = {
+            name: spec if spec.definition is None or (spec.definition.kind == "volume" and spec.from_fields)
+            else spec.model_copy(update={"definition": None})
+            for name, spec in self.qoi.items()
+        }  # fmt: skip
+        return self.model_copy(update={"domains": {}, "fields": {}, "qoi": qoi})
+
     # -- comparison ------------------------------------------------------------------------------------------------
 
     def differences(self, other: Contract) -> list[str]:
