@@ -166,6 +166,7 @@ def test_results_are_told_by_their_names(tmp_path: Path, heads: str, results: st
     ("text", "said"),
     [
         ("case,load [blorg],drag\na,1,2\n", r"column 'load \[blorg\]': unit 'blorg' is not known"),
+        ("case,load [m(],drag\na,1,2\n", r"unit 'm\(' is not known"),
         ("case,load,load\na,1,2\n", "two columns 'load' and 'load'"),
         ("case,load,qoi:load\na,1,2\n", "two columns 'load' and 'qoi:load'"),
         ("case,load,drag\na,1,2\na,2,3\n", "line 3, column 'case': is the second one of case a, after line 2"),
