@@ -36,7 +36,13 @@ PEERS = ("transolver", "geotransolver", "gino")
 
 
 def run_one(
-    dataset_path: Path, model: str, minutes: float, seed: int, count: int | None, device: str
+    dataset_path: Path,
+    model: str,
+    minutes: float,
+    seed: int,
+    count: int | None,
+    device: str,
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Train and judge one model in this process."""
     from rich.console import Console
@@ -58,7 +64,14 @@ def run_one(
         surrogate, parameters = fit_peer(dataset, cases, model, minutes=minutes, seed=seed, device=device)
     else:
         surrogate = fit(
-            dataset, model=model, cases=cases, budget=60 * minutes, seed=seed, device=device, console=console
+            dataset,
+            model=model,
+            cases=cases,
+            budget=60 * minutes,
+            seed=seed,
+            device=device,
+            console=console,
+            **settings,
         )
         parameters = sum(
             value.numel() for name, value in surrogate.predictor.tensors().items() if "classical" not in name
@@ -67,7 +80,7 @@ def run_one(
     report = evaluate(surrogate, dataset, console=console)
     report.print(console)
     return {
-        "model": model, "seed": seed, "cases": len(cases), "minutes": minutes, "device": device,
+        "model": model, "seed": seed, "cases": len(cases), "minutes": minutes, "device": device, "settings": settings,
         "training_seconds": seconds,
         # A peer has answered already: what is measured here would be a look-up.
         "prediction_seconds": surrogate.record.get("prediction_seconds", report.seconds_per_case),
@@ -126,6 +139,8 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--cases", default="", help="numbers of training cases, for a learning curve; all if not given")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--settings", type=json.loads, default={}, help="more arguments of fit, as JSON")
+    parser.add_argument("--label", default="", help="part of the runs' file names, where settings differ")
     parser.add_argument("--out", type=Path, default=Path("runs/accuracy"), help="folder of the runs' files")
     parser.add_argument("--table", type=Path, help="write all runs and the table here, too, as JSON")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
@@ -133,8 +148,9 @@ def main() -> None:
     counts = [int(text) for text in options.cases.split(",") if text] or [None]
     if options.one:
         result = run_one(
-            options.dataset, options.models, options.minutes, int(options.seeds), counts[0], options.device
-        )
+            options.dataset, options.models, options.minutes, int(options.seeds), counts[0], options.device,
+            options.settings,
+        )  # fmt: skip
         options.one.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         return
     options.out.mkdir(parents=True, exist_ok=True)
@@ -142,15 +158,14 @@ def main() -> None:
     for count in counts:
         for model in options.models.split(","):
             for seed in options.seeds.split(","):
-                file = (
-                    options.out
-                    / f"{options.dataset.resolve().name}-{model}-{count or 'all'}-{options.minutes:g}min-{seed}.json"
-                )
+                length = f"{count or 'all'}-{options.minutes:g}min{options.label}"
+                file = options.out / f"{options.dataset.resolve().name}-{model}-{length}-{seed}.json"
                 if not file.exists():
                     print(f"== {model}, {count or 'all'} cases, seed {seed}", flush=True)
                     command = [
                         sys.executable, __file__, str(options.dataset), "--models", model, "--seeds", seed,
                         "--minutes", str(options.minutes), "--device", options.device, "--one", str(file),
+                        "--settings", json.dumps(options.settings),
                     ]  # fmt: skip
                     subprocess.run(command + (["--cases", str(count)] if count else []), check=True)
                 runs.append(json.loads(file.read_text(encoding="utf-8")))

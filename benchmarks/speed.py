@@ -1,7 +1,10 @@
 """How fast: training steps, decoding, predictions and their memory, as ratios measured side by side in one run.
 
     python benchmarks/speed.py demo/ahmed/dataset --out benchmarks/results/speed.json
-    python benchmarks/speed.py demo/ahmed/dataset --device cuda
+    python benchmarks/speed.py demo/ahmed/dataset --device cuda --out benchmarks/results/speed-gpu.json
+
+On an accelerator it measures AB-UPT alone, at two sizes: training steps with everything around them, a whole case, and
+140 million points asked for at once.
 
 Every time is the median of several, of the two sides in turn. ``share`` is of the rate that one large float32 product
 reaches on the same cores in the same run.
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +42,14 @@ from tramontane.surrogate.fit import fit
 DOMAINS = {"surface": 4, "volume": 4}
 CONFIG = {"domains": DOMAINS, "n_parameters": 1, "dim": 96, "decoder_depth": 1}
 QUERIES = 16_384
+# What an accelerator is asked for: the size that trains on a CPU, and about the published one.
+SIZES: dict[str, dict[str, Any]] = {
+    "small": {"points": 1024, "geometry_points": 4096, "batch_size": 4, "config": {}},
+    "published": {
+        "points": 8192, "geometry_points": 16_384, "batch_size": 1,
+        "config": {"dim": 192, "blocks": "pscscscscscs", "decoder_depth": 4, "supernodes": 4096},
+    },
+}  # fmt: skip
 
 
 def seconds(*sides: Callable[[], Any], repeats: int = 15) -> list[float]:
@@ -155,6 +167,56 @@ def predictions(dataset: Dataset) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def accelerated(dataset: Dataset, device: torch.device, counts: list[float]) -> dict[str, Any]:
+    """AB-UPT on an accelerator, beside the same on this machine's processor (the training of the small one only)."""
+    name = dataset.splits["test"][0]
+    geometry, values = dataset.geometry(name), dataset.parameters(name)
+    sites = {domain: dataset.sites(name, domain).positions for domain in dataset.contract.fields}
+    whole = sum(map(len, sites.values()))
+    domain = max(sites, key=lambda key: len(sites[key]))
+    out: dict[str, Any] = {"sites": {key: len(where) for key, where in sites.items()}}
+    for size, settings in SIZES.items():
+        found: dict[str, Any] = {"settings": settings}
+        for where, steps in (("cpu", 20), (device.type, 600 if size == "small" else 150)):
+            if where == "cpu" and size != "small":
+                continue
+            precision: Any = "float32" if where == "cpu" else "bfloat16"
+            surrogate = fit(dataset, model="ab-upt", steps=steps, device=where, precision=precision, **settings)
+            if where == "cpu":
+                slower = surrogate
+            # The later half alone: reading, sampling the shapes and compiling happen once.
+            middle, end = (surrogate.record["figures"]["history"][place] for place in (4, -1))
+            rate = (end["step"] - middle["step"]) / (end["seconds"] - middle["seconds"])
+            found[f"training, {where}"] = {
+                "steps_per_second": rate, "cases_per_second": rate * settings["batch_size"],
+                "points_per_second": rate * settings["batch_size"] * settings["points"] * len(sites),
+            }  # fmt: skip
+
+        ask = partial(surrogate.fields, geometry, values, sites)
+        on_device = seconds(ask, repeats=5)[0]
+        found["whole case"] = {"seconds": on_device, "points_per_second": whole / on_device}
+        if size == "small":
+            on_cpu = seconds(partial(slower.fields, geometry, values, sites), repeats=2)[0]
+            found["whole case"] |= {"cpu_seconds": on_cpu, "times_faster": on_cpu / on_device}
+        for count in counts:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+            many_points = np.resize(sites[domain], (int(count), 3))
+            begun = time.perf_counter()
+            answer = surrogate.fields(geometry, values, {domain: many_points})
+            spent = time.perf_counter() - begun
+            finite = all(bool(np.isfinite(field).all()) for field in answer[domain].values())
+            found[f"{count / 1e6:g} million points of {domain}"] = {
+                "seconds": spent, "points_per_second": count / spent, "finite": finite,
+                "accelerator_memory_gib": torch.cuda.max_memory_allocated() / 2**30,
+                "host_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            }  # fmt: skip
+            del answer, many_points
+        out[size] = found
+        print(json.dumps({size: found}), flush=True)
+    return out
+
+
 def memory(dataset: Dataset, counts: list[float]) -> list[dict[str, float]]:
     """Peak memory of a process that asks for more and more points, a million at a time."""
     surrogate = fit(dataset, model="classical")
@@ -196,10 +258,16 @@ def main() -> None:
         "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
         "machine": f"{torch.get_num_threads()} threads, {platform.machine()}, {device}",
         "matrix_product_gflops": peak / 1e9,
-        # First, since a process's peak memory only grows.
-        "memory": memory(dataset, [1e6 * float(text) for text in options.million_points.split(",")]),
-        "ab-upt": ab_upt(device, peak), "predictions": predictions(dataset),
     }  # fmt: skip
+    counts = [1e6 * float(text) for text in options.million_points.split(",")]
+    if device.type == "cpu":
+        # First, since a process's peak memory only grows.
+        found["memory"] = memory(dataset, counts)
+        found["predictions"] = predictions(dataset)
+    else:
+        found["card"] = torch.cuda.get_device_name(device)
+        found["accelerated"] = accelerated(dataset, device, counts)
+    found["ab-upt"] = ab_upt(device, peak)
     text = json.dumps(found, indent=1)
     print(text)
     if options.out:

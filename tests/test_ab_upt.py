@@ -12,8 +12,17 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from tramontane.errors import TramontaneError
-from tramontane.models import AbUpt, Inputs, build
-from tramontane.models.layers import KeyValue, SupernodePooling, attend, embed_positions, radius_graph, rotate, rotation
+from tramontane.models import AbUpt, Inputs, build, layers
+from tramontane.models.layers import (
+    KeyValue,
+    SupernodePooling,
+    attend,
+    compare_all,
+    embed_positions,
+    radius_graph,
+    rotate,
+    rotation,
+)
 
 SIZES = {"surface": 40, "volume": 56}
 REFERENCE = {
@@ -114,6 +123,16 @@ def test_radius_graph_finds_what_brute_force_finds():
             assert set(index[b, s][found[b, s]].tolist()) == set(nearest[distance[nearest] <= 0.3].tolist())
     assert not found.all()  # the radius counts ...
     assert found.all(-1).any()  # ... and so does the largest number
+
+
+def test_all_distances_find_what_trees_find(monkeypatch):
+    monkeypatch.setattr(layers, "_COMPARED", 7)
+    points = torch.rand(2, 200, 3)
+    centres = points[:, :30]
+    trees = radius_graph(points, centres, radius=0.3, max_neighbours=12)
+    compared = compare_all(points, centres, radius=0.3, max_neighbours=12)
+    assert torch.equal(compared[0], trees[0])
+    assert torch.equal(compared[1], trees[1])
 
 
 def test_supernodes_hear_all_within_reach_whatever_their_order_and_nothing_beyond():

@@ -197,3 +197,14 @@ def test_the_last_step_of_a_vtkhdf_file(tmp_path: Path) -> None:
     found = read_vtk(tmp_path / "steps.vtkhdf")
     assert found.meshes["steps"].cell_data["pressure"].tolist() == [1.5, 1.5]
     assert found.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}}
+
+
+def test_the_sign_of_shear_that_openfoam_exported_is_not_known() -> None:
+    mesh = square(0.0)
+    mesh.cell_data["wallShearStress"] = np.array([[-1.0, 0, 0]])
+    found = domains(FILE, [Named("wall", mesh)])
+    assert found.meshes["surface"].cell_data["wall_shear_stress"].tolist() == [[-1, 0, 0]]
+    assert [said for said in found.warnings if "OpenFOAM writes the force of the wall on the fluid" in said]
+    mesh = square(0.0)
+    mesh.cell_data["WallShearStress"] = np.array([[1.0, 0, 0]])
+    assert domains(FILE, [Named("wall", mesh)]).warnings == []

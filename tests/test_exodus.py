@@ -20,10 +20,8 @@ Z = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 0.5])
 STRESS = ["stress_xx", "stress_yy", "stress_zz", "stress_xy", "stress_yz", "stress_zx"]
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+def write_bar(path: Path) -> Path:
     """Two cubes of steel and a pyramid as their tip, held at the left, at three times."""
-    path = tmp_path / "bar.e"
     exodus = Exodus(path)
     exodus("put_init", "a bar", 3, 13, 3, 2, 0, 2)
     exodus("put_coord", X, Y, Z)
@@ -51,6 +49,11 @@ def file(tmp_path: Path) -> Path:
             exodus("put_var", step, Exodus.BLOCK, index, 20, 1, np.array([-1.0 * step * index]))
     exodus("close")
     return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write_bar(tmp_path / "bar.e")
 
 
 def test_blocks_are_one_volume_and_side_sets_the_patches_of_its_surface(file: Path) -> None:

@@ -49,8 +49,7 @@ def words(*names: str) -> np.ndarray:
     return np.array([joined + b";"], f"S{len(joined) + 2}")
 
 
-@pytest.fixture
-def case(tmp_path: Path) -> Path:
+def write_duct(tmp_path: Path) -> Path:
     """Two cubes in a row, an inlet, an outlet and walls: a ``.cas.h5`` with its ``.dat.h5``."""
     h5py = pytest.importorskip("h5py", reason="h5py is not installed; pip install h5py")
     faces = faces_of_two_cubes()
@@ -109,6 +108,11 @@ def case(tmp_path: Path) -> Path:
     return tmp_path / "duct.cas.h5"
 
 
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    return write_duct(tmp_path)
+
+
 def test_cells_are_the_volume_and_boundary_zones_the_patches(case: Path) -> None:
     assert file_reader(case) is read_fluent
     assert file_reader(case.with_name("duct.dat.h5")) is None
@@ -150,10 +154,9 @@ def test_damage(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         read_fluent(case)
 
 
-@pytest.fixture(scope="session")
-def elbow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """OpenFOAM's elbow as a ``.cas`` with its ``.dat``; tests that change them work on a copy."""
-    foam = run_elbow(tmp_path_factory.mktemp("fluent"))
+def write_elbow(folder: Path) -> Path:
+    """OpenFOAM's elbow as a ``.cas`` with its ``.dat``."""
+    foam = run_elbow(folder)
     head = "FoamFile { version 2.0; format ascii; class dictionary; object foamDataToFluentDict; }\n"
     (foam / "system" / "foamDataToFluentDict").write_text(f"{head}p 1;\n")
     for program in ("foamMeshToFluent", "foamDataToFluent"):
@@ -162,6 +165,12 @@ def elbow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(written / "elbow.msh", written / "elbow.cas")
     shutil.copy(written / "elbow0.5.dat", written / "elbow.dat")
     return written / "elbow.cas"
+
+
+@pytest.fixture(scope="session")
+def elbow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its files; tests that change them work on a copy."""
+    return write_elbow(tmp_path_factory.mktemp("fluent"))
 
 
 def test_the_older_kind(elbow: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +141,18 @@ def test_a_damaged_file_is_an_error_in_one_line(tmp_path: Path, box: trimesh.Tri
         assert "again" in str(error.value) or "export" in str(error.value)
 
 
+@pytest.mark.parametrize("wrong", ["4", "-1", "2000000000"])
+def test_triangles_of_points_that_do_not_exist_are_refused(tmp_path: Path, wrong: str) -> None:
+    head = "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n"
+    head += "element face 2\nproperty list uchar int vertex_indices\nend_header\n"
+    body = "0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 1 2\n3 0 1 "
+    (tmp_path / "part.ply").write_text(f"{head}{body}3\n")
+    assert read_geometry(tmp_path / "part.ply").mesh.n_cells == 2
+    (tmp_path / "part.ply").write_text(f"{head}{body}{wrong}\n")
+    with pytest.raises(GeometryError, match=rf"part\.ply: a triangle has point {wrong}, points are 0 to 3"):
+        read_geometry(tmp_path / "part.ply")
+
+
 def test_what_has_no_area_or_no_place_is_refused(tmp_path: Path, box: trimesh.Trimesh) -> None:
     with pytest.raises(GeometryError, match="holds no triangles"):
         read_geometry(pv.PolyData())
@@ -191,15 +201,8 @@ def test_a_damaged_step_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
 
 
 def test_step_without_netgen_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def refuse(name: str, *rest: Any, **more: Any) -> Any:
-        if name.startswith("netgen"):
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
     (tmp_path / "part.step").write_text("x")
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(GeometryError, match=r"part\.step: STEP needs Netgen; .* pip install 'tramontane\[solve\]'"):
         read_geometry(tmp_path / "part.step")
 

@@ -22,7 +22,7 @@ from tramontane.errors import FormatError
 from tramontane.formats import read_geometry
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
-from tramontane.formats.layouts import cgns_tree
+from tramontane.formats.layouts import cgns_mesh
 from tramontane.formats.results import Collection
 from tramontane.units import Quantity
 
@@ -378,7 +378,7 @@ def test_cgns_mixed_elements_vectors_and_boundaries(tmp_path: Path) -> None:
     corners = [[x, y, z] for z in (0, 1, 2) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
     mixed = [17, 1, 2, 3, 4, 5, 6, 7, 8, 14, 5, 6, 7, 9, 10, 11]
     sections = {"Cells": (20, 2, mixed, [0, 9, 16]), "Floor": (7, 1, [1, 2, 3, 4], None)}
-    tree = cgns_tree.read_tree(cgns(tmp_path / "mesh.cgns", sections, np.array(corners, float)))
+    tree = cgns_mesh.read_bases(cgns(tmp_path / "mesh.cgns", sections, np.array(corners, float)))
     mesh = tree.bases["Base"]
     assert mesh.compute_cell_sizes().cell_data["Volume"] == pytest.approx([1.0, 0.5])
     assert mesh.cell_data["Velocity"].tolist() == [[1, 2, 3], [10, 20, 30]]
@@ -392,7 +392,7 @@ def test_cgns_quadratic_elements_in_the_order_of_vtk(tmp_path: Path) -> None:
     cube = np.array(low, float)
     nodes = np.vstack([cube, [(cube[a] + cube[b]) / 2 for a, b in edges]])
     points = np.vstack([nodes, nodes + np.array([2, 0, 0])])
-    tree = cgns_tree.read_tree(cgns(tmp_path / "mesh.cgns", {"Cells": (18, 2, list(range(1, 41)), None)}, points))
+    tree = cgns_mesh.read_bases(cgns(tmp_path / "mesh.cgns", {"Cells": (18, 2, list(range(1, 41)), None)}, points))
     mesh = tree.bases["Base"]
     assert mesh.compute_cell_sizes().cell_data["Volume"] == pytest.approx([1.0, 1.0])
     second = mesh.get_cell(1)
@@ -416,7 +416,7 @@ def test_cgns_quadratic_elements_in_the_order_of_vtk(tmp_path: Path) -> None:
 def test_cgns_that_is_wrong(tmp_path: Path, sections: dict[str, Any], said: str) -> None:
     points = np.array([[x, y, z] for z in (0, 1, 2) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))], float)
     with pytest.raises(FormatError, match=rf"mesh\.cgns: .*{said}"):
-        cgns_tree.read_tree(cgns(tmp_path / "mesh.cgns", sections, points))
+        cgns_mesh.read_bases(cgns(tmp_path / "mesh.cgns", sections, points))
 
 
 # -- all -----------------------------------------------------------------------------------------------------------

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import pyvista as pv
 from numpy.typing import NDArray
+from published import write_ahmedml
 from typer.testing import CliRunner
 from vtkmodules.vtkIOGeometry import vtkOpenFOAMReader
 
 from tramontane.cli import app
 from tramontane.errors import FormatError
 from tramontane.formats import openfoam
+from tramontane.formats.collection import open_collection
 from tramontane.formats.folder import read_case
 from tramontane.formats.openfoam_fields import read_field, unit_of
 from tramontane.formats.openfoam_mesh import PolyMesh, find_in, read_polymesh
@@ -280,6 +282,32 @@ def test_forces_follow_from_pressure_and_wall_shear(name: str, request: pytest.F
     parts = found.extra["forces"]["forces1"]["force"]
     assert shear == pytest.approx(parts["viscous"][0], rel=0.02)
     assert parts["viscous"][0] > 0
+
+
+def test_published_layouts_have_the_same_sign_of_shear(pitz: Path, tmp_path: Path) -> None:
+    """One run in AhmedML's layout, its fields as OpenFOAM writes them: forces are those of its function object."""
+    found = openfoam.read(pitz)
+    surface, (patches, names) = found.meshes["surface"], patches_of(found.meshes["surface"])  # type: ignore[misc]
+    stored = surface.copy()
+    stored.clear_data()
+    for field, name in (("p", "pMean"), ("wallShearStress", "wallShearStressMean")):
+        read = read_field([pitz / "40" / field], [mesh_of(pitz)], names, {}, pitz)
+        values = np.zeros((surface.n_cells, *np.shape(read.boundary[names[0]])[1:]))
+        for index, patch in enumerate(names):
+            values[patches == index] = read.boundary[patch]
+        stored.cell_data[name] = values
+    root = write_ahmedml(tmp_path / "ahmedml")
+    stored.save(root / "run_1" / "boundary_1.vtp")
+    (source, *_) = open_collection(root).sources
+    again = source.read()
+    parts = found.extra["forces"]["forces1"]["force"]
+    for axis, name in enumerate("xyz"):  # AhmedML's density is 1
+        expected = found.qoi[f"force_{name}"].value / PITZ_DENSITY
+        size = abs(found.qoi["force_x"].value) / PITZ_DENSITY
+        assert force(again, axis) == pytest.approx(expected, abs=0.01 * size)
+    shear = again.meshes["surface"].cell_data["wall_shear_stress"][:, 0] @ surface.compute_cell_sizes()["Area"]
+    assert shear == pytest.approx(parts["viscous"][0] / PITZ_DENSITY, rel=0.02)
+    assert shear > 0
 
 
 def test_the_drag_coefficient_is_the_force_over_its_reference(bike: Path) -> None:

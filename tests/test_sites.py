@@ -10,6 +10,8 @@ import pytest
 import pyvista as pv
 
 from tramontane.dataset import Sites, mesh_sites
+from tramontane.dataset.mesh_arrays import arrays_to_mesh, mesh_to_arrays
+from tramontane.formats import read_mesh
 
 AHMED = Path(__file__).parents[2] / "shared/data/ahmed/000"
 
@@ -135,3 +137,16 @@ def test_forces_and_volumes_of_a_solver_with_polyhedra() -> None:
     volume = pv.read(AHMED / "volume.vtu")
     boundary = volume.extract_surface(algorithm="dataset_surface").triangulate()
     assert mesh_sites(volume, "cell").weights.sum(dtype=np.float64) == pytest.approx(boundary.volume, rel=1e-4)
+
+
+def test_points_without_cells_are_sites(tmp_path: Path) -> None:
+    head = "# vtk DataFile Version 4.2\npoints\nASCII\nDATASET UNSTRUCTURED_GRID\nPOINTS 3 double\n1 0 0 0 1 0 0 0 1\n"
+    (tmp_path / "cloud.vtk").write_text(f"{head}POINT_DATA 3\nSCALARS pressure double\nLOOKUP_TABLE default\n0 1 2\n")
+    cloud = read_mesh(tmp_path / "cloud.vtk")
+    assert cloud.GetCells() is None  # not a list of none
+    sites = mesh_sites(cloud, "point")
+    assert sites.positions.tolist() == np.eye(3).tolist()
+    assert sites.fields["pressure"].ravel().tolist() == [0, 1, 2]
+    assert sites.weights.tolist() == [1, 1, 1]
+    assert arrays_to_mesh(mesh_to_arrays(cloud)).n_points == 3
+    assert mesh_sites(cloud, "cell").fields["pressure"].shape == (0, 1)

@@ -22,7 +22,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.training import Normalization, Sampler, Validation, channel_count, parse_budget, train
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
-from tramontane.training.loop import FieldError
+from tramontane.training.loop import FieldError, _draws
 from tramontane.training.optimizers import Lion, make_optimizer
 from tramontane.training.schedule import learning_rate
 
@@ -273,3 +273,15 @@ def test_training_goes_on_from_a_saved_network(dataset: Dataset, surrogate: Surr
         fit(dataset, start=surrogate, model="classical", steps=1)
     with pytest.raises(TrainingError, match="has no network to train on"):
         fit(dataset, start=fit(dataset, model="classical"), steps=1)
+
+
+def test_drawing_ahead_gives_the_same_batches(dataset: Dataset) -> None:
+    draws = sampler(dataset)
+    with _draws(draws, 0, 1, torch.device("meta")) as draw:
+        ahead = [draw(step) for step in range(6)]
+    for step, batch in enumerate(ahead):
+        alone = draws.draw(step)
+        assert batch.cases == alone.cases
+        for domain, target in alone.targets.items():
+            assert torch.equal(batch.targets[domain], target)
+            assert torch.equal(batch.inputs.points[domain], alone.inputs.points[domain])

@@ -20,6 +20,7 @@ Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LOOK_EVERY = 0.25  # s between two looks at a worker's memory and time
+_contained = False
 
 
 class FatalError(TramontaneError):
@@ -107,6 +108,17 @@ def run_each(
             worker.process.join()
 
 
+def contained() -> bool:
+    """Whether this process may crash without harm to others, since another one watches it."""
+    return _contained
+
+
+def contain() -> None:
+    """Say that this process is such a one."""
+    global _contained
+    _contained = True
+
+
 def parent_is_alive() -> bool:
     """Whether the process that started this worker still runs; a new run may otherwise have taken over its folder."""
     parent = mp.parent_process()
@@ -184,6 +196,7 @@ def _resident(pid: int) -> int:
 
 def _work(function: Callable[..., Any], prepare: Callable[[], Any] | None, channel: Connection) -> None:
     """Run the tasks that come through the channel until it closes."""
+    contain()
     # These reach the whole group of processes. If a worker obeyed, its parent would take it for a failed task.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):

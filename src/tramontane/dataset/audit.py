@@ -31,7 +31,10 @@ from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.units import assumed_unit, from_si
 
-__all__ = ["Audit", "Problem", "Report", "Row", "audit", "inspect_path", "print_report", "read_source", "rows_of"]
+__all__ = [
+    "Audit", "Problem", "Report", "Row", "audit", "inspect_path", "print_problems", "print_report", "read_and_examine",
+    "read_source", "rows_of",
+]  # fmt: skip
 
 _SHOWN = 5  # problems of one kind that a report prints before it counts the rest
 _SMALL_SET = 30  # cases; of a larger set, only those with findings stand in the printed table
@@ -141,6 +144,20 @@ def read_source(
         collection: It is of.
         contract: Obeyed where given.
     """
+    found = read_and_examine(source, collection, contract=contract)
+    return found if isinstance(found, list) else found[1]
+
+
+def read_and_examine(
+    source: CaseSource, collection: Collection, *, contract: Contract | None = None
+) -> tuple[Case, CaseFacts] | list[Problem]:
+    """The case and what an audit keeps of it; where it cannot be read, the errors that say why.
+
+    Args:
+        source: The case.
+        collection: It is of.
+        contract: Obeyed where given.
+    """
     try:
         results = source.read()
     except TramontaneError as error:
@@ -154,7 +171,7 @@ def read_source(
         wrong = [problem for problem in examine(_as_written(source, results), length_unit=length_unit).problems
                  if problem.severity == "error" and problem.place.startswith("field ")]  # fmt: skip
         return wrong or [Problem("error", source.name, "files", str(error))]
-    return examine(case, length_unit=length_unit)
+    return case, examine(case, length_unit=length_unit)
 
 
 def rows_of(found: Audit) -> list[Row]:
@@ -221,7 +238,7 @@ def print_report(report: Report, console: Console) -> None:
         _say(console, f"arrays of whole numbers, no fields: {', '.join(sorted(found.left_out))}")
     if several:
         _print_rows(rows_of(found), console)
-    _print_problems(found.problems, console)
+    print_problems(found.problems, console)
 
 
 def _print_rows(rows: list[Row], console: Console) -> None:
@@ -245,7 +262,8 @@ def _few(words: Sequence[str], count: int = 3) -> str:
     return ", ".join(words[:count]) + (f" and {len(words) - count} more" if len(words) > count else "")
 
 
-def _print_problems(problems: list[Problem], console: Console) -> None:
+def print_problems(problems: Sequence[Problem], console: Console) -> None:
+    """Print problems by kind, of each kind a few and how many more there are."""
     kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in sorted(problems, key=lambda problem: problem.severity):
         kinds.setdefault((problem.severity, problem.place), []).append(problem)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +10,15 @@ import pyvista as pv
 from vtkmodules.vtkCommonCore import vtkLogger
 
 from tramontane.case import Case
-from tramontane.dataset.facts import Problem
+from tramontane.dataset.facts import OPEN_SURFACE, Problem, geometry_unit
 from tramontane.formats.geometry import read_geometry
 
-SEEN = ("geometry", "scale", "domain surface")  # places, beside fields, of which there is something to see
+SEEN = (
+    "geometry",
+    "scale",
+    "domain surface",
+    OPEN_SURFACE,
+)  # places, beside fields, of which there is something to see
 _SIZE = (960, 640)
 _LIGHT = {"ambient": 0.3, "diffuse": 0.7}  # no side is black
 _MARKED = 3000  # bad places that are marked in a picture; more of them hide each other
@@ -97,7 +101,7 @@ def _geometry(case: Case, length_unit: str) -> Picture | None:
             return None
         surface = mesh.extract_surface(algorithm="dataset_surface")
     else:
-        surface = read_geometry(shape, length_unit=length_unit if isinstance(shape, Path) else "m").mesh
+        surface = read_geometry(shape, length_unit=geometry_unit(case, length_unit)).mesh
     plotter = _plotter()
     plotter.add_mesh(surface, color=_SHAPE, **_LIGHT, backface_params={"color": _CROWDED}, smooth_shading=False)
     told = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,17 +139,37 @@ def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract:
         domains=domains,
         arrays=writer.records,
     )
+    return _write_record(folder, record)
+
+
+def leave_out(folder: Path, entry: CaseEntry, names: Collection[str]) -> CaseEntry:
+    """Take parameters and QoIs out of a case that was written, and give its new entry.
+
+    Raises:
+        DatasetError: The case is not as it was written.
+    """
+    if not set(names) & {*entry.parameters, *entry.qoi}:
+        return entry
+    record = read_record(folder, entry)
+    kept: dict[str, Any] = {
+        kind: {name: value for name, value in getattr(record, kind).items() if name not in names}
+        for kind in ("parameters", "qoi", "qoi_units")
+    }
+    return _write_record(folder, record.model_copy(update=kept))
+
+
+def _write_record(folder: Path, record: CaseRecord) -> CaseEntry:
     stated = record.model_dump(mode="python")
     text = json.dumps(stated, indent=1, default=_plain)
     (folder / CASE_FILE).write_text(text, encoding="utf-8")
-    content = stated | {"arrays": {path: array.sha256 for path, array in writer.records.items()}}
+    content = stated | {"arrays": {path: array.sha256 for path, array in record.arrays.items()}}
     return CaseEntry(
-        folder=folder_name(case.name),
+        folder=folder_name(record.name),
         case_file=hashlib.sha256(text.encode()).hexdigest(),
         content=hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest(),
         parameters=record.parameters,
         qoi=record.qoi,
-        sites={name: domain.size for name, domain in domains.items()},
+        sites={name: domain.size for name, domain in record.domains.items()},
     )
 
 

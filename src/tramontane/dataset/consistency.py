@@ -13,6 +13,7 @@ from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.dataset.duplicates import EXACTLY, Copy, find_copies
 from tramontane.dataset.facts import (
+    OPEN_SURFACE,
     CaseFacts,
     FieldFacts,
     GeometryFacts,
@@ -47,6 +48,7 @@ class Audit:
         geometry: By case, for those that have a geometry file.
         assumed: Units that were taken from a name, by that name.
         left_out: Arrays that are no fields since they hold whole numbers, as ``domain/name``.
+        rare: Parameters and QoIs that fewer than half of the cases have; known after `compare`.
         solvers: Programs and versions found.
         problems: What looks wrong.
     """
@@ -62,6 +64,7 @@ class Audit:
     geometry: dict[str, GeometryFacts] = field(default_factory=dict)
     assumed: dict[str, str] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
+    rare: set[str] = field(default_factory=set)
     solvers: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     _copies: list[list[str]] = field(default_factory=list)
@@ -116,13 +119,16 @@ class Audit:
             self._check_alike(name, facts)
         for kind, table in (("parameter", self.parameters), ("QoI", self.qoi)):
             for name, values in table.items():
-                self._odd_ones_out(
-                    f"{kind} {name}", values, self.cases, cure="add it to its JSON or the CSV", stem="case"
-                )
+                if self._odd_ones_out(
+                    f"{kind} {name}", values, self.cases, cure="add it to its JSON or the CSV", stem="case", spare=True
+                ):
+                    self.rare.add(name)
         if self.geometry:
             bad = {problem.case for problem in self.problems if problem.place == "geometry"}
             having = [case for case in self.cases if case in self.geometry or case not in bad]
             self._odd_ones_out("geometry", self.geometry, having, cure="add its STL")
+        self._say_once(OPEN_SURFACE, "in {count} of {all} cases, domain surface stands for the geometry and is open "
+                       "(half models, walls alone); add the geometry's files if it should be closed")  # fmt: skip
         self._check_lengths()
         self._check_sizes(contract)
         self._check_copies()
@@ -172,19 +178,48 @@ class Audit:
     # -- across cases ----------------------------------------------------------------------------------------------
 
     def _odd_ones_out(
-        self, label: str, has: Mapping[str, Any], among: Sequence[str], *, cure: str, stem: str = ""
-    ) -> None:
-        """The majority is right: whoever lacks what most have, or has what most lack, is named."""
+        self,
+        label: str,
+        has: Mapping[str, Any],
+        among: Sequence[str],
+        *,
+        cure: str,
+        stem: str = "",
+        spare: bool = False,
+    ) -> bool:
+        """The majority is right: whoever lacks what most have, or has what most lack, is named.
+
+        Args:
+            label: What it is about.
+            has: The cases that have it.
+            among: The cases that could.
+            cure: What to do in a case that lacks it.
+            stem: Of the file that it should stand in.
+            spare: Whether a case that has what most lack can be used without.
+
+        Returns:
+            Whether most lack it.
+        """
         lacking = [case for case in among if case not in has]
         having = [case for case in among if case in has]
         if 2 * len(having) >= len(among):
             for case in lacking:
                 self.note("error", case, label, f"{self.where(case, stem)}: {label} is missing; {len(having)} other "
                                                 f"cases have it, {cure}")  # fmt: skip
-        else:
-            for case in having:
-                self.note("error", case, label, f"{self.where(case, stem)}: {label} is in {len(having)} of "
-                                                f"{len(among)} cases only; remove it, or add it to all")  # fmt: skip
+            return False
+        told = "it is left out; add it to all" if spare else "remove it, or add it to all"
+        for case in having:
+            self.note("warning" if spare else "error", case, label, f"{self.where(case, stem)}: {label} is in "
+                      f"{len(having)} of {len(among)} cases only; {told}")  # fmt: skip
+        return True
+
+    def _say_once(self, place: str, sentence: str) -> None:
+        """What most cases have in common is said once, of the set."""
+        alike = [problem for problem in self.problems if problem.place == place and problem.severity == "warning"]
+        count = len({problem.case for problem in alike})
+        if count > 1 and 2 * count >= len(self.cases):
+            self.problems = [problem for problem in self.problems if problem not in alike]
+            self.note("warning", "", place, sentence.format(count=count, all=len(self.cases)))
 
     def _check_alike(self, name: str, facts: Mapping[str, FieldFacts]) -> None:
         (usual, _), *_ = Counter(fact[:3] for fact in facts.values()).most_common(1)

@@ -18,6 +18,7 @@ from tramontane.errors import TramontaneError
 from tramontane.formats import vtk
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.geometry import Geometry, read_geometry
+from tramontane.formats.results import GEOMETRY_UNIT
 from tramontane.units import Quantity
 
 # A run counts as converged below this residual (scaled by the solver): the default criterion of ANSYS Fluent for all
@@ -25,6 +26,7 @@ from tramontane.units import Quantity
 RESIDUAL = 1e-3
 _OTHER_UNIT = 100.0  # a geometry this many times larger or smaller than its surface mesh is in another unit
 _PORTION = 1 << 20  # numbers at a time
+OPEN_SURFACE = "open surface"  # the place of a problem: there is no geometry, and the surface has an edge
 
 Severity = Literal["error", "warning"]
 
@@ -136,6 +138,13 @@ def examine(case: Case, *, length_unit: str = "m") -> CaseFacts:
     return _Examination(case, length_unit).facts()
 
 
+def geometry_unit(case: Case, length_unit: str = "m") -> str:
+    """The length unit of a case's geometry: its own where its file states one, metres for a mesh."""
+    if not isinstance(case.design.geometry, Path):
+        return "m"
+    return str(case.provenance.extra.get(GEOMETRY_UNIT, length_unit))
+
+
 class _Examination:
     """One case being looked at."""
 
@@ -232,7 +241,7 @@ class _Examination:
         from_file = isinstance(shape, Path)
         prefix = "" if from_file else f"case {self.case.name}: "  # a file's messages name the file
         try:
-            found = read_geometry(shape, length_unit=self.length_unit if from_file else "m")
+            found = read_geometry(shape, length_unit=geometry_unit(self.case, self.length_unit))
         except TramontaneError as error:
             self._note("error", "geometry", f"{prefix}{error}")
             return None
@@ -294,10 +303,14 @@ class _Examination:
             found = read_geometry(surface.triangulate())
         except TramontaneError:
             return None  # lines in a plane, or points
-        if found.warnings:
-            said = "; ".join(sentence.removeprefix("geometry: ") for sentence in found.warnings)
-            self._note("warning", "domain surface", f"{self._where('surface')}: domain surface, which stands for the "
-                       f"geometry: {said}; or add the geometry's file")  # fmt: skip
+        for place, alike in (
+            (OPEN_SURFACE, [sentence for sentence in found.warnings if "open edges" in sentence]),
+            ("domain surface", [sentence for sentence in found.warnings if "open edges" not in sentence]),
+        ):
+            if alike:
+                said = "; ".join(sentence.removeprefix("geometry: ") for sentence in alike)
+                self._note("warning", place, f"{self._where('surface')}: domain surface, which stands for the "
+                           f"geometry: {said}; or add the geometry's file")  # fmt: skip
         return found
 
 

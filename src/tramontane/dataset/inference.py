@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
@@ -129,16 +130,23 @@ class ContractInference:
                         "scales_with": self._scales([abs(seen.qoi.get(name, 0.0)) for seen in self._seen], parameters)
                     }
                 )
-                for name in self._seen[0].qoi
+                for name in self._in_most("qoi")
             },
         )
+
+    def _in_most(self, kind: Literal["parameters", "qoi"]) -> list[str]:
+        """The names that half of the cases have, or more."""
+        counts = Counter(name for seen in self._seen for name in getattr(seen, kind))
+        return [name for name, count in counts.items() if 2 * count >= len(self._seen)]
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         # Where there is no geometry, a length is as much asked for as a speed.
         shapes = any(seen.geometry_bounds is not None or seen.bounds for seen in self._seen)
         specs = {}
-        for name, (_, unit) in self._seen[0].parameters.items():
-            values = [_si(seen.parameters[name], unit, name) for seen in self._seen if name in seen.parameters]
+        for name in self._in_most("parameters"):
+            having = [seen.parameters[name] for seen in self._seen if name in seen.parameters]
+            unit = having[0][1]
+            values = [_si(given, unit, name) for given in having]
             role = _role(name, unit) if shapes else "operating"
             specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=role)
         return specs

@@ -13,9 +13,11 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Collection as Collection_
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyvista as pv
 from filelock import FileLock, Timeout
@@ -24,11 +26,12 @@ from rich.progress import track
 
 from tramontane.case import Case
 from tramontane.contract import Contract
-from tramontane.dataset.case_files import folder_name, read_case, read_record, write_case
+from tramontane.dataset.audit import print_problems, read_and_examine
+from tramontane.dataset.case_files import folder_name, leave_out, read_case, read_record, write_case
 from tramontane.dataset.case_qoi import measure_qoi
 from tramontane.dataset.chunks import CaseArrays
 from tramontane.dataset.consistency import Audit
-from tramontane.dataset.facts import CaseFacts, Problem, examine
+from tramontane.dataset.facts import CaseFacts, Problem, examine, geometry_unit
 from tramontane.dataset.inference import ContractInference, Seen, look
 from tramontane.dataset.manifest import FORMAT_VERSION, CaseEntry
 from tramontane.dataset.missing import missing_cases
@@ -46,6 +49,7 @@ CONTRACT_FILE = "contract.toml"
 RECORD = "ingest.json"
 _MANY_BYTES = 256 * 2**20  # of sources from which processes of their own pay
 _CASE_SECONDS = 3600.0
+_NAMED = 6  # errors of one case
 _MEMORY_SHARE = 0.8  # of the machine's, for all processes together
 
 
@@ -99,11 +103,14 @@ def ingest(
         check_results(collection)
     work = target.with_name(f".{target.name}.partial")
     with _claimed(work, target):
-        staged, found, left_out = _stage_all(collection, contract, work, workers, console)
-        left_out |= {name: reason for name, reason in found.bad_cases().items() if name not in left_out}
+        staged, found = _stage_all(collection, contract, work, workers, console)
+        left_out = _reasons(collection, found)
         good = [source.name for source in collection.sources if source.name not in left_out]
         for name, reason in left_out.items():
             _say(console, f"left out: case {name}: {reason}", "red")
+        warnings = [problem for problem in found.problems if problem.severity == "warning"]
+        if console is not None and warnings:
+            print_problems(warnings, console)
         if left_out and (strict or not good):
             first = next(iter(left_out.values()))
             more = f" (and {len(left_out) - 1} more; `tramontane inspect` lists them)" if len(left_out) > 1 else ""
@@ -111,13 +118,15 @@ def ingest(
         if contract is None:
             inference = ContractInference(_name_of(root))
             for name in good:
-                inference.take(staged[name].seen)
+                inference.take(_without(found.rare, staged[name].seen))
+                entry = leave_out(_staging(work, name), staged[name].entry, found.rare)
+                staged[name] = replace(staged[name], entry=entry)
             contract = inference.contract().model_copy(update={"length_unit": collection.length_unit})
         dataset = Dataset.create(work / "dataset", contract.in_si())
         dataset.register(*(StagedCase(name, _staging(work, name), staged[name].entry) for name in good))
         dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
-        warnings = [str(problem) for problem in found.problems if problem.severity == "warning"]
-        record = {"layout": collection.layout, "cases": len(good), "left_out": left_out, "warnings": warnings}
+        record = {"layout": collection.layout, "cases": len(good), "left_out": left_out,
+                  "warnings": [str(problem) for problem in warnings]}  # fmt: skip
         (work / "dataset" / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         (work / "dataset").replace(target)
     return Dataset.open(target)
@@ -133,7 +142,7 @@ def case_geometry(case: Case, length_unit: str = "m") -> pv.PolyData | None:
     """
     geometry = case.design.geometry
     if geometry is not None:
-        return read_geometry(geometry, length_unit=length_unit if isinstance(geometry, Path) else "m").mesh
+        return read_geometry(geometry, length_unit=geometry_unit(case, length_unit)).mesh
     surfaces = {name: mesh for name, mesh in case.meshes.items() if isinstance(mesh, pv.PolyData) and mesh.n_cells}
     volumes = [mesh for mesh in case.meshes.values() if not isinstance(mesh, pv.PolyData)]
     meshes = [surfaces.get("surface"), *surfaces.values(), *volumes]
@@ -148,18 +157,22 @@ def infer_contract(source: str | os.PathLike[str], *, console: Console | None = 
     root, inference = Path(source), ContractInference(_name_of(Path(source)))
     collection = open_collection(root)
     failed: list[TramontaneError] = []
+    units: set[str] = set()
     for each in track(
         collection.sources, description="reading", console=console, transient=True, disable=console is None
     ):
         try:
             case = read_source(each, collection, None)
             inference.add(case, case_geometry(case, collection.length_unit))
+            if isinstance(case.design.geometry, Path):
+                units.add(geometry_unit(case, collection.length_unit))
         except TramontaneError as error:
             failed.append(error)
             _say(console, f"left out: {error}", "red")
     if len(failed) == len(collection.sources) and failed:
         raise failed[0]
-    return inference.contract().model_copy(update={"length_unit": collection.length_unit})
+    unit = units.pop() if len(units) == 1 else collection.length_unit
+    return inference.contract().model_copy(update={"length_unit": unit})
 
 
 def _name_of(root: Path) -> str:
@@ -205,36 +218,60 @@ class _Job:
 
 def _stage_all(
     collection: Collection, contract: Contract | None, work: Path, workers: int | None, console: Console | None
-) -> tuple[dict[str, _Staged], Audit, dict[str, str]]:
-    """Read and stage every case; what was staged, what is in it, and why cases could not be read."""
+) -> tuple[dict[str, _Staged], Audit]:
+    """Read and stage every case; what was staged, and what is in it and wrong with it and the others."""
     bare = Collection(
         collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit
     )
     job = _Job(work, bare, contract)
     count = _worker_count(collection) if workers is None else workers
     staged: dict[str, _Staged] = {}
-    failed: dict[str, str] = {}
+    failed: dict[str, list[Problem]] = {}
     outcomes = _outcomes(job, list(collection.sources), count)
     for outcome in track(outcomes, "reading", len(collection.sources), console=console, transient=True,
                          disable=console is None):  # fmt: skip
-        if outcome.answer is not None:
-            staged[outcome.task.name] = outcome.answer
+        name = outcome.task.name
+        if isinstance(outcome.answer, _Staged):
+            staged[name] = outcome.answer
+        elif outcome.answer is not None:
+            failed[name] = outcome.answer
         else:
             reason = outcome.reason or "no reason is known"
-            named = str(outcome.task.path) in reason or outcome.task.name in reason
-            failed[outcome.task.name] = reason if named else f"{outcome.task.path}: {reason}"
+            named = str(outcome.task.path) in reason or name in reason
+            failed[name] = [Problem("error", name, "files", reason if named else f"{outcome.task.path}: {reason}")]
     found = Audit(job.length_unit)
     for source in collection.sources:  # in their own order, whichever process was first
         if source.name in staged:
             found.take(staged[source.name].facts)
-    for name, reason in failed.items():
-        found.note("error", name, "files", reason)
+    for source in collection.sources:
+        found.problems += failed.get(source.name, [])
     found.compare(contract)
     found.problems += missing_cases(collection, found.bad_cases())
-    return staged, found, {source.name: failed[source.name] for source in collection.sources if source.name in failed}
+    return staged, found
 
 
-def _outcomes(job: _Job, sources: list[CaseSource], workers: int) -> Iterator[Outcome[CaseSource, _Staged]]:
+def _reasons(collection: Collection, found: Audit) -> dict[str, str]:
+    """All errors of each case that has any."""
+    reasons: dict[str, str] = {}
+    for source in collection.sources:
+        said = [problem.message for problem in found.problems
+                if problem.case == source.name and problem.severity == "error"]  # fmt: skip
+        if said:
+            more = f"; and {len(said) - _NAMED} more errors" if len(said) > _NAMED else ""
+            reasons[source.name] = "; ".join(said[:_NAMED]) + more
+    return reasons
+
+
+def _without(names: Collection_[str], seen: Seen) -> Seen:
+    """What was seen of a case, less some parameters and QoIs."""
+    kept: dict[str, Any] = {kind: {name: value for name, value in getattr(seen, kind).items() if name not in names}
+            for kind in ("parameters", "qoi", "qoi_units")}  # fmt: skip
+    return replace(seen, **kept)
+
+
+def _outcomes(
+    job: _Job, sources: list[CaseSource], workers: int
+) -> Iterator[Outcome[CaseSource, _Staged | list[Problem]]]:
     if workers:
         memory = int(_MEMORY_SHARE * _machine_memory() / workers) or None
         try:
@@ -256,8 +293,11 @@ def _same(job: _Job) -> _Job:
     return job
 
 
-def _stage(job: _Job, source: CaseSource) -> _Staged:
-    """Read a case and write it below ``staged``, or take up what an earlier run wrote there."""
+def _stage(job: _Job, source: CaseSource) -> _Staged | list[Problem]:
+    """Read a case and write it below ``staged``, or take up what an earlier run wrote there.
+
+    Where it cannot be read, the errors that say why.
+    """
     folder = _staging(job.work, source.name)
     stamp_file = folder.with_suffix(".json")
     stamp = _stamp(job, source)
@@ -271,8 +311,10 @@ def _stage(job: _Job, source: CaseSource) -> _Staged:
             assert geometry is None or isinstance(geometry, pv.PolyData)
             # What was wrong with the files, the stored case may no longer show.
             return _Staged(entry, replace(examine(case), problems=problems), look(case, geometry))
-    case = read_source(source, job.collection, job.contract)
-    facts = examine(case, length_unit=job.length_unit)
+    read = read_and_examine(source, job.collection, contract=job.contract)
+    if isinstance(read, list):
+        return read
+    case, facts = read
     geometry = case_geometry(case, job.length_unit)
     if job.contract is not None:
         measure_qoi(case, job.contract, geometry)

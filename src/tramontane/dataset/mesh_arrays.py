@@ -152,7 +152,8 @@ def _active(mesh: pv.DataSet) -> dict[DataLocation, dict[str, str]]:
 
 
 def _from_vtk(name: str, cells: Any) -> dict[str, AnyArray]:
-    """Offsets and connectivity in the integers that VTK holds them in, 32 or 64 bits wide."""
+    """Offsets and connectivity in the integers that VTK holds them in, 32 or 64 bits wide; of None, no cells."""
+    cells = vtkCellArray() if cells is None else cells
     width = np.int64 if cells.IsStorage64Bit() or cells.IsStorageFixedSize64Bit() else np.int32
     return {
         f"{name}_{part}": np.asarray(vtk_to_numpy(array)).astype(width, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,7 @@ def mesh_sites(mesh: pv.DataSet, location: Location, names: Collection[str] | No
         weights = sizes
     with np.errstate(over="ignore"):  # a contract's fields are checked to fit
         narrow = {
-            name: values.reshape(len(positions), -1).astype(np.float32)
+            name: values.reshape(len(positions), math.prod(values.shape[1:])).astype(np.float32)
             for name, values in fields.items()
             if names is None or name in names
         }

@@ -1,18 +1,14 @@
 """Results of ANSYS Mechanical (``.rst``, ``.rth``), read with ``ansys-mapdl-reader`` (MIT), the extra ``ansys``.
 
-That library trusts its file: damage can end the whole process or ask for any amount of memory. It therefore runs in a
-process of its own with a bound on both, which hands back plain arrays.
+That library trusts its file: damage can end the whole process or ask for any amount of memory. It therefore runs
+isolated and hands back plain arrays.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
-import os
-import subprocess
-import sys
-import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +18,7 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.calculix import von_mises
 from tramontane.formats.elements import SHELLS, SOLIDS, Elements, fill_middles, index_of
+from tramontane.formats.isolated import read_isolated
 from tramontane.formats.patches import Named, add_domains
 from tramontane.formats.results import Results
 from tramontane.units import Quantity
@@ -34,9 +31,6 @@ _SYSTEMS = {
 _VECTORS = {"displacement": ("UX", "UY", "UZ"), "rotation": ("ROTX", "ROTY", "ROTZ"), "velocity": ("VX", "VY", "VZ")}
 _SCALARS = {"TEMP": "temperature", "PRES": "pressure", "VOLT": "voltage", "MAG": "magnetic_potential"}
 _MODAL = 2
-_BASE_MEMORY, _MEMORY_PER_BYTE = 4 << 30, 60
-_BASE_SECONDS, _SECONDS_PER_BYTE = 120.0, 2e-6
-_CHILD = "import sys; from tramontane.formats.ansys import extract; extract(*sys.argv[1:])"
 
 
 def read_ansys(file: Path, *, result: int | None = None) -> Results:
@@ -57,34 +51,20 @@ def read_ansys(file: Path, *, result: int | None = None) -> Results:
     _check_start(file)
     if not _installed():
         raise FormatError(f'{file}: what reads results of ANSYS is not installed; pip install "tramontane[ansys]"')
-    with tempfile.TemporaryDirectory() as folder:
-        arrays = Path(folder) / "arrays.npz"
-        _run(file, arrays, result)
-        try:
-            with np.load(arrays, allow_pickle=False) as stored:
-                found = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, KeyError) as error:
-            raise FormatError(f"{file}: cannot be read ({error}); write or copy it again") from error
-    if "error" in found:
-        raise FormatError(f"{file}: {found['error']}")
+    _, found = read_isolated(load, file, options=[result or 0])
     return _results(file, found)
 
 
-def extract(file: str, target: str, number: str, memory: str) -> None:
-    """Write a result set's arrays to an ``.npz``; what `read_ansys` runs in a process of its own."""
-    import warnings
-
-    with contextlib.suppress(ImportError, ValueError, OSError):  # no such bound on Windows
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+def load(file: Path, number: int) -> tuple[None, dict[str, NDArray[Any]]]:
+    """A result set's arrays, by the library."""
     warnings.simplefilter("ignore")
     try:
-        found = _extracted(file, int(number))
+        return None, _extracted(file, number)
+    except (FormatError, MemoryError):
+        raise
     except Exception as error:  # whatever the library trips over in a damaged file
-        found = {"error": np.array(f"cannot be read ({' '.join(f'{type(error).__name__} {error}'.split())[:200]}); "
-                                   "it is damaged, write or copy it again")}  # fmt: skip
-    np.savez(target, allow_pickle=False, **found)
+        reason = " ".join(f"{type(error).__name__} {error}".split())[:200]
+        raise FormatError(f"{file}: cannot be read ({reason}); it is damaged, write or copy it again") from error
 
 
 def _installed() -> bool:
@@ -111,28 +91,14 @@ def _check_start(file: Path) -> None:
         raise FormatError(f"{file}: is cut off ({size} of {4 * int(words[114])} bytes are there); copy it again")
 
 
-def _run(file: Path, arrays: Path, result: int | None) -> None:
-    size = file.stat().st_size
-    seconds = _BASE_SECONDS + _SECONDS_PER_BYTE * size
-    command = [sys.executable, "-c", _CHILD, str(file.resolve()), str(arrays), str(result or 0)]
-    command.append(str(_BASE_MEMORY + _MEMORY_PER_BYTE * size))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=seconds, env=environment)
-    except subprocess.TimeoutExpired as error:
-        raise FormatError(f"{file}: took more than {seconds:.0f} s to read; it is damaged, copy it again") from error
-    if done.returncode != 0 or not arrays.is_file():
-        raise FormatError(f"{file}: ended its reader (exit code {done.returncode}); it is damaged, copy it again")
-
-
-def _extracted(file: str, number: int) -> dict[str, NDArray[Any]]:
-    source: Any = importlib.import_module("ansys.mapdl.reader").read_binary(file)
+def _extracted(file: Path, number: int) -> dict[str, NDArray[Any]]:
+    source: Any = importlib.import_module("ansys.mapdl.reader").read_binary(str(file))
     header = source._resultheader
     count = int(source.nsets)
     modal = int(header["kan"]) == _MODAL
     place = number - 1 if number else (0 if modal else count - 1)
     if not 0 <= place < count:
-        return {"error": np.array(f"has no result set {number}; it has {count}")}
+        raise FormatError(f"{file}: has no result set {number}; it has {count}")
     grid = source.quadgrid  # the other one says that cells of second order are of first
     found: dict[str, Any] = {
         "points": np.asarray(grid.points),

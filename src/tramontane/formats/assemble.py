@@ -14,7 +14,7 @@ from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec
 from tramontane.design import Design, file_sha256
 from tramontane.errors import ContractError, FormatError, UnitError
-from tramontane.formats.results import PATCH, Results, patches_of, set_patches
+from tramontane.formats.results import GEOMETRY_UNIT, PATCH, Results, patches_of, set_patches
 from tramontane.formats.table import QOI
 from tramontane.units import Quantity, assumed_unit, dimension, si_factor, si_unit
 
@@ -39,7 +39,8 @@ def assemble(
         results: What a reader found; its meshes are taken over and changed.
         contract: Obeyed where given: only what it names is kept, under its names, and all of it must be there.
         row: Parameters and QoIs of this case from a table; a QoI's name starts with ``qoi.``.
-        length_unit: Of meshes and geometry where neither their files nor a contract say.
+        length_unit: Of meshes and geometry where neither their files nor a contract say. A geometry file that is not in
+            the contract's unit, or without one in this, has its own in ``provenance.extra["geometry_unit"]``.
 
     Raises:
         FormatError: A field holds numbers that are not finite; file and field are named.
@@ -71,10 +72,18 @@ def assemble(
     qoi = {key: units.of_qoi(where, key, quantity) for key, quantity in found.items()}
     extra = dict(results.extra) | ({"assumed_units": units.assumed} if units.assumed else {})
     extra |= {"warnings": list(results.warnings)} if results.warnings else {}
+    geometry = results.geometry
+    if isinstance(geometry, pv.PolyData) and length != 1.0:
+        geometry = geometry.copy()
+        geometry.points = geometry.points * geometry.points.dtype.type(length)
+    elif isinstance(geometry, Path):
+        usual = contract.length_unit if contract else length_unit
+        stated = extra.pop(GEOMETRY_UNIT, None) or (usual if contract else results.length_unit or usual)
+        extra |= {GEOMETRY_UNIT: _length_unit(where, stated)} if stated != usual else {}
     root = path if path.is_dir() else path.parent
     return Case(
         name=name,
-        design=Design(results.geometry, **parameters),
+        design=Design(geometry, **parameters),
         meshes=meshes,
         qoi={key: quantity.value * si_factor(quantity.unit or "") for key, quantity in qoi.items()},
         field_units=units.fields,
@@ -198,7 +207,7 @@ def _scale_field(file: Path, domain: str, name: str, data: Any, stated: str | No
     values = np.asarray(data[name])
     if not np.issubdtype(values.dtype, np.floating):
         return
-    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
     if len(bad):
         raise FormatError(f"{file}: field {domain}/{name} is NaN or infinite at {len(bad)} of {len(values)} places, "
                           f"the first is {bad[0]}; run the case again or leave it out")  # fmt: skip
@@ -224,6 +233,15 @@ def _check_fields(path: Path, meshes: Mapping[str, pv.DataSet], contract: Contra
             else:
                 raise ContractError(f"{path}: field {domain}/{_source(name, spec)} is missing; export it, or remove it "
                                     "from the contract")  # fmt: skip
+
+
+def _length_unit(where: Path, unit: Any) -> str:
+    try:
+        if dimension(str(unit)) == dimension("m"):
+            return str(unit)
+    except UnitError as error:
+        raise FormatError(f"{where}: {GEOMETRY_UNIT}: {error}") from error
+    raise FormatError(f"{where}: {GEOMETRY_UNIT} = {unit} is no unit of length; write one such as 'mm'")
 
 
 def _source(name: str, spec: FieldSpec) -> str:

@@ -21,6 +21,7 @@ from tramontane.formats.results import set_patches
 # How many of a face's points are corners, where that is not all of them: midside nodes stand behind the corners.
 _CORNERS = {22: 3, 34: 3, 23: 4, 28: 4, 30: 4, 69: 3, 70: 4, 76: 3, 77: 4}
 _PIXEL = 8
+_OPENFOAM = "wallShearStress"
 Ids = NDArray[np.int64]
 
 
@@ -66,6 +67,10 @@ def domains(file: Path, blocks: Sequence[Named]) -> Domains:
         for rank, part in _by_dimension(block.mesh).items():
             found.renamed |= standardise(part)
             sorted_[rank].append(Named(block.name, part))
+    if _OPENFOAM in found.renamed:
+        found.warnings.append(f"{file}: {_OPENFOAM}, as OpenFOAM calls it, is taken as it is; OpenFOAM writes the "
+                              "force of the wall on the fluid, wall_shear_stress that of the fluid on the wall: "
+                              "read OpenFOAM's own case, or turn the sign")  # fmt: skip
     bulk, faces, lines, points = (sorted_[rank] for rank in (3, 2, 1, 0))
     if bulk:
         found.meshes["volume"] = _merge(file, "volume", [block.mesh for block in bulk], found)

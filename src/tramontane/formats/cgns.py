@@ -8,7 +8,9 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
+from tramontane.formats.cgns_units import read_said
 from tramontane.formats.checks import HDF5, check_head
+from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolated import Block, read_isolated
 from tramontane.formats.names import component_of
 from tramontane.formats.results import Results
@@ -33,10 +35,8 @@ def read_cgns(file: Path) -> Results:
     Raises:
         FormatError: Damaged, or no CGNS file.
     """
-    from tramontane.formats.cgns_tree import read_tree
-
     head = check_head(file, _HEADS, "CGNS")
-    tree = read_tree(file) if head.startswith(_HEADS[0]) else None
+    tree = read_said(file) if head.startswith(_HEADS[0]) else None
     blocks, found = read_isolated(load, file)
     if not any(block.mesh.n_cells for block in blocks):
         raise FormatError(f"{file}: holds no mesh; write or copy it again")
@@ -59,6 +59,7 @@ def load(file: Path) -> tuple[Any, dict[str, Any]]:
     """Run VTK's reader on all bases and fields, with boundary conditions or else with sections of faces."""
     from tramontane.formats.vtk import leaves
 
+    check_links(file)
     output, time = _run(file, conditions=True)
     # With both at once VTK's reader crashes on sound files, such as Gmsh's.
     if not any(_PATCHES in path and block.GetNumberOfCells() and block.GetMaxSpatialDimension() == 2

@@ -1,161 +1,97 @@
-"""What VTK's reader of CGNS does not tell: units, and which section of faces belongs to which boundary condition."""
+"""The nodes of a CGNS file in HDF5, one by one, with h5py (the extra ``hdf5``).
+
+Node names, labels and how both stand in HDF5 are those of CGNS's standard (SIDS and its mapping to HDF5,
+https://cgns.org): a node is a group with the attribute ``label`` and its values in the dataset `` data``.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
+from tramontane.formats.hdf5_links import check_links
+from tramontane.formats.isolated import memory_for
 
-# CGNS names units in five words, in this order: mass, length, time, temperature, angle.
-_UNITS = {
-    "Kilogram": "kg", "Gram": "g", "Slug": "slug", "PoundMass": "lb",
-    "Meter": "m", "Centimeter": "cm", "Millimeter": "mm", "Foot": "ft", "Inch": "inch",
-    "Second": "s",
-    "Kelvin": "K", "Rankine": "degR",
-    "Degree": "deg", "Radian": "rad",
-}  # fmt: skip
-# The exponents of the data that the standard names, where a file leaves them to it.
-_EXPONENTS = {
-    "Pressure": (1, -1, -2, 0, 0), "Density": (1, -3, 0, 0, 0), "Temperature": (0, 0, 0, 1, 0),
-    "VelocityX": (0, 1, -1, 0, 0), "VelocityY": (0, 1, -1, 0, 0), "VelocityZ": (0, 1, -1, 0, 0),
-    "PressureStagnation": (1, -1, -2, 0, 0), "TurbulentEnergyKinetic": (0, 2, -2, 0, 0),
-    "VelocityMagnitude": (0, 1, -1, 0, 0), "ViscosityEddy": (1, -1, -1, 0, 0), "Mach": (0, 0, 0, 0, 0),
-}  # fmt: skip
+EXTRA = 'pip install "tramontane[hdf5]"'
+
+
+def is_installed() -> bool:
+    """Whether h5py is."""
+    return importlib.util.find_spec("h5py") is not None
+
+
+@contextlib.contextmanager
+def open_tree(file: Path) -> Iterator[Tree]:
+    """Open a file; what goes wrong while its nodes are looked at is an error that names it.
+
+    Raises:
+        FormatError: h5py is not installed, or the file is damaged or no HDF5.
+    """
+    if not is_installed():
+        raise FormatError(f"{file}: CGNS files need h5py; {EXTRA}")
+    h5py: Any = importlib.import_module("h5py")
+    check_links(file)
+    try:
+        with h5py.File(file, "r") as root:
+            yield Tree(file, root, memory_for(file.stat().st_size))
+    # h5py raises errors of many kinds on damaged files.
+    except (OSError, KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise FormatError(f"{file}: cannot be read as CGNS ({reason}); write or copy it again") from error
 
 
 @dataclass
 class Tree:
-    """What the nodes of a CGNS file say beside meshes and fields.
+    """The nodes of one file.
 
     Attributes:
-        length_unit: Of the coordinates, where it is stated.
-        units: By the fields' names in the file.
-        patches: The name of the patch, by zone and section of faces.
-        warnings: What could not be told.
+        file: For messages.
+        root: The node of all.
+        left: Bytes that arrays may still claim: compressed ones may hold far more than the file.
     """
 
-    length_unit: str | None = None
-    units: dict[str, str] = field(default_factory=dict)
-    patches: dict[tuple[str, str], str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    file: Path
+    root: Any
+    left: int
+
+    def children(self, node: Any, label: str) -> Iterator[tuple[str, Any]]:
+        """The nodes below a node that have a label, with their names."""
+        for name in node:
+            child = node[name] if not str(name).startswith(" ") else None
+            if child is not None and label_of(child) == label:
+                yield str(name), child
+
+    def values(self, node: Any) -> NDArray[Any]:
+        """The values of a node, in one row.
+
+        Raises:
+            FormatError: There are more than a file of this size may hold.
+        """
+        data = node[" data"]
+        claimed = data.size * data.dtype.itemsize
+        stored = data.chunks is not None or claimed <= self.file.stat().st_size
+        if not stored or claimed > self.left:
+            raise FormatError(f"{self.file}: {data.name} claims {claimed} bytes in a file of "
+                              f"{self.file.stat().st_size}; write or copy it again")  # fmt: skip
+        self.left -= claimed
+        return np.asarray(data[...]).ravel()
+
+    def text(self, node: Any, *, strip: bool = True) -> str:
+        """The text of a node; none where it has no values."""
+        said = self.values(node).astype(np.uint8).tobytes().decode("ascii", "replace") if " data" in node else ""
+        return said.strip("\0 ") if strip else said
 
 
-def read_tree(file: Path) -> Tree:
-    """Read units and boundary conditions from a CGNS file in HDF5; nothing is told where h5py is not installed.
-
-    Raises:
-        FormatError: Damaged.
-    """
-    try:
-        h5py: Any = importlib.import_module("h5py")
-    except ImportError:
-        return Tree(warnings=[f"{file}: its units are not read for want of h5py; pip install h5py"])
-    tree = Tree()
-    try:
-        with h5py.File(file, "r") as root:
-            for _, base in _children(root, "CGNSBase_t"):
-                _read_base(base, tree)
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise FormatError(f"{file}: is cut off or damaged ({reason}); write or copy it again") from error
-    return tree
-
-
-def _read_base(base: Any, tree: Tree) -> None:
-    for zone_name, zone in _children(base, "Zone_t"):
-        for _, grid in _children(zone, "GridCoordinates_t"):
-            for _, array in _children(grid, "DataArray_t"):
-                units = _units_of(array, grid, zone, base)
-                tree.length_unit = tree.length_unit or (_UNITS.get(units[1]) if units else None)
-        for _, solution in _children(zone, "FlowSolution_t"):
-            for name, array in _children(solution, "DataArray_t"):
-                unit = _unit(name, array, _units_of(array, solution, zone, base))
-                if unit is not None:
-                    tree.units.setdefault(name, unit)
-        _read_conditions(zone_name, zone, tree)
-
-
-def _read_conditions(zone_name: str, zone: Any, tree: Tree) -> None:
-    """Which sections lie wholly in the range of elements of one boundary condition."""
-    ranges = {}
-    for name, section in _children(zone, "Elements_t"):
-        if "ElementRange" in section:
-            ranges[name] = np.asarray(section["ElementRange"][" data"]).ravel()[:2]
-    for _, conditions in _children(zone, "ZoneBC_t"):
-        for name, condition in _children(conditions, "BC_t"):
-            called = _text(condition["FamilyName"]) if "FamilyName" in condition else name
-            called = _family(zone, called)
-            where: Any = next((condition[key] for key in ("PointRange", "ElementRange", "PointList", "ElementList")
-                          if key in condition), None)  # fmt: skip
-            location = _text(condition["GridLocation"]) if "GridLocation" in condition else "Vertex"
-            if where is None or (location == "Vertex" and "ElementRange" not in condition
-                                 and "ElementList" not in condition):  # fmt: skip
-                continue
-            ids = np.asarray(where[" data"]).ravel()
-            low, high = int(ids.min()), int(ids.max())
-            for section, (first, last) in ranges.items():
-                if low <= first and last <= high:
-                    tree.patches.setdefault((zone_name, section), called)
-
-
-def _family(zone: Any, name: str) -> str:
-    """A family's own name for itself where it has one, as Gmsh writes the names of physical groups."""
-    base = zone.parent
-    family = base.get(name)
-    if family is None or _label(family) != "Family_t":
-        return name
-    for child, node in _children(family, "FamilyName_t"):
-        return _text(node) or child
-    return name
-
-
-def _unit(name: str, array: Any, units: list[str] | None) -> str | None:
-    """The unit of an array of a solution, where its dimension and the file's units are known."""
-    exponents: Sequence[float] | None = _EXPONENTS.get(name)
-    for _, node in _children(array, "DimensionalExponents_t"):
-        exponents = [float(each) for each in np.asarray(node[" data"]).ravel()[:5]]
-    if exponents is None or units is None:
-        return None
-    powers = [(unit, power) for unit, power in zip(units, exponents, strict=False) if power]
-    if any(unit not in _UNITS for unit, _ in powers):
-        return None
-    return "*".join(f"{_UNITS[unit]}^{power:g}" for unit, power in powers)
-
-
-def _units_of(*nodes: Any) -> list[str] | None:
-    """The five words of the first ``DimensionalUnits``, from the inside out; None for data that have no dimension."""
-    for node in nodes:
-        if "DataClass" in node:
-            if _text(node["DataClass"]) != "Dimensional":
-                return None
-            break
-    for node in nodes:
-        for _, child in _children(node, "DimensionalUnits_t"):
-            text = _text(child, strip=False)
-            return [text[start : start + 32].strip() for start in range(0, len(text), 32)]
-    return None
-
-
-def _children(node: Any, label: str) -> Iterator[tuple[str, Any]]:
-    for name in node:
-        if not isinstance(node.get(name, getclass=True), type) or name.startswith(" "):
-            continue
-        child = node[name]
-        if _label(child) == label:
-            yield name, child
-
-
-def _label(node: Any) -> str:
+def label_of(node: Any) -> str:
+    """What kind of node this is."""
     label = node.attrs.get("label", b"")
     return (label.decode("ascii", "replace") if isinstance(label, bytes) else str(label)).strip("\0 ")
-
-
-def _text(node: Any, *, strip: bool = True) -> str:
-    text = np.asarray(node[" data"]).astype(np.uint8).tobytes().decode("ascii", "replace") if " data" in node else ""
-    return text.strip("\0 ") if strip else text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +36,20 @@ def check_head(file: Path, heads: Sequence[bytes], format_: str) -> bytes:
     elif head.startswith(netcdf.MAGIC):
         netcdf.check_length(file)
     return head
+
+
+def beside(file: Path, name: str) -> Path:
+    """A file that another one names: in its folder or below, whatever links may lead from there.
+
+    Raises:
+        FormatError: Elsewhere.
+    """
+    # By the letters: someone's own links to data elsewhere are meant.
+    plain = os.path.normpath(name.replace("\\", "/"))
+    if "\0" in name or os.path.isabs(plain) or plain.split("/")[0] == ".." or re.match("[A-Za-z]:", plain):
+        raise FormatError(f"{file}: names a file outside of its folder ({name[:200]!r}), which is not read; "
+                          f"put that file beside {file.name}, and name it so")  # fmt: skip
+    return file.parent / plain
 
 
 def first_bytes(file: Path, count: int) -> bytes:

@@ -13,7 +13,7 @@ from tramontane.formats import geometry, vtk
 from tramontane.formats.designs import names_geometry, read_designs, table_alone
 from tramontane.formats.folder import find_cases, is_case, read_results
 from tramontane.formats.layouts import LAYOUTS
-from tramontane.formats.readers import file_reader, result_files
+from tramontane.formats.readers import case_name, file_reader, not_read, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import SUFFIXES as TABLE_SUFFIXES
 from tramontane.formats.table import Table, read_table
@@ -37,6 +37,8 @@ def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) 
         return Collection(folder, "file", [_file_source(folder)])
     if folder.is_file() and folder.suffix.lower() in TABLE_SUFFIXES:
         return read_designs(folder)
+    if folder.is_file():
+        raise FormatError(not_read(folder))
     if not folder.is_dir():
         raise FormatError(f"{folder}: is no folder; name a folder of cases")
     for layout in LAYOUTS:
@@ -62,7 +64,7 @@ def read_file(file: Path) -> Results:
     """A file that is a case by itself: its only mesh is the surface or the volume, a geometry of its name its own."""
     reader = file_reader(file)
     if reader is None:
-        raise FormatError(f"{file}: {file.suffix or 'no suffix'} is not read; convert it to .vtu or .vtp")
+        raise FormatError(not_read(file))
     found = reader(file)
     if len(found.meshes) == 1:
         (name, mesh), *_ = found.meshes.items()
@@ -70,7 +72,7 @@ def read_file(file: Path) -> Results:
         found.meshes = {domain: mesh}
         found.units = {f"{domain}/{key.removeprefix(f'{name}/')}": unit for key, unit in found.units.items()}
     for suffix in geometry.SUFFIXES:
-        beside = file.with_suffix(suffix)
+        beside = file.with_name(case_name(file) + suffix)
         if found.geometry is None and suffix not in vtk.SUFFIXES and beside.is_file():
             found.geometry = beside
             found.files.append(beside)
@@ -78,7 +80,7 @@ def read_file(file: Path) -> Results:
 
 
 def _file_source(file: Path) -> CaseSource:
-    return CaseSource(file.stem, file, functools.partial(read_file, file))
+    return CaseSource(case_name(file), file, functools.partial(read_file, file))
 
 
 def _table(folder: Path) -> Path | None:

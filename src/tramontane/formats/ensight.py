@@ -9,7 +9,7 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
-from tramontane.formats.checks import first_bytes
+from tramontane.formats.checks import beside, first_bytes
 from tramontane.formats.ensight_check import check_variables
 from tramontane.formats.isolated import read_isolated
 from tramontane.formats.results import Results
@@ -180,7 +180,7 @@ def _files_of(file: Path, case: _Case) -> list[Path]:
                 raise FormatError(f"{file}: does not number the files of its {what} ({name}); its TIME section is cut "
                                   "off or damaged, write or copy it again")  # fmt: skip
             name = re.sub(r"\*+", lambda stars, last=numbers[-1]: f"{last:0{len(stars[0])}d}", name)  # type: ignore[misc]
-        path = file.parent / name
+        path = beside(file, name)
         if not path.is_file():
             raise FormatError(f"{file}: its {what} is missing ({name}); copy that file, too")
         if path.stat().st_size == 0:

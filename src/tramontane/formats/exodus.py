@@ -9,6 +9,7 @@ from tramontane.errors import FormatError
 from tramontane.formats import netcdf
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.checks import HDF5, check_head
+from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolated import read_isolated
 from tramontane.formats.results import Results
 
@@ -46,6 +47,7 @@ def load(file: Path) -> tuple[Any, dict[str, Any]]:
 
     from tramontane.formats.vtk import last_step
 
+    check_links(file)
     reader = vtkExodusIIReader()
     if not reader.CanReadFile(str(file)):
         raise FormatError(f"{file}: is cut off or no Exodus file; write or copy it again")

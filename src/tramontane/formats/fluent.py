@@ -10,6 +10,7 @@ from typing import Any
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.checks import HDF5, check_head
+from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolated import Block, read_isolated
 from tramontane.formats.results import Results
 
@@ -66,6 +67,8 @@ def load_modern(file: Path) -> tuple[Any, dict[str, Any]]:
     """Run VTK's reader of cases in HDF5 on cells and faces."""
     from vtkmodules.vtkIOFLUENTCFF import vtkFLUENTCFFReader
 
+    for each in (file, _data_beside(file)):
+        check_links(each)
     reader = vtkFLUENTCFFReader()
     reader.SetFileName(str(file))
     reader.SetReadFaces(True)

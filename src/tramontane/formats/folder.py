@@ -19,7 +19,7 @@ from tramontane.formats import geometry, vtk
 from tramontane.formats.assemble import assemble
 from tramontane.formats.meshes import write_mesh
 from tramontane.formats.readers import file_reader, folder_reader, result_files
-from tramontane.formats.results import Results
+from tramontane.formats.results import GEOMETRY_UNIT, Results
 from tramontane.formats.table import read_number, read_table
 
 __all__ = ["find_cases", "is_case", "read_case", "read_results", "read_table", "write_case"]
@@ -101,6 +101,8 @@ def read_results(folder: Path) -> Results:
         numbers |= {name: read_number(where, f"{label} {name}", value) for name, value in document.pop(key, {}).items()}
     found.solver = str(document.pop("solver", "")) or found.solver
     found.version = str(document.pop("version", "")) or found.version
+    if shape is not None:
+        found.extra.pop(GEOMETRY_UNIT, None)  # of the one that it takes the place of
     found.extra |= document
     found.geometry = shape or found.geometry
     found.files += [*([shape] if shape else []), *documents]

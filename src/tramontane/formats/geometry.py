@@ -210,7 +210,11 @@ def _read(file: Path) -> pv.PolyData:
         raise GeometryError(f"{file}: is cut off ({faces} triangles of {announced}); export or copy it again")
     if faces == 0:
         raise GeometryError(f"{file}: holds no triangles; export a triangle surface")
-    return pv.PolyData.from_regular_faces(np.asarray(loaded.vertices), np.asarray(loaded.faces))
+    points, triangles = np.asarray(loaded.vertices), np.asarray(loaded.faces)
+    if triangles.min() < 0 or triangles.max() >= len(points):
+        wrong = int(triangles.min() if triangles.min() < 0 else triangles.max())
+        raise GeometryError(f"{file}: a triangle has point {wrong}, points are 0 to {len(points) - 1}; export it again")
+    return pv.PolyData.from_regular_faces(points, triangles)
 
 
 def _announced_faces(file: Path, suffix: str) -> int:

@@ -1,54 +1,53 @@
 """Reading in a process of its own, for readers that a damaged file can crash, hang or send after all memory there is.
 
-VTK's readers of CGNS, EnSight, Exodus, Fluent and XDMF trust what a file says of itself: a flipped byte ends the whole
-interpreter. Here a fresh process reads, within bounds of memory and time, and leaves what it found as files that are
-read back; its crash is an error that names the file.
+VTK's readers trust what a file says of itself: a flipped byte can end the whole interpreter. Here a second process
+reads, within bounds of memory and time, and leaves what it found as files that are read back; its crash is an error
+that names the file. The process stays for the next file; after an error of any kind, a fresh one takes its place.
 """
 
 from __future__ import annotations
 
-import importlib
+import atexit
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyvista as pv
-from vtkmodules.vtkIOXML import (
-    vtkXMLPolyDataReader,
-    vtkXMLPolyDataWriter,
-    vtkXMLUnstructuredGridReader,
-    vtkXMLUnstructuredGridWriter,
-)
+from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLUnstructuredGridReader
 
+from tramontane import processes
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
+from tramontane.formats.cell_check import check_cells
 
 # What a reader may take: sound files of these formats need a small multiple of their size, and need not crawl.
 MEMORY = 4 << 30
 MEMORY_PER_BYTE = 20
 SECONDS = 60.0
 BYTES_A_SECOND = 2e6
-_ANSWER = "answer.json"
-# The package's own __init__ imports every other format, which would cost a child half a second for nothing: for a
-# loader among the formats, an empty package stands in its place.
+ANSWER, ARRAYS, OUTPUT = "answer.json", "arrays.npz", "output"
+# The package's own __init__ imports every format, which would cost the process half a second for nothing: an empty
+# package stands in its place.
 _START = """
 import sys, types
-if sys.argv[2].startswith("tramontane.formats."):
-    package = types.ModuleType("tramontane.formats")
-    package.__path__ = [sys.argv[1]]
-    sys.modules["tramontane.formats"] = package
-from tramontane.formats.isolated import _answer
-_answer(*sys.argv[2:])
+package = types.ModuleType("tramontane.formats")
+package.__path__ = [sys.argv[1]]
+sys.modules["tramontane.formats"] = package
+from tramontane.formats.isolated_child import serve
+serve()
 """
 
-Loader = Callable[[Path], tuple[Any, dict[str, Any]]]
+Loader = Callable[..., tuple[Any, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,22 @@ class Block:
 
 
 def read_isolated(
-    loader: Loader, file: Path, *, beside: Sequence[Path] = (), seconds: float | None = None
+    loader: Loader,
+    file: Path,
+    *,
+    beside: Sequence[Path] = (),
+    seconds: float | None = None,
+    options: Sequence[Any] = (),
 ) -> tuple[list[Block], dict[str, Any]]:
-    """Run a reader of VTK in a process of its own.
+    """Run a reader in a process of its own.
 
     Args:
-        loader: A function of a module: takes the file, gives VTK's data object and what else it found, as plain JSON.
+        loader: A function of a module: takes the file, gives VTK's data object (or None) and what else it found, as
+            plain JSON and NumPy arrays.
         file: To read.
         beside: Further files that are read with it; they count for the bounds.
         seconds: Until it is given up; by default a minute, and a second more for each 2 MB.
+        options: Further arguments of the loader, plain JSON.
 
     Returns:
         The meshes, every cell checked to be of points that exist, and what else the reader found.
@@ -82,119 +88,142 @@ def read_isolated(
         FormatError: The reader complains, crashes, or needs more memory or time than a sound file would.
     """
     size = sum(each.stat().st_size for each in (file, *beside) if each.is_file())
-    memory = MEMORY + MEMORY_PER_BYTE * size
+    memory = memory_for(size)
     limit = SECONDS + size / BYTES_A_SECOND if seconds is None else seconds
     with tempfile.TemporaryDirectory(prefix="tramontane-") as name:
         folder = Path(name)
-        command = [
-            sys.executable, "-P", "-c", _START, str(Path(__file__).parent), loader.__module__, loader.__qualname__,
-            str(file.absolute()), str(file), str(folder), str(memory),
-        ]  # fmt: skip
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-        with (folder / "output").open("wb") as output:
-            try:
-                done = subprocess.run(
-                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, timeout=limit,
-                    check=False,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                raise FormatError(f"{file}: was not read within {limit:.0f} s, so it is probably damaged; "
-                                  "write or copy it again") from None  # fmt: skip
-        answer = folder / _ANSWER
-        if done.returncode != 0 or not answer.is_file():
-            raise FormatError(f"{file}: cannot be read ({_reason(done.returncode, folder / 'output', memory)}); "
+        request = {
+            "module": loader.__module__, "function": loader.__qualname__, "path": str(file.absolute()),
+            "shown": str(file), "folder": name, "memory": memory, "seconds": limit, "options": list(options),
+            "sys_path": sys.path,
+        }  # fmt: skip
+        code = _ask(request, limit)
+        if code is None:
+            raise FormatError(f"{file}: was not read within {limit:.0f} s, so it is probably damaged; "
+                              "write or copy it again")  # fmt: skip
+        answer = folder / ANSWER
+        if code != 0 or not answer.is_file():
+            raise FormatError(f"{file}: cannot be read ({_reason(code, folder / OUTPUT, memory)}); "
                               "write or copy it again")  # fmt: skip
         said = json.loads(answer.read_text(encoding="utf-8"))
         if "error" in said:
+            _end_process()
             raise FormatError(said["error"])
         blocks = [
             Block(tuple(block["path"]), _fetch(file, folder / block["file"], block["names"]))
             for block in said["blocks"]
         ]
-        return blocks, said["found"]
+        found = said["found"]
+        if (folder / ARRAYS).is_file():
+            with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+                found |= {key: stored[key] for key in stored.files}
+        return blocks, found
+
+
+def probe(loader: Loader, file: Path, *, beside: Sequence[Path] = ()) -> None:
+    """Let a process of its own read a file first, so that what would end this one is an error.
+
+    Nothing is done in a process that may end without harm to others, such as those of `ingest`.
+
+    Args:
+        loader: Reads the file and drops it: gives None and nothing else.
+        file: To read.
+        beside: Further files that are read with it.
+
+    Raises:
+        FormatError: As for `read_isolated`.
+    """
+    if not processes.contained():
+        read_isolated(loader, file, beside=beside)
+
+
+def memory_for(size: int) -> int:
+    """Bytes of memory that reading files of ``size`` bytes may take."""
+    return MEMORY + MEMORY_PER_BYTE * size
+
+
+class _Process:
+    """The process that reads."""
+
+    def __init__(self) -> None:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+        self.owner = os.getpid()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, str(Path(__file__).parent)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True, encoding="utf-8",
+        )  # fmt: skip
+        self.said: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for _ in self.process.stdout:
+            self.said.put(True)
+        self.said.put(False)
+
+    def ask(self, request: dict[str, Any], seconds: float) -> int | None:
+        """0 when it is done, the exit code where it ended instead, None where time ran out."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            done = self.said.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        except OSError:
+            done = False
+        return 0 if done else self.process.wait() or 1
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.listener.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                assert pipe is not None
+                pipe.close()
+            except OSError:  # what was not sent any more
+                pass
+
+
+_lock = threading.Lock()
+_process: _Process | None = None
+
+
+def _ask(request: dict[str, Any], seconds: float) -> int | None:
+    global _process
+    with _lock:
+        if _process is not None and _process.owner != os.getpid():  # the one of the process that was forked
+            _process = None
+        if _process is None:
+            _process = _Process()
+        code = _process.ask(request, seconds)
+        if code != 0:
+            _process.end()
+            _process = None
+        return code
+
+
+def _end_process() -> None:
+    global _process
+    with _lock:
+        if _process is not None and _process.owner == os.getpid():
+            _process.end()
+        _process = None
+
+
+atexit.register(_end_process)
 
 
 def _reason(code: int, output: Path, memory: int) -> str:
-    text = output.read_text(encoding="utf-8", errors="replace")
+    text = output.read_text(encoding="utf-8", errors="replace") if output.is_file() else ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if "bad_alloc" in text or "MemoryError" in text or "Unable to allocate" in text:
         return f"its reader wants more than {memory / 1e9:.0f} GB for it"
     if code < 0:
         return f"its reader crashes: {signal.Signals(-code).name}"
     return f"its reader ends: {lines[-1][:160]}" if lines else f"its reader ends with code {code}"
-
-
-def _answer(module: str, function: str, path: str, shown: str, folder: str, memory: str) -> None:
-    """What the child does: read, check, and leave the meshes in ``folder``."""
-    _bound(int(memory))
-    target, file = Path(folder), Path(shown)
-    loader: Loader = getattr(importlib.import_module(module), function)
-    answer: dict[str, Any]
-    try:
-        with vtk.complaints(file, "cannot be read", "write or copy it again"):
-            data, found = loader(Path(path))
-        blocks = []
-        for number, (names, block) in enumerate(vtk.leaves(data, (file.stem,)) if data is not None else ()):
-            wrapped = pv.wrap(block)
-            mesh = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
-            vtk.check_cells(file, mesh)
-            blocks.append({"path": names, **_leave(file, mesh, target, number)})
-        answer = {"blocks": blocks, "found": found}
-    except FormatError as error:
-        answer = {"error": str(error).replace(path, shown)}
-    except MemoryError:
-        answer = {"error": f"{file}: cannot be read (its reader wants more than {int(memory) / 1e9:.0f} GB for it); "
-                           "write or copy it again"}  # fmt: skip
-    (target / f".{_ANSWER}").write_text(json.dumps(answer), encoding="utf-8")
-    (target / f".{_ANSWER}").replace(target / _ANSWER)
-
-
-def _bound(memory: int) -> None:
-    """No more memory than this on top of what the libraries take; no core dumps."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such bound
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    status = Path("/proc/self/statm")
-    taken = int(status.read_text().split()[0]) * resource.getpagesize() if status.is_file() else 0
-    resource.setrlimit(resource.RLIMIT_AS, (taken + memory, taken + memory))
-
-
-def _leave(file: Path, mesh: Any, folder: Path, number: int) -> dict[str, Any]:
-    """Write a mesh with numbers for its fields' names: VTK's XML does not escape what names may hold."""
-    plain = mesh.copy(deep=False)
-    names: dict[str, list[str]] = {}
-    plain.clear_data()
-    for kind, source, target, count in (
-        ("point", mesh.GetPointData(), plain.GetPointData(), mesh.n_points),
-        ("cell", mesh.GetCellData(), plain.GetCellData(), mesh.n_cells),
-    ):
-        names[kind] = []
-        for index in range(source.GetNumberOfArrays()):
-            array = source.GetArray(index)
-            if array is None:  # text
-                continue
-            if array.GetNumberOfTuples() != count:
-                raise FormatError(f"{file}: field {array.GetName()} has {array.GetNumberOfTuples()} values for {count} "
-                                  f"{kind}s; it is cut off or damaged, write or copy it again")  # fmt: skip
-            twin = array.NewInstance()
-            twin.ShallowCopy(array)
-            twin.SetName(f"f{len(names[kind])}")
-            names[kind].append(str(array.GetName()))
-            target.AddArray(twin)
-    surface = isinstance(mesh, pv.PolyData)
-    stored = folder / f"{number}{'.vtp' if surface else '.vtu'}"
-    writer: Any = vtkXMLPolyDataWriter() if surface else vtkXMLUnstructuredGridWriter()
-    writer.SetDataModeToAppended()
-    writer.EncodeAppendedDataOff()
-    writer.SetHeaderTypeToUInt64()
-    writer.SetCompressorTypeToNone()
-    writer.SetInputDataObject(plain)
-    writer.SetFileName(str(stored))
-    if not writer.Write():
-        raise FormatError(f"{file}: cannot be kept in {folder}; check the space left on the disk")
-    return {"file": stored.name, "names": names}
 
 
 def _fetch(file: Path, stored: Path, names: dict[str, list[str]]) -> pv.PolyData | pv.UnstructuredGrid:
@@ -206,6 +235,6 @@ def _fetch(file: Path, stored: Path, names: dict[str, list[str]]) -> pv.PolyData
     for kind, data in (("point", mesh.GetPointData()), ("cell", mesh.GetCellData())):
         for index, name in enumerate(names[kind]):
             data.GetArray(f"f{index}").SetName(name)
-    vtk.check_cells(file, mesh)
+    check_cells(file, mesh)
     stored.unlink()
     return mesh

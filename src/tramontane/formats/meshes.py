@@ -16,6 +16,9 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
+from tramontane.formats.isolated import probe
+from tramontane.formats.vtk_legacy import check_legacy
+from tramontane.formats.vtk_pieces import pieces
 
 _UNITS = "tramontane_units"
 
@@ -51,6 +54,9 @@ def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.Unst
     if file.suffix.lower() not in vtk.SUFFIXES:
         raise FormatError(f"{file}: {file.suffix or 'no suffix'} is not read as a mesh; "
                           f"convert it to one of {', '.join(vtk.SUFFIXES)}")  # fmt: skip
+    if file.suffix.lower() == ".vtk":
+        check_legacy(file)
+    probe(vtk.load_and_drop, file, beside=pieces(file) if file.suffix.lower() == ".vtm" else ())
     meshes = vtk.read_blocks(file)
     if not meshes:
         raise FormatError(f"{file}: holds no mesh; write or copy it again")

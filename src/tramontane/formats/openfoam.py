@@ -37,7 +37,7 @@ from tramontane.formats.openfoam_mesh import Patch, PolyMesh, find_in, merged, r
 from tramontane.formats.openfoam_outputs import read_log, read_outputs
 from tramontane.formats.openfoam_text import Dictionary, lookup, numbers, read_dictionary, words
 from tramontane.formats.openfoam_times import Time, choose, time_folders
-from tramontane.formats.results import Results, set_patches
+from tramontane.formats.results import GEOMETRY_UNIT, Results, set_patches
 from tramontane.units import Quantity
 
 _NO_SURFACE = ("empty", "wedge", "cyclic", "cyclicAMI", "cyclicACMI", "cyclicSlip", "processor", "processorCyclic")
@@ -279,6 +279,7 @@ def _geometry(folder: Path, shapes: list[Path], found: Results) -> None:
             return
     else:
         found.geometry = shape
+        found.extra[GEOMETRY_UNIT] = "m"
     found.files.append(shape)
 
 

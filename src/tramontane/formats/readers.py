@@ -9,6 +9,7 @@ from tramontane.formats import cgns, ensight, exodus, fluent, lammps, openfoam, 
 from tramontane.formats.inp import included_files
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import Results
+from tramontane.formats.vtk_pieces import pieces
 
 Reader = Callable[[Path], Results]
 
@@ -16,7 +17,7 @@ Reader = Callable[[Path], Results]
 def read_vtk(file: Path) -> Results:
     """A file of the VTK family: each block is a domain, units are those that `write_mesh` left."""
     meshes = read_meshes(file)
-    blocks = [block for block in file.with_suffix("").rglob("*") if block.is_file()] if file.suffix == ".vtm" else []
+    blocks = [block for block in pieces(file) if block.is_file()] if file.suffix.lower() == ".vtm" else []
     units = {f"{key}/{name}": unit for key, mesh in meshes.items() for name, unit in stored_units(mesh).items()}
     time = vtk.read_time(file)
     return Results(meshes=dict(meshes), units=units, files=[file, *blocks], extra={"time": time} if time else {})
@@ -93,6 +94,20 @@ def file_reader(file: Path) -> Reader | None:
     suffix = "".join(file.suffixes[-2:]).lower()
     suffix = suffix if suffix in FILE_READERS else file.suffix.lower()
     return FILE_READERS.get(suffix) if _RECOGNISED.get(suffix, Path.is_file)(file) else None
+
+
+def case_name(file: Path) -> str:
+    """What a case of one file is called: the file's name without its suffix, be it of two parts (``.cas.h5``)."""
+    both = "".join(file.suffixes[-2:])
+    return file.name.removesuffix(both) if both.lower() in FILE_READERS else file.stem
+
+
+def not_read(file: Path) -> str:
+    """Why a file has no reader, and which ones there are."""
+    if file.suffix.lower() in _RECOGNISED:
+        return f"{file}: does not look like results in any format with the suffix {file.suffix}; name another file"
+    return (f"{file}: {file.suffix or 'a file without a suffix'} is not read as results; convert it to one of "
+            f"{', '.join(FILE_READERS)}")  # fmt: skip
 
 
 def folder_reader(folder: Path) -> Reader | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tramontane.units import Quantity
 
 PATCH, _PATCH_NAMES = "patch", "patch_names"
+GEOMETRY_UNIT = "geometry_unit"  # in ``extra``: of a geometry file, where it is stated apart from the meshes'
 
 
 @dataclass

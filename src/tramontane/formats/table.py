@@ -68,7 +68,11 @@ def read_table(root: str | os.PathLike[str]) -> Table:
                 raise FormatError(f"{file}: {twice[0]} of case {case} stands in another CSV file, too; keep one")
             known |= entries
     beside = list(folder.iterdir()) if table else []
-    names = {entry.name for entry in beside if entry.is_dir()} | {entry.stem for entry in beside}
+    names = (
+        {entry.name for entry in beside if entry.is_dir()}
+        | {entry.name.split(".")[0] for entry in beside}
+        | {entry.stem for entry in beside}
+    )
     if names and not names & set(table):
         raise FormatError(f"{folder}: the CSV files name no case of this folder (the first is {next(iter(table))!r}); "
                           "write the names of the cases' folders in the first column, or move the files")  # fmt: skip

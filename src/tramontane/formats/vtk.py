@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyvista as pv
-from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
 from vtkmodules.vtkIOHDF import vtkHDFReader, vtkHDFWriter
 from vtkmodules.vtkIOLegacy import vtkGenericDataObjectReader, vtkGenericDataObjectWriter
@@ -28,6 +26,8 @@ from vtkmodules.vtkIOXML import (
 )
 
 from tramontane.errors import FormatError
+from tramontane.formats.cell_check import check_cells
+from tramontane.formats.hdf5_links import check_links
 
 _READERS = {
     ".vtp": vtkXMLPolyDataReader,
@@ -82,7 +82,16 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
         kept = isinstance(wrapped, (pv.PolyData, pv.UnstructuredGrid))
         blocks[name] = wrapped if kept else wrapped.cast_to_unstructured_grid()
         check_cells(file, blocks[name])
+        _mend_texts(blocks[name])
     return blocks
+
+
+def load_and_drop(file: Path) -> tuple[None, dict[str, Any]]:
+    """Read a file for nothing but to see whether that goes well; see `tramontane.formats.isolated.probe`."""
+    if file.suffix.lower() == ".vtkhdf":
+        check_links(file)
+    read_blocks(file)
+    return None, {}
 
 
 def read_time(file: Path) -> dict[str, Any]:
@@ -180,28 +189,16 @@ def _check_names(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
                                   "rename it or choose another format")  # fmt: skip
 
 
-def check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
-    """Every cell of a known type and of points that exist: VTK's filters crash on others."""
-    if isinstance(mesh, pv.PolyData):
-        parts = [mesh.GetVerts(), mesh.GetLines(), mesh.GetPolys(), mesh.GetStrips()]
-    else:
-        parts = [mesh.GetCells(), mesh.GetPolyhedronFaces()]
-        if len(mesh.celltypes) != mesh.n_cells:
-            raise FormatError(
-                f"{file}: has {len(mesh.celltypes)} types for {mesh.n_cells} cells; write or copy it again"
-            )
-        unknown = set(np.unique(mesh.celltypes).tolist()) - {int(kind) for kind in pv.CellType}
-        if unknown:
-            raise FormatError(f"{file}: holds cells of unknown type {min(unknown)}; write or copy it again")
-    for part in parts:
-        if part is None or part.GetNumberOfCells() == 0:
-            continue
-        offsets, ids = (vtk_to_numpy(array) for array in (part.GetOffsetsArray(), part.GetConnectivityArray()))
-        if np.any(np.diff(offsets) < 0) or offsets[0] != 0 or offsets[-1] != len(ids):
-            raise FormatError(f"{file}: its list of cells is damaged; write or copy it again")
-        if len(ids) and (ids.min() < 0 or ids.max() >= mesh.n_points):
-            wrong = int(ids.min() if ids.min() < 0 else ids.max())
-            raise FormatError(f"{file}: a cell has point {wrong}, points are 0 to {mesh.n_points - 1}; write it again")
+def _mend_texts(mesh: Any) -> None:
+    """Names and texts that are no UTF-8 would be errors wherever they are looked at."""
+    for data in (mesh.GetPointData(), mesh.GetCellData(), mesh.GetFieldData()):
+        for index in range(data.GetNumberOfArrays()):
+            array = data.GetAbstractArray(index)
+            if isinstance(name := array.GetName(), bytes):
+                array.SetName(name.decode("utf-8", "replace"))
+            for place in range(array.GetNumberOfValues() if array.IsA("vtkStringArray") else 0):
+                if isinstance(value := array.GetValue(place), bytes):
+                    array.SetValue(place, value.decode("utf-8", "replace"))
 
 
 def leaves(data: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
-from tramontane.formats.checks import HDF5, check_head
+from tramontane.formats.checks import HDF5, beside, check_head, first_bytes
+from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolated import read_isolated
 from tramontane.formats.results import Results
 
@@ -52,6 +53,9 @@ def load(file: Path) -> tuple[Any, dict[str, Any]]:
 
     from tramontane.formats.vtk import last_step
 
+    for heavy in _heavy_files(file, _parse(file)):
+        if first_bytes(heavy, len(HDF5)) == HDF5:
+            check_links(heavy)
     reader = vtkXdmfReader()
     reader.SetFileName(str(file))
     if not reader.CanReadFile(str(file)):
@@ -81,7 +85,7 @@ def _heavy_files(file: Path, root: Any) -> list[Path]:
         if kind not in ("HDF", "BINARY") or not text or text.startswith("<"):
             continue
         name = re.split(r":(?=/)", text)[0].strip().removeprefix("File:") if kind == "HDF" else text.split()[0]
-        path = file.parent / name
+        path = beside(file, name)
         if path in files:
             continue
         if not path.is_file():

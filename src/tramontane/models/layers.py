@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 from tramontane.errors import TramontaneError
 
 _ATTENDING = 256  # queries whose scores lie in a CPU's cache at once
+_COMPARED = 1024  # centres whose distances to all points are held at once
 
 
 def check_heads(dim: int, heads: int) -> None:
@@ -265,7 +266,8 @@ def radius_graph(
 ) -> tuple[Int[Tensor, "batch m k"], Bool[Tensor, "batch m k"]]:
     """Points within a radius of each centre, the nearest ones where there are too many.
 
-    Trees are searched on the CPU: a few milliseconds for thousands of points, and no matrix of distances anywhere.
+    On a CPU trees are searched: a few milliseconds for thousands of points, and no matrix of distances anywhere. An
+    accelerator compares all distances, some centres at a time, rather than wait for the CPU.
 
     Args:
         points: Points to be found.
@@ -276,6 +278,8 @@ def radius_graph(
     Returns:
         Index of each point found, and whether there is one (where not, the index is 0).
     """
+    if points.device.type != "cpu":
+        return compare_all(points.detach(), centres.detach(), radius=radius, max_neighbours=max_neighbours)
     nearest = np.arange(1, min(max_neighbours, points.shape[1]) + 1)
     found = [
         cKDTree(cloud).query(around, k=nearest, distance_upper_bound=radius)[1]
@@ -284,3 +288,18 @@ def radius_graph(
     index = torch.from_numpy(np.stack(found)).to(points.device)
     missing = index == points.shape[1]
     return index.masked_fill(missing, 0), ~missing
+
+
+def compare_all(
+    points: Float[Tensor, "batch n 3"], centres: Float[Tensor, "batch m 3"], *, radius: float, max_neighbours: int
+) -> tuple[Int[Tensor, "batch m k"], Bool[Tensor, "batch m k"]]:
+    """What `radius_graph` answers, from all distances."""
+    count = min(max_neighbours, points.shape[1])
+    found = [
+        torch.cdist(part.float(), points.float(), compute_mode="donot_use_mm_for_euclid_dist").topk(
+            count, largest=False
+        )
+        for part in torch.split(centres, _COMPARED, dim=1)
+    ]
+    within = torch.cat([distance for distance, _ in found], dim=1) < radius
+    return torch.cat([index for _, index in found], dim=1).masked_fill(~within, 0), within

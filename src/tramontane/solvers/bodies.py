@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import netgen.occ as occ
-import ngsolve as ng
 import numpy as np
 from numpy.typing import NDArray
 
-from tramontane.case import Case, Provenance
+from tramontane.case import Case
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError
@@ -75,20 +74,9 @@ class Bodies:
         face = occ.Face(occ.Wire([spline]))
         flow = channel.solve(channel.mesh_channel(face, 0.1 * values["height"], self.refinement), speed)
         drag, lift = flow.force
-        return Case(
-            name="bodies",
-            design=stated_design(channel.prism(ring, *CENTRE), CONTRACT, values),
-            meshes={"surface": channel.wall(flow, *CENTRE), "volume": channel.plane(flow)},
-            qoi={"drag": drag, "lift": lift},
-            field_units={name: spec.unit for fields in CONTRACT.fields.values() for name, spec in fields.items()},
-            qoi_units={name: spec.unit for name, spec in CONTRACT.qoi.items()},
-            provenance=Provenance(
-                solver="NGSolve steady Navier-Stokes",
-                version=str(ng.__version__),
-                extra={"cells": flow.mesh.ne, "order": channel.ORDER, "newton_steps": flow.steps, "mean_speed": speed,
-                       "density": DENSITY},
-            ),
-        )  # fmt: skip
+        design = stated_design(channel.prism(ring, *CENTRE), CONTRACT, values)
+        surface = channel.wall(flow, *CENTRE)
+        return channel.case_of(CONTRACT, design, flow, surface, speed, {"drag": drag, "lift": lift}, density=DENSITY)
 
 
 def outline(values: dict[str, float], count: int) -> NDArray[np.float64]:

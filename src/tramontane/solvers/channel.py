@@ -13,7 +13,9 @@ import pyvista as pv
 from netgen.meshing import NgException
 from numpy.typing import NDArray
 
-from tramontane.contract import DomainSpec, FieldSpec
+from tramontane.case import Case, Provenance
+from tramontane.contract import Contract, DomainSpec, FieldSpec
+from tramontane.design import Design
 from tramontane.errors import SolverError
 from tramontane.solvers.common import quarters
 
@@ -196,3 +198,33 @@ def prism(ring: NDArray[np.float64], x: float, y: float) -> pv.PolyData:
 
 def _in_space(plane: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([plane, np.zeros(len(plane))])
+
+
+def case_of(
+    contract: Contract, design: Design, flow: Flow, surface: pv.PolyData, speed: float, qoi: dict[str, float],
+    **extra: float,
+) -> Case:  # fmt: skip
+    """A flow as a case.
+
+    Args:
+        contract: Of the solver; the case takes its name.
+        design: As it was asked.
+        flow: Found by `solve`.
+        surface: The body's, from `wall`.
+        speed: Mean speed of what enters, m/s.
+        qoi: In SI.
+        extra: What else the provenance says.
+    """
+    return Case(
+        name=contract.name,
+        design=design,
+        meshes={"surface": surface, "volume": plane(flow)},
+        qoi=qoi,
+        field_units={name: spec.unit for fields in contract.fields.values() for name, spec in fields.items()},
+        qoi_units={name: spec.unit for name, spec in contract.qoi.items()},
+        provenance=Provenance(
+            solver="NGSolve steady Navier-Stokes",
+            version=str(ng.__version__),
+            extra={"cells": flow.mesh.ne, "order": ORDER, "newton_steps": flow.steps, "mean_speed": speed, **extra},
+        ),
+    )

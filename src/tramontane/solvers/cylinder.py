@@ -8,10 +8,9 @@ number 20 and the cylinder at (0.2, 0.2) with radius 0.05: drag coefficient 5.57
 from __future__ import annotations
 
 import netgen.occ as occ
-import ngsolve as ng
 import numpy as np
 
-from tramontane.case import Case, Provenance
+from tramontane.case import Case
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError
@@ -82,25 +81,15 @@ class Cylinder:
         ring = np.stack([x + radius * np.cos(turn), y + radius * np.sin(turn)], 1)
         drag, lift = flow.force
         dynamic = 0.5 * DENSITY * speed**2 * 2 * radius
-        return Case(
-            name="cylinder",
-            design=stated_design(channel.prism(ring, x, y), CONTRACT, values),
-            meshes={"surface": surface, "volume": channel.plane(flow)},
-            qoi={
-                "drag": drag,
-                "lift": lift,
-                "drag_coefficient": drag / dynamic,
-                "lift_coefficient": lift / dynamic,
-                "pressure_drop": float(drop),
-            },
-            field_units={name: spec.unit for fields in CONTRACT.fields.values() for name, spec in fields.items()},
-            qoi_units={name: spec.unit for name, spec in CONTRACT.qoi.items()},
-            provenance=Provenance(
-                solver="NGSolve steady Navier-Stokes",
-                version=str(ng.__version__),
-                extra={"cells": flow.mesh.ne, "order": channel.ORDER, "newton_steps": flow.steps, "mean_speed": speed},
-            ),
-        )
+        qoi = {
+            "drag": drag,
+            "lift": lift,
+            "drag_coefficient": drag / dynamic,
+            "lift_coefficient": lift / dynamic,
+            "pressure_drop": float(drop),
+        }
+        design = stated_design(channel.prism(ring, x, y), CONTRACT, values)
+        return channel.case_of(CONTRACT, design, flow, surface, speed, qoi)
 
 
 def _check(x: float, y: float, radius: float, reynolds: float) -> None:

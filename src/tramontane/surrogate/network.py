@@ -27,7 +27,8 @@ Array = NDArray[np.floating[Any]]
 # Sizes that a few hundred CPU minutes can train; the classes keep their papers' sizes as defaults.
 _SMALL = {"ab-upt": {"dim": 96, "decoder_depth": 1}}
 _SEED = 0  # of every draw in a prediction: the same design gives the same answer
-_CHUNK = 2048  # positions decoded at once, which suits a CPU's cache
+# Positions decoded at once: what suits a CPU's cache, and what keeps an accelerator busy.
+_CHUNK, _ACCELERATED_CHUNK = 2048, 1 << 17
 
 
 class NetworkPredictor:
@@ -63,18 +64,18 @@ class NetworkPredictor:
         """Fields at any positions; see `Predictor`."""
         device = next(self.network.parameters()).device
         network: Any = self.network
+        accelerated = device.type != "cpu"
+        chunk = _ACCELERATED_CHUNK if accelerated else _CHUNK
         answer: dict[str, dict[str, Array]] = {}
-        with torch.inference_mode():
+        # An accelerator multiplies in bfloat16, as it was trained there; a CPU in float32.
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=accelerated):
             cache = network.encode(self._inputs(geometry, values).to(device))
             for domain, where in positions.items():
-                scores = [
-                    network.decode(
-                        cache, domain, _batch(self.scales.positions(where[start : start + _CHUNK])).to(device)
-                    )
-                    for start in range(0, len(where), _CHUNK)
-                ]
-                together = torch.cat(scores, dim=1)[0].float().cpu().numpy()
-                answer[domain] = self.scales.decode(self.contract, domain, together, values)
+                scores = np.empty((len(where), channel_count(self.contract, domain)), dtype=np.float32)
+                for start in range(0, len(where), chunk):
+                    queries = _batch(self.scales.positions(where[start : start + chunk])).to(device)
+                    scores[start : start + chunk] = network.decode(cache, domain, queries)[0].float().cpu().numpy()
+                answer[domain] = self.scales.decode(self.contract, domain, scores, values)
         return answer
 
     def spread(
@@ -88,8 +89,8 @@ class NetworkPredictor:
         return describe_design(geometry, (values[name] for name in self.contract.operating))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights by name."""
-        return dict(self.network.state_dict())
+        """Weights by name, on the CPU."""
+        return {name: value.cpu() for name, value in self.network.state_dict().items()}
 
     def document(self) -> dict[str, Any]:
         """Scales, and what rebuilds the network."""
@@ -183,7 +184,7 @@ def fit_network(
         validation=Validation(lambda net: field_errors(net, watch), patience=training.patience) if held else None,
     )  # fmt: skip
     predictor = NetworkPredictor(
-        contract, scales, network.to("cpu"),
+        contract, scales, network,
         model=model, templates=templates, points=points, geometry_points=geometry_points,
     )  # fmt: skip
     return predictor, run

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -24,6 +25,7 @@ from tramontane.training.optimizers import make_optimizer
 from tramontane.training.schedule import learning_rate, progress
 
 Precision = Literal["float32", "bfloat16"]
+_DRAWERS = 4  # threads that draw batches ahead, beside an accelerator
 
 
 class FieldError(NamedTuple):
@@ -137,7 +139,7 @@ def train(
             state = {"run": run.__dict__, "best": best, "worse": worse}
             save_checkpoint(checkpoint, model=model, ema=ema, optimizer=adjust, progress=state)
 
-    with _bar(console if rank == 0 else None) as show:
+    with _bar(console if rank == 0 else None) as show, _draws(sampler, rank, world, device) as draw:
         try:
             while True:
                 run.seconds = _agreed(before + time.monotonic() - started, world, device)
@@ -160,7 +162,7 @@ def train(
 
                 for group in adjust.param_groups:
                     group["lr"] = learning_rate(done, peak=lr)
-                batch = sampler.draw(run.steps, rank=rank, world=world)
+                batch = draw(run.steps)
                 with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                     predicted = wrapped(batch.inputs.to(device))
                 error = batch.loss(predicted)
@@ -217,6 +219,30 @@ def _weights(model: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
     finally:
         model.load_state_dict(own)
         model.train()
+
+
+@contextlib.contextmanager
+def _draws(sampler: Draws, rank: int, world: int, device: torch.device) -> Iterator[Callable[[int], Batch]]:
+    """Batches by step. Beside an accelerator, the next ones are drawn while it works on this one.
+
+    What a step sees depends on the step alone, so that drawing ahead changes nothing but the time it takes.
+    """
+    if device.type == "cpu":
+        yield lambda step: sampler.draw(step, rank=rank, world=world)
+        return
+    ahead: dict[int, Future[Batch]] = {}
+    with ThreadPoolExecutor(_DRAWERS) as pool:
+
+        def draw(step: int) -> Batch:
+            for following in range(step, step + 2 * _DRAWERS):
+                if following not in ahead:
+                    ahead[following] = pool.submit(sampler.draw, following, rank=rank, world=world)
+            return ahead.pop(step).result()
+
+        try:
+            yield draw
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager

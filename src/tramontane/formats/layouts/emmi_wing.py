@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import numpy as np
 import pyvista as pv
 
 from tramontane.errors import FormatError
+from tramontane.formats.arrays import read_arrays
 from tramontane.formats.layouts import shared
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.units import Quantity
@@ -143,19 +143,7 @@ def _meaning(stem: str) -> tuple[str, str] | None:
 
 def _load(file: Path) -> dict[str, np.ndarray]:
     """The arrays of a file by name; a file of one array has it under the empty name."""
-    try:
-        if file.suffix.lower() == ".pt":
-            import torch
-
-            loaded = torch.load(file, map_location="cpu", weights_only=True)
-            loaded = loaded if isinstance(loaded, Mapping) else {"": loaded}
-            arrays = {str(name): np.asarray(value) for name, value in loaded.items() if isinstance(value, torch.Tensor)}
-        else:
-            read = np.load(file, allow_pickle=False)
-            arrays = {"": read} if isinstance(read, np.ndarray) else {name: read[name] for name in read.files}
-    except Exception as error:  # torch and zipfile raise errors of many kinds on damaged files
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise FormatError(f"{file}: cannot be read ({reason}); download it again") from error
+    arrays = read_arrays(file)
     if not arrays or not all(np.issubdtype(values.dtype, np.floating) for values in arrays.values()):
         raise FormatError(f"{file}: holds no arrays of numbers; download it again")
     return arrays

@@ -30,7 +30,7 @@ import pyvista as pv
 from vtkmodules.vtkCommonDataModel import vtkGenericCell
 
 from tramontane.errors import FormatError
-from tramontane.formats.layouts import cgns_tree, shared
+from tramontane.formats.layouts import cgns_mesh, shared
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.units import Quantity
 
@@ -100,7 +100,7 @@ def read_sample(folder: Path, problem: Problem) -> Results:
     scalars: dict[str, float] = {}
     if meshes:
         last = meshes[-1]
-        tree = cgns_tree.read_tree(last)
+        tree = cgns_mesh.read_bases(last)
         found.files.append(last)
         if len(meshes) > 1:
             found.warnings.append(f"{folder}: of {len(meshes)} time steps, the last is read ({last.name})")

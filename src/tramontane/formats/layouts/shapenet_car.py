@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
+from tramontane.formats.arrays import read_arrays
 from tramontane.formats.layouts import shared
 from tramontane.formats.meshes import read_mesh
 from tramontane.formats.results import CaseSource, Collection, Results
@@ -120,10 +121,7 @@ def _folds(root: Path) -> list[Path]:
 
 
 def _array(file: Path, mesh: Path, size: int) -> NDArray[Any]:
-    try:
-        values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise FormatError(f"{file}: cannot be read ({error}); unpack it again") from error
+    values = read_arrays(file)[""]
     if not np.issubdtype(values.dtype, np.floating) or values.size != size:
         raise FormatError(f"{file}: has {values.size} values of type {values.dtype}, {mesh.name} needs {size} numbers; "
                           "unpack both again")  # fmt: skip

@@ -1,13 +1,11 @@
-"""CGNS files in HDF5 as PLAID writes them, read node by node with h5py (extra ``plaid``).
+"""Meshes, fields and single numbers of CGNS files as PLAID writes them, read node by node.
 
 VTK's reader ends the program on many damaged files and does not hand out numbers that stand beside the meshes, where
-PLAID keeps a sample's scalars. Node names, labels and element types are those of CGNS's standard (SIDS and its mapping
-to HDF5, https://cgns.org): a node is a group with the attribute ``label`` and its values in the dataset `` data``.
+PLAID keeps a sample's scalars. Element types and the order of their nodes are those of CGNS's standard (SIDS).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
+from tramontane.formats.cgns_tree import Tree, open_tree
 
 # By CGNS's element type: nodes, dimension, VTK's cell type.
 _ELEMENTS: dict[int, tuple[int, int, int]] = {
@@ -30,11 +29,10 @@ _ELEMENTS: dict[int, tuple[int, int, int]] = {
 _MIXED = 20
 # CGNS has the nodes of the edges that stand between the two caps before those of the upper cap, VTK after them.
 _ORDER = {15: [*range(9), 12, 13, 14, 9, 10, 11], 18: [*range(12), 16, 17, 18, 19, 12, 13, 14, 15]}
-_MOST = 2000  # a compressed file may hold that many times its own size
 
 
 @dataclass
-class Tree:
+class Bases:
     """What a file holds.
 
     Attributes:
@@ -48,33 +46,24 @@ class Tree:
     skipped: list[str] = field(default_factory=list)
 
 
-def read_tree(file: Path) -> Tree:
+def read_bases(file: Path) -> Bases:
     """Read a CGNS file.
 
     Raises:
         FormatError: h5py is not installed, or the file is damaged, no CGNS file, or has elements that are not known.
     """
-    try:
-        import h5py  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ImportError as error:
-        raise FormatError(f"{file}: CGNS files need h5py; install it with `pip install h5py`") from error
-    found = Tree()
-    try:
-        with h5py.File(file, "r") as root:
-            reader = _Reader(file, file.stat().st_size, found)
-            bases = list(reader.children(root, "CGNSBase_t"))
-            for name, base in bases:
-                zones = [mesh for _, zone in reader.children(base, "Zone_t") if (mesh := reader.zone(zone)) is not None]
-                if zones:
-                    found.bases[name] = zones[0] if len(zones) == 1 else pv.merge(zones, merge_points=False)
-                elif name == "Global":
-                    found.numbers = reader.numbers(base)
-    # h5py raises errors of many kinds on damaged files.
-    except (OSError, KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise FormatError(f"{file}: cannot be read as CGNS ({reason}); download it again") from error
+    found = Bases()
+    with open_tree(file) as tree:
+        reader = _Reader(file, tree, found)
+        bases = list(tree.children(tree.root, "CGNSBase_t"))
+        for name, base in bases:
+            zones = [mesh for _, zone in tree.children(base, "Zone_t") if (mesh := reader.zone(zone)) is not None]
+            if zones:
+                found.bases[name] = zones[0] if len(zones) == 1 else pv.merge(zones, merge_points=False)
+            elif name == "Global":
+                found.numbers = reader.numbers(base)
     if not bases:
-        raise FormatError(f"{file}: holds no base; download it again")
+        raise FormatError(f"{file}: holds no base; write or copy it again")
     return found
 
 
@@ -84,40 +73,24 @@ class _Reader:
 
     Attributes:
         file: For messages.
-        size: Of the file in bytes: no array may claim to be much larger.
+        tree: Its nodes.
         found: Where notes of what is left out go.
     """
 
     file: Path
-    size: int
-    found: Tree
+    tree: Tree
+    found: Bases
 
-    def children(self, node: Any, label: str) -> Iterator[tuple[str, Any]]:
-        """The nodes below a node that have a label, with their names."""
-        for name in node:
-            child = node[name] if not str(name).startswith(" ") else None
-            if child is not None and bytes(child.attrs.get("label", b"")).rstrip(b"\x00") == label.encode():
-                yield str(name), child
-
-    def values(self, node: Any) -> NDArray[Any]:
-        data = node[" data"]
-        claimed = data.size * data.dtype.itemsize
-        if claimed > self.size * (1 if data.chunks is None else _MOST):
-            raise FormatError(f"{self.file}: {data.name} claims {claimed} bytes in a file of {self.size}; "
-                              "download it again")  # fmt: skip
-        return np.asarray(data[...]).ravel()
-
-    def text(self, node: Any, label: str, default: str) -> str:
-        for _, child in self.children(node, label):
-            return bytes(self.values(child).astype(np.uint8)).rstrip(b" \x00").decode("ascii")
-        return default
+    def said(self, node: Any, label: str, default: str) -> str:
+        """The text of the first node of a label."""
+        return next((self.tree.text(child) for _, child in self.tree.children(node, label)), default)
 
     def numbers(self, base: Any) -> dict[str, float]:
         found: dict[str, float] = {}
-        for name, node in self.children(base, "DataArray_t"):
+        for name, node in self.tree.children(base, "DataArray_t"):
             if " data" not in node:
                 continue
-            values = self.values(node)
+            values = self.tree.values(node)
             if values.size == 1 and values.dtype.kind in "iuf":
                 found[name] = float(values[0])
             else:
@@ -125,16 +98,16 @@ class _Reader:
         return found
 
     def zone(self, zone: Any) -> pv.UnstructuredGrid | None:
-        sizes = self.values(zone)
+        sizes = self.tree.values(zone)
         if sizes.size == 0 or sizes[0] == 0:
             return None
-        structured = self.text(zone, "ZoneType_t", "Unstructured") == "Structured"
+        structured = self.said(zone, "ZoneType_t", "Unstructured") == "Structured"
         points = self.points(zone)
         if structured:
             shape = [*sizes[: sizes.size // 3].tolist(), 1, 1][:3]
             if int(np.prod(shape)) != len(points):
                 raise FormatError(f"{self.file}: {zone.name} has {len(points)} points for a grid of {shape}; "
-                                  "download it again")  # fmt: skip
+                                  "write or copy it again")  # fmt: skip
             grid = pv.StructuredGrid()
             grid.points = points
             grid.dimensions = shape
@@ -145,8 +118,8 @@ class _Reader:
         return mesh
 
     def points(self, zone: Any) -> NDArray[Any]:
-        for _, node in self.children(zone, "GridCoordinates_t"):
-            found = {name: self.values(array) for name, array in self.children(node, "DataArray_t")}
+        for _, node in self.tree.children(zone, "GridCoordinates_t"):
+            found = {name: self.tree.values(array) for name, array in self.tree.children(node, "DataArray_t")}
             axes = [found[name] for name in ("CoordinateX", "CoordinateY", "CoordinateZ") if name in found]
             if not axes or len({len(axis) for axis in axes}) != 1 or axes[0].dtype.kind != "f":
                 break
@@ -156,9 +129,9 @@ class _Reader:
             bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
             if len(bad):
                 raise FormatError(f"{self.file}: {zone.name}: {len(bad)} points are not finite, the first is point "
-                                  f"{bad[0]}; download it again")  # fmt: skip
+                                  f"{bad[0]}; write or copy it again")  # fmt: skip
             return points
-        raise FormatError(f"{self.file}: {zone.name} has no Cartesian coordinates; download it again")
+        raise FormatError(f"{self.file}: {zone.name} has no Cartesian coordinates; write or copy it again")
 
     def elements(self, zone: Any, points: NDArray[Any], cells: int) -> pv.UnstructuredGrid:
         """The cells of a zone in the order of their numbers; sections of lower dimension, as of boundaries, are left.
@@ -166,12 +139,12 @@ class _Reader:
         They are kept where the zone counts them among its cells.
         """
         sections = []
-        for name, node in self.children(zone, "Elements_t"):
-            start = int(self.values(node["ElementRange"])[0])
+        for name, node in self.tree.children(zone, "Elements_t"):
+            start = int(self.tree.values(node["ElementRange"])[0])
             sections.append((start, name, *self.section(node)))
         sections.sort(key=lambda section: section[0])
         if not sections:
-            raise FormatError(f"{self.file}: {zone.name} has points and no elements; download it again")
+            raise FormatError(f"{self.file}: {zone.name} has points and no elements; write or copy it again")
         dimension = max(_ELEMENTS[int(code)][1] for _, _, codes, _ in sections for code in np.unique(codes))
         if sum(len(codes) for _, _, codes, _ in sections) != cells:
             lower = [name for _, name, codes, _ in sections if _ELEMENTS[int(codes.max())][1] < dimension]
@@ -181,7 +154,7 @@ class _Reader:
         flat = np.concatenate([section[3] for section in sections]) - 1
         if flat.size and (flat.min() < 0 or flat.max() >= len(points)):
             raise FormatError(f"{self.file}: {zone.name} has a cell of point {int(flat.max()) + 1}, points are 1 to "
-                              f"{len(points)}; download it again")  # fmt: skip
+                              f"{len(points)}; write or copy it again")  # fmt: skip
         lengths = np.zeros(max(_ELEMENTS) + 1, dtype=np.int64)
         kinds = np.zeros(max(_ELEMENTS) + 1, dtype=np.uint8)
         for code, (count, _, kind) in _ELEMENTS.items():
@@ -199,38 +172,44 @@ class _Reader:
 
     def section(self, node: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """The type of each element and the numbers of their points, one after the other."""
-        code = int(self.values(node)[0])
-        flat = self.values(node["ElementConnectivity"]).astype(np.int64)
+        code = int(self.tree.values(node)[0])
+        flat = self.tree.values(node["ElementConnectivity"]).astype(np.int64)
         if code in _ELEMENTS:
             count, rest = divmod(len(flat), _ELEMENTS[code][0])
             if rest:
-                raise FormatError(f"{self.file}: {node.name} is cut off; download it again")
+                raise FormatError(f"{self.file}: {node.name} is cut off; write or copy it again")
             return np.full(count, code), flat
         if code != _MIXED or "ElementStartOffset" not in node:
             raise FormatError(f"{self.file}: {node.name} has elements of type {code}, which are not read (polyhedra, "
                               "cubic ones, mixed ones of CGNS before 4); convert them")  # fmt: skip
-        offsets = self.values(node["ElementStartOffset"]).astype(np.int64)
+        offsets = self.tree.values(node["ElementStartOffset"]).astype(np.int64)
         if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(flat) or np.any(np.diff(offsets) < 2):
-            raise FormatError(f"{self.file}: {node.name} has offsets that do not fit its elements; download it again")
+            raise FormatError(
+                f"{self.file}: {node.name} has offsets that do not fit its elements; write or copy it again"
+            )
         codes = flat[offsets[:-1]]
         counts = np.array([_ELEMENTS.get(known, (-1,))[0] for known in range(max(_ELEMENTS) + 1)])
         if codes.min() < 0 or codes.max() > max(_ELEMENTS) or np.any(counts[codes] != np.diff(offsets) - 1):
-            raise FormatError(f"{self.file}: {node.name} has elements that are not known; download it again")
+            raise FormatError(f"{self.file}: {node.name} has elements that are not known; write or copy it again")
         return codes, np.delete(flat, offsets[:-1])
 
     def solutions(self, zone: Any, mesh: pv.UnstructuredGrid) -> None:
         """Fields at vertices and at cell centres; three that end in X, Y and Z are a vector."""
-        for name, node in self.children(zone, "FlowSolution_t"):
-            location = self.text(node, "GridLocation_t", "Vertex")
+        for name, node in self.tree.children(zone, "FlowSolution_t"):
+            location = self.said(node, "GridLocation_t", "Vertex")
             if location not in ("Vertex", "CellCenter"):
                 self.found.skipped.append(f"{name} is at {location}")
                 continue
             data, count = (mesh.point_data, mesh.n_points) if location == "Vertex" else (mesh.cell_data, mesh.n_cells)
-            fields = {key: self.values(array) for key, array in self.children(node, "DataArray_t") if " data" in array}
+            fields = {
+                key: self.tree.values(array)
+                for key, array in self.tree.children(node, "DataArray_t")
+                if " data" in array
+            }
             for key, values in fields.items():
                 if len(values) != count:
                     raise FormatError(f"{self.file}: field {key} of {zone.name} has {len(values)} values for {count} "
-                                      "places; download it again")  # fmt: skip
+                                      "places; write or copy it again")  # fmt: skip
             for key in [key for key in fields if key.endswith("X") and f"{key[:-1]}Y" in fields]:
                 axes = [fields.pop(f"{key[:-1]}{axis}", None) for axis in "XYZ"]
                 fields[key[:-1]] = np.stack([np.zeros(count) if axis is None else axis for axis in axes], axis=1)

@@ -1,0 +1,123 @@
+"""What the process does in which `tramontane.formats.isolated` reads; it imports little, so that it starts fast."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter, vtkXMLUnstructuredGridWriter
+
+from tramontane import processes
+from tramontane.errors import FormatError
+from tramontane.formats import vtk
+from tramontane.formats.cell_check import check_cells
+from tramontane.formats.isolated import ANSWER, ARRAYS, OUTPUT
+
+
+def serve() -> None:
+    """Answer requests, a line of JSON each, until there are no more; whatever a loader raises ends the process."""
+    processes.contain()
+    channel = os.fdopen(os.dup(1), "w")
+    while line := sys.stdin.readline():
+        request = json.loads(line)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        output = os.open(Path(request["folder"], OUTPUT), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(output, stream)
+        os.close(output)
+        sys.path.extend(entry for entry in request["sys_path"] if entry not in sys.path)
+        _bound(request["memory"], request["seconds"])
+        answer(request)
+        channel.write("done\n")
+        channel.flush()
+
+
+def answer(request: dict[str, Any]) -> None:
+    """Read, check, and leave the meshes and what else was found in the request's folder."""
+    target, path, shown = Path(request["folder"]), request["path"], request["shown"]
+    file = Path(shown)
+    told: dict[str, Any]
+    try:
+        loader = getattr(importlib.import_module(request["module"]), request["function"])
+        with vtk.complaints(file, "cannot be read", "write or copy it again"):
+            data, found = loader(Path(path), *request["options"])
+        blocks = []
+        for number, (names, block) in enumerate(vtk.leaves(data, (file.stem,)) if data is not None else ()):
+            wrapped = pv.wrap(block)
+            mesh = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
+            check_cells(file, mesh)
+            blocks.append({"path": names, **_leave(file, mesh, target, number)})
+        arrays = {key: value for key, value in found.items() if isinstance(value, np.ndarray)}
+        if arrays:
+            np.savez(target / ARRAYS, allow_pickle=False, **arrays)
+        told = {"blocks": blocks, "found": {key: value for key, value in found.items() if key not in arrays}}
+    except FormatError as error:
+        told = {"error": str(error).replace(path, shown)}
+    except MemoryError:
+        told = {"error": f"{file}: cannot be read (its reader wants more than {request['memory'] / 1e9:.0f} GB for "
+                         "it); write or copy it again"}  # fmt: skip
+    (target / f".{ANSWER}").write_text(json.dumps(told), encoding="utf-8")
+    (target / f".{ANSWER}").replace(target / ANSWER)
+
+
+def _bound(memory: int, seconds: float) -> None:
+    """No more memory than this on top of what the libraries take; no core dumps.
+
+    Processor time is bound, too, for when whoever asked has ended and nobody stops this process any more.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such bound
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    usage, (_, longest) = resource.getrusage(resource.RUSAGE_SELF), resource.getrlimit(resource.RLIMIT_CPU)
+    until = int(usage.ru_utime + usage.ru_stime + (seconds + 60) * (os.cpu_count() or 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (until if longest < 0 else min(until, longest), longest))
+    status = Path("/proc/self/statm")
+    taken = int(status.read_text().split()[0]) * resource.getpagesize() if status.is_file() else 0
+    allowed = taken + memory if most < 0 else min(taken + memory, most)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
+
+
+def _leave(file: Path, mesh: Any, folder: Path, number: int) -> dict[str, Any]:
+    """Write a mesh with numbers for its fields' names: VTK's XML does not escape what names may hold."""
+    plain = mesh.copy(deep=False)
+    names: dict[str, list[str]] = {}
+    plain.clear_data()
+    for kind, source, target, count in (
+        ("point", mesh.GetPointData(), plain.GetPointData(), mesh.n_points),
+        ("cell", mesh.GetCellData(), plain.GetCellData(), mesh.n_cells),
+    ):
+        names[kind] = []
+        for index in range(source.GetNumberOfArrays()):
+            array = source.GetArray(index)
+            if array is None:  # text
+                continue
+            if array.GetNumberOfTuples() != count:
+                raise FormatError(f"{file}: field {array.GetName()} has {array.GetNumberOfTuples()} values for {count} "
+                                  f"{kind}s; it is cut off or damaged, write or copy it again")  # fmt: skip
+            twin = array.NewInstance()
+            twin.ShallowCopy(array)
+            twin.SetName(f"f{len(names[kind])}")
+            names[kind].append(str(array.GetName()))
+            target.AddArray(twin)
+    surface = isinstance(mesh, pv.PolyData)
+    stored = folder / f"{number}{'.vtp' if surface else '.vtu'}"
+    writer: Any = vtkXMLPolyDataWriter() if surface else vtkXMLUnstructuredGridWriter()
+    writer.SetDataModeToAppended()
+    writer.EncodeAppendedDataOff()
+    writer.SetHeaderTypeToUInt64()
+    writer.SetCompressorTypeToNone()
+    writer.SetInputDataObject(plain)
+    writer.SetFileName(str(stored))
+    if not writer.Write():
+        raise FormatError(f"{file}: cannot be kept in {folder}; check the space left on the disk")
+    return {"file": stored.name, "names": names}
