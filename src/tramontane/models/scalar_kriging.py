@@ -24,6 +24,7 @@ _NUGGET = 1e-8  # a table may come from a formula: there is hardly a least noise
 _NOISE_DRAWN = 2.0  # so that noise can be small where it is
 _FOLDS = 5
 _LEARN = 400  # cases at most from which hyperparameters are learnt
+_MANY = 4 * _LEARN
 _LEVELS = 1.2  # largest over smallest value from which on a logarithm is tried
 _ARRAYS = ("mean", "scale", "seen", "values", "hyper", "columns", "left_out", "left_out_deviation")
 
@@ -105,11 +106,12 @@ class ScalarKriging:
         """Each case from all others, with hyperparameters that its fold has not seen; and the process's scale."""
         count = len(self.values)
         errors, deviations = np.zeros(count), np.ones(count)
-        folds = min(_FOLDS, count)
+        # Of many cases, those from which hyperparameters were learnt are few: they have hardly seen any one.
+        folds = min(_FOLDS, count) if count <= _MANY else 1
         order = np.random.default_rng(0).permutation(count)
         for fold in range(folds):
             held = order[fold::folds]
-            hyper = self._learn(np.setdiff1d(order, held))
+            hyper = self._learn(np.setdiff1d(order, held)) if folds > 1 else self.hyper
             inverse = np.linalg.inv(kernel(self.seen, self.seen, hyper) + noise(hyper, _NUGGET) * np.eye(count))
             of_case = np.diag(inverse)[held]
             errors[held], deviations[held] = (inverse @ self.values)[held] / of_case, 1 / np.sqrt(of_case)

@@ -25,7 +25,7 @@ from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
 MODEL = "scalars"
-_LEAST = 3  # cases
+_LEAST, _MOST = 3, 6000  # cases; a Gaussian process of more takes minutes and gigabytes
 
 
 class ScalarPredictor:
@@ -154,6 +154,10 @@ def fit_alone(
     if not contract.qoi:
         raise TrainingError(f"{dataset.path}: has no QoIs to learn; ingest cases that state some")
     started = time.monotonic()
+    if len(names) > _MOST:
+        if console is not None:
+            console.print(f"Of {len(names)} training cases, {_MOST} drawn at random are learnt from")
+        names = sorted(np.random.default_rng(0).choice(names, _MOST, replace=False).tolist())
     predictor, designs = ScalarPredictor.fit(contract, dataset, names)
     fits = fit_scalars(dataset, names, predictor, designs, contract)
     figures = {}
