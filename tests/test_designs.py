@@ -79,6 +79,26 @@ def test_geometry_files_beside_the_table(tmp_path: Path) -> None:
     assert "has the geometry and the parameters and the QoIs of case box0" in "".join(map(str, found.problems))
 
 
+def test_a_table_beside_results_is_not_the_data_set(tmp_path: Path) -> None:
+    write(tmp_path, BEAMS)
+    assert open_collection(tmp_path).layout == "table"
+    (tmp_path / "a").mkdir()
+    pv.Sphere().save(tmp_path / "a" / "surface.vtp")
+    write(tmp_path, "case,speed,qoi:drag\na,1,2\n")
+    assert open_collection(tmp_path).layout == "folder of cases"
+    write(tmp_path, "case,shape,speed,qoi:drag\na,a/surface.vtp,1,2\n")
+    assert open_collection(tmp_path).layout == "table"
+    pv.Sphere().cast_to_unstructured_grid().save(tmp_path / "a" / "volume.vtu")
+    write(tmp_path, "case,speed,qoi:drag\na,1,2\n")
+    assert open_collection(tmp_path).layout == "folder of cases"
+    flow = tmp_path / "flow"
+    (flow / "system").mkdir(parents=True)
+    (flow / "constant" / "polyMesh").mkdir(parents=True)
+    (flow / "system" / "controlDict").write_text("application simpleFoam;")
+    write(flow, BEAMS)
+    assert open_collection(flow).layout == "case"
+
+
 def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     columns: dict[str, Any] = {

@@ -13,7 +13,7 @@ from tramontane.formats import geometry, vtk
 from tramontane.formats.designs import names_geometry, read_designs, table_alone
 from tramontane.formats.folder import find_cases, is_case, read_results
 from tramontane.formats.layouts import LAYOUTS
-from tramontane.formats.readers import case_name, file_reader, not_read, result_files
+from tramontane.formats.readers import case_name, file_reader, folder_reader, not_read, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import SUFFIXES as TABLE_SUFFIXES
 from tramontane.formats.table import Table, read_table
@@ -87,12 +87,14 @@ def _table(folder: Path) -> Path | None:
     """The table that is all of a folder but for geometry files; None where there are cases, or other results."""
     table = table_alone(folder)
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    if table is None or (folder / "case.json").is_file():
+    if table is None or (folder / "case.json").is_file() or folder_reader(folder) is not None:
         return None
-    if any(is_case(entry) and not _holds_geometry_alone(entry) for entry in entries if entry.is_dir()):
-        return None
-    results = result_files(sorted(entry for entry in entries if entry.is_file()))
-    return table if not results or names_geometry(table) else None
+    below = [entry for entry in entries if entry.is_dir() and is_case(entry)]
+    beside = result_files(sorted(entry for entry in entries if entry.is_file()))
+    if not below and not beside:
+        return table
+    # A .vtp may be a case's surface, or a geometry: the table says.
+    return table if all(_holds_geometry_alone(entry) for entry in below) and names_geometry(table) else None
 
 
 def _holds_geometry_alone(folder: Path) -> bool:
