@@ -209,7 +209,7 @@ def test_a_table_that_is_wrong(tmp_path: Path, text: str, said: str) -> None:
 def test_a_changed_shape_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = bodies(tmp_path / "set")
     with monkeypatch.context() as patch:
-        patch.setattr(Dataset, "create", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Dataset, "create", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             ingest(table, tmp_path / "out")
     pv.Cube(x_length=77, y_length=50, z_length=20).triangulate().save(tmp_path / "set" / "shapes" / "box1.stl")

@@ -76,6 +76,7 @@ def ingest(
     strict: Annotated[bool, typer.Option(help="Refuse the whole set when one case is bad.")] = False,
     workers: Annotated[Optional[int], typer.Option(help="Processes that read; as many as suit if not given.")] = None,  # noqa: UP045
     splits: Annotated[Optional[str], typer.Option(help="A published data set's own splits, such as scarce.")] = None,  # noqa: UP045
+    tolerance: Annotated[Optional[float], typer.Option(help="Keep fields to this share of their RMS.")] = None,  # noqa: UP045
 ) -> None:
     """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
@@ -84,7 +85,7 @@ def ingest(
     target = out or dataset_path(source)
     given = Contract.from_toml(contract) if contract else None
     dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, strict=strict,
-                  workers=workers, official=splits, console=console)  # fmt: skip
+                  workers=workers, official=splits, tolerance=tolerance, console=console)  # fmt: skip
     describe(dataset)
 
 
@@ -143,7 +144,8 @@ def train(
     else:
         dataset = run_ingest(data, dataset_path(data), console=console)
         describe(dataset)
-    target = out or Path("models") / dataset.path.resolve().name.removesuffix(".dataset")
+    store = data if Dataset.is_dataset(data) else dataset_path(data)
+    target = out or Path("models") / store.resolve().name.removesuffix(".dataset")
     work = target.with_name(f"{target.name}.training")
     if restart and first:
         discard(work)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case, Location
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
-from tramontane.dataset.sites import Sites, field_specs, mesh_sites
+from tramontane.dataset.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
 from tramontane.qoi import QoiDefinition, measure
@@ -40,12 +40,13 @@ class Seen:
     candidates: dict[QoiDefinition, float] = field(default_factory=dict)
 
 
-def look(case: Case, geometry: pv.PolyData | None) -> Seen:
+def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_sites) -> Seen:
     """What a contract's inference keeps of a case.
 
     Args:
         case: In SI.
         geometry: Its closed triangle surface, metres.
+        sites_of: What gives the sites of a mesh, where they are known already.
     """
     specs = {domain: field_specs(case, domain) for domain in case.meshes}
     seen = Seen(
@@ -60,7 +61,7 @@ def look(case: Case, geometry: pv.PolyData | None) -> Seen:
     )
     for domain, fields in specs.items():
         location: Location = "cell" if any(spec.location == "cell" for spec in fields.values()) else "point"
-        sites = mesh_sites(case.meshes[domain], location)
+        sites = sites_of(case.meshes[domain], location)
         for name in fields:
             seen.rms[domain, name] = float(np.sqrt(np.mean(np.square(sites.fields[name], dtype=np.float64))))
         seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)

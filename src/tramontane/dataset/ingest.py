@@ -32,11 +32,14 @@ from tramontane.dataset.case_qoi import measure_qoi
 from tramontane.dataset.chunks import CaseArrays
 from tramontane.dataset.consistency import Audit
 from tramontane.dataset.facts import CaseFacts, Problem, examine, geometry_unit
+from tramontane.dataset.files import LocalFiles
 from tramontane.dataset.inference import ContractInference, Seen, look
 from tramontane.dataset.manifest import FORMAT_VERSION, CaseEntry
 from tramontane.dataset.missing import missing_cases
+from tramontane.dataset.sites import KnownSites
 from tramontane.dataset.splits import make_splits
 from tramontane.dataset.store import Dataset, StagedCase
+from tramontane.dataset.tolerance import check_tolerance, rounded_case
 from tramontane.errors import DatasetError, TramontaneError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
@@ -64,6 +67,7 @@ def ingest(
     strict: bool = False,
     workers: int | None = None,
     official: str | None = None,
+    tolerance: float | None = None,
     console: Console | None = None,
 ) -> Dataset:
     """Write the dataset of a folder of results.
@@ -82,6 +86,7 @@ def ingest(
         workers: Processes that read cases; 0 reads in this one. None takes one for each core when there is much to
             read. Each case has an hour and its share of the machine's memory.
         official: Which of a published data set's own splits, where it has several; None takes the main ones.
+        tolerance: Fields are stored to this share of their root mean square in each case; None stores them as they are.
         console: Where progress and findings are shown.
 
     Returns:
@@ -91,6 +96,7 @@ def ingest(
         TramontaneError: No case can be used, or ``strict`` and one cannot: file, field and cure are named, and no
             dataset is written.
     """
+    check_tolerance(tolerance)
     root, target = Path(source), Path(out)
     if target.exists():
         raise DatasetError(f"{target}: exists; remove it or choose another directory with -o")
@@ -103,7 +109,7 @@ def ingest(
         check_results(collection)
     work = target.with_name(f".{target.name}.partial")
     with _claimed(work, target):
-        staged, found = _stage_all(collection, contract, work, workers, console)
+        staged, found = _stage_all(collection, contract, work, workers, console, tolerance)
         left_out = _reasons(collection, found)
         good = [source.name for source in collection.sources if source.name not in left_out]
         for name, reason in left_out.items():
@@ -122,7 +128,7 @@ def ingest(
                 entry = leave_out(_staging(work, name), staged[name].entry, found.rare)
                 staged[name] = replace(staged[name], entry=entry)
             contract = inference.contract().model_copy(update={"length_unit": collection.length_unit})
-        dataset = Dataset.create(work / "dataset", contract.in_si())
+        dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
         dataset.register(*(StagedCase(name, _staging(work, name), staged[name].entry) for name in good))
         dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
         record = {"layout": collection.layout, "cases": len(good), "left_out": left_out,
@@ -149,7 +155,14 @@ def case_geometry(case: Case, length_unit: str = "m") -> pv.PolyData | None:
     mesh = next((mesh for mesh in meshes if mesh is not None), None)
     if mesh is None or (isinstance(mesh, pv.PolyData) and mesh.n_verts == mesh.n_cells):
         return None
-    return read_geometry(mesh.extract_surface(algorithm="dataset_surface").triangulate()).mesh
+    return read_geometry(_outer_surface(mesh)).mesh
+
+
+def _outer_surface(mesh: pv.DataSet) -> pv.PolyData:
+    """The faces that belong to one cell alone, without fields: those of a large volume would be copied."""
+    bare = type(mesh)()
+    bare.CopyStructure(mesh)
+    return bare.extract_surface(algorithm="geometry", pass_pointid=False, pass_cellid=False)
 
 
 def infer_contract(source: str | os.PathLike[str], *, console: Console | None = None) -> Contract:
@@ -210,6 +223,7 @@ class _Job:
     work: Path
     collection: Collection
     contract: Contract | None
+    tolerance: float | None = None
 
     @property
     def length_unit(self) -> str:
@@ -217,13 +231,18 @@ class _Job:
 
 
 def _stage_all(
-    collection: Collection, contract: Contract | None, work: Path, workers: int | None, console: Console | None
+    collection: Collection,
+    contract: Contract | None,
+    work: Path,
+    workers: int | None,
+    console: Console | None,
+    tolerance: float | None = None,
 ) -> tuple[dict[str, _Staged], Audit]:
     """Read and stage every case; what was staged, and what is in it and wrong with it and the others."""
     bare = Collection(
         collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit
     )
-    job = _Job(work, bare, contract)
+    job = _Job(work, bare, contract, tolerance)
     count = _worker_count(collection) if workers is None else workers
     staged: dict[str, _Staged] = {}
     failed: dict[str, list[Problem]] = {}
@@ -305,8 +324,9 @@ def _stage(job: _Job, source: CaseSource) -> _Staged | list[Problem]:
     if before is not None:
         entry, problems = before
         with contextlib.suppress(TramontaneError):
-            record = read_record(folder, entry)
-            case = read_case(record, CaseArrays(folder, record.arrays, f"case {source.name}"))
+            files = LocalFiles(folder)
+            record = read_record(files, entry)
+            case = read_case(record, CaseArrays(files, record.arrays, f"case {source.name}"))
             geometry = case.design.geometry
             assert geometry is None or isinstance(geometry, pv.PolyData)
             # What was wrong with the files, the stored case may no longer show.
@@ -318,11 +338,15 @@ def _stage(job: _Job, source: CaseSource) -> _Staged | list[Problem]:
     geometry = case_geometry(case, job.length_unit)
     if job.contract is not None:
         measure_qoi(case, job.contract, geometry)
-    seen = look(case, geometry)
+    if job.tolerance is not None:
+        case = rounded_case(case, job.tolerance)
+    sites_of = KnownSites()
+    seen = look(case, geometry, sites_of)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        entry = write_case(folder, case, geometry, job.contract.in_si() if job.contract else None)
+        contract = job.contract.in_si() if job.contract else None
+        entry = write_case(folder, case, geometry, contract, sites_of=sites_of)
         temporary = stamp_file.with_suffix(".tmp")
         told = {"stamp": stamp, "entry": entry.model_dump(mode="json"), "problems": [vars(p) for p in facts.problems]}
         temporary.write_text(json.dumps(told), encoding="utf-8")
@@ -356,6 +380,7 @@ def _stamp(job: _Job, source: CaseSource) -> str:
         "contract": job.contract.model_dump(mode="json") if job.contract else None,
         "length_unit": job.length_unit,
         "format": FORMAT_VERSION,
+        "tolerance": job.tolerance,
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
