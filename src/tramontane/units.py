@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import tokenize
 from typing import TYPE_CHECKING, NamedTuple
 
 from tramontane.errors import UnitError
@@ -21,6 +22,10 @@ _SPACE_AFTER_NUMBER = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)
 _SI_UNITS = (
     "m", "kg", "s", "K", "N", "Pa", "J", "W", "m/s", "m^2", "m^3", "kg/m^3", "N*m", "m^2/s", "N/m",
 )  # fmt: skip
+_LONGEST = 60  # letters of a unit
+# What Python's own tokens and numbers raise in pint's parser, beside its own errors.
+_NO_UNIT = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
+            TypeError, ValueError, tokenize.TokenError)  # fmt: skip
 _ANGLE = re.compile(r"deg|rad|turn|arc")
 
 
@@ -59,10 +64,12 @@ def si_factor(unit: str) -> float:
     if unit == "":
         return 1.0
     try:
+        if len(unit) > _LONGEST:
+            raise ValueError("too long")
         one = _registry().Quantity(1.0, unit)
         zero = _registry().Quantity(0.0, unit).to_base_units().magnitude
         factor = float(one.to_base_units().magnitude)
-    except (pint.errors.PintError, AttributeError, TypeError, ValueError, AssertionError) as error:
+    except (pint.errors.PintError, *_NO_UNIT) as error:
         raise UnitError(
             f"unit {unit!r} is not known; write one such as 'm', 'mm', 'N', 'MPa', 'm/s' or 'deg'"
         ) from error

@@ -142,12 +142,15 @@ class ContractInference:
         return [name for name, count in counts.items() if 2 * count >= len(self._seen)]
 
     def _parameters(self) -> dict[str, ParameterSpec]:
+        # Where there is no geometry, a length is as much asked for as a speed.
+        shapes = any(seen.geometry_bounds is not None or seen.bounds for seen in self._seen)
         specs = {}
         for name in self._in_most("parameters"):
             having = [seen.parameters[name] for seen in self._seen if name in seen.parameters]
             unit = having[0][1]
             values = [_si(given, unit, name) for given in having]
-            specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=_role(name, unit))
+            role = _role(name, unit) if shapes else "operating"
+            specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=role)
         return specs
 
     def _domain(self, domain: str) -> DomainSpec:

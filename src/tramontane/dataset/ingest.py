@@ -43,6 +43,7 @@ from tramontane.dataset.tolerance import check_tolerance, rounded_case
 from tramontane.errors import DatasetError, TramontaneError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
+from tramontane.formats.designs import check_results
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.results import CaseSource, Collection
 from tramontane.processes import FatalError, Outcome, reason_of, run_each
@@ -104,6 +105,8 @@ def ingest(
         _say(console, note)
     if contract is None and (root / CONTRACT_FILE).is_file():
         contract = Contract.from_toml(root / CONTRACT_FILE)
+    if contract is None:
+        check_results(collection)
     work = target.with_name(f".{target.name}.partial")
     with _claimed(work, target):
         staged, found = _stage_all(collection, contract, work, workers, console, tolerance)
@@ -119,12 +122,12 @@ def ingest(
             more = f" (and {len(left_out) - 1} more; `tramontane inspect` lists them)" if len(left_out) > 1 else ""
             raise DatasetError(f"{first}{more}")
         if contract is None:
-            inference = ContractInference(root.resolve().name)
+            inference = ContractInference(_name_of(root))
             for name in good:
                 inference.take(_without(found.rare, staged[name].seen))
                 entry = leave_out(_staging(work, name), staged[name].entry, found.rare)
                 staged[name] = replace(staged[name], entry=entry)
-            contract = inference.contract()
+            contract = inference.contract().model_copy(update={"length_unit": collection.length_unit})
         dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
         dataset.register(*(StagedCase(name, _staging(work, name), staged[name].entry) for name in good))
         dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
@@ -164,7 +167,7 @@ def _outer_surface(mesh: pv.DataSet) -> pv.PolyData:
 
 def infer_contract(source: str | os.PathLike[str], *, console: Console | None = None) -> Contract:
     """The contract that a folder's cases have in common, for a person to edit; cases that cannot be read are named."""
-    root, inference = Path(source), ContractInference(Path(source).resolve().name)
+    root, inference = Path(source), ContractInference(_name_of(Path(source)))
     collection = open_collection(root)
     failed: list[TramontaneError] = []
     units: set[str] = set()
@@ -183,6 +186,10 @@ def infer_contract(source: str | os.PathLike[str], *, console: Console | None = 
         raise failed[0]
     unit = units.pop() if len(units) == 1 else collection.length_unit
     return inference.contract().model_copy(update={"length_unit": unit})
+
+
+def _name_of(root: Path) -> str:
+    return root.stem if root.is_file() else root.resolve().name
 
 
 def read_source(source: CaseSource, collection: Collection, contract: Contract | None) -> Case:
@@ -368,7 +375,7 @@ def _stamp(job: _Job, source: CaseSource) -> str:
     """What a staged case depends on: the state of its files, its row of the table, the contract, the format."""
     row = job.collection.table.get(source.name, {})
     told = {
-        "files": [(str(file), state.st_size, state.st_mtime_ns) for file, state in sorted(_files(source.path).items())],
+        "files": [(str(file), state.st_size, state.st_mtime_ns) for file, state in sorted(_files(source).items())],
         "row": {key: list(quantity) for key, quantity in sorted(row.items())},
         "contract": job.contract.model_dump(mode="json") if job.contract else None,
         "length_unit": job.length_unit,
@@ -378,8 +385,11 @@ def _stamp(job: _Job, source: CaseSource) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _files(path: Path) -> Mapping[Path, os.stat_result]:
+def _files(source: CaseSource) -> Mapping[Path, os.stat_result]:
     """The files of a case and their state; beside a file, those of the same stem are its companions."""
+    if source.files is not None:
+        return {file: file.stat() for file in source.files if file.is_file()}
+    path = source.path
     files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{_glob_safe(path.name.split('.')[0])}*")
     return {file: file.stat() for file in files if file.is_file()}
 
@@ -392,7 +402,7 @@ def _worker_count(collection: Collection) -> int:
     """One process a core where there is much to read; none where starting them would take longer than reading."""
     size = 0
     for source in collection.sources:
-        size += sum(state.st_size for state in _files(source.path).values())
+        size += sum(state.st_size for state in _files(source).values())
         if size > _MANY_BYTES:
             return min(os.cpu_count() or 1, len(collection.sources))
     return 0

@@ -176,6 +176,10 @@ class Dataset:
         """
         return read_case(*self._opened(name))
 
+    def has_geometry(self, name: str) -> bool:
+        """Whether a case has a geometry; one of numbers alone has none."""
+        return self._opened(name)[0].geometry is not None
+
     def geometry(self, name: str) -> pv.PolyData:
         """A case's closed triangle surface, metres; a copy, the last few are kept in memory.
 
