@@ -96,7 +96,7 @@ def table(runs: list[dict[str, Any]]) -> str:
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault((run["model"], run["cases"]), []).append(run)
-    first = runs[0]["report"]
+    first = max((run["report"] for run in runs), key=lambda report: len(report["fields"]))
     fields, qois = list(first["fields"]), list(first["qoi"])
     lines = [
         "| model | cases | " + " | ".join(fields + qois) + " | training s | prediction s | GiB | parameters |",
@@ -104,7 +104,9 @@ def table(runs: list[dict[str, Any]]) -> str:
     ]
     nulls: dict[int, str] = {}
     for (model, cases), group in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0])):
-        figures = [_spread([100 * run["report"]["fields"][name]["relative_l2"] for run in group]) for name in fields]
+        # A model of QoIs alone has no figures of fields.
+        own = [run["report"]["fields"] for run in group]
+        figures = [_spread([100 * of[name]["relative_l2"] for of in own]) if own[0] else "" for name in fields]
         figures += [_spread([100 * run["report"]["qoi"][name]["relative"] for run in group]) for name in qois]
         means = [np.mean([run[key] for run in group]) for key in ("training_seconds", "prediction_seconds")]
         memory, size = np.mean([run["peak_memory_gib"] for run in group]), group[0]["network_parameters"]
@@ -112,6 +114,8 @@ def table(runs: list[dict[str, Any]]) -> str:
             f"| {model} | {cases} | {' | '.join(figures)} | {means[0]:.0f} | {means[1]:.2f} | {memory:.1f} | {size} |"
         )
         report = group[0]["report"]
+        if cases in nulls and not report["fields"]:
+            continue
         nulls[cases] = "\n".join(
             f"| null: {label} | {cases} | "
             + " | ".join(

@@ -258,7 +258,8 @@ def test_what_is_not_there_is_named(dataset: Dataset, tmp_path: Path) -> None:
     [
         (lambda text: text[: len(text) // 2], "cannot be read"),
         (lambda text: text.replace('"drag": 20.0', '"drag": 21.0'), "is not as it was written"),
-        (lambda text: text.replace('"format_version": 1', '"format_version": 2'), "format version 2.*upgrade"),
+        (lambda text: text.replace('"format_version": 2', '"format_version": 3'), "format version 3.*upgrade"),
+        (lambda text: text.replace('"format_version": 2', '"format_version": 1'), "format version 1.*ingest the cases"),
         (lambda text: "[]", "not a dataset's manifest"),
     ],
 )

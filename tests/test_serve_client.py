@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ellipsoid
-from serving import Running, part
+from serving import Running, inputs, part
+from test_scalars import write_beams
 
 import tramontane
 from tramontane.case import Case
+from tramontane.dataset.ingest import ingest
 from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.simulator import Simulator
 from tramontane.solvers import create
 from tramontane.surrogate import Surrogate
-from tramontane.units import si_unit
+from tramontane.surrogate.fit import fit
+from tramontane.units import from_si, si_unit
 
 CELLS = 2000
 
@@ -84,7 +87,7 @@ def test_mistakes_are_errors_that_say_what_to_do(server: Running, tmp_path: Path
     remote = tramontane.connect(server.url, model="model")
     with pytest.raises(ContractError, match=r"'load' = 3 m has the wrong unit.*give it in N"):
         remote.simulate(Design(part(tmp_path), load="3 m"))
-    with pytest.raises(ContractError, match="has no geometry"):
+    with pytest.raises(ContractError, match="geometry is missing"):
         remote.simulate(Design(None, load="3 N"))
     with pytest.raises(ContractError, match="there is no such file"):
         remote.simulate(Design(tmp_path / "none.stl", load="3 N"))
@@ -94,3 +97,18 @@ def test_mistakes_are_errors_that_say_what_to_do(server: Running, tmp_path: Path
         tramontane.connect(server.url, model="other")
     with pytest.raises(TramontaneError, match="does not answer"):
         tramontane.connect("http://127.0.0.1:1")
+
+
+def test_a_surrogate_of_parameters_alone_needs_no_geometry(tmp_path: Path) -> None:
+    local = fit(ingest(write_beams(tmp_path / "beams.csv"), tmp_path / "store", test=5, validation=0))
+    local.save(tmp_path / "models" / "beams")
+    given = {name: from_si((spec.low + spec.high) / 2, spec.unit) for name, spec in local.contract.parameters.items()}
+    with Running(tmp_path / "models", tmp_path / "state") as server:
+        remote = tramontane.connect(server.url)
+        case, truth = remote.simulate(Design(None, **given)), local.simulate(Design(None, **given))
+        assert case.qoi == pytest.approx(truth.qoi, rel=1e-6)
+        assert case.meshes == {}
+        with pytest.raises(ContractError, match="leave the geometry out"):
+            remote.simulate(Design(part(tmp_path), **given))
+        answer = server.http.post("/v1/models/beams/predict", json={"parameters": given, "format": "npz"})
+        assert inputs(answer) == {"domains": None}

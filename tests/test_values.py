@@ -132,7 +132,7 @@ def test_means_and_extrema_weigh_as_they_should() -> None:
 
 @pytest.mark.parametrize("unit", ["m**9**9**9**9", "9**9**9**9 m", "((10**99)**99)**99", "(" * 90 + "m" + ")" * 90])
 def test_a_unit_that_would_take_for_ever_is_refused(unit: str) -> None:
-    with pytest.raises(UnitError, match="too long or raises powers to powers"):
+    with pytest.raises(UnitError, match="is not known"):
         to_si(Quantity(1.0, unit), unit="m", name="length")
 
 

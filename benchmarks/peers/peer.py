@@ -17,8 +17,9 @@ from scipy.spatial import cKDTree
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset, sample_surface
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.fit import fit_scalars, trained_contract
+from tramontane.surrogate.fit import trained_contract
 from tramontane.surrogate.predictor import describe_design
+from tramontane.surrogate.scalars import fit_scalars
 from tramontane.training import Normalization
 from tramontane.training.sampler import geometry_input
 

@@ -79,6 +79,22 @@ class Case:
         data = mesh.point_data if fields[name] == "point" else mesh.cell_data
         return data[name]  # type: ignore[no-any-return]
 
+    def summary(self) -> dict[str, Any]:
+        """What the case says beside its meshes, as plain values for JSON; numbers in the units beside them."""
+        deviations = self.provenance.extra.get("deviations", {})
+        return {
+            "name": self.name,
+            "parameters": {key: {"value": q.value, "unit": q.unit} for key, q in self.design.parameters.items()},
+            "qoi": {
+                key: {"value": value, "unit": self.qoi_units.get(key, "")}
+                | ({"deviation": deviations[key]} if key in deviations else {})
+                for key, value in self.qoi.items()
+            },
+            "solver": self.provenance.solver,
+            "version": self.provenance.version,
+            "warnings": self.provenance.extra.get("warnings", []),
+        }
+
     def plot(self, field_name: str | None = None, *, domain: str | None = None, **options: Any) -> Any:
         """Show a field on a domain with PyVista.
 
@@ -86,7 +102,12 @@ class Case:
             field_name: The field; the domain's first where None.
             domain: The domain; ``surface`` where there is one.
             options: Passed to ``pyvista.DataSet.plot`` (``screenshot="picture.png"``, ``off_screen=True``, ...).
+
+        Raises:
+            ContractError: The case has no meshes.
         """
+        if not self.meshes:
+            raise ContractError(f"case {self.name}: has no meshes to show, only QoIs")
         domain = domain or ("surface" if "surface" in self.meshes else next(iter(self.meshes)))
         field_name = field_name or next(iter(self.field_names(domain)), None)
         unit = self.field_units.get(field_name or "", "")

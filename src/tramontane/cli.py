@@ -46,7 +46,7 @@ def generate(
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A folder of cases, a case, a mesh or a geometry file.")],
+    path: Annotated[Path, typer.Argument(help="A folder of cases, a table, a case, a mesh or a geometry file.")],
     write_contract: Annotated[Optional[Path], typer.Option(help="Write what was understood, to be edited.")] = None,  # noqa: UP045
     html: Annotated[Optional[Path], typer.Option(help="Write a page with tables, histograms and pictures.")] = None,  # noqa: UP045
 ) -> None:
@@ -69,7 +69,7 @@ def inspect(
 
 @app.command()
 def ingest(
-    source: Annotated[Path, typer.Argument(help="A folder of cases.")],
+    source: Annotated[Path, typer.Argument(help="A folder of cases, or a table (CSV, Parquet).")],
     out: Out = None,
     contract: Annotated[Optional[Path], typer.Option(help="A contract.toml to obey.")] = None,  # noqa: UP045
     test: Annotated[Optional[int], typer.Option(help="Cases held out for evaluation.")] = None,  # noqa: UP045
@@ -78,6 +78,7 @@ def ingest(
     strict: Annotated[bool, typer.Option(help="Refuse the whole set when one case is bad.")] = False,
     workers: Annotated[Optional[int], typer.Option(help="Processes that read; as many as suit if not given.")] = None,  # noqa: UP045
     splits: Annotated[Optional[str], typer.Option(help="A published data set's own splits, such as scarce.")] = None,  # noqa: UP045
+    tolerance: Annotated[Optional[float], typer.Option(help="Keep fields to this share of their RMS.")] = None,  # noqa: UP045
 ) -> None:
     """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
@@ -86,7 +87,7 @@ def ingest(
     target = out or dataset_path(source)
     given = Contract.from_toml(contract) if contract else None
     dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, strict=strict,
-                  workers=workers, official=splits, console=console)  # fmt: skip
+                  workers=workers, official=splits, tolerance=tolerance, console=console)  # fmt: skip
     describe(dataset)
 
 
@@ -109,9 +110,9 @@ def verify(dataset: Annotated[Path, typer.Argument(help="A dataset's directory."
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Argument(help="A dataset, or a folder of cases (which is ingested first).")],
+    data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
     out: Out = None,
-    model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected or ab-upt.")] = "auto",
+    model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected, ab-upt or scalars.")] = "auto",
     budget: Annotated[Optional[str], typer.Option(help="Wall-clock length, such as 10min.")] = None,  # noqa: UP045
     steps: Annotated[Optional[int], typer.Option(help="Length in steps.")] = None,  # noqa: UP045
     config: Annotated[Optional[list[str]], typer.Option("--config", help="Network argument, NAME=VALUE.")] = None,  # noqa: UP045
@@ -145,7 +146,8 @@ def train(
     else:
         dataset = run_ingest(data, dataset_path(data), console=console)
         describe(dataset)
-    target = out or Path("models") / data.resolve().name.removesuffix(".dataset")
+    store = data if Dataset.is_dataset(data) else dataset_path(data)
+    target = out or Path("models") / store.resolve().name.removesuffix(".dataset")
     work = target.with_name(f"{target.name}.training")
     if restart and first:
         discard(work)
@@ -188,29 +190,38 @@ def evaluate(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
-    geometry: Annotated[Path, typer.Argument(help="STL, OBJ, PLY, STEP or VTP file.")],
+    geometry: Annotated[Optional[Path], typer.Argument(help="STL, OBJ, PLY, STEP or VTP file.")] = None,  # noqa: UP045
     settings: Annotated[Optional[list[str]], typer.Option("--set", help="Operating condition, load=500N.")] = None,  # noqa: UP045
     out: Out = None,
     on: Annotated[Optional[Path], typer.Option(help="Mesh to predict on; its domain is the file's name.")] = None,  # noqa: UP045
     cells: Annotated[int, typer.Option(help="About how many cells to predict on when no mesh is given.")] = 50_000,
     picture: Annotated[Optional[Path], typer.Option(help="Write a picture, too.")] = None,  # noqa: UP045
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the QoIs as JSON, too.")] = None,  # noqa: UP045
     device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
 ) -> None:
-    """Predict fields and QoIs for a geometry and operating conditions."""
+    """Predict fields and QoIs for a geometry and operating conditions, or QoIs for parameters alone."""
     from tramontane.design import Design
     from tramontane.formats import read_mesh, write_case_mesh
     from tramontane.surrogate import Surrogate
     from tramontane.units import Quantity, from_si
 
     surrogate = Surrogate.load(model, device=device)
+    if not surrogate.contract.fields and (out is not None or picture is not None):
+        raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
     design = Design(geometry, **_pairs(settings or [], "--set"))
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells)
     for warning in case.provenance.extra["warnings"]:
         errors.print(f"Warning: {warning}", highlight=False, markup=False, style="yellow")
+    deviations = case.provenance.extra.get("deviations", {})
     for name, value in case.qoi.items():
         unit = case.qoi_units[name]
-        console.print(f"{name} = {Quantity(from_si(value, unit), unit)}", highlight=False, markup=False)
+        sure = f" +- {Quantity(from_si(deviations[name], unit), unit)}" if name in deviations else ""
+        console.print(f"{name} = {Quantity(from_si(value, unit), unit)}{sure}", highlight=False, markup=False)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(case.summary(), indent=1) + "\n", encoding="utf-8")
+        console.print(f"Wrote {json_file}", highlight=False, markup=False)
     if out is not None:
         for file in write_case_mesh(case, out):
             console.print(f"Wrote {file}", highlight=False, markup=False)
@@ -324,9 +335,9 @@ def _serve_extra() -> Iterator[None]:
 
 
 def dataset_path(folder: Path) -> Path:
-    """Where the dataset of a folder of cases is written when the user does not say: beside it."""
+    """Where the dataset of a folder of cases, or of a table, is written when the user does not say: beside it."""
     resolved = folder.resolve()
-    return resolved.with_name(f"{resolved.name}.dataset")
+    return resolved.with_name(f"{resolved.stem if resolved.is_file() else resolved.name}.dataset")
 
 
 def describe(dataset: Any) -> None:

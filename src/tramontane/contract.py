@@ -238,6 +238,15 @@ class Contract(_Spec):
             }
         )
 
+    def without_fields(self) -> Contract:
+        """The contract of the QoIs alone; of their definitions, those by the geometry remain."""
+        qoi = {
+            name: spec if spec.definition is None or (spec.definition.kind == "volume" and spec.from_fields)
+            else spec.model_copy(update={"definition": None})
+            for name, spec in self.qoi.items()
+        }  # fmt: skip
+        return self.model_copy(update={"domains": {}, "fields": {}, "qoi": qoi})
+
     # -- comparison ------------------------------------------------------------------------------------------------
 
     def differences(self, other: Contract) -> list[str]:
@@ -309,6 +318,10 @@ class Contract(_Spec):
             for spec in data.get("parameters", {}).values():
                 factor = si_factor(spec.get("unit", ""))
                 spec |= {key: spec[key] * factor for key in ("low", "high") if key in spec}
+            for spec in data.get("qoi", {}).values():
+                # A parameter's table becomes a QoI's by a change of its heading; results have no range to keep to.
+                for key in ("low", "high", "role"):
+                    spec.pop(key, None)
             contract = cls.model_validate(data)
             for unit in contract._units():
                 si_factor(unit)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import tokenize
 from typing import TYPE_CHECKING, NamedTuple
 
 from tramontane.errors import UnitError
@@ -21,8 +22,11 @@ _SPACE_AFTER_NUMBER = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)
 _SI_UNITS = (
     "m", "kg", "s", "K", "N", "Pa", "J", "W", "m/s", "m^2", "m^3", "kg/m^3", "N*m", "m^2/s", "N/m",
 )  # fmt: skip
+_LONGEST = 60  # letters of a unit
+# What Python's own tokens and numbers raise in pint's parser, beside its own errors.
+_NO_UNIT = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
+            TypeError, ValueError, tokenize.TokenError)  # fmt: skip
 _ANGLE = re.compile(r"deg|rad|turn|arc")
-_LONGEST_UNIT = 64
 _POWER = re.compile(r"(?:\*\*|\^)\s*(?:[-+]?\d{1,3}(?:\.\d+)?(?![\d.])|\(\s*[-+]?\d{1,3}(?:\s*[./]\s*\d+)?\s*\))")
 _NUMBER = re.compile(r"(?<![A-Za-z_\d.])(?!1(?![\d.]))\d")
 
@@ -61,16 +65,13 @@ def si_factor(unit: str) -> float:
 
     if unit == "":
         return 1.0
-    if not _is_sober(unit):
-        raise UnitError(f"unit {unit[:_LONGEST_UNIT]!r} is too long or raises powers to powers; "
-                        "write one such as 'kg/m^3'")  # fmt: skip
     try:
+        if len(unit) > _LONGEST or not _is_sober(unit):
+            raise ValueError("too long, or powers of powers")
         one = _registry().Quantity(1.0, unit)
         zero = _registry().Quantity(0.0, unit).to_base_units().magnitude
         factor = float(one.to_base_units().magnitude)
-    except (
-        pint.errors.PintError, AttributeError, TypeError, ValueError, AssertionError, ArithmeticError, SyntaxError,
-    ) as error:  # fmt: skip
+    except (pint.errors.PintError, *_NO_UNIT) as error:
         raise UnitError(
             f"unit {unit!r} is not known; write one such as 'm', 'mm', 'N', 'MPa', 'm/s' or 'deg'"
         ) from error
@@ -82,7 +83,7 @@ def si_factor(unit: str) -> float:
 def _is_sober(unit: str) -> bool:
     """Whether pint can be trusted with a text: it would work out ``9**9**9**9`` and never come back."""
     plain, powers = _POWER.subn("^", unit)
-    if len(unit) > _LONGEST_UNIT or "**" in plain or plain.count("^") > powers or re.search(r"\^[\s)]*\^", plain):
+    if "**" in plain or plain.count("^") > powers or re.search(r"\^[\s)]*\^", plain):
         return False
     return not (powers and "(" in plain and _NUMBER.search(plain))
 

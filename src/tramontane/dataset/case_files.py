@@ -1,11 +1,12 @@
 """One case's directory: its arrays, and ``case.json`` that says what they are.
 
-Arrays at the sites of a domain (its points, or its cells) are stored in a random order that depends on the case's and
-the domain's name, everything else in the mesh's own order, and the permutation beside them.
+Arrays at the sites of a domain (its points, or its cells) are stored in a `SiteOrder` whose seed depends on the case's
+and the domain's name, everything else in the mesh's own order.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -21,9 +22,11 @@ from pydantic import BaseModel, ConfigDict
 from tramontane.case import Case, Location, Provenance
 from tramontane.contract import Contract, FieldSpec
 from tramontane.dataset.chunks import ArrayRecord, ArrayWriter, CaseArrays
+from tramontane.dataset.files import Files, LocalFiles
 from tramontane.dataset.manifest import CaseEntry
 from tramontane.dataset.mesh_arrays import DataLocation, MeshArrays, arrays_to_mesh, mesh_to_arrays
-from tramontane.dataset.sites import field_arrays, field_specs, mesh_sites
+from tramontane.dataset.order import SiteOrder
+from tramontane.dataset.sites import SitesOf, field_arrays, field_specs, mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, DatasetError
 from tramontane.units import Quantity
@@ -52,10 +55,10 @@ class DomainRecord(_Record):
     """Which array is what at a domain's sites.
 
     Attributes:
-        mesh: The mesh's parts; those at ``location`` are in random order.
+        mesh: The mesh's parts; those at ``location`` are stored in the `SiteOrder` of ``size`` and ``seed``.
         location: Whether sites are points or cells' centres.
         size: Number of sites.
-        order: Place i of the random order is the mesh's own point or cell ``order[i]``.
+        seed: Of their order.
         positions: Metres.
         weights: Length, area or volume.
         normals: None in volumes.
@@ -65,11 +68,16 @@ class DomainRecord(_Record):
     mesh: MeshRecord
     location: Location
     size: int
-    order: str
+    seed: int
     positions: str
     weights: str
     normals: str | None
     fields: dict[str, str]
+
+    @functools.cached_property
+    def order(self) -> SiteOrder:
+        """How arrays at the sites are stored, and in which order they are drawn."""
+        return SiteOrder(self.size, self.seed)
 
 
 class CaseRecord(_Record):
@@ -97,7 +105,14 @@ def folder_name(name: str) -> str:
     return f"{readable or 'x'}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
-def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract: Contract | None) -> CaseEntry:
+def write_case(
+    folder: Path,
+    case: Case,
+    geometry: pv.PolyData | None,
+    contract: Contract | None,
+    *,
+    sites_of: SitesOf = mesh_sites,
+) -> CaseEntry:
     """Write a case into a directory that does not exist yet.
 
     Args:
@@ -105,6 +120,7 @@ def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract:
         case: In SI.
         geometry: Its closed triangle surface, metres; None takes the design's, where that is a mesh.
         contract: What the case must have; None takes all that it has.
+        sites_of: What gives the sites of a mesh, where they are known already.
 
     Returns:
         The manifest's entry, which names the directory that `folder_name` gives the case.
@@ -119,13 +135,13 @@ def write_case(folder: Path, case: Case, geometry: pv.PolyData | None, contract:
     _check_numbers(case, contract)
     if geometry is None and isinstance(case.design.geometry, pv.PolyData):
         geometry = case.design.geometry
-    writer = ArrayWriter(folder)
     try:
-        domains = {
-            name: _write_domain(writer, f"domains/{folder_name(name)}", case, name, fields.get(name, {}))
-            for name in case.meshes
-        }
-        shape = None if geometry is None else _write_mesh(writer, "geometry", mesh_to_arrays(geometry))
+        with ArrayWriter(folder) as writer:
+            domains = {
+                name: _write_domain(writer, f"domains/{folder_name(name)}", case, name, fields.get(name, {}), sites_of)
+                for name in case.meshes
+            }
+            shape = None if geometry is None else _write_mesh(writer, "geometry", mesh_to_arrays(geometry))
     except DatasetError as error:
         raise DatasetError(f"case {case.name}: {error}") from None
     record = CaseRecord(
@@ -150,7 +166,7 @@ def leave_out(folder: Path, entry: CaseEntry, names: Collection[str]) -> CaseEnt
     """
     if not set(names) & {*entry.parameters, *entry.qoi}:
         return entry
-    record = read_record(folder, entry)
+    record = read_record(LocalFiles(folder), entry)
     kept: dict[str, Any] = {
         kind: {name: value for name, value in getattr(record, kind).items() if name not in names}
         for kind in ("parameters", "qoi", "qoi_units")
@@ -173,19 +189,22 @@ def _write_record(folder: Path, record: CaseRecord) -> CaseEntry:
     )
 
 
-def read_record(folder: Path, entry: CaseEntry) -> CaseRecord:
+def read_record(files: Files, entry: CaseEntry) -> CaseRecord:
     """What ``case.json`` says.
 
     Raises:
         DatasetError: It is missing, or not as it was written.
     """
-    file = folder / CASE_FILE
     try:
-        text = file.read_bytes()
+        text = files.read(CASE_FILE)
     except OSError as error:
-        raise DatasetError(f"{file}: cannot be read; restore the case from a copy or ingest it again") from error
+        raise DatasetError(
+            f"{files}/{CASE_FILE}: cannot be read; restore the case from a copy or ingest it again"
+        ) from error
     if hashlib.sha256(text).hexdigest() != entry.case_file:
-        raise DatasetError(f"{file}: is not as it was written; restore the case from a copy or ingest it again")
+        raise DatasetError(
+            f"{files}/{CASE_FILE}: is not as it was written; restore the case from a copy or ingest it again"
+        )
     return CaseRecord.model_validate_json(text)
 
 
@@ -208,17 +227,12 @@ def read_case(record: CaseRecord, arrays: CaseArrays) -> Case:
 
 
 def read_mesh(
-    record: MeshRecord, arrays: CaseArrays, *, shuffled: Location | None = None, order: NDArray[Any] | None = None
+    record: MeshRecord, arrays: CaseArrays, *, shuffled: Location | None = None, order: SiteOrder | None = None
 ) -> pv.PolyData | pv.UnstructuredGrid:
-    """A mesh; arrays at ``shuffled`` are put back from place i to ``order[i]``."""
+    """A mesh; arrays at ``shuffled`` are stored in an order of their own."""
 
     def read(path: str, location: DataLocation) -> NDArray[Any]:
-        values = arrays.read(path)
-        if order is None or location != shuffled:
-            return values
-        restored = np.empty_like(values)
-        restored[order] = values
-        return restored
+        return arrays.read(path, order if location == shuffled else None)
 
     return arrays_to_mesh(
         MeshArrays(
@@ -234,36 +248,36 @@ def read_mesh(
 
 
 def _read_domain(record: DomainRecord, arrays: CaseArrays) -> pv.DataSet:
-    return read_mesh(record.mesh, arrays, shuffled=record.location, order=arrays.read(record.order))
+    return read_mesh(record.mesh, arrays, shuffled=record.location, order=record.order)
 
 
 def _write_domain(
-    writer: ArrayWriter, prefix: str, case: Case, domain: str, specs: dict[str, FieldSpec]
+    writer: ArrayWriter, prefix: str, case: Case, domain: str, specs: dict[str, FieldSpec], sites_of: SitesOf
 ) -> DomainRecord:
     mesh = case.meshes[domain]
     _check_fields(case, domain, specs)
     at_cells = any(spec.location == "cell" for spec in specs.values()) if specs else bool(field_arrays(mesh, "cell"))
     location: Location = "cell" if at_cells else "point"
     taken_apart = mesh_to_arrays(mesh)
-    sites = mesh_sites(mesh, location, specs or None)
-    seed = hashlib.sha256(f"{case.name}/{domain}".encode(errors="surrogatepass")).digest()
-    size = len(sites.positions)
-    order = np.random.default_rng(list(seed)).permutation(size).astype(np.int32 if size < 2**31 else np.int64)
+    sites = sites_of(mesh, location, specs or None)
+    digest = hashlib.sha256(f"{case.name}/{domain}".encode(errors="surrogatepass")).digest()
+    size, seed = len(sites.positions), int.from_bytes(digest[:8], "little")
+    order = SiteOrder(size, seed)
     parts = _write_mesh(writer, prefix, taken_apart, shuffled=location, order=order)
     own = parts.data[location]
     return DomainRecord(
         mesh=parts,
         location=location,
         size=size,
-        order=writer.write(f"{prefix}/sites/order", order),
+        seed=seed,
         positions=parts.points if location == "point"
-        else writer.write(f"{prefix}/sites/positions", sites.positions[order]),
-        weights=writer.write(f"{prefix}/sites/weights", sites.weights[order]),
+        else writer.write(f"{prefix}/sites/positions", sites.positions, order),
+        weights=writer.write(f"{prefix}/sites/weights", sites.weights, order),
         normals=None if sites.normals is None
-        else writer.write(f"{prefix}/sites/normals", sites.normals[order]),
+        else writer.write(f"{prefix}/sites/normals", sites.normals, order),
         # The rare domain that mixes points and cells: what is sampled is the cells' mean, beside the original.
         fields={name: own[name] if name in own
-                else writer.write(f"{prefix}/sites/mean/{folder_name(name)}", values[order])
+                else writer.write(f"{prefix}/sites/mean/{folder_name(name)}", values, order)
                 for name, values in sites.fields.items()},
     )  # fmt: skip
 
@@ -274,11 +288,10 @@ def _write_mesh(
     mesh: MeshArrays,
     *,
     shuffled: Location | None = None,
-    order: NDArray[Any] | None = None,
+    order: SiteOrder | None = None,
 ) -> MeshRecord:
     def write(path: str, values: NDArray[Any], location: DataLocation, text: bool = False) -> str:
-        mixed = order is not None and location == shuffled and not text
-        return writer.write(f"{prefix}/{path}", values[order] if mixed else values)
+        return writer.write(f"{prefix}/{path}", values, order if location == shuffled and not text else None)
 
     return MeshRecord(
         kind=mesh.kind,

@@ -1,42 +1,38 @@
 """Arrays of one case on disk: Zarr v3, each chunk sealed.
 
-A chunk ends in the CRC-32C of its bytes, which Zarr checks when it decodes the chunk. The seals kept beside the arrays
-say which CRC stands in which place, so that a chunk that is missing (Zarr would read it as zeros) or was put in
-another's place is refused as well. A window is read chunk by chunk; nothing else of the array is touched.
+A chunk ends in the CRC-32C of its bytes, compared whenever the chunk is read. The seals kept beside the arrays say
+which CRC stands in which place, so that a chunk that is missing (Zarr would read it as zeros) or was put in another's
+place is refused as well. Arrays at a domain's sites are stored in a `SiteOrder`, all others in their own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from zarr.codecs import BloscCodec, Crc32cCodec
-from zarr.storage import LocalStore
 
+from tramontane.dataset.files import Files
+from tramontane.dataset.order import SiteOrder
+from tramontane.dataset.zarr_format import METADATA, SEAL, ArrayLayout, DamageError, group_description
 from tramontane.errors import DatasetError
 
-if TYPE_CHECKING:
-    from zarr.abc.store import ByteRequest
-    from zarr.core.buffer import Buffer, BufferPrototype
-
-CHUNK_ROWS = 32768
-_SEAL = 4  # bytes of a CRC-32C
-_METADATA = "zarr.json"
-# What zarr, its codecs and the file system raise for files that are not as they were written.
-_DAMAGE = (ValueError, RuntimeError, OSError, KeyError, TypeError, IndexError, EOFError)
+_CHUNK_BYTES = 4 * 2**20  # of arrays that are read as a whole
+_WAITING = 6  # chunks that wait to be packed, at most
 
 
 class ArrayRecord(BaseModel):
     """What was written.
 
     Attributes:
-        sha256: Of dtype, shape and values.
+        sha256: Of dtype, shape and values, in the order in which they are stored.
         metadata: SHA-256 of Zarr's own description of the array.
         seals: The CRC-32C of each chunk, in hexadecimal, one after the other.
     """
@@ -50,11 +46,15 @@ class ArrayRecord(BaseModel):
     @property
     def chunks(self) -> int:
         """Number of chunks."""
-        return len(self.seals) // (2 * _SEAL)
+        return len(self.seals) // (2 * SEAL)
+
+    def seal(self, chunk: int) -> bytes:
+        """The last bytes of a chunk's file."""
+        return bytes.fromhex(self.seals[2 * SEAL * chunk : 2 * SEAL * (chunk + 1)])
 
 
 class ArrayWriter:
-    """Writes the arrays of one case into a directory and keeps their records.
+    """Writes the arrays of one case into a directory and keeps their records; close it, or use it in ``with``.
 
     Args:
         folder: A directory that does not exist yet.
@@ -63,144 +63,182 @@ class ArrayWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records: dict[str, ArrayRecord] = {}
-        self._group = zarr.create_group(LocalStore(folder), zarr_format=3)
+        self._groups: set[Path] = set()
+        self._pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+        self._add_group(folder)
 
-    def write(self, path: str, values: NDArray[Any]) -> str:
-        """Write an array, and return its path."""
-        values = np.ascontiguousarray(values)
-        # Compilers have two names for a 64-bit integer; zarr knows one.
-        values = values.view(np.dtype(values.dtype.str))
-        array = self._group.create_array(
-            path,
-            shape=values.shape,
-            dtype=values.dtype,
-            chunks=(min(CHUNK_ROWS, max(len(values), 1)), *(max(size, 1) for size in values.shape[1:])),
-            compressors=(BloscCodec(cname="zstd", clevel=4, shuffle="shuffle"), Crc32cCodec()),
-            config={"write_empty_chunks": True},
-        )
-        array[...] = values
+    def __enter__(self) -> ArrayWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def write(self, path: str, values: NDArray[Any], order: SiteOrder | None = None) -> str:
+        """Write an array, and return its path.
+
+        Args:
+            path: Below the case's directory.
+            values: In the mesh's own order.
+            order: How to store them; None keeps the mesh's own.
+        """
+        dtype = np.dtype(values.dtype.name).newbyteorder("<")  # compilers have two names for a 64-bit integer
+        row_bytes = max(dtype.itemsize * int(np.prod(values.shape[1:])), 1)
+        rows = order.rows if order else min(max(_CHUNK_BYTES // row_bytes, 1), max(len(values), 1))
+        layout = ArrayLayout(values.shape, dtype, rows)
         folder = self.folder / path
-        digest = _new_digest(values.dtype, values.shape)
-        digest.update(values)
-        count = -(-len(values) // CHUNK_ROWS) if values.size else 0
-        tail = ("0",) * (values.ndim - 1)
+        self._add_group(folder.parent)
+        description = layout.description()
+        for chunk in range(layout.chunks):
+            (folder / layout.key(chunk)).parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / METADATA).write_bytes(description)
+        digest, seals = _new_digest(layout), []
+        waiting: deque[Future[bytes]] = deque()
+        for chunk in range(layout.chunks):
+            part = (
+                np.take(values, order.mesh_ids(chunk), axis=0) if order else values[chunk * rows : (chunk + 1) * rows]
+            )
+            part = np.ascontiguousarray(part, dtype=dtype)
+            waiting.append(self._pool.submit(_write_chunk, layout, folder / layout.key(chunk), part))
+            digest.update(part)
+            if len(waiting) > _WAITING:
+                seals.append(waiting.popleft().result())
+        seals += [packed.result() for packed in waiting]
         self.records[path] = ArrayRecord(
             sha256=digest.hexdigest(),
-            metadata=hashlib.sha256((folder / _METADATA).read_bytes()).hexdigest(),
-            seals="".join(_seal(folder.joinpath("c", str(chunk), *tail)) for chunk in range(count)),
+            metadata=hashlib.sha256(description).hexdigest(),
+            seals=b"".join(seals).hex(),
         )
         return path
+
+    def _add_group(self, folder: Path) -> None:
+        if folder in self._groups:
+            return
+        if folder != self.folder:
+            self._add_group(folder.parent)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / METADATA).write_bytes(group_description())
+        self._groups.add(folder)
+
+
+def _write_chunk(layout: ArrayLayout, file: Path, values: NDArray[Any]) -> bytes:
+    data = layout.pack(values)
+    with open(file, "wb", buffering=0) as out:
+        out.write(data)
+    return data[-SEAL:]
 
 
 class CaseArrays:
     """Reads the arrays of one case, and refuses what is not as it was written.
 
     Args:
-        folder: The case's directory.
+        files: The case's directory.
         records: Of every array in it.
         name: What the case is called in messages.
     """
 
-    def __init__(self, folder: Path, records: dict[str, ArrayRecord], name: str) -> None:
-        self.folder, self.records, self.name = folder, records, name
-        self._store = _SealedStore(folder, records)
-        self._open: dict[str, zarr.Array[Any]] = {}
+    def __init__(self, files: Files, records: dict[str, ArrayRecord], name: str) -> None:
+        self.files, self.records, self.name = files, records, name
+        self._layouts: dict[str, ArrayLayout] = {}
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """Rows ``start`` to ``stop`` of an array.
+    def read(self, path: str, order: SiteOrder | None = None) -> NDArray[Any]:
+        """A whole array, in the mesh's own order.
+
+        Args:
+            path: Of the array.
+            order: How it is stored.
 
         Raises:
-            DatasetError: A chunk that is needed is missing or altered, or the array's description is.
+            DatasetError: A chunk is missing or altered, or the array's description is.
         """
-        try:
-            return np.asarray(self._array(path)[start:stop])
-        except _DAMAGE as error:
-            raise DatasetError(self._complaint(path, error)) from error
+        layout = self._layout(path)
+        values = np.empty(layout.shape, layout.dtype)
+        for chunk in range(layout.chunks):
+            part = self._chunks([(path, chunk)])[0]
+            values[order.mesh_ids(chunk) if order else slice(chunk * layout.rows, (chunk + 1) * layout.rows)] = part
+        return values
+
+    def window(self, paths: Sequence[str], order: SiteOrder, start: int, stop: int) -> list[NDArray[Any]]:
+        """Of several arrays in one `SiteOrder`, what stands from place ``start`` to ``stop`` of the random order.
+
+        Only chunks that hold some of it are read, those of all arrays together.
+
+        Raises:
+            DatasetError: A chunk that is needed is missing or altered, or an array's description is.
+        """
+        layouts = [self._layout(path) for path in paths]
+        count = max(stop - start, 0)
+        windows = [np.empty((count, *layout.shape[1:]), layout.dtype) for layout in layouts]
+        done = 0
+        for chunk, rows in order.pieces(start, stop):
+            found = self._chunks([(path, chunk) for path, layout in zip(paths, layouts, strict=True) if layout.chunks])
+            filled = (window for window, layout in zip(windows, layouts, strict=True) if layout.chunks)
+            for window, values in zip(filled, found, strict=True):
+                np.take(values, rows, axis=0, out=window[done : done + len(rows)])
+            done += len(rows)
+        return windows
 
     def problems(self) -> Iterator[str]:
         """One line for each chunk, array or file that is missing, altered or was never written; reads everything."""
         yield from (line for path in self.records for line in self._array_problems(path))
-        known = {f"{path}/{_METADATA}" for path in self.records} | {
+        known = {f"{path}/{METADATA}" for path in self.records} | {
             f"{path}/c/{chunk}" for path, record in self.records.items() for chunk in range(record.chunks)
         }
         groups = {str(parent) for path in self.records for parent in Path(path).parents}
-        known |= {str(Path(group, _METADATA)) for group in groups} | {"case.json"}
-        for file in sorted(entry for entry in self.folder.rglob("*") if entry.is_file()):
-            relative = file.relative_to(self.folder).as_posix()
-            while relative.endswith("/0") and relative not in known:
-                relative = relative.removesuffix("/0")
-            if relative not in known:
-                yield f"{file}: is no part of {self.name}; remove it"
+        known |= {Path(group, METADATA).as_posix() for group in groups} | {"case.json", METADATA}
+        for file in self.files.names():
+            plain = file
+            while plain.endswith("/0") and plain not in known:
+                plain = plain.removesuffix("/0")
+            if plain not in known:
+                yield f"{self.files}/{file}: is no part of {self.name}; remove it"
 
     def _array_problems(self, path: str) -> Iterator[str]:
-        self._open.pop(path, None)
+        self._layouts.pop(path, None)
         try:
-            array = self._array(path)
-        except _DAMAGE as error:
-            yield self._complaint(path, error)
+            layout = self._layout(path)
+        except DatasetError as error:
+            yield str(error)
             return
-        digest, whole = _new_digest(array.dtype, array.shape), True
-        for start in range(0, array.shape[0] if array.size else 0, CHUNK_ROWS):
+        digest, whole = _new_digest(layout), True
+        for chunk in range(layout.chunks):
             try:
-                digest.update(np.ascontiguousarray(array[start : start + CHUNK_ROWS]))
-            except _DAMAGE as error:
+                digest.update(np.ascontiguousarray(self._chunks([(path, chunk)])[0]))
+            except DatasetError as error:
                 whole = False
-                yield self._complaint(path, error, f"chunk {start // CHUNK_ROWS} ")
+                yield str(error)
         if whole and digest.hexdigest() != self.records[path].sha256:
-            yield self._complaint(path, _DamageError("its values are not those that were written"))
+            yield self._complaint(path, "its values are not those that were written")
 
-    def _array(self, path: str) -> zarr.Array[Any]:
-        if path not in self._open:
-            self._open[path] = zarr.open_array(self._store, path=path, mode="r", zarr_format=3)
-        return self._open[path]
+    def _layout(self, path: str) -> ArrayLayout:
+        if path not in self._layouts:
+            try:
+                text = self.files.read(f"{path}/{METADATA}")
+            except OSError as error:
+                raise DatasetError(self._complaint(path, f"its {METADATA} is missing")) from error
+            if path not in self.records or hashlib.sha256(text).hexdigest() != self.records[path].metadata:
+                raise DatasetError(self._complaint(path, f"its {METADATA} is not the one that was written"))
+            self._layouts[path] = ArrayLayout.of_description(text)
+        return self._layouts[path]
 
-    def _complaint(self, path: str, error: Exception, where: str = "") -> str:
-        if isinstance(error, _DamageError):
-            reason = str(error)
-        else:
-            reason = f"{where or 'a chunk '}cannot be decoded ({type(error).__name__}), it was altered"
-        return f"{self.name}, array {path}: {reason}; restore {self.folder} from a copy or ingest the case again"
+    def _chunks(self, wanted: Sequence[tuple[str, int]]) -> list[NDArray[Any]]:
+        """Chunks of several arrays, each after its checks."""
+        names = [f"{path}/{self._layout(path).key(chunk)}" for path, chunk in wanted]
+        return [self._unpack(*place, data) for place, data in zip(wanted, self.files.read_all(names), strict=True)]
 
+    def _unpack(self, path: str, chunk: int, data: bytes | None) -> NDArray[Any]:
+        if data is None:
+            raise DatasetError(self._complaint(path, f"chunk {chunk} is missing"))
+        if data[-SEAL:] != self.records[path].seal(chunk):
+            raise DatasetError(self._complaint(path, f"chunk {chunk} is not the one that was written"))
+        try:
+            return self._layout(path).unpack(data, chunk)
+        except DamageError as error:
+            raise DatasetError(self._complaint(path, str(error))) from error
 
-class _DamageError(ValueError):
-    """A file that is not as it was written."""
-
-
-class _SealedStore(LocalStore):
-    """A case's directory, read-only, whose descriptions and chunks are compared with their records."""
-
-    def __init__(self, root: Path, records: dict[str, ArrayRecord]) -> None:
-        super().__init__(root, read_only=True)
-        self._records = records
-
-    async def get(
-        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
-        """A description or a chunk, as it was written."""
-        value = await super().get(key, prototype, byte_range)
-        path, is_metadata, _ = key.rpartition(f"/{_METADATA}")
-        if is_metadata:
-            if value is None or hashlib.sha256(value.to_bytes()).hexdigest() != self._records[path].metadata:
-                raise _DamageError(
-                    f"its {_METADATA} is {'missing' if value is None else 'not the one that was written'}"
-                )
-            return value
-        path, is_chunk, place = key.rpartition("/c/")
-        if is_chunk:
-            chunk = int(place.split("/")[0])
-            seal = self._records[path].seals[2 * _SEAL * chunk : 2 * _SEAL * (chunk + 1)]
-            if value is None:
-                raise _DamageError(f"chunk {chunk} is missing")
-            if value.to_bytes()[-_SEAL:].hex() != seal:
-                raise _DamageError(f"chunk {chunk} is not the one that was written")
-        return value
+    def _complaint(self, path: str, reason: str) -> str:
+        return f"{self.name}, array {path}: {reason}; restore {self.files} from a copy or ingest the case again"
 
 
-def _new_digest(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
-    return hashlib.sha256(f"{dtype.str} {shape} ".encode())
-
-
-def _seal(file: Path) -> str:
-    with open(file, "rb") as chunk:
-        chunk.seek(-_SEAL, 2)
-        return chunk.read(_SEAL).hex()
+def _new_digest(layout: ArrayLayout) -> Any:
+    return hashlib.sha256(f"{layout.dtype.str} {layout.shape} ".encode())

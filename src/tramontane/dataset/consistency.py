@@ -316,10 +316,22 @@ class Audit:
                       f"with others under other conditions (such as {names}): a random split tests conditions on known "
                       "shapes; to test new shapes, keep the cases of a shape together")  # fmt: skip
 
+    def _same_numbers(self, case: str, twin: str) -> str:
+        """What there is to say of two designs that are one, where cases have no fields."""
+        both = [(name, values) for name, values in self.qoi.items() if case in values and twin in values]
+        differs = [name for name, values in both if not np.isclose(values[case], values[twin], rtol=1e-5)]
+        what = "the geometry and the parameters" if case in self.geometry else "the parameters"
+        if not differs:
+            return f"has {what} and the QoIs of case {twin}; leave one of them out"
+        return (f"has {what} of case {twin}, and another {differs[0]}; leave one of them out, or add the parameter in "
+                "which they differ")  # fmt: skip
+
     def _what_is_copied(self, copy: Copy, twin: str) -> str:
         if copy.same_files:
             said = f"has the same mesh files as case {twin}; leave one of them out"
             return said if copy.same_conditions else said + f" ({self._conditions_differ(copy)})"
+        if not self.fields and copy.same_conditions:
+            return self._same_numbers(self.cases[copy.case], twin)
         shape = "the shape" if copy.shape_differs < EXACTLY else f"nearly the shape (to {copy.shape_differs:.1g})"
         if copy.same_conditions and copy.same_results:
             return f"has {shape}, the parameters and the results of case {twin}; leave one of them out"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case, Location
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
-from tramontane.dataset.sites import Sites, field_specs, mesh_sites
+from tramontane.dataset.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
 from tramontane.qoi import QoiDefinition, measure
@@ -40,12 +40,13 @@ class Seen:
     candidates: dict[QoiDefinition, float] = field(default_factory=dict)
 
 
-def look(case: Case, geometry: pv.PolyData | None) -> Seen:
+def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_sites) -> Seen:
     """What a contract's inference keeps of a case.
 
     Args:
         case: In SI.
         geometry: Its closed triangle surface, metres.
+        sites_of: What gives the sites of a mesh, where they are known already.
     """
     specs = {domain: field_specs(case, domain) for domain in case.meshes}
     seen = Seen(
@@ -60,12 +61,13 @@ def look(case: Case, geometry: pv.PolyData | None) -> Seen:
     )
     for domain, fields in specs.items():
         location: Location = "cell" if any(spec.location == "cell" for spec in fields.values()) else "point"
-        sites = mesh_sites(case.meshes[domain], location)
+        sites = sites_of(case.meshes[domain], location)
         for name in fields:
             seen.rms[domain, name] = float(np.sqrt(np.mean(np.square(sites.fields[name], dtype=np.float64))))
         seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)
         seen.sides[domain] = _side(case.meshes[domain], sites, geometry)
-        seen.candidates |= _candidates(domain, fields, sites)
+        if case.qoi:  # else there is nothing that a definition could reproduce
+            seen.candidates |= _candidates(domain, fields, sites)
     if geometry is not None:
         seen.candidates[QoiDefinition(kind="volume", domain="")] = abs(float(geometry.volume))
     return seen
@@ -140,12 +142,15 @@ class ContractInference:
         return [name for name, count in counts.items() if 2 * count >= len(self._seen)]
 
     def _parameters(self) -> dict[str, ParameterSpec]:
+        # Where there is no geometry, a length is as much asked for as a speed.
+        shapes = any(seen.geometry_bounds is not None or seen.bounds for seen in self._seen)
         specs = {}
         for name in self._in_most("parameters"):
             having = [seen.parameters[name] for seen in self._seen if name in seen.parameters]
             unit = having[0][1]
             values = [_si(given, unit, name) for given in having]
-            specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=_role(name, unit))
+            role = _role(name, unit) if shapes else "operating"
+            specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=role)
         return specs
 
     def _domain(self, domain: str) -> DomainSpec:

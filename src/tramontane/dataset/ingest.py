@@ -32,14 +32,18 @@ from tramontane.dataset.case_qoi import measure_qoi
 from tramontane.dataset.chunks import CaseArrays
 from tramontane.dataset.consistency import Audit
 from tramontane.dataset.facts import CaseFacts, Problem, examine, geometry_unit
+from tramontane.dataset.files import LocalFiles
 from tramontane.dataset.inference import ContractInference, Seen, look
 from tramontane.dataset.manifest import FORMAT_VERSION, CaseEntry
 from tramontane.dataset.missing import missing_cases
+from tramontane.dataset.sites import KnownSites
 from tramontane.dataset.splits import make_splits
 from tramontane.dataset.store import Dataset, StagedCase
+from tramontane.dataset.tolerance import check_tolerance, rounded_case
 from tramontane.errors import DatasetError, TramontaneError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
+from tramontane.formats.designs import check_results
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.results import CaseSource, Collection
 from tramontane.processes import FatalError, Outcome, reason_of, run_each
@@ -63,6 +67,7 @@ def ingest(
     strict: bool = False,
     workers: int | None = None,
     official: str | None = None,
+    tolerance: float | None = None,
     console: Console | None = None,
 ) -> Dataset:
     """Write the dataset of a folder of results.
@@ -81,6 +86,7 @@ def ingest(
         workers: Processes that read cases; 0 reads in this one. None takes one for each core when there is much to
             read. Each case has an hour and its share of the machine's memory.
         official: Which of a published data set's own splits, where it has several; None takes the main ones.
+        tolerance: Fields are stored to this share of their root mean square in each case; None stores them as they are.
         console: Where progress and findings are shown.
 
     Returns:
@@ -90,6 +96,7 @@ def ingest(
         TramontaneError: No case can be used, or ``strict`` and one cannot: file, field and cure are named, and no
             dataset is written.
     """
+    check_tolerance(tolerance)
     root, target = Path(source), Path(out)
     if target.exists():
         raise DatasetError(f"{target}: exists; remove it or choose another directory with -o")
@@ -98,9 +105,11 @@ def ingest(
         _say(console, note)
     if contract is None and (root / CONTRACT_FILE).is_file():
         contract = Contract.from_toml(root / CONTRACT_FILE)
+    if contract is None:
+        check_results(collection)
     work = target.with_name(f".{target.name}.partial")
     with _claimed(work, target):
-        staged, found = _stage_all(collection, contract, work, workers, console)
+        staged, found = _stage_all(collection, contract, work, workers, console, tolerance)
         left_out = _reasons(collection, found)
         good = [source.name for source in collection.sources if source.name not in left_out]
         for name, reason in left_out.items():
@@ -113,13 +122,13 @@ def ingest(
             more = f" (and {len(left_out) - 1} more; `tramontane inspect` lists them)" if len(left_out) > 1 else ""
             raise DatasetError(f"{first}{more}")
         if contract is None:
-            inference = ContractInference(root.resolve().name)
+            inference = ContractInference(_name_of(root))
             for name in good:
                 inference.take(_without(found.rare, staged[name].seen))
                 entry = leave_out(_staging(work, name), staged[name].entry, found.rare)
                 staged[name] = replace(staged[name], entry=entry)
-            contract = inference.contract()
-        dataset = Dataset.create(work / "dataset", contract.in_si())
+            contract = inference.contract().model_copy(update={"length_unit": collection.length_unit})
+        dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
         dataset.register(*(StagedCase(name, _staging(work, name), staged[name].entry) for name in good))
         dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
         record = {"layout": collection.layout, "cases": len(good), "left_out": left_out,
@@ -146,12 +155,19 @@ def case_geometry(case: Case, length_unit: str = "m") -> pv.PolyData | None:
     mesh = next((mesh for mesh in meshes if mesh is not None), None)
     if mesh is None or (isinstance(mesh, pv.PolyData) and mesh.n_verts == mesh.n_cells):
         return None
-    return read_geometry(mesh.extract_surface(algorithm="dataset_surface").triangulate()).mesh
+    return read_geometry(_outer_surface(mesh)).mesh
+
+
+def _outer_surface(mesh: pv.DataSet) -> pv.PolyData:
+    """The faces that belong to one cell alone, without fields: those of a large volume would be copied."""
+    bare = type(mesh)()
+    bare.CopyStructure(mesh)
+    return bare.extract_surface(algorithm="geometry", pass_pointid=False, pass_cellid=False)
 
 
 def infer_contract(source: str | os.PathLike[str], *, console: Console | None = None) -> Contract:
     """The contract that a folder's cases have in common, for a person to edit; cases that cannot be read are named."""
-    root, inference = Path(source), ContractInference(Path(source).resolve().name)
+    root, inference = Path(source), ContractInference(_name_of(Path(source)))
     collection = open_collection(root)
     failed: list[TramontaneError] = []
     units: set[str] = set()
@@ -170,6 +186,10 @@ def infer_contract(source: str | os.PathLike[str], *, console: Console | None = 
         raise failed[0]
     unit = units.pop() if len(units) == 1 else collection.length_unit
     return inference.contract().model_copy(update={"length_unit": unit})
+
+
+def _name_of(root: Path) -> str:
+    return root.stem if root.is_file() else root.resolve().name
 
 
 def read_source(source: CaseSource, collection: Collection, contract: Contract | None) -> Case:
@@ -203,6 +223,7 @@ class _Job:
     work: Path
     collection: Collection
     contract: Contract | None
+    tolerance: float | None = None
 
     @property
     def length_unit(self) -> str:
@@ -210,13 +231,18 @@ class _Job:
 
 
 def _stage_all(
-    collection: Collection, contract: Contract | None, work: Path, workers: int | None, console: Console | None
+    collection: Collection,
+    contract: Contract | None,
+    work: Path,
+    workers: int | None,
+    console: Console | None,
+    tolerance: float | None = None,
 ) -> tuple[dict[str, _Staged], Audit]:
     """Read and stage every case; what was staged, and what is in it and wrong with it and the others."""
     bare = Collection(
         collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit
     )
-    job = _Job(work, bare, contract)
+    job = _Job(work, bare, contract, tolerance)
     count = _worker_count(collection) if workers is None else workers
     staged: dict[str, _Staged] = {}
     failed: dict[str, list[Problem]] = {}
@@ -298,8 +324,9 @@ def _stage(job: _Job, source: CaseSource) -> _Staged | list[Problem]:
     if before is not None:
         entry, problems = before
         with contextlib.suppress(TramontaneError):
-            record = read_record(folder, entry)
-            case = read_case(record, CaseArrays(folder, record.arrays, f"case {source.name}"))
+            files = LocalFiles(folder)
+            record = read_record(files, entry)
+            case = read_case(record, CaseArrays(files, record.arrays, f"case {source.name}"))
             geometry = case.design.geometry
             assert geometry is None or isinstance(geometry, pv.PolyData)
             # What was wrong with the files, the stored case may no longer show.
@@ -311,11 +338,15 @@ def _stage(job: _Job, source: CaseSource) -> _Staged | list[Problem]:
     geometry = case_geometry(case, job.length_unit)
     if job.contract is not None:
         measure_qoi(case, job.contract, geometry)
-    seen = look(case, geometry)
+    if job.tolerance is not None:
+        case = rounded_case(case, job.tolerance)
+    sites_of = KnownSites()
+    seen = look(case, geometry, sites_of)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        entry = write_case(folder, case, geometry, job.contract.in_si() if job.contract else None)
+        contract = job.contract.in_si() if job.contract else None
+        entry = write_case(folder, case, geometry, contract, sites_of=sites_of)
         temporary = stamp_file.with_suffix(".tmp")
         told = {"stamp": stamp, "entry": entry.model_dump(mode="json"), "problems": [vars(p) for p in facts.problems]}
         temporary.write_text(json.dumps(told), encoding="utf-8")
@@ -344,17 +375,21 @@ def _stamp(job: _Job, source: CaseSource) -> str:
     """What a staged case depends on: the state of its files, its row of the table, the contract, the format."""
     row = job.collection.table.get(source.name, {})
     told = {
-        "files": [(str(file), state.st_size, state.st_mtime_ns) for file, state in sorted(_files(source.path).items())],
+        "files": [(str(file), state.st_size, state.st_mtime_ns) for file, state in sorted(_files(source).items())],
         "row": {key: list(quantity) for key, quantity in sorted(row.items())},
         "contract": job.contract.model_dump(mode="json") if job.contract else None,
         "length_unit": job.length_unit,
         "format": FORMAT_VERSION,
+        "tolerance": job.tolerance,
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _files(path: Path) -> Mapping[Path, os.stat_result]:
+def _files(source: CaseSource) -> Mapping[Path, os.stat_result]:
     """The files of a case and their state; beside a file, those of the same stem are its companions."""
+    if source.files is not None:
+        return {file: file.stat() for file in source.files if file.is_file()}
+    path = source.path
     files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{_glob_safe(path.name.split('.')[0])}*")
     return {file: file.stat() for file in files if file.is_file()}
 
@@ -367,7 +402,7 @@ def _worker_count(collection: Collection) -> int:
     """One process a core where there is much to read; none where starting them would take longer than reading."""
     size = 0
     for source in collection.sources:
-        size += sum(state.st_size for state in _files(source.path).values())
+        size += sum(state.st_size for state in _files(source).values())
         if size > _MANY_BYTES:
             return min(os.cpu_count() or 1, len(collection.sources))
     return 0

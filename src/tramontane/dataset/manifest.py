@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tramontane.contract import Contract
+from tramontane.dataset.files import Files
 from tramontane.errors import DatasetError
 
 FORMAT = "tramontane dataset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 
 
@@ -41,26 +42,31 @@ class CaseEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a dataset holds: a contract, cases in the order in which they came, and splits."""
+    """What a dataset holds: a contract, cases in the order in which they came, and splits.
+
+    Where ``tolerance`` is given, no value of a field is off by more than that times the field's root mean square in its
+    case; None means that all are as they came.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
     contract: Contract
+    tolerance: float | None = None
     splits: dict[str, list[str]] = Field(default_factory=dict)
     cases: dict[str, CaseEntry] = Field(default_factory=dict)
 
     @classmethod
-    def read(cls, root: Path) -> Manifest:
+    def read(cls, root: Files) -> Manifest:
         """The manifest of a dataset.
 
         Raises:
             DatasetError: It is missing, damaged, edited, or of a newer format version.
         """
-        file = root / MANIFEST
+        file = f"{root}/{MANIFEST}"
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = json.loads(root.read(MANIFEST))
         except FileNotFoundError:
             raise DatasetError(
                 f"{root}: is no dataset ({MANIFEST} is missing); make one with `tramontane ingest`"
@@ -71,8 +77,11 @@ class Manifest(BaseModel):
             raise DatasetError(f"{file}: is not a dataset's manifest; name the directory of a dataset")
         version = data.get("format_version")
         if not isinstance(version, int) or version > FORMAT_VERSION:
-            raise DatasetError(f"{root}: has format version {version}, this program reads up to {FORMAT_VERSION}; "
+            raise DatasetError(f"{root}: has format version {version}, this program reads {FORMAT_VERSION}; "
                                "upgrade tramontane")  # fmt: skip
+        if version < FORMAT_VERSION:
+            raise DatasetError(f"{root}: has format version {version}, this program reads {FORMAT_VERSION}; "
+                               "ingest the cases again")  # fmt: skip
         if data.pop("sha256", None) != _checksum(data):
             raise DatasetError(f"{file}: is not as it was written; restore it or ingest the cases again")
         try:

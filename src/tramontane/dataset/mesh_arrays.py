@@ -22,6 +22,8 @@ _POLY = ("verts", "lines", "polys", "strips")
 _ROLES = {
     vtkDataSetAttributes.GetAttributeTypeAsString(index): index for index in range(vtkDataSetAttributes.NUM_ATTRIBUTES)
 }
+# VTK's cells know one of the two 64-bit integers of a compiler.
+_CELL_KINDS = {np.dtype(np.int32): VTK_INT, np.dtype(np.int64): VTK_LONG_LONG}
 
 
 @dataclass
@@ -108,15 +110,15 @@ def arrays_to_mesh(arrays: MeshArrays) -> pv.PolyData | pv.UnstructuredGrid:
     return cast("pv.PolyData | pv.UnstructuredGrid", mesh)
 
 
-def point_ids(mesh: pv.DataSet) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
-    """Offsets ``(cells + 1,)``, point ids, and VTK's cell type ``(cells,)``, in the order of the mesh's cells."""
+def point_ids(mesh: pv.DataSet) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]], NDArray[np.uint8]]:
+    """Offsets ``(cells + 1,)``, point ids, and VTK's cell type ``(cells,)``, in the order of the mesh's cells.
+
+    Arrays of a grid are the mesh's own where they can be.
+    """
     if isinstance(mesh, pv.UnstructuredGrid):
         part = _from_vtk("cells", mesh.GetCells())
-        return (
-            part["cells_offsets"].astype(np.int64),
-            part["cells_connectivity"].astype(np.int64),
-            np.asarray(mesh.celltypes, dtype=np.uint8),
-        )
+        whole = part["cells_offsets"].astype(np.int64, copy=False)
+        return whole, part["cells_connectivity"], np.asarray(mesh.celltypes, dtype=np.uint8)
     counts, ids, types = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.uint8)]
     for part, kind in zip(_poly_cells(mesh), (2, 4, 7, 6), strict=True):  # poly-vertex, poly-line, polygon, strip
         found = _from_vtk("part", part)
@@ -131,6 +133,14 @@ def polyhedron_faces(mesh: pv.UnstructuredGrid) -> tuple[AnyArray, AnyArray, Any
     locations = _from_vtk("part", mesh.GetPolyhedronFaceLocations())
     faces = _from_vtk("part", mesh.GetPolyhedronFaces())
     return locations["part_offsets"], locations["part_connectivity"], faces["part_offsets"], faces["part_connectivity"]
+
+
+def numbers_to_cells(offsets: AnyArray, ids: AnyArray) -> tuple[vtkCellArray, tuple[AnyArray, AnyArray]]:
+    """VTK's cells of integers of one width, which they share: what is returned beside them must live as long."""
+    held = (np.ascontiguousarray(offsets, dtype=ids.dtype), np.ascontiguousarray(ids))
+    made = vtkCellArray()
+    made.SetData(*(numpy_to_vtk(part, array_type=_CELL_KINDS[part.dtype]) for part in held))
+    return made, held
 
 
 def _poly_cells(mesh: pv.PolyData) -> tuple[Any, Any, Any, Any]:
@@ -162,10 +172,8 @@ def _from_vtk(name: str, cells: Any) -> dict[str, AnyArray]:
 
 
 def _to_vtk(cells: dict[str, AnyArray], name: str) -> vtkCellArray:
-    # VTK's cells know one of the two 64-bit integers of a compiler.
-    kinds = {np.dtype(np.int32): VTK_INT, np.dtype(np.int64): VTK_LONG_LONG}
     parts = [
-        numpy_to_vtk(part, deep=True, array_type=kinds[part.dtype])
+        numpy_to_vtk(part, deep=True, array_type=_CELL_KINDS[part.dtype])
         for part in (np.ascontiguousarray(cells[f"{name}_{kind}"]) for kind in ("offsets", "connectivity"))
     ]
     made = vtkCellArray()

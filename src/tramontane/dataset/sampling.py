@@ -16,6 +16,7 @@ import pyvista as pv
 from jaxtyping import Float, Float32, Int64
 from numpy.typing import NDArray
 
+from tramontane.dataset.mixing import mixed
 from tramontane.errors import GeometryError
 
 Array = NDArray[np.floating[Any]]
@@ -204,10 +205,5 @@ def _share_out(codes: Codes, areas: Array, count: int, seed: int) -> NDArray[np.
 
 
 def _random(codes: Codes, seed: int) -> Array:
-    """A number in [0, 1) that belongs to a code and a seed (SplitMix64: Steele, Lea & Flood 2014, figure 15)."""
-    value = codes + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64)
-    for _ in range(2):
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        value = value ^ (value >> np.uint64(31))
-    return (value >> np.uint64(11)).astype(np.float64) / 2.0**53
+    """A number in [0, 1) that belongs to a code and a seed."""
+    return (mixed(codes, seed) >> np.uint64(11)).astype(np.float64) / 2.0**53

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import pyvista as pv
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
-from scipy import sparse
 
 from tramontane.case import Case, Location
 from tramontane.contract import FieldSpec
-from tramontane.dataset.mesh_arrays import point_ids, polyhedron_faces
+from tramontane.dataset.cell_blocks import CellBlock, Cells, sums
 
 Array = NDArray[np.floating[Any]]
-_POLYHEDRON = 42
 # Corner points of VTK's two-dimensional cells that have other points too; all of a polygon's points are corners.
 _FACE_CORNERS = {22: 3, 34: 3, 69: 3, 76: 3, 23: 4, 28: 4, 30: 4, 37: 4, 70: 4, 77: 4}
 _POLYGONS = (5, 7, 9, *_FACE_CORNERS)
@@ -95,124 +93,143 @@ def mesh_sites(mesh: pv.DataSet, location: Location, names: Collection[str] | No
     """
     if not isinstance(mesh, pv.PolyData | pv.UnstructuredGrid):
         mesh = mesh.cast_to_unstructured_grid()
-    offsets, ids, types = point_ids(mesh)
-    holds = sparse.csr_matrix((np.ones(len(ids)), ids, offsets), shape=(len(types), mesh.n_points))
-    share = sparse.diags(1.0 / np.maximum(np.diff(offsets), 1)) @ holds
-    sizes, positions = _measures(mesh)
-    vectors = _directions(mesh, offsets, ids, types)
+    cells = Cells(mesh)
+    sizes, positions = _measures(cells)
+    points = np.asarray(mesh.points)
     fields: dict[str, Array] = {}
+    wanted = [name for name in field_arrays(mesh, "point") if names is None or name in names]
     if location == "point":
-        positions = np.asarray(mesh.points)
-        fields = {name: np.asarray(mesh.point_data[name]) for name in field_arrays(mesh, "point")}
-        weights = share.T @ sizes if len(types) else np.ones(len(positions))
-        if vectors is not None:
-            vectors = holds.T @ (vectors * sizes[:, None])
+        positions = points
+        fields = {name: np.asarray(mesh.point_data[name]) for name in wanted}
+        weights: Array = np.zeros(len(points)) if len(cells) else np.ones(len(points))
+        for block in cells:
+            shares = sizes[block.slice] / np.maximum(block.counts, 1)
+            np.add.at(weights, block.ids, np.repeat(shares, block.counts))
     else:
-        for name in field_arrays(mesh, "point"):
+        own = [name for name in field_arrays(mesh, "cell") if names is None or name in names]
+        for name in (name for name in wanted if name not in own):
             values = np.asarray(mesh.point_data[name])
-            fields[name] = share @ values.reshape(len(values), -1).astype(np.float64)
-        fields |= {name: np.asarray(mesh.cell_data[name]) for name in field_arrays(mesh, "cell")}
+            means = np.empty((len(cells), int(np.prod(values.shape[1:]))), np.float32)
+            with np.errstate(over="ignore"):
+                for block in cells:
+                    means[block.slice] = block.means(values)
+            fields[name] = means
+        fields |= {name: np.asarray(mesh.cell_data[name]) for name in own}
         weights = sizes
     with np.errstate(over="ignore"):  # a contract's fields are checked to fit
         narrow = {
-            name: values.reshape(len(positions), math.prod(values.shape[1:])).astype(np.float32)
+            name: values.reshape(len(positions), math.prod(values.shape[1:])).astype(np.float32, copy=False)
             for name, values in fields.items()
-            if names is None or name in names
         }
     return Sites(
-        positions=positions.astype(np.float32),
+        positions=positions.astype(np.float32, copy=False),
         fields=narrow,
         weights=weights.astype(np.float32),
-        normals=None if vectors is None else _unit(vectors).astype(np.float32),
+        normals=_normals(cells, location, sizes),
     )
 
 
-def _measures(mesh: pv.DataSet) -> tuple[Array, Array]:
-    """Size ``(cells,)`` and centre ``(cells, 3)`` of each cell; cells below the mesh's own dimension have size 0."""
-    if not mesh.n_cells:
-        return np.zeros(0), np.zeros((0, 3))
-    bare = type(mesh)()
-    bare.CopyStructure(mesh)
-    sized = bare.compute_cell_sizes(length=True, area=True, volume=True)
-    # Solvers number some cells' points the wrong way round, which turns the volume's sign.
-    length, area, volume = (np.abs(np.asarray(sized.cell_data[key])) for key in ("Length", "Area", "Volume"))
-    centers = np.array(bare.cell_centers().points, dtype=np.float64)
-    if isinstance(mesh, pv.UnstructuredGrid) and (chosen := np.asarray(mesh.celltypes) == _POLYHEDRON).any():
-        volumes, means = _polyhedra(mesh)
-        volume[chosen], centers[chosen] = volumes[chosen], means[chosen]
-    sizes = next((found for found in (volume, area, length) if found.any()), np.ones(mesh.n_cells))
-    return sizes.astype(np.float64), centers
+class SitesOf(Protocol):
+    """`mesh_sites`, or something that knows its answers."""
+
+    def __call__(self, mesh: pv.DataSet, location: Location, names: Collection[str] | None = None) -> Sites: ...
 
 
-def _polyhedra(mesh: pv.UnstructuredGrid) -> tuple[Array, Array]:
-    """Volume and centre of mass of each polyhedron, by pyramids from a middle point to its faces, as OpenFOAM has them.
+class KnownSites:
+    """`mesh_sites` of the meshes of one case, each measured once for all that ask; keep it no longer than them."""
 
-    VTK's own measure takes the convex hull of the points, and its centre is the bounding box's; both are wrong by up
-    to a third for the cells that snapping leaves. Pyramids count whichever way the file turns a face.
-    """
-    points = np.asarray(mesh.points, dtype=np.float64)
-    cell_offsets, faces, face_offsets, ids = polyhedron_faces(mesh)
-    corners = np.diff(face_offsets)
-    of_face = np.repeat(np.arange(len(corners)), corners)
-    following = np.arange(1, len(ids) + 1)
-    following[face_offsets[1:] - 1] = face_offsets[:-1]
-    middle = _sums(points[ids], of_face, len(corners)) / np.maximum(corners, 1)[:, None]
-    here, there = points[ids], points[ids[following]]
-    triangles = np.cross(here - middle[of_face], there - middle[of_face]) / 2
-    area = np.linalg.norm(triangles, axis=1)
-    vector, total = _sums(triangles, of_face, len(corners)), _sums(area[:, None], of_face, len(corners))
-    moments = _sums(area[:, None] * (here + there + middle[of_face]) / 3, of_face, len(corners))
-    center = np.where(total > 0, moments / np.maximum(total, 1e-300), middle)
-    count = np.diff(cell_offsets)
-    of_cell = np.repeat(np.arange(len(count)), count)
-    inner = _sums(center[faces], of_cell, len(count)) / np.maximum(count, 1)[:, None]
-    pyramids = np.abs(np.einsum("ij,ij->i", vector[faces], center[faces] - inner[of_cell])) / 3
-    volumes = _sums(pyramids[:, None], of_cell, len(count))
-    masses = _sums(pyramids[:, None] * (0.75 * center[faces] + 0.25 * inner[of_cell]), of_cell, len(count))
-    return volumes[:, 0], np.where(volumes > 0, masses / np.maximum(volumes, 1e-300), inner)
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Location], Sites] = {}
+
+    def __call__(self, mesh: pv.DataSet, location: Location, names: Collection[str] | None = None) -> Sites:
+        key = (id(mesh), location)
+        if key not in self._known:
+            self._known[key] = mesh_sites(mesh, location)
+        sites = self._known[key]
+        if names is None:
+            return sites
+        return replace(sites, fields={name: values for name, values in sites.fields.items() if name in names})
 
 
-def _directions(mesh: pv.DataSet, offsets: Any, ids: Any, types: Any) -> Array | None:
-    """Unit normal of each cell ``(cells, 3)``, zero for cells that have none; None where the domain has none at all."""
-    flat = np.isin(types, (*_POLYGONS, _PIXEL, _STRIP))
-    thin = np.isin(types, (4, *_LINES))
-    if not len(types) or not np.isin(types[~flat & ~thin], (0, 1, 2)).all():
+def _measures(cells: Cells) -> tuple[Array, Float32[np.ndarray, "cells 3"]]:
+    """Size ``(cells,)`` and centre of each cell; cells below the mesh's own dimension have size 0."""
+    sizes, centers = np.zeros(len(cells)), np.zeros((len(cells), 3), np.float32)
+    dimensions = np.zeros(len(cells), np.uint8)
+    for block in cells:
+        dimensions[block.slice], sizes[block.slice], centers[block.slice] = cells.measure(block)
+    if not dimensions.any():
+        return np.ones(len(cells)), centers
+    sizes[dimensions != dimensions.max()] = 0
+    return sizes, centers
+
+
+def _normals(cells: Cells, location: Location, sizes: Array) -> Float32[np.ndarray, "sites 3"] | None:
+    """Unit normals at the sites; at a point, the mean of its cells' by size."""
+    directions = _Directions.of(cells)
+    if directions is None:
         return None
-    points = np.asarray(mesh.points, dtype=np.float64)
-    owner = np.repeat(np.arange(len(types)), np.diff(offsets))
-    place = np.arange(len(ids)) - offsets[owner]
-    if flat.any():
-        return _unit(_face_vectors(points, ids, offsets, owner, place, np.where(flat, types, 0)))
-    extent = np.ptp(points, axis=0)
-    level = extent <= 1e-6 * extent.max()
-    if not thin.any() or not level.any():
-        return None
-    ends = np.diff(offsets)
-    for kind, count in _LINES.items():
-        ends[types == kind] = count
-    starts = np.flatnonzero(place + 1 < ends[owner])
-    axis = np.eye(3)[max(np.flatnonzero(level))]
-    return _unit(_sums(np.cross(points[ids[starts + 1]] - points[ids[starts]], axis), owner[starts], len(types)))
+    normals = np.zeros((len(cells) if location == "cell" else cells.mesh.n_points, 3))
+    for block in cells:
+        vectors = _unit(directions(block))
+        if location == "cell":
+            normals[block.slice] = vectors
+            continue
+        vectors *= sizes[block.slice][:, None]
+        for axis in range(3):
+            np.add.at(normals[:, axis], block.ids, np.repeat(vectors[:, axis], block.counts))
+    return _unit(normals).astype(np.float32)
 
 
-def _face_vectors(points: Array, ids: Any, offsets: Any, owner: Any, place: Any, types: Any) -> Array:
-    """Area vector of each two-dimensional cell: the sum over the triangles of a fan or of a strip."""
-    corners = np.where(types > 0, np.diff(offsets), 0)
-    for kind, count in _FACE_CORNERS.items():
-        corners[types == kind] = count
-    middle = np.flatnonzero((place >= 1) & (place + 1 < corners[owner]))
-    cell = owner[middle]
-    strip, pixel = types[cell] == _STRIP, types[cell] == _PIXEL
-    # A pixel is a quadrilateral whose last two points are exchanged: its two triangles are those of a strip.
-    first = np.where(strip | pixel, ids[middle - 1], ids[offsets[cell]])
-    turned = np.where((strip | pixel) & (place[middle] % 2 == 0), -0.5, 0.5)
-    a, b, c = points[first], points[ids[middle]], points[ids[middle + 1]]
-    return _sums(turned[:, None] * np.cross(b - a, c - a), cell, len(types))
+@dataclass(frozen=True)
+class _Directions:
+    """Normal of each cell, of any length, zero for cells that have none; see `Sites`."""
 
+    points: NDArray[np.floating[Any]]
+    axis: Float64[np.ndarray, "3"] | None  # along which the plane of lines is thin; None for surfaces
 
-def _sums(values: Array, owner: Any, count: int) -> Array:
-    """Rows of ``values`` added up by owner, ``(count, columns)``."""
-    return np.stack([np.bincount(owner, column, minlength=count) for column in values.T], axis=1)
+    @classmethod
+    def of(cls, cells: Cells) -> _Directions | None:
+        """None where the domain has no normals at all."""
+        kinds, points = set(np.unique(cells.types).tolist()), np.asarray(cells.mesh.points)
+        if not kinds <= {0, 1, 2, _PIXEL, _STRIP, 4, *_POLYGONS, *_LINES}:
+            return None
+        if kinds & {_PIXEL, _STRIP, *_POLYGONS}:
+            return cls(points, None)
+        if not kinds & {4, *_LINES}:
+            return None
+        extent = np.ptp(points, axis=0).astype(np.float64)
+        level = extent <= 1e-6 * extent.max()
+        return cls(points, np.eye(3)[max(np.flatnonzero(level))]) if level.any() else None
+
+    def __call__(self, block: CellBlock) -> Float64[np.ndarray, "cells 3"]:
+        owner = np.repeat(np.arange(len(block.types)), block.counts)
+        place = np.arange(len(block.ids)) - block.offsets[owner]
+        if self.axis is None:
+            return self._faces(block, owner, place)
+        ends = np.where(block.types == 4, block.counts, 0)
+        for kind, count in _LINES.items():
+            ends[block.types == kind] = count
+        starts = np.flatnonzero(place + 1 < ends[owner])
+        along = self._at(block.ids[starts + 1]) - self._at(block.ids[starts])
+        return sums(np.cross(along, self.axis), owner[starts], len(block.types))
+
+    def _faces(self, block: CellBlock, owner: Any, place: Any) -> Float64[np.ndarray, "cells 3"]:
+        """Area vector of each two-dimensional cell: the sum over the triangles of a fan or of a strip."""
+        types, ids = block.types, block.ids
+        corners = np.where(np.isin(types, (*_POLYGONS, _PIXEL, _STRIP)), block.counts, 0)
+        for kind, count in _FACE_CORNERS.items():
+            corners[types == kind] = count
+        middle = np.flatnonzero((place >= 1) & (place + 1 < corners[owner]))
+        cell = owner[middle]
+        strip, pixel = types[cell] == _STRIP, types[cell] == _PIXEL
+        # A pixel is a quadrilateral whose last two points are exchanged: its two triangles are those of a strip.
+        first = np.where(strip | pixel, ids[middle - 1], ids[block.offsets[cell]])
+        turned = np.where((strip | pixel) & (place[middle] % 2 == 0), -0.5, 0.5)
+        a, b, c = self._at(first), self._at(ids[middle]), self._at(ids[middle + 1])
+        return sums(turned[:, None] * np.cross(b - a, c - a), cell, len(types))
+
+    def _at(self, ids: Any) -> Float64[np.ndarray, "n 3"]:
+        return np.asarray(self.points[ids], dtype=np.float64)
 
 
 def _unit(vectors: Array) -> Array:

@@ -1,12 +1,13 @@
 """Cases on disk, laid out for training: Zarr v3, one group a case, and a manifest.
 
 The sites of each domain are stored once, in a random order: any contiguous window is a uniform sample, so that drawing
-16,384 of them is one short read whatever the case's size. Topology is stored in its own order beside the permutation,
-so that every mesh is rebuilt exactly.
+16,384 of them is one short read whatever the case's size. The order follows a formula (`SiteOrder`) and topology is
+stored in its own order, so that every mesh is rebuilt exactly.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import uuid
@@ -32,11 +33,13 @@ from tramontane.dataset.case_files import (
     read_record,
     write_case,
 )
-from tramontane.dataset.chunks import CHUNK_ROWS, CaseArrays
+from tramontane.dataset.chunks import CaseArrays
+from tramontane.dataset.files import Files, LocalFiles, RemoteFiles, is_remote, open_files
 from tramontane.dataset.manifest import MANIFEST, CaseEntry, Manifest
 from tramontane.dataset.sites import Sites, join_sites
 from tramontane.dataset.splits import check_splits
 from tramontane.dataset.statistics import FieldStatistics, Moments
+from tramontane.dataset.tolerance import check_tolerance, rounded_case
 from tramontane.errors import DatasetError
 from tramontane.units import Quantity, si_factor, to_si
 
@@ -59,52 +62,74 @@ class Dataset:
     is opened anew.
     """
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
-        self.path, self._manifest = path, manifest
+    def __init__(self, files: LocalFiles | RemoteFiles, manifest: Manifest) -> None:
+        self._files, self._manifest = files, manifest
         self._cases: dict[str, tuple[CaseRecord, CaseArrays]] = {}
         self._geometries: dict[str, pv.PolyData] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Dataset.open, (self.path,)
+        return functools.partial(Dataset.open, storage_options=self._options), (self.path,)
 
     # -- open and create -------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], contract: Contract) -> Dataset:
+    def create(cls, path: str | os.PathLike[str], contract: Contract, *, tolerance: float | None = None) -> Dataset:
         """Begin an empty dataset.
 
+        Args:
+            path: Its directory, which must not exist.
+            contract: What all cases have.
+            tolerance: Fields of cases that are added are stored to this share of their root mean square in the case;
+                None stores them as they are.
+
         Raises:
-            DatasetError: Something stands at ``path``.
+            DatasetError: Something stands at ``path``, or the tolerance is none.
         """
+        check_tolerance(tolerance)
         target = Path(path)
         if target.exists():
             raise DatasetError(f"{target}: exists; remove it or choose another directory")
         for part in ("cases", "staging"):
             (target / part).mkdir(parents=True)
-        manifest = Manifest(contract=contract)
+        manifest = Manifest(contract=contract, tolerance=tolerance)
         manifest.write(target)
-        return cls(target, manifest)
+        return cls(LocalFiles(target), manifest)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Dataset:
+    def open(cls, path: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> Dataset:
         """Open a dataset; only its manifest is read.
 
+        Args:
+            path: A directory, or an address such as ``s3://bucket/dataset``: what is there can be read, not changed.
+            storage_options: For an address: what fsspec's file system takes (``key``, ``secret``, ``endpoint_url``).
+
         Raises:
-            DatasetError: Not a dataset, damaged, or of a newer format version.
+            DatasetError: Not a dataset, damaged, of another format version, or the server does not answer.
         """
-        return cls(Path(path), Manifest.read(Path(path)))
+        files = open_files(path, storage_options)
+        return cls(files, Manifest.read(files))
 
     @staticmethod
     def is_dataset(path: str | os.PathLike[str]) -> bool:
-        """Whether a dataset's manifest stands in a directory."""
-        return (Path(path) / MANIFEST).is_file()
+        """Whether a dataset's manifest stands in a directory; an address is taken for one."""
+        return is_remote(path) or (Path(path) / MANIFEST).is_file()
 
     # -- what is in it ---------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path | str:
+        """The dataset's directory, or its address on a server."""
+        return self._files.url if isinstance(self._files, RemoteFiles) else self._files.root
 
     @property
     def contract(self) -> Contract:
         """What goes into each case and what comes out."""
         return self._manifest.contract
+
+    @property
+    def tolerance(self) -> float | None:
+        """To which share of its root mean square each field is stored; None for as it came."""
+        return self._manifest.tolerance
 
     @property
     def names(self) -> list[str]:
@@ -151,6 +176,10 @@ class Dataset:
         """
         return read_case(*self._opened(name))
 
+    def has_geometry(self, name: str) -> bool:
+        """Whether a case has a geometry; one of numbers alone has none."""
+        return self._opened(name)[0].geometry is not None
+
     def geometry(self, name: str) -> pv.PolyData:
         """A case's closed triangle surface, metres; a copy, the last few are kept in memory.
 
@@ -175,19 +204,16 @@ class Dataset:
             DatasetError: A chunk is missing or damaged.
         """
         record, arrays = self._domain(name, domain)
-        window = (start, record.size if stop is None else min(stop, record.size))
-
-        def read(path: str) -> NDArray[np.float32]:
-            return arrays.read(path, *window).astype(np.float32, copy=False)
-
-        wanted = self.contract.fields.get(domain) or record.fields
-        fields = {field: read(record.fields[field]) for field in wanted}
-        positions = read(record.positions)
+        wanted = list(self.contract.fields.get(domain) or record.fields)
+        paths = [record.positions, record.weights, *(record.fields[field] for field in wanted)]
+        paths += [record.normals] if record.normals is not None else []
+        found = arrays.window(paths, record.order, start, record.size if stop is None else min(stop, record.size))
+        positions, weights, *values = (array.astype(np.float32, copy=False) for array in found)
         return Sites(
             positions=positions,
-            fields={field: values.reshape(len(positions), -1) for field, values in fields.items()},
-            weights=read(record.weights),
-            normals=None if record.normals is None else read(record.normals),
+            fields={field: array.reshape(len(positions), -1) for field, array in zip(wanted, values, strict=False)},
+            weights=weights,
+            normals=None if record.normals is None else values[-1],
         )
 
     def sample(self, name: str, domain: str, count: int, rng: np.random.Generator) -> Sites:
@@ -202,8 +228,7 @@ class Dataset:
 
     def original_order(self, name: str, domain: str) -> NDArray[np.int64]:
         """``(n,)``: the site at place i of `sites` is the mesh's own point or cell ``original_order[i]``."""
-        record, arrays = self._domain(name, domain)
-        return arrays.read(record.order).astype(np.int64)
+        return np.asarray(self._domain(name, domain)[0].order)
 
     def statistics(self, split: str = "train") -> dict[str, dict[str, FieldStatistics]]:
         """Statistics of each field over all sites of the cases of one split, window by window; no other is read.
@@ -215,9 +240,9 @@ class Dataset:
             raise DatasetError(f"{self.path}: has no split {split!r}; it has {', '.join(self.splits) or 'none'}")
         moments: dict[str, dict[str, Moments]] = {}
         for name in self.splits[split]:
-            for domain in self._opened(name)[0].domains:
-                for start in range(0, self.size(name, domain), CHUNK_ROWS):
-                    window = self.sites(name, domain, start, start + CHUNK_ROWS)
+            for domain, record in self._opened(name)[0].domains.items():
+                for start in range(0, record.size, record.order.rows):
+                    window = self.sites(name, domain, start, start + record.order.rows)
                     for field, values in window.fields.items():
                         moments.setdefault(domain, {}).setdefault(field, Moments()).add(values)
         return {
@@ -255,7 +280,7 @@ class Dataset:
             DatasetError: The name is taken, a mesh cannot be stored, or the disk is full.
             ContractError: The case does not fit the contract, or has NaN or infinite values in its fields.
         """
-        if case.name in Manifest.read(self.path).cases:
+        if case.name in Manifest.read(self._files).cases:
             raise self._taken(case.name)
         self.register(self.stage(case, geometry))
 
@@ -263,7 +288,9 @@ class Dataset:
         """The long half of `add`, for any number of processes at once; nothing shows until `register`."""
         if not case.name:
             raise DatasetError(f"{self.path}: a case has no name; give it one")
-        folder = self.path / "staging" / f"{folder_name(case.name)}.{uuid.uuid4().hex[:8]}"
+        if self.tolerance is not None:
+            case = rounded_case(case, self.tolerance)
+        folder = self._directory / "staging" / f"{folder_name(case.name)}.{uuid.uuid4().hex[:8]}"
         try:
             return StagedCase(case.name, folder, write_case(folder, case, geometry, self.contract))
         except OSError as error:
@@ -280,13 +307,13 @@ class Dataset:
                 if case.name in manifest.cases:
                     shutil.rmtree(case.folder, ignore_errors=True)
                     raise self._taken(case.name)
-                target = self.path / "cases" / case.entry.folder
+                target = self._directory / "cases" / case.entry.folder
                 # A directory without an entry is what a crash between the two steps leaves; it is no case.
                 shutil.rmtree(target, ignore_errors=True)
                 case.folder.replace(target)
                 manifest.cases[case.name] = case.entry
         for case in staged:
-            for leftover in (self.path / "staging").glob(f"{case.entry.folder}.*"):
+            for leftover in (self._directory / "staging").glob(f"{case.entry.folder}.*"):
                 shutil.rmtree(leftover, ignore_errors=True)
 
     def verify(self) -> list[str]:
@@ -298,16 +325,18 @@ class Dataset:
         problems: list[str] = []
         for name in self.names:
             try:
-                record = read_record(self._folder(name), self._entry(name))
+                record = read_record(self._files_of(name), self._entry(name))
             except DatasetError as error:
                 problems.append(str(error))
                 continue
-            problems += CaseArrays(self._folder(name), record.arrays, f"{self.path}: case {name}").problems()
+            problems += CaseArrays(self._files_of(name), record.arrays, f"{self.path}: case {name}").problems()
         known = {entry.folder for entry in self._manifest.cases.values()}
         for folder, is_what in (("cases", "is no case of this dataset"), ("staging", "is of an add that was cut off")):
-            found = sorted((self.path / folder).iterdir()) if (self.path / folder).is_dir() else []
+            found = self._files.folders(folder)
             problems += [
-                f"{entry}: {is_what}; remove it" for entry in found if folder != "cases" or entry.name not in known
+                f"{self._files}/{folder}/{entry}: {is_what}; remove it"
+                for entry in found
+                if folder != "cases" or entry not in known
             ]
         return problems
 
@@ -316,17 +345,27 @@ class Dataset:
     @contextmanager
     def _changing(self) -> Iterator[Manifest]:
         """The manifest as it stands on disk, for this process alone to change; it is written unless an error comes."""
-        with FileLock(self.path / ".lock"):
-            manifest = Manifest.read(self.path)
+        with FileLock(self._directory / ".lock"):
+            manifest = Manifest.read(self._files)
             yield manifest
-            manifest.write(self.path)
+            manifest.write(self._directory)
             self._manifest = manifest
+
+    @property
+    def _directory(self) -> Path:
+        if isinstance(self._files, RemoteFiles):
+            raise DatasetError(f"{self.path}: cannot be changed on a server; change a copy on disk and upload it")
+        return self._files.root
+
+    @property
+    def _options(self) -> dict[str, Any] | None:
+        return self._files.options if isinstance(self._files, RemoteFiles) else None
 
     def _taken(self, name: str) -> DatasetError:
         return DatasetError(f"{self.path}: case {name} is there already; give the new one another name")
 
-    def _folder(self, name: str) -> Path:
-        return self.path / "cases" / self._entry(name).folder
+    def _files_of(self, name: str) -> Files:
+        return self._files.below(f"cases/{self._entry(name).folder}")
 
     def _entry(self, name: str) -> CaseEntry:
         try:
@@ -336,8 +375,8 @@ class Dataset:
 
     def _opened(self, name: str) -> tuple[CaseRecord, CaseArrays]:
         if name not in self._cases:
-            record = read_record(self._folder(name), self._entry(name))
-            self._cases[name] = (record, CaseArrays(self._folder(name), record.arrays, f"{self.path}: case {name}"))
+            record = read_record(self._files_of(name), self._entry(name))
+            self._cases[name] = (record, CaseArrays(self._files_of(name), record.arrays, f"{self.path}: case {name}"))
         return self._cases[name]
 
     def _domain(self, name: str, domain: str) -> tuple[DomainRecord, CaseArrays]:

@@ -3,7 +3,8 @@
 Each is a weighted sum of training cases whose sites are mapped by bounding box, so that one pass over the training
 cases gives them all: the mean (equal weights), the nearest case (one weight), and the regression on the parameters
 (linear and squared-exponential kernel, whose prediction is such a sum). Fields are divided by the operating
-conditions they are proportional to first, exactly as they are for a network.
+conditions they are proportional to first, exactly as they are for a network. QoIs have one more: linear least
+squares on the parameters.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
 NULLS = ("mean", "nearest", "parameters")
+QOI_NULLS = (*NULLS, "linear")  # the last: least squares on the parameters
 _NEIGHBOURS = 3
 _PROBES = 512  # sites at which the regression's hyperparameters are chosen
 
@@ -49,15 +51,20 @@ class Nulls:
         return np.stack([np.full(count, 1 / count), nearest, regression.weights(self._parameters(name))])
 
     def qoi(self, names: Sequence[str]) -> dict[str, Array]:
-        """By QoI, predictions ``(nulls, len(names))`` in SI, from the training cases' QoIs."""
-        dataset, answer = self.dataset, {}
+        """By QoI, predictions ``(QOI_NULLS, len(names))`` in SI, from the training cases' QoIs."""
+        dataset = self.dataset
+        answer: dict[str, Array] = {}
         for qoi, spec in dataset.contract.qoi.items():
             scale = {name: operating_scale(spec, dataset.parameters(name)) for name in [*self.train, *names]}
             seen = np.array([[dataset.qoi(name)[qoi] / scale[name]] for name in self.train])
             regression = KernelRegression(self._inputs, seen)
-            answer[qoi] = np.stack(
-                [scale[name] * (self.weights(name, regression) @ seen[:, 0]) for name in names], axis=1
-            )
+            table = np.column_stack([(self._inputs - regression.mean) / regression.deviation, np.ones(len(seen))])
+            slopes = np.linalg.lstsq(table, seen[:, 0], rcond=None)[0]
+            lines = []
+            for name in names:
+                line = np.append((self._parameters(name) - regression.mean) / regression.deviation, 1.0) @ slopes
+                lines.append(scale[name] * np.append(self.weights(name, regression) @ seen[:, 0], line))
+            answer[qoi] = np.stack(lines, axis=1)
         return answer
 
     def fields(self, names: Sequence[str], domain: str) -> dict[str, dict[str, Array]]:
@@ -110,6 +117,8 @@ class Nulls:
         }
 
     def _shape(self, name: str) -> Array:
+        if not self.dataset.has_geometry(name):
+            return self._parameters(name)
         parameters = self.dataset.parameters(name)
         operating = [parameters[key] for key in self.dataset.contract.operating]
         return np.concatenate([describe_geometry(self.dataset.geometry(name)), operating])

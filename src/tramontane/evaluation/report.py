@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError
-from tramontane.evaluation.nulls import NULLS, Nulls
+from tramontane.evaluation.nulls import NULLS, QOI_NULLS, Nulls
 from tramontane.metrics import mean_absolute, r2, relative_l2
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
@@ -36,7 +36,8 @@ class QoiFigures(BaseModel):
     """Errors of one QoI over the cases.
 
     ``relative`` is the mean absolute error over the mean magnitude, ``mean_of_cases`` the mean of each case's own
-    relative error, which one case near zero can make meaningless.
+    relative error, which one case near zero can make meaningless. ``within`` is the share of the cases whose error is
+    below two of the standard deviations that the model states, where it states any.
     """
 
     unit: str
@@ -45,6 +46,7 @@ class QoiFigures(BaseModel):
     mean_of_cases: float
     mean_absolute: float
     r2: float | None
+    within: float | None = None
     nulls: dict[str, float]
     nulls_r2: dict[str, float | None]
 
@@ -62,7 +64,7 @@ class Report(BaseModel):
     qoi: dict[str, QoiFigures]
 
     def print(self, console: Console) -> None:
-        """Two tables: fields, and QoIs."""
+        """Two tables, fields and QoIs, as far as there are any."""
         console.print(
             f"{self.model}, trained on {self.training_cases} cases, asked for {len(self.cases)} unseen ones "
             f"(split {self.split}: {', '.join(self.cases)})"
@@ -75,19 +77,22 @@ class Report(BaseModel):
             shares = [f"{100 * value:.1f}" for value in (f.relative_l2, f.median, f.worst)]
             nulls = [f"{100 * f.nulls[null]:.1f}" for null in NULLS]
             table.add_row(name, *shares, f.worst_case, str(Quantity(float(f"{f.mean_absolute:.3g}"), f.unit)), *nulls)
-        console.print(table)
+        if self.fields:
+            console.print(table)
         if not self.qoi:
             return
         table = Table(title="QoIs: mean error over mean magnitude, in percent (R2)", title_justify="left")
-        for head in ("QoI", "model", "MAE", *(f"null\n{name}" for name in NULLS)):
+        for head in ("QoI", "model", "MAE", *(f"null\n{name}" for name in QOI_NULLS)):
             table.add_column(head, justify="left" if head == "QoI" else "right", overflow="fold")
         for name, q in self.qoi.items():
-            nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in NULLS]
+            nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in QOI_NULLS]
             error = str(Quantity(float(f"{q.mean_absolute:.3g}"), q.unit))
             table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
         for name, q in self.qoi.items():
-            console.print(f"{name} is predicted as {q.how}", highlight=False, markup=False)
+            sure = "" if q.within is None else (f"; {100 * q.within:.0f} % of the cases lie within two of its standard "
+                                                "deviations")  # fmt: skip
+            console.print(f"{name} is predicted as {q.how}{sure}", highlight=False, markup=False)
 
 
 def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None) -> Report:
@@ -107,7 +112,11 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
         ContractError: The dataset's contract differs from the model's; the differences are named.
         DatasetError: The split is empty, or holds cases that the model was trained on.
     """
-    if differences := surrogate.contract.differences(dataset.contract):
+    # A model of QoIs alone is not asked for the fields that cases may have besides.
+    contract = dataset.contract if surrogate.contract.fields else dataset.contract.without_fields()
+    differences = surrogate.contract.differences(contract)
+    differences += [f"QoI {name!r} is new" for name in contract.qoi if name not in surrogate.contract.qoi]
+    if differences:
         raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
                             "use the dataset that the model was trained for")  # fmt: skip
     names, data = dataset.splits.get(split, []), surrogate.record["data"]
@@ -118,31 +127,37 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
     train = data["train"] if same else dataset.splits.get("train", [])
     if same and (leak := sorted(set(names) & set(data["train"]))):
         raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of split {split!r}")
-    contract, nulls = dataset.contract, Nulls(dataset, train)
+    nulls = Nulls(dataset, train)
     predicted_qoi: dict[str, list[float]] = {name: [] for name in contract.qoi}
+    within: dict[str, list[bool]] = {name: [] for name in contract.qoi}
     own: dict[tuple[str, str], list[tuple[float, float]]] = {}
     started = time.monotonic()
     for name in track(names, description="asking", console=console, transient=True, disable=console is None):
-        geometry, values = dataset.geometry(name), dataset.parameters(name)
+        geometry = dataset.geometry(name) if surrogate.needs_geometry else None
+        values = dataset.parameters(name)
         sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
         fields = surrogate.fields(geometry, values, {domain: s.positions for domain, s in sites.items()})
         for domain, answer in fields.items():
             for f, predicted in answer.items():
                 truth = sites[domain].fields[f].reshape(predicted.shape)
                 own.setdefault((domain, f), []).append((relative_l2(predicted, truth), mean_absolute(predicted, truth)))
-        scalars = surrogate.scalar_qoi(geometry, values)
+        scalars = surrogate.scalars_of(geometry, values)
         for qoi, spec in contract.qoi.items():
             if spec.definition is None or not spec.from_fields:
-                predicted_qoi[qoi].append(scalars[qoi])
+                predicted_qoi[qoi].append(scalars[qoi][0])
+                within[qoi].append(abs(scalars[qoi][0] - dataset.qoi(name)[qoi]) <= 2 * scalars[qoi][1])
                 continue
             where = sites.get(spec.definition.domain)
             predicted_qoi[qoi].append(measure(
                 spec.definition, fields.get(spec.definition.domain, {}),
                 weights=where.weights if where else None, normals=where.normals if where else None,
-                volume=abs(float(geometry.volume)), positions=where.positions if where else None, parameters=values,
+                volume=None if geometry is None else abs(float(geometry.volume)),
+                positions=where.positions if where else None, parameters=values,
             ))  # fmt: skip
     seconds = (time.monotonic() - started) / len(names)
-    null_errors = _null_errors(nulls, dataset, names, console)
+    null_errors = _null_errors(nulls, dataset, list(contract.fields), names, console)
+    regressed = "Gaussian process on " + ("the shape and the operating conditions" if surrogate.needs_geometry
+                                          else "the parameters")  # fmt: skip
     null_qoi = nulls.qoi(names)
     return Report(
         model=surrogate.model,
@@ -160,10 +175,11 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
         qoi={
             qoi: _qoi_figures(
                 spec.unit,
-                str(spec.definition) if spec.from_fields else "regression on the geometry's descriptors",
+                str(spec.definition) if spec.from_fields else regressed,
                 np.array(predicted_qoi[qoi]),
                 np.array([dataset.qoi(name)[qoi] for name in names]),
                 null_qoi[qoi],
+                within[qoi],
             )
             for qoi, spec in contract.qoi.items()
         },
@@ -171,10 +187,9 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
 
 
 def _null_errors(
-    nulls: Nulls, dataset: Dataset, names: list[str], console: Console | None
+    nulls: Nulls, dataset: Dataset, domains: list[str], names: list[str], console: Console | None
 ) -> dict[tuple[str, str], dict[str, float]]:
     errors: dict[tuple[str, str], dict[str, float]] = {}
-    domains = list(dataset.contract.fields)
     for domain in track(domains, description="nulls", console=console, transient=True, disable=console is None):
         answer = nulls.fields(names, domain)
         for f in dataset.contract.fields[domain]:
@@ -200,7 +215,7 @@ def _field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, fl
     )
 
 
-def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any) -> QoiFigures:
+def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any, within: list[bool]) -> QoiFigures:
     def relative(values: Any) -> float:
         return mean_absolute(values, truth) / max(float(np.abs(truth).mean()), 1e-300)
 
@@ -215,8 +230,9 @@ def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any) ->
         mean_of_cases=float(np.mean(np.abs(predicted - truth) / np.maximum(np.abs(truth), 1e-300))),
         mean_absolute=mean_absolute(predicted, truth),
         r2=determination(predicted),
-        nulls={null: relative(row) for null, row in zip(NULLS, nulls, strict=True)},
-        nulls_r2={null: determination(row) for null, row in zip(NULLS, nulls, strict=True)},
+        within=float(np.mean(within)) if within else None,
+        nulls={null: relative(row) for null, row in zip(QOI_NULLS, nulls, strict=True)},
+        nulls_r2={null: determination(row) for null, row in zip(QOI_NULLS, nulls, strict=True)},
     )
 
 

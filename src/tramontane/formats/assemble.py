@@ -63,8 +63,8 @@ def assemble(
     given, found = dict(results.parameters), dict(results.qoi)
     for key, quantity in (row or {}).items():
         bare = key.removeprefix(QOI)
-        is_result = key.startswith(QOI) or (contract is not None and bare in _sources(contract.qoi))
-        (found if is_result else given).setdefault(bare, quantity)
+        (found if _is_result(key, contract) else given).setdefault(bare, quantity)
+    _check_absent(results, contract)
     if contract is not None:
         given = _renamed(where, "parameter", given, contract.parameters)
         found = _renamed(where, "QoI", found, contract.qoi)
@@ -251,6 +251,23 @@ def _source(name: str, spec: FieldSpec) -> str:
 def _sources(specs: Mapping[str, Any]) -> dict[str, str]:
     """The contract's name by the files' name."""
     return {spec.source or name: name for name, spec in specs.items()}
+
+
+def _is_result(key: str, contract: Contract | None) -> bool:
+    """Whether a column of a table holds a QoI: as it says, unless a contract knows its name as the other one only."""
+    bare, says = key.removeprefix(QOI), key.startswith(QOI)
+    if contract is None:
+        return says
+    as_qoi, as_parameter = bare in _sources(contract.qoi), bare in _sources(contract.parameters)
+    return says if as_qoi == as_parameter else as_qoi
+
+
+def _check_absent(results: Results, contract: Contract | None) -> None:
+    """Raise the first reason why a number is not there, of those that a contract asks for."""
+    wanted = None if contract is None else {*_sources(contract.parameters), *_sources(contract.qoi)}
+    reasons = [reason for name, reason in results.absent.items() if wanted is None or name in wanted]
+    if reasons:
+        raise FormatError(reasons[0] + (f" (and {len(reasons) - 1} more in this line)" if len(reasons) > 1 else ""))
 
 
 def _renamed(where: Path, kind: str, has: Mapping[str, Quantity], wanted: Mapping[str, Any]) -> dict[str, Quantity]:

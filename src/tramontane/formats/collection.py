@@ -10,20 +10,22 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats import geometry, vtk
-from tramontane.formats.folder import find_cases, read_results
+from tramontane.formats.designs import names_geometry, read_designs, table_alone
+from tramontane.formats.folder import find_cases, is_case, read_results
 from tramontane.formats.layouts import LAYOUTS
-from tramontane.formats.readers import case_name, file_reader, not_read, result_files
+from tramontane.formats.readers import case_name, file_reader, folder_reader, not_read, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
+from tramontane.formats.table import SUFFIXES as TABLE_SUFFIXES
 from tramontane.formats.table import Table, read_table
 
 _DOMAINS = ("surface", "volume", "particles")
 
 
 def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) -> Collection:
-    """The cases in a folder: a published data set, a folder of cases, a folder of files, or a single case.
+    """The cases in a folder: a published data set, a folder of cases, a folder of files, a table, or a single case.
 
     Args:
-        root: The folder, or a file that is a case by itself.
+        root: The folder, or a file that is a case by itself or a table of designs.
         splits: Which official splits, where a published data set has several (AirfRANS's ``scarce``); None takes the
             main ones.
 
@@ -33,6 +35,8 @@ def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) 
     folder = Path(root)
     if folder.is_file() and file_reader(folder) is not None:
         return Collection(folder, "file", [_file_source(folder)])
+    if folder.is_file() and folder.suffix.lower() in TABLE_SUFFIXES:
+        return read_designs(folder)
     if folder.is_file():
         raise FormatError(not_read(folder))
     if not folder.is_dir():
@@ -43,6 +47,9 @@ def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) 
             return found
     if splits is not None:
         raise FormatError(f"{folder}: is no published data set with official splits; leave {splits!r} out")
+    table = _table(folder)
+    if table is not None:
+        return read_designs(table)
     files = _files_that_are_cases(folder)
     if files:
         return Collection(folder, "folder of files", [_file_source(file) for file in files], table=read_table(folder))
@@ -74,6 +81,24 @@ def read_file(file: Path) -> Results:
 
 def _file_source(file: Path) -> CaseSource:
     return CaseSource(case_name(file), file, functools.partial(read_file, file))
+
+
+def _table(folder: Path) -> Path | None:
+    """The table that is all of a folder but for geometry files; None where there are cases, or other results."""
+    table = table_alone(folder)
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    if table is None or (folder / "case.json").is_file() or folder_reader(folder) is not None:
+        return None
+    below = [entry for entry in entries if entry.is_dir() and is_case(entry)]
+    beside = result_files(sorted(entry for entry in entries if entry.is_file()))
+    if not below and not beside:
+        return table
+    # A .vtp may be a case's surface, or a geometry: the table says.
+    return table if all(_holds_geometry_alone(entry) for entry in below) and names_geometry(table) else None
+
+
+def _holds_geometry_alone(folder: Path) -> bool:
+    return all(entry.suffix.lower() in geometry.SUFFIXES for entry in folder.iterdir())
 
 
 def _files_that_are_cases(folder: Path) -> list[Path]:

@@ -34,6 +34,7 @@ class Results:
         version: That program's version.
         extra: What else they say: times, residuals (``{"residuals": {"Ux": 1e-5}}``), patches; plain JSON values.
         warnings: One sentence for each thing to mind, naming the file.
+        absent: Parameters and QoIs that the files should state and do not: what is wrong, by name.
     """
 
     meshes: dict[str, pv.PolyData | pv.UnstructuredGrid] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Results:
     version: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,13 @@ class CaseSource:
         name: Of the case, unique in its collection.
         path: Its folder or file, for messages and for telling whether it changed.
         read: Reads it; can be pickled (a function of a module, or a `functools.partial` of one).
+        files: What it is read from, where that does not follow from its path.
     """
 
     name: str
     path: Path
     read: Callable[[], Results]
+    files: tuple[Path, ...] | None = None
 
 
 @dataclass(frozen=True)

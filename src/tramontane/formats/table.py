@@ -1,4 +1,4 @@
-"""A CSV of parameters and QoIs for a whole folder of cases."""
+"""Tables of parameters and QoIs: rows of cells from CSV and Parquet, and a CSV for a whole folder of cases."""
 
 from __future__ import annotations
 
@@ -7,14 +7,42 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tramontane.errors import FormatError, UnitError
 from tramontane.units import Quantity, parse_quantity, si_factor
 
 Table = dict[str, dict[str, Quantity]]
 QOI = "qoi."
+SUFFIXES = (".csv", ".tsv", ".parquet")
+_MOST_CELLS = 10**8  # of a Parquet file; what it says of itself is asked before it is read
+_COMMA = re.compile(r"^\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?(?:\s*[a-zA-Z%][^,]*)?$")
+_POINT = re.compile(r"^\s*[-+]?\d*\.\d+")
 _HEADER = re.compile(r"^\s*(?:(qoi)[.:]\s*)?(.*?)\s*(?:[\[(]\s*([^\])]*?)\s*[\])])?\s*$", re.IGNORECASE)
+
+
+class Sheet(NamedTuple):
+    """A table as it was written: its headers, and number and cells of each line that holds any."""
+
+    heads: list[str]
+    rows: list[tuple[int, list[str]]]
+
+
+def read_sheet(file: Path) -> Sheet:
+    """Read a CSV (separated by commas, semicolons or tabs) or a Parquet file; decimal commas become points.
+
+    Raises:
+        FormatError: Not such a file, a line of the wrong length, no lines, or commas in numbers that mean either of two
+            things.
+    """
+    sheet = _read_parquet(file) if file.suffix.lower() == ".parquet" else _read_csv(file)
+    if not sheet.rows:
+        raise FormatError(f"{file}: has no rows; its first line names the columns, each other line is a case")
+    for number, row in sheet.rows:
+        if len(row) != len(sheet.heads):
+            raise FormatError(f"{file}: line {number} has {len(row)} columns, the first line {len(sheet.heads)}; "
+                              "make them agree")  # fmt: skip
+    return sheet
 
 
 def read_table(root: str | os.PathLike[str]) -> Table:
@@ -72,21 +100,10 @@ def read_number(where: object, name: str, value: Any) -> Quantity:
 
 
 def _read_file(file: Path) -> Table:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        first = text.split("\n", 1)[0]
-        rows = list(csv.reader(text.splitlines(), delimiter=max(",;\t", key=first.count)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(f"{file}: cannot be read as CSV ({error}); save it as UTF-8 with commas") from error
-    lines = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
-    if len(lines) < 2:
-        raise FormatError(f"{file}: has no rows; its first line names the columns, each other line is a case")
-    columns = [_column(file, head) for head in lines[0][1][1:]]
+    sheet = read_sheet(file)
+    columns = [read_head(file, head) for head in sheet.heads[1:]]
     table: Table = {}
-    for number, row in lines[1:]:
-        if len(row) != len(columns) + 1:
-            raise FormatError(f"{file}: line {number} has {len(row)} columns, the first line {len(columns) + 1}; "
-                              "make them agree")  # fmt: skip
+    for number, row in sheet.rows:
         if (case := row[0].strip()) in table:
             raise FormatError(f"{file}: line {number} is the second one of case {case}; keep one")
         table[case] = {}
@@ -99,8 +116,73 @@ def _read_file(file: Path) -> Table:
     return table
 
 
-def _column(file: Path, head: str) -> tuple[str, str | None]:
-    """Name, with ``qoi.`` before that of a result, and unit of a column."""
+def _read_csv(file: Path) -> Sheet:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        first = text.split("\n", 1)[0]
+        delimiter = max(",;\t", key=first.count)
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FormatError(f"{file}: cannot be read as CSV ({error}); save it as UTF-8 with commas") from error
+    lines = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
+    if not lines:
+        raise FormatError(f"{file}: has no rows; its first line names the columns, each other line is a case")
+    sheet = Sheet(lines[0][1], lines[1:])
+    found: dict[str, str] = {}
+    for number, row in sheet.rows:
+        for place, cell in enumerate(row):
+            kind = "comma" if _COMMA.match(cell) else "point" if _POINT.match(cell) else ""
+            head = sheet.heads[place].strip() if place < len(sheet.heads) else str(place + 1)
+            if kind and kind not in found:
+                found[kind] = f"line {number}, column {head!r}: {cell.strip()!r}"
+    if "comma" not in found:
+        return sheet
+    if "point" in found:
+        raise FormatError(f"{file}: {found['comma']} has a decimal comma, {found['point']} a decimal point; write all "
+                          "numbers one way")  # fmt: skip
+    if delimiter == ",":
+        raise FormatError(f"{file}: {found['comma']} has a comma; write numbers with a decimal point and without "
+                          "separators of thousands")  # fmt: skip
+    rows_with_points = [
+        (number, [cell.replace(",", ".") if _COMMA.match(cell) else cell for cell in row]) for number, row in sheet.rows
+    ]
+    return Sheet(sheet.heads, rows_with_points)
+
+
+def _read_parquet(file: Path) -> Sheet:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise FormatError(f'{file}: needs pyarrow; `pip install "tramontane[parquet]"`, or save it as CSV') from error
+    try:
+        with pq.ParquetFile(file) as opened:
+            said = opened.metadata
+            if said.num_rows * said.num_columns > _MOST_CELLS:
+                raise FormatError(f"{file}: has {said.num_rows} lines of {said.num_columns} columns, more than a table "
+                                  "of designs has; take out what is not needed")  # fmt: skip
+            read = opened.read()
+        heads, columns = list(read.column_names), [column.to_pylist() for column in read.columns]
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FormatError(f"{file}: cannot be read as Parquet ({reason}); write or copy it again") from error
+    rows = [(number, [_cell(value) for value in row]) for number, row in enumerate(zip(*columns, strict=True), start=2)]
+    return Sheet([str(head) for head in heads], [(number, row) for number, row in rows if any(row)])
+
+
+def _cell(value: Any) -> str:
+    """A value as a person would have written it in a CSV."""
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def read_head(file: Path, head: str) -> tuple[str, str | None]:
+    """Name, with ``qoi.`` before that of a result, and unit of a column.
+
+    Raises:
+        FormatError: It has no name, or an unknown unit.
+    """
     match = _HEADER.match(head)
     if match is None or not match[2]:
         raise FormatError(f"{file}: has a column without a name; write one in the first line")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
 Array = NDArray[np.floating[Any]]
 
@@ -19,7 +20,7 @@ _CONSTANT = 0.1  # prior variance of the mean
 _NUGGET = 1e-3
 
 
-def learn_hyperparameters(inputs: Array, gram: Array) -> Array:
+def learn_hyperparameters(inputs: Array, gram: Array, *, nugget: float = _NUGGET, noise_drawn: float = 1.0) -> Array:
     """Hyperparameters that make many outputs likeliest under one Gaussian process, by maximum a posteriori.
 
     Outputs enter by their Gram matrix alone, and count as many independent ones as it has effective directions: a
@@ -28,6 +29,8 @@ def learn_hyperparameters(inputs: Array, gram: Array) -> Array:
     Args:
         inputs: ``(n, d)`` standard scores.
         gram: Products ``(n, n)`` of the centred outputs of every two cases.
+        nugget: Least noise variance.
+        noise_drawn: How far the noise's logarithm may be from where the search starts, as a standard deviation.
 
     Returns:
         Logarithms ``(2 + 2 d,)`` of: variance of the squared-exponential part, noise variance, a length for every
@@ -41,16 +44,18 @@ def learn_hyperparameters(inputs: Array, gram: Array) -> Array:
     gram = gram * (count / np.trace(gram))
     effective = count**2 / (gram**2).sum()
     squared = (inputs[:, None] - inputs[None]) ** 2
+    drawn = np.ones(len(start))
+    drawn[1] = noise_drawn
 
     def cost(hyper: Array) -> tuple[float, Array]:
         lengths, slopes = np.exp(2 * hyper[2 : 2 + size]), np.exp(2 * hyper[2 + size :])
         bend = np.exp(hyper[0] - 0.5 * squared @ (1 / lengths))
-        matrix = bend + (inputs * slopes) @ inputs.T + _CONSTANT + noise(hyper) * np.eye(count)
+        matrix = bend + (inputs * slopes) @ inputs.T + _CONSTANT + noise(hyper, nugget) * np.eye(count)
         factor = np.linalg.cholesky(matrix)
         inverse = cho_solve((factor, True), np.eye(count))
         value = 0.5 * effective * (np.sum(inverse * gram) + 2 * np.log(np.diag(factor)).sum())
         by_matrix = 0.5 * effective * (inverse - inverse @ gram @ inverse)
-        away = hyper - start
+        away = (hyper - start) / drawn
         slope = np.concatenate(
             [
                 [np.sum(by_matrix * bend), np.trace(by_matrix) * np.exp(hyper[1])],
@@ -58,9 +63,9 @@ def learn_hyperparameters(inputs: Array, gram: Array) -> Array:
                 2 * slopes * np.einsum("id,id->d", inputs, by_matrix @ inputs),
             ]
         )
-        return float(value + 0.5 * away @ away), slope + away
+        return float(value + 0.5 * away @ away), slope + away / drawn
 
-    bounds = [(value - 5, value + 5) for value in start]
+    bounds = [(value - 5 * width, value + 5 * width) for value, width in zip(start, drawn, strict=True)]
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
     return np.asarray(found.x)
 
@@ -69,13 +74,13 @@ def kernel(a: Array, b: Array, hyper: Array) -> Array:
     """Constant, linear and squared-exponential covariance ``(n, m)`` of inputs ``(n, d)`` and ``(m, d)``."""
     size = a.shape[1]
     lengths, slopes = np.exp(hyper[2 : 2 + size]), np.exp(2 * hyper[2 + size :])
-    squared = ((a[:, None] / lengths - b[None] / lengths) ** 2).sum(2)
+    squared = cdist(a / lengths, b / lengths, "sqeuclidean") if size else np.zeros((len(a), len(b)))
     return np.asarray(np.exp(hyper[0] - 0.5 * squared) + (a * slopes) @ b.T + _CONSTANT)
 
 
-def noise(hyper: Array) -> float:
+def noise(hyper: Array, nugget: float = _NUGGET) -> float:
     """Variance of what the inputs do not explain."""
-    return float(np.exp(hyper[1]) + _NUGGET)
+    return float(np.exp(hyper[1]) + nugget)
 
 
 def weights(seen: Array, inputs: Array, hyper: Array) -> tuple[Array, float]:
@@ -93,9 +98,9 @@ def weights(seen: Array, inputs: Array, hyper: Array) -> tuple[Array, float]:
     return solved + (1 - solved.sum()) / len(solved), max(variance, noise(hyper))
 
 
-def spread(seen: Array, outputs: Array, hyper: Array) -> Array:
+def spread(seen: Array, outputs: Array, hyper: Array, nugget: float = _NUGGET) -> Array:
     """Scale ``(q,)`` of the process at which the leave-one-out errors of ``outputs`` ``(n, q)`` are as expected."""
-    inverse = np.linalg.inv(kernel(seen, seen, hyper) + noise(hyper) * np.eye(len(seen)))
+    inverse = np.linalg.inv(kernel(seen, seen, hyper) + noise(hyper, nugget) * np.eye(len(seen)))
     # Error (K^-1 y)_i / K^-1_ii over its standard deviation (K^-1_ii)^-1/2, as one product.
     left_out = ((inverse - inverse.mean(1, keepdims=True)) / np.sqrt(np.diag(inverse))[:, None]).astype(outputs.dtype)
     return np.asarray(np.sqrt(((left_out @ outputs) ** 2).mean(0)))

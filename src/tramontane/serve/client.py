@@ -82,11 +82,10 @@ class Remote:
         asked: dict[str, Any] = {"parameters": {name: _given(value) for name, value in design.parameters.items()}}
         if self.kind == "solver":
             return self._solve(design, asked)
-        if design.geometry is None:
-            raise ContractError("the design has no geometry; a surrogate needs a file such as part.stl")
-        asked["geometry"] = self._store(design.geometry)
-        if not isinstance(design.geometry, Path):
-            asked["length_unit"] = "m"
+        if design.geometry is not None:
+            asked["geometry"] = self._store(design.geometry)
+            if not isinstance(design.geometry, Path):
+                asked["length_unit"] = "m"
         asked |= {"cells": cells, "domains": None if domains is None else list(domains)}
         where = f"/v1/models/{self.name}/predict"
         summary = self._link.json("POST", where, json=asked)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pyvista as pv
 
 from tramontane.contract import Contract, Excess
 from tramontane.design import Design
@@ -43,6 +46,9 @@ def understand(contract: Contract, request: DesignRequest, *, geometry: bool, wh
     ]  # fmt: skip
     if geometry and request.geometry is None:
         found.insert(0, Fault(input=f"{where}geometry", detail="a geometry is missing; upload one and give its hash"))
+    elif not geometry and request.geometry is not None:
+        found.insert(0, Fault(input=f"{where}geometry", detail="parameters alone say which design is meant here; "
+                                                               "leave the geometry out"))  # fmt: skip
     if request.length_unit is not None:
         try:
             wrong = dimension(request.length_unit) != dimension("m")
@@ -101,13 +107,18 @@ def warned(surrogate: Surrogate | None, asked: Design, warnings: Iterable[str]) 
     if surrogate is not None:
         for each in surrogate.contract.excesses(surrogate.contract.values(asked)):
             ranges[str(each)] = _with_range(f"parameters.{each.name}", str(each), each)
-        for each in surrogate.extent_excesses(asked.geometry):
+        for each in surrogate.extent_excesses(_mesh(asked)):
             sentence = surrogate.extent_sentence(each)
             ranges[sentence] = _with_range("geometry", sentence, each)
     return [
         ranges.get(text) or Warned(input="geometry" if text.startswith("geometry") else "design", detail=text)
         for text in warnings
     ]
+
+
+def _mesh(asked: Design) -> pv.PolyData | None:
+    assert not isinstance(asked.geometry, Path)  # designs of a server hold meshes
+    return asked.geometry
 
 
 def _with_range(where: str, detail: str, excess: Excess) -> Warned:

@@ -121,7 +121,4 @@ def _check(server: Server, found: Any, asked: JobRequest) -> None:
         if isinstance(found, Served):
             server.predictions.understand(found, design, cells=asked.cells, domains=asked.domains, where=where)
         else:
-            if design.geometry is not None:
-                raise at_fault(Fault(input=f"{where}geometry", detail=f"{found.name} builds its own geometry from its "
-                                     "parameters; leave it out"))  # fmt: skip
             designs.understand(found.contract, design, geometry=False, where=where)

@@ -32,7 +32,7 @@ class Question:
 
     Attributes:
         served: The model.
-        geometry: Hash of the geometry.
+        geometry: Hash of the geometry; None where the model was trained on parameters alone.
         length_unit: Of the geometry.
         values: Parameters, SI.
         cells: About how many cells each mesh has.
@@ -40,7 +40,7 @@ class Question:
     """
 
     served: Served
-    geometry: str
+    geometry: str | None
     length_unit: str
     values: dict[str, float]
     cells: int
@@ -89,8 +89,8 @@ class Predictions:
         Raises:
             Problem: It names what the model does not know, or lacks what it asks.
         """
-        contract = served.surrogate.contract
-        values = designs.understand(contract, request, geometry=True, where=where)
+        contract = served.contract
+        values = designs.understand(contract, request, geometry=served.surrogate.needs_geometry, where=where)
         known = tuple(contract.fields)
         if unknown := sorted(set(domains or ()) - set(known)):
             raise at_fault(Fault(input=f"{where}domains", detail=f"domain {unknown[0]!r} is not predicted; there is "
@@ -98,9 +98,9 @@ class Predictions:
         if cells > self.settings.cells:
             raise at_fault(Fault(input="cells", detail=f"{cells} cells are over the most that is predicted on, "
                                                        f"{self.settings.cells}"))  # fmt: skip
-        assert request.geometry is not None  # `designs.understand` has seen to it
-        stored = self.geometries.find(request.geometry)
-        unit = "m" if stored.metric else request.length_unit or contract.length_unit
+        unit = request.length_unit or contract.length_unit
+        if request.geometry is None or self.geometries.find(request.geometry).metric:
+            unit = "m"
         picked = tuple(name for name in known if domains is None or name in domains)
         return Question(served, request.geometry, unit, values, cells, picked)
 
@@ -196,7 +196,7 @@ class Predictions:
         try:
             case = surrogate.simulate(asked, cells=question.cells, domains=question.domains)
         except TramontaneError as error:
-            raise at_fault(Fault(input="geometry", detail=str(error))) from error
+            raise at_fault(Fault(input="design", detail=str(error))) from error
         seconds = time.perf_counter() - begun
         self.metrics.predicted(question.served.name, seconds)
         summary = Summary(

@@ -145,6 +145,7 @@ def describe(served: Served | Solver) -> ModelAnswer:
         kind=served.kind,
         hash=served.hash,
         architecture=served.name if surrogate is None else surrogate.model,
+        needs_geometry=surrogate is not None and surrogate.needs_geometry,
         parameters={
             name: ParameterAnswer(unit=spec.unit, low=from_si(spec.low, spec.unit), high=from_si(spec.high, spec.unit),
                                   role=spec.role)

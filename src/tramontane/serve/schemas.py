@@ -174,6 +174,7 @@ class ModelAnswer(BaseModel):
         kind: A ``surrogate`` is asked at once, a ``solver`` by a job.
         hash: Of its files; of a solver, of its contract and version.
         architecture: What predicts the fields.
+        needs_geometry: Whether it is asked with a geometry; else parameters alone say which design is meant.
         parameters: Inputs, in the units that people use.
         contract: Inputs and outputs in full; numbers are in SI.
         figures: Errors on cases held out, as training left them.
@@ -183,6 +184,7 @@ class ModelAnswer(BaseModel):
     kind: Kind
     hash: str
     architecture: str
+    needs_geometry: bool
     parameters: dict[str, ParameterAnswer]
     contract: dict[str, Any]
     figures: dict[str, Any]

@@ -41,8 +41,12 @@ class Server:
         self.registry = Registry(settings.models)
         self.solvers = find_solvers(settings.solvers)
         self._claim = _claim(settings.state)
-        self.engine, self.sessions = open_database(settings.database_url)
-        self.access = Access(settings, self.sessions)
+        try:
+            self.engine, self.sessions = open_database(settings.database_url)
+            self.access = Access(settings, self.sessions)
+        except TramontaneError:
+            self._claim.release()
+            raise
         self.geometries = Geometries(settings)
         self.predictions = Predictions(settings, self.geometries, self.metrics)
         self.jobs = JobStore(self.sessions, settings.state / "jobs")

@@ -17,18 +17,18 @@ from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError, TrainingError, TramontaneError
 from tramontane.metrics import relative_l2
 from tramontane.models import NETWORKS
-from tramontane.models.regression import KernelRegression
 from tramontane.surrogate.fit_reference import MODELS as REFERENCE_MODELS
 from tramontane.surrogate.fit_reference import ReferenceFit
 from tramontane.surrogate.network import fit_network
 from tramontane.surrogate.places import fit_template
 from tramontane.surrogate.predictor import Predictor, Training
+from tramontane.surrogate.scalars import MODEL as SCALARS
+from tramontane.surrogate.scalars import fit_alone, fit_scalars
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.training import Precision, Run
-from tramontane.training.normalization import operating_scale
 
 _CALIBRATED = 8192  # sites of each validation case that errors are measured on
-MODELS = ("auto", *REFERENCE_MODELS, *NETWORKS)
+MODELS = ("auto", *REFERENCE_MODELS, *NETWORKS, SCALARS)
 
 
 def fit(
@@ -59,8 +59,9 @@ def fit(
     Args:
         dataset: The store, with its splits set.
         model: ``classical`` (kriging of corresponding points), ``tokens`` (networks of local tokens), ``corrected``
-            (kriging that such networks correct), ``ab-upt``, or ``auto``, which chooses among the first three by
-            cross-validation.
+            (kriging that such networks correct), ``ab-upt``, ``scalars`` (kriging of the QoIs alone, from shapes and
+            parameters), or ``auto``, which takes the last where cases have no fields, and else chooses among the first
+            three by cross-validation.
         cases: Training cases; None takes the whole training split.
         config: Keyword arguments of the network beyond its defaults.
         steps: Length of the run in steps.
@@ -94,7 +95,10 @@ def fit(
     if leak := sorted(set(names) & set(dataset.splits.get("test", []))):
         raise DatasetError(f"{dataset.path}: {', '.join(leak)} are of the test split; train on others")
     if not dataset.contract.fields:
-        raise DatasetError(f"{dataset.path}: its contract has no fields to learn; ingest cases that carry fields")
+        if model not in ("auto", SCALARS):
+            raise DatasetError(f"{dataset.path}: its contract has no fields to learn; leave --model out to learn the "
+                               "QoIs, or ingest cases that carry fields")  # fmt: skip
+        model = SCALARS
     if device == "auto":
         device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"  # type: ignore[union-attr]
     precision = precision or ("float32" if device == "cpu" else "bfloat16")
@@ -104,10 +108,10 @@ def fit(
     if start is not None:
         _check_start(start, dataset, model, config)
         model = start.model
-    if config and model == "classical":
-        raise TramontaneError(
-            f"a classical model has no network to configure ({', '.join(config)}); leave --config out"
-        )
+    if config and model in ("classical", SCALARS):
+        raise TramontaneError(f"a {model} model has no network to configure ({', '.join(config)}); leave --config out")
+    if model == SCALARS:
+        return _fit_scalars_alone(dataset, names, held, seed=seed, console=console)
     if steps is None and budget is None and model != "classical":
         raise TrainingError("a run needs a length: give steps or a budget")
     contract = trained_contract(dataset, names)
@@ -158,6 +162,28 @@ def fit(
     return surrogate
 
 
+def _fit_scalars_alone(
+    dataset: Dataset, names: list[str], held: list[str], *, seed: int, console: Console | None
+) -> Surrogate:
+    """A surrogate that predicts QoIs and no fields."""
+    contract = trained_contract(dataset, names).without_fields()
+    predictor, scalars, figures, seconds = fit_alone(dataset, contract, names, console)
+    return Surrogate(
+        contract,
+        predictor,
+        templates={},
+        scalars=scalars,
+        record={
+            "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
+            "settings": {"model": SCALARS, "seed": seed, "data": dataset.fingerprint(), "train": names},
+            "run": {"steps": 0, "seconds": seconds, "stopped_early": False},
+            "training_domain": _training_domain(dataset, names, contract),
+            "calibration": {"left_out": {qoi: figure.pop("cases") for qoi, figure in figures.items()}},
+            "figures": {"left_out": figures},
+        },
+    )
+
+
 def _check_start(start: Surrogate, dataset: Dataset, model: str, config: dict[str, Any] | None) -> None:
     """Raise where a surrogate cannot be trained on with this dataset."""
     if start.model not in NETWORKS:
@@ -186,32 +212,10 @@ def trained_contract(dataset: Dataset, names: Sequence[str]) -> Contract:
     return dataset.contract.model_copy(update={"parameters": specs})
 
 
-def fit_scalars(
-    dataset: Dataset, names: Sequence[str], predictor: Predictor, designs: Any = None
-) -> dict[str, tuple[KernelRegression, Any]]:
-    """A regression for each QoI that the contract does not define by fields.
-
-    Args:
-        dataset: The store.
-        names: Training cases.
-        predictor: Tells designs apart.
-        designs: What it says of the training cases ``(cases, d)``, where that is at hand.
-    """
-    undefined = [name for name, spec in dataset.contract.qoi.items() if not spec.from_fields]
-    if not undefined:
-        return {}
-    inputs = designs
-    if inputs is None:
-        inputs = np.array([predictor.design(dataset.geometry(name), dataset.parameters(name)) for name in names])
-    fits = {}
-    for qoi in undefined:
-        spec = dataset.contract.qoi[qoi]
-        seen = np.array([[dataset.qoi(name)[qoi] / operating_scale(spec, dataset.parameters(name))] for name in names])
-        fits[qoi] = (KernelRegression(inputs, seen), seen)
-    return fits
-
-
 def _training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) -> dict[str, Any]:
+    if not dataset.has_geometry(names[0]):
+        parameters = {key: [spec.low, spec.high] for key, spec in contract.parameters.items()}
+        return {"cases": len(names), "parameters": parameters}
     bounds = np.array([np.asarray(dataset.geometry(name).bounds).reshape(3, 2) for name in names])
     extent = bounds[:, :, 1] - bounds[:, :, 0]
     return {

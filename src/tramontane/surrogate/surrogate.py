@@ -22,13 +22,15 @@ from tramontane.errors import ContractError, SurrogateError
 from tramontane.formats.geometry import Geometry, read_geometry
 from tramontane.models import NETWORKS
 from tramontane.models.recent import Recent, digest
-from tramontane.models.regression import KernelRegression
+from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.qoi import measure
 from tramontane.surrogate.files import read_surrogate, write_surrogate
 from tramontane.surrogate.network import NetworkPredictor
 from tramontane.surrogate.places import default_mesh
 from tramontane.surrogate.predictor import Predictor
 from tramontane.surrogate.reference import ReferencePredictor
+from tramontane.surrogate.scalars import MODEL as SCALARS
+from tramontane.surrogate.scalars import ScalarPredictor
 from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
@@ -37,7 +39,7 @@ _KEPT_CELLS = 200_000  # of the largest mesh that is kept for the next question 
 
 
 class Surrogate:
-    """A trained simulator: answers a geometry and operating conditions with fields and QoIs.
+    """A trained simulator: answers a geometry and operating conditions, or parameters alone, with fields and QoIs.
 
     Make one with `tramontane.surrogate.fit` or `Surrogate.load`.
 
@@ -45,7 +47,7 @@ class Surrogate:
         contract: What goes in and what comes out.
         predictor: Predicts the fields.
         templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
-        scalars: Regression and the training cases' values ``(cases, 1)`` of each QoI not defined by fields.
+        scalars: A regression of each QoI not defined by fields.
         record: What else the saved surrogate says: the training domain, validation errors, data and run.
     """
 
@@ -55,7 +57,7 @@ class Surrogate:
         predictor: Predictor,
         *,
         templates: dict[str, Array],
-        scalars: dict[str, tuple[KernelRegression, Array]],
+        scalars: dict[str, ScalarKriging],
         record: dict[str, Any],
     ) -> None:
         self.contract, self.predictor = contract, predictor
@@ -66,6 +68,11 @@ class Surrogate:
     def model(self) -> str:
         """The name of what predicts the fields."""
         return self.predictor.model
+
+    @property
+    def needs_geometry(self) -> bool:
+        """Whether designs are asked for their geometry: where the training cases had one."""
+        return "extent_low" in self.record["training_domain"]
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -80,41 +87,43 @@ class Surrogate:
         """Predict the case of a design from its geometry and operating conditions alone.
 
         Args:
-            design: The geometry and every operating condition of the contract.
+            design: The geometry and every operating condition of the contract; every parameter where the training cases
+                had no geometry.
             meshes: Meshes in metres to predict on, by domain; where None, the geometry's own surface and a grid.
             cells: About how many cells such a grid and surface have.
             domains: Which to predict on, where no meshes are given; None takes all. QoIs of others are left out.
 
         Returns:
-            Fields and QoIs in SI; ``provenance.extra["warnings"]`` says what to mind.
+            Fields and QoIs in SI; ``provenance.extra["warnings"]`` says what to mind, ``["deviations"]`` the standard
+            deviation of each QoI that is regressed, as the model has it.
 
         Raises:
-            ContractError: The design has no geometry, lacks a parameter, or has one in the wrong unit.
+            ContractError: The design has no geometry or one too many, lacks a parameter, or has one in the wrong unit.
             GeometryError: The geometry cannot be used.
         """
         geometry, values = self.check(design)
-        unknown = set(meshes or domains or ()) - set(self.contract.fields)
-        if unknown:
-            raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; "
-                                f"this surrogate predicts {', '.join(self.contract.fields)}")  # fmt: skip
+        if unknown := set(meshes or domains or ()) - set(self.contract.fields):
+            raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; this surrogate predicts "
+                                f"{', '.join(self.contract.fields) or 'no fields, only QoIs'}")  # fmt: skip
+        shape = None if geometry is None else geometry.mesh
         places = {
             domain: self._sites(meshes[domain].copy(), domain)
             if meshes is not None and domain in meshes
-            else self._default_sites(geometry.mesh, domain, cells)
+            else self._default_sites(shape, domain, cells)
             for domain in ((domains or self.contract.fields) if meshes is None else meshes)
         }
         wanted = {domain: mesh for domain, (mesh, _) in places.items()}
         sites = {domain: found for domain, (_, found) in places.items()}
-        fields = self.fields(geometry.mesh, values, {domain: s.positions for domain, s in sites.items()})
+        fields = self.fields(shape, values, {domain: s.positions for domain, s in sites.items()})
         for domain, mesh in wanted.items():
             data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
             for name, predicted in fields[domain].items():
                 data[name] = predicted
-        scalars = self.scalar_qoi(geometry.mesh, values)
+        scalars = self.scalars_of(shape, values)
         qoi: dict[str, float] = {}
         for name, spec in self.contract.qoi.items():
             if name in scalars:
-                qoi[name] = scalars[name]
+                qoi[name] = scalars[name][0]
             elif spec.definition is not None and (spec.definition.kind == "volume" or spec.definition.domain in sites):
                 where = sites.get(spec.definition.domain)
                 # The answer's surface is the geometry's own, whose normals point outward.
@@ -124,11 +133,13 @@ class Surrogate:
                     fields.get(definition.domain, {}),
                     weights=None if where is None else where.weights,
                     normals=None if where is None else where.normals,
-                    volume=geometry.volume,
+                    volume=None if geometry is None else geometry.volume,
                     positions=None if where is None else where.positions,
                     parameters=values,
                 )
-        extra = {"warnings": [*geometry.warnings, *self.warnings(geometry.mesh, design)]}
+        noticed = [] if geometry is None else geometry.warnings
+        extra: dict[str, Any] = {"warnings": [*noticed, *self.warnings(shape, design)]}
+        extra |= {"deviations": {name: deviation for name, (_, deviation) in scalars.items()}} if scalars else {}
         return Case(
             name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
             design=design,
@@ -139,11 +150,17 @@ class Surrogate:
             provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity, extra=extra),
         )
 
-    def check(self, design: Design) -> tuple[Geometry, dict[str, float]]:
+    def check(self, design: Design) -> tuple[Geometry | None, dict[str, float]]:
         """The design's geometry in metres and its parameters in SI, or an error that names what is wrong."""
-        if design.geometry is None:
-            raise ContractError("the design has no geometry; a surrogate needs a file such as part.stl")
+        if design.geometry is None and self.needs_geometry:
+            raise ContractError("the design has no geometry; this surrogate needs a file such as part.stl")
+        if design.geometry is not None and not self.needs_geometry:
+            raise ContractError(
+                "the design has a geometry; this surrogate was trained on parameters alone, leave it out"
+            )
         values = self.contract.values(design)
+        if design.geometry is None:
+            return None, values
         unit = self.contract.length_unit if isinstance(design.geometry, Path) else "m"
         if isinstance(design.geometry, Path):
             return read_geometry(design.geometry, length_unit=unit), values
@@ -153,12 +170,12 @@ class Surrogate:
         ), values
 
     def fields(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
+        self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
     ) -> dict[str, dict[str, Array]]:
         """Fields at any positions, in memory that does not grow with their number but for the answer itself.
 
         Args:
-            geometry: Closed triangle surface, metres.
+            geometry: Closed triangle surface, metres; None where designs have none.
             values: Operating conditions, SI.
             positions: By domain, ``(n, 3)`` in metres.
 
@@ -177,17 +194,34 @@ class Surrogate:
         """
         return self.predictor.spread(geometry, values, positions)
 
-    def scalar_qoi(self, geometry: pv.PolyData, values: dict[str, float]) -> dict[str, float]:
-        """QoIs that do not follow from fields, regressed on what the predictor tells designs apart by."""
+    def scalars_of(self, geometry: pv.PolyData | None, values: dict[str, float]) -> dict[str, tuple[float, float]]:
+        """QoIs that do not follow from fields, regressed on what the predictor tells designs apart by.
+
+        Args:
+            geometry: Closed triangle surface, metres; None where designs have none.
+            values: Operating conditions, SI; all parameters where designs have no geometry.
+
+        Returns:
+            Value and standard deviation, SI, by name; the deviation is the model's own, not calibrated.
+
+        Raises:
+            ContractError: A QoI is over a power of a parameter that is zero.
+        """
         if not self.scalars:
             return {}
         inputs = self.predictor.design(geometry, values)
-        return {
-            name: float(fit.predict(inputs, seen)[0]) * operating_scale(self.contract.qoi[name], values)
-            for name, (fit, seen) in self.scalars.items()
-        }
+        answer = {}
+        for name, fit in self.scalars.items():
+            spec = self.contract.qoi[name]
+            if zeros := [key for key, power in spec.scales_with.items() if values[key] == 0 and power < 0]:
+                raise ContractError(f"parameter {zeros[0]!r} is zero, and {name} is in proportion to a negative power "
+                                    "of it; give another value")  # fmt: skip
+            value, deviation = fit.predict(inputs)
+            scale = operating_scale(spec, values)
+            answer[name] = value * scale, deviation * scale
+        return answer
 
-    def warnings(self, geometry: pv.PolyData, design: Design) -> list[str]:
+    def warnings(self, geometry: pv.PolyData | None, design: Design) -> list[str]:
         """One sentence for each input outside what the training cases had."""
         return [
             *self.contract.outside_range(design),
@@ -202,8 +236,10 @@ class Surrogate:
             f"{excess.low:.4g} to {excess.high:.4g} m"
         )
 
-    def extent_excesses(self, geometry: pv.PolyData) -> list[Excess]:
+    def extent_excesses(self, geometry: pv.PolyData | None) -> list[Excess]:
         """The axes ``x``, ``y``, ``z`` along which a geometry is longer or shorter than every training case's."""
+        if geometry is None:
+            return []
         domain = self.record["training_domain"]
         low, high = np.asarray(domain["extent_low"]), np.asarray(domain["extent_high"])
         bounds = np.asarray(geometry.bounds).reshape(3, 2)
@@ -219,14 +255,14 @@ class Surrogate:
         """Twelve digits of the hash of the data it was trained on."""
         return str(self.record["data"]["fingerprint"])[:12]
 
-    def _default_sites(self, geometry: pv.PolyData, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
+    def _default_sites(self, geometry: pv.PolyData | None, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
         """A copy of the default mesh of a geometry, and its sites."""
 
         def make() -> tuple[pv.DataSet, Sites]:
             template = self.templates[domain]
             return self._sites(default_mesh(geometry, self.contract, domain, template=template, cells=cells), domain)
 
-        key = digest(geometry.points, geometry.faces), domain, cells
+        key = None if geometry is None else digest(geometry.points, geometry.faces), domain, cells
         mesh, sites = self._places.get(key, make, keep=lambda value: value[0].n_cells <= _KEPT_CELLS)
         return mesh.copy(), sites
 
@@ -246,9 +282,8 @@ class Surrogate:
         """
         tensors = {f"predictor.{name}": value for name, value in self.predictor.tensors().items()}
         tensors |= {f"template.{domain}": torch.from_numpy(points) for domain, points in self.templates.items()}
-        for name, (fit, seen) in self.scalars.items():
-            tensors |= {f"scalar.{name}.{key}": torch.from_numpy(np.asarray(v)) for key, v in fit.state().items()}
-            tensors[f"scalar.{name}.outputs"] = torch.from_numpy(seen)
+        for name, fit in self.scalars.items():
+            tensors |= {f"scalar.{name}.{key}": torch.from_numpy(v) for key, v in fit.state().items()}
         record = dict(self.record)
         documents = {
             "contract": self.contract.model_dump(mode="json"),
@@ -273,7 +308,9 @@ class Surrogate:
             templates = {domain: value.numpy() for domain, value in _below(tensors, "template.").items()}
             document, saved = documents["predictor"], _below(tensors, "predictor.")
             predictor: Predictor
-            if document["model"] in NETWORKS:
+            if document["model"] == SCALARS:
+                predictor = ScalarPredictor.restore(contract, saved)
+            elif document["model"] in NETWORKS:
                 predictor = NetworkPredictor.restore(contract, saved, document, templates=templates, device=device)
             else:
                 predictor = ReferencePredictor.restore(contract, saved, document, device=device)
@@ -282,8 +319,7 @@ class Surrogate:
                 key.removeprefix("scalar.").rpartition(".")[0] for key in tensors if key.startswith("scalar.")
             }:
                 state = {key: value.numpy() for key, value in _below(tensors, f"scalar.{name}.").items()}
-                seen = state.pop("outputs")
-                scalars[name] = (KernelRegression.from_state(state), seen)
+                scalars[name] = ScalarKriging.from_state(state)
             return cls(
                 contract,
                 predictor,

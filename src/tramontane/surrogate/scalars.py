@@ -1,0 +1,184 @@
+"""QoIs without fields: what tells designs apart, and a Gaussian process for each QoI over it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor
+
+from tramontane.contract import Contract
+from tramontane.dataset import Dataset
+from tramontane.errors import TrainingError
+from tramontane.metrics import mean_absolute
+from tramontane.models.scalar_kriging import ScalarKriging
+from tramontane.models.shape_coordinates import ShapeCoordinates
+from tramontane.surrogate.predictor import Predictor
+from tramontane.surrogate.reference import shape_of
+from tramontane.training.normalization import operating_scale
+
+Array = NDArray[np.floating[Any]]
+MODEL = "scalars"
+_LEAST, _MOST = 3, 6000  # cases; a Gaussian process of more takes minutes and gigabytes
+
+
+class ScalarPredictor:
+    """Tells designs apart by the shape and the operating conditions, or by parameters alone; predicts no fields.
+
+    Args:
+        contract: What goes in and what comes out.
+        shapes: Coordinates of shapes; None where designs have none.
+        logarithms: Which parameters are taken as logarithms ``(p,)``, where designs have no shapes.
+    """
+
+    model = MODEL
+
+    def __init__(self, contract: Contract, shapes: ShapeCoordinates | None, logarithms: NDArray[np.bool_]) -> None:
+        self.contract, self.shapes, self.logarithms = contract, shapes, logarithms
+
+    @classmethod
+    def fit(cls, contract: Contract, dataset: Dataset, names: Sequence[str]) -> tuple[ScalarPredictor, Array]:
+        """The predictor, and what it says of the training cases ``(cases, d)``."""
+        values = [dataset.parameters(name) for name in names]
+        if not dataset.has_geometry(names[0]):
+            table = np.array([[of[key] for key in contract.parameters] for of in values]).reshape(len(names), -1)
+            logarithms = (table > 0).all(0) & (table.max(0) > 1.5 * table.min(0))
+            self = cls(contract, None, logarithms)
+            return self, np.array([self.design(None, of) for of in values])
+        keys = [key for key, spec in contract.parameters.items() if spec.role == "geometry"]
+        domains = list(dataset.contract.domains.values())
+        shapes = ShapeCoordinates(
+            [shape_of(dataset.geometry(name)) for name in names],
+            np.array([[of[key] for key in contract.operating] for of in values]).reshape(len(names), -1),
+            np.array([[of[key] for key in keys if all(key in other for other in values)] for of in values]),
+            low=_common([spec.low for spec in domains]),
+            high=_common([spec.high for spec in domains]),
+        )
+        return cls(contract, shapes, np.zeros(0, np.bool_)), shapes.seen
+
+    @property
+    def views(self) -> list[tuple[int, int]] | None:
+        """Sets of columns of `design` between which a regression may choose."""
+        return None if self.shapes is None else self.shapes.views
+
+    def fields(
+        self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """None; see `Predictor`."""
+        return {}
+
+    def spread(
+        self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """None; see `Predictor`."""
+        return {}
+
+    def design(self, geometry: pv.PolyData | None, values: dict[str, float]) -> Array:
+        """The shape's coordinates and operating conditions, or the parameters; see `Predictor`."""
+        if self.shapes is not None:
+            assert geometry is not None
+            return self.shapes.of(shape_of(geometry), np.array([values[key] for key in self.contract.operating]))
+        numbers = np.array([values[key] for key in self.contract.parameters], float)
+        return np.where(self.logarithms, np.log(np.maximum(numbers, 1e-30)), numbers)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Arrays by name."""
+        state = {} if self.shapes is None else self.shapes.state()
+        arrays = {f"shapes/{name}": value for name, value in state.items()} | {"logarithms": self.logarithms}
+        return {name: torch.from_numpy(np.asarray(value)) for name, value in arrays.items()}
+
+    def document(self) -> dict[str, Any]:
+        """Its name."""
+        return {"model": self.model}
+
+    @classmethod
+    def restore(cls, contract: Contract, tensors: dict[str, Tensor]) -> ScalarPredictor:
+        """The predictor that `tensors` described."""
+        state = {name.removeprefix("shapes/"): value.numpy() for name, value in tensors.items() if "/" in name}
+        shapes = ShapeCoordinates.from_state(state) if state else None
+        return cls(contract, shapes, tensors["logarithms"].numpy())
+
+
+def fit_scalars(
+    dataset: Dataset, names: Sequence[str], predictor: Predictor, designs: Any = None, contract: Contract | None = None
+) -> dict[str, ScalarKriging]:
+    """A regression for each QoI that the contract does not define by fields.
+
+    Args:
+        dataset: The store.
+        names: Training cases.
+        predictor: Tells designs apart.
+        designs: What it says of the training cases ``(cases, d)``, where that is at hand.
+        contract: Of the surrogate; the dataset's where None.
+    """
+    specs = {name: spec for name, spec in (contract or dataset.contract).qoi.items() if not spec.from_fields}
+    if not specs:
+        return {}
+    inputs = designs
+    if inputs is None:
+        inputs = np.array([predictor.design(dataset.geometry(name), dataset.parameters(name)) for name in names])
+    scales = {qoi: np.array([operating_scale(spec, dataset.parameters(name)) for name in names])
+              for qoi, spec in specs.items()}  # fmt: skip
+    views = getattr(predictor, "views", None)
+    return {
+        qoi: ScalarKriging(inputs, np.array([dataset.qoi(name)[qoi] for name in names]) / scale, views)
+        for qoi, scale in scales.items()
+    }
+
+
+def fit_alone(
+    dataset: Dataset, contract: Contract, names: Sequence[str], console: Console | None
+) -> tuple[ScalarPredictor, dict[str, ScalarKriging], dict[str, Any], float]:
+    """Everything of a surrogate that predicts QoIs alone.
+
+    Args:
+        dataset: The store.
+        contract: With the ranges of the training cases, without fields.
+        names: Training cases.
+        console: Where is said what was reached.
+
+    Returns:
+        The predictor, the regressions, each QoI's figures on training cases left out, and the seconds it took.
+
+    Raises:
+        TrainingError: Too few cases, or no QoI.
+    """
+    if len(names) < _LEAST:
+        raise TrainingError(f"{dataset.path}: has {len(names)} training cases; give {_LEAST} or more")
+    if not contract.qoi:
+        raise TrainingError(f"{dataset.path}: has no QoIs to learn; ingest cases that state some")
+    started = time.monotonic()
+    if len(names) > _MOST:
+        if console is not None:
+            console.print(f"Of {len(names)} training cases, {_MOST} drawn at random are learnt from")
+        names = sorted(np.random.default_rng(0).choice(names, _MOST, replace=False).tolist())
+    predictor, designs = ScalarPredictor.fit(contract, dataset, names)
+    fits = fit_scalars(dataset, names, predictor, designs, contract)
+    figures = {}
+    for qoi, fit in fits.items():
+        scale = np.array([operating_scale(contract.qoi[qoi], dataset.parameters(name)) for name in names])
+        truth = np.array([dataset.qoi(name)[qoi] for name in names])
+        predicted, deviation = fit.left_out * scale, fit.left_out_deviation * scale
+        relative = mean_absolute(predicted, truth) / max(float(np.abs(truth).mean()), 1e-300)
+        figures[qoi] = {
+            "relative": relative,
+            "within_two_deviations": float(np.mean(np.abs(predicted - truth) <= 2 * deviation)),
+            "logarithm": fit.logarithm,
+            "cases": {name: {"predicted": float(a), "deviation": float(b), "truth": float(c)}
+                      for name, a, b, c in zip(names, predicted, deviation, truth, strict=True)},
+        }  # fmt: skip
+        if console is not None:
+            console.print(f"{qoi}: {100 * relative:.2g} % of its mean size on training cases left out",
+                          highlight=False, markup=False)  # fmt: skip
+    return predictor, fits, figures, time.monotonic() - started
+
+
+def _common(planes: Sequence[tuple[float | None, float | None, float | None]]) -> list[float | None]:
+    """The planes at which every domain ends."""
+    return [of[0] if len(set(of)) == 1 else None for of in zip(*(planes or [(None, None, None)]), strict=True)]
