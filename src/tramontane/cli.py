@@ -249,6 +249,7 @@ def serve(
     allow_host: Annotated[Optional[list[str]], typer.Option(help="A name the server goes by, besides HOST.")] = None,  # noqa: UP045
     workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
+    data: Annotated[Optional[list[Path]], typer.Option(help="A dataset to show on the page.")] = None,  # noqa: UP045
     page: Annotated[bool, typer.Option(help="Whether the page is served, too.")] = True,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -259,7 +260,7 @@ def serve(
 
     settings = Settings(
         models=models, host=host, port=port, state=state, database=database, solvers=tuple(solver or ()),
-        hosts=tuple(allow_host or ()), require_tokens=require_tokens,
+        hosts=tuple(allow_host or ()), require_tokens=require_tokens, datasets=tuple(data or ()),
         workers=workers or os.cpu_count() or 1, upload_bytes=max_upload * MIB,
     )  # fmt: skip
     extend: Any = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tramontane.case import Case
+from tramontane.contract import ParameterSpec
 from tramontane.page.buffers import Buffers
 from tramontane.page.scene import Scene, choices, surface_domain, volume_domain
 from tramontane.page.state import View
@@ -26,7 +28,7 @@ class Answer:
         domain: Its surface.
         where: The same for all answers on the same mesh.
         prediction: As the API gives it.
-        told: What the view is told.
+        told: What the view is told; None where the model has no fields.
     """
 
     served: Served
@@ -34,7 +36,12 @@ class Answer:
     domain: str
     where: str
     prediction: Prediction
-    told: dict[str, Any]
+    told: dict[str, Any] | None
+
+
+def asked_of(served: Served) -> Mapping[str, ParameterSpec]:
+    """The parameters that a model is asked with."""
+    return served.contract.operating if served.surrogate.needs_geometry else served.contract.parameters
 
 
 class Asking:
@@ -60,6 +67,9 @@ class Asking:
         """
         served = self.server.model(view.model)
         contract = served.contract
+        if not contract.fields:
+            prediction = await self.predict(view, None)
+            return Answer(served, prediction.case, "", "", prediction, None)
         known = choices(contract)
         if view.field not in known:
             view.field = next(iter(known), "")
@@ -93,8 +103,9 @@ class Asking:
 
     def request(self, view: View, domains: list[str] | None = None, **more: Any) -> PredictRequest:
         """What a program would send to the API for the same."""
-        contract = self.server.model(view.model).contract
+        served = self.server.model(view.model)
+        geometry = view.geometry if served.surrogate.needs_geometry else None
         return PredictRequest(
-            geometry=view.geometry, length_unit=view.unit or None, cells=view.cells, domains=domains,
-            parameters={name: value for name, value in view.parameters.items() if name in contract.operating}, **more,
+            geometry=geometry, length_unit=view.unit or None, cells=view.cells, domains=domains,
+            parameters={name: value for name, value in view.parameters.items() if name in asked_of(served)}, **more,
         )  # fmt: skip

@@ -10,6 +10,9 @@ import { NO_PLANE, colourMap, material, stops } from "three/shading";
 // The server says from which side one looks (`eye`), so that a half model is not seen from within.
 const PRESETS = { iso: [1, 1, 1], front: [1, 0, 0], left: [0, 1, 0], top: [0, 0, 1] };
 
+// Sizes of what the views of a group show: the largest must fit, since they share a camera.
+const groups = {};
+
 export default {
   template: `
     <div class="field-view" :data-state="state" :data-shown="shown" :data-milliseconds="milliseconds">
@@ -85,6 +88,7 @@ export default {
 
   unmounted() {
     window.removeEventListener("tramontane-camera", this.follow);
+    groups[this.group]?.delete(this.gl);
     this.gl.observer?.disconnect();
     this.gl.controls?.dispose();
     for (const layer of Object.values(this.gl.layers)) layer.object?.geometry.dispose();
@@ -152,6 +156,7 @@ export default {
         gl.meshUrl = meshKey;
         const sphere = surface.geometry.boundingSphere;
         gl.eye = spec.eye;
+        (groups[this.group] ||= new Map()).set(gl, sphere.radius);
         const other = gl.sphere && sphere.center.distanceTo(gl.sphere.center) + Math.abs(sphere.radius - gl.sphere.radius);
         if (first && spec.camera) [gl.sphere] = [sphere], this.setCamera(spec.camera);
         else if (first || other > 0.5 * sphere.radius) [gl.sphere] = [sphere], this.preset("iso", false);
@@ -223,8 +228,11 @@ export default {
     preset(name, remember = true) {
       const { camera, controls, sphere } = this.gl;
       if (!sphere) return;
+      const narrow = this.group || this.$el.clientWidth <= 600; // the colour bar lies below then
+      const radius = this.group ? Math.max(...groups[this.group].values()) : sphere.radius;
+      const room = narrow ? 1.25 : 1.05;
       const angle = Math.atan(Math.tan((camera.fov * Math.PI) / 360) * Math.min(camera.aspect, 1));
-      const away = new THREE.Vector3(...PRESETS[name].map((x, i) => x * this.gl.eye[i])).normalize().multiplyScalar((1.05 * sphere.radius) / Math.sin(angle));
+      const away = new THREE.Vector3(...PRESETS[name].map((x, i) => x * this.gl.eye[i])).normalize().multiplyScalar((room * radius) / Math.sin(angle));
       // Looking straight down the up axis has no orientation of its own.
       if (name === "top") away.y -= 1e-4 * away.length();
       controls.target.copy(sphere.center);

@@ -23,6 +23,7 @@ class Settings:
         hosts: Names under which the server may be addressed, besides ``host`` and loopback.
         require_tokens: Whether a token is asked even on loopback.
         solvers: Names of embedded solvers that are served, too.
+        datasets: Datasets that the page shows and evaluates models on.
         workers: Predictions at once.
         queue: Predictions that may wait; beyond that a client is told to come back.
         cache_bytes: Memory for answers that are kept for identical requests, and again for predicted cases.
@@ -51,6 +52,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     require_tokens: bool = False
     solvers: tuple[str, ...] = ()
+    datasets: tuple[Path, ...] = ()
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     queue: int = 256
     cache_bytes: int = 256 * MIB
