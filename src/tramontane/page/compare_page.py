@@ -23,7 +23,7 @@ from tramontane.page.state import View
 from tramontane.serve.problems import Problem
 from tramontane.serve.schemas import Summary
 
-_SHARED = ("field", "map", "low", "high", "section", "at", "lines", "arrows")
+_SHARED = ("field", "map", "low", "high", "section", "at", "lines", "arrows", "cells")
 
 
 def register(shell: Shell) -> None:

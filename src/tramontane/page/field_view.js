@@ -15,7 +15,8 @@ const groups = {};
 
 export default {
   template: `
-    <div class="field-view" :data-state="state" :data-shown="shown" :data-milliseconds="milliseconds">
+    <div class="field-view" :data-state="state" :data-shown="shown" :data-milliseconds="milliseconds"
+         :data-triangles="triangles">
       <canvas ref="canvas" tabindex="0" role="img" :aria-label="title" @keydown="key" @pointermove="move"
               @pointerdown="hover = null" @pointerleave="hover = null"></canvas>
       <div class="field-view-tools" role="toolbar" :aria-label="labels.camera">
@@ -46,7 +47,7 @@ export default {
 
   data() {
     return { state: "empty", message: this.empty, title: "", unit: "", factor: 1, ticks: [], colours: "", hover: null,
-             shown: 0, milliseconds: 0, busy: false, note: "",
+             shown: 0, milliseconds: 0, triangles: 0, busy: false, note: "",
              presets: ["iso", "front", "left", "top"], short: { iso: "◪", front: "X", left: "Y", top: "Z" } };
   },
 
@@ -121,8 +122,9 @@ export default {
         this.hover = null;
         this.render(true);
         this.milliseconds = performance.now() - begun;
+        this.triangles = gl.layers.surface.data.triangles.length / 3;
         this.shown += 1;
-        this.$emit("shown", { milliseconds: this.milliseconds, triangles: gl.renderer.info.render.triangles });
+        this.$emit("shown");
       } catch (error) {
         if (mine === gl.wanted) this.fail(`${this.labels.failed} (${error.message})`);
       }

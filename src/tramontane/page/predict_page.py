@@ -69,6 +69,13 @@ class PredictPage:
             return
         self.field.wait(self.words("predict.working"))
         try:
+            if self.asking.is_heavy(view):
+                self.field.show(await self.asking.preview(view))
+                view.camera = None  # from here on the browser's
+                await asyncio.sleep(0.3)
+                if self.latest.overtaken:  # while a slider moves, the coarse one follows it
+                    return
+                self.field.wait(self.words("predict.working"))
             answer = await self.asking.answer(view)
         except Problem as problem:
             self.field.fail(problem.detail)
@@ -79,7 +86,7 @@ class PredictPage:
             self.field.show_nothing(self.words("predict.numbers"))
         else:
             self.field.show(answer.told)
-            view.camera = None  # from here on the browser's
+            view.camera = None
             self.look.learn(answer.served.contract, answer.told)
         missing = [n for n in answer.served.contract.qoi if n not in answer.prediction.summary.qoi]
         self._show_results(answer.prediction.summary, missing)
