@@ -315,7 +315,7 @@ export default {
       this.render(true);
       const source = this.$refs.canvas;
       const picture = Object.assign(document.createElement("canvas"), { width, height });
-      const scale = Math.max(width / source.width, height / source.height);
+      const scale = 1.15 * Math.min(width / source.width, height / source.height);
       const [w, h] = [source.width * scale, source.height * scale];
       picture.getContext("2d").drawImage(source, (width - w) / 2, (height - h) / 2, w, h);
       return picture.toDataURL("image/webp", 0.85);
