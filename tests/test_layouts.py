@@ -493,3 +493,12 @@ def test_other_folders_are_no_published_data(tmp_path: Path, family: Path) -> No
         (tmp_path / name).mkdir()
     with pytest.raises(FormatError, match="holds no case"):
         open_collection(tmp_path)
+
+
+def test_arrays_that_hold_nothing_are_refused(tmp_path: Path) -> None:
+    root = published.write_emmi_wing(tmp_path / "emmi-wing")
+    file = root / "data" / "scan_0" / "volume.npz"
+    points = np.load(file)["points"]
+    np.savez(file, points=points, velocity=np.zeros((len(points), 0)))
+    with pytest.raises(FormatError, match=r"volume\.npz: holds no arrays of numbers"):
+        open_collection(root).sources[0].read()
