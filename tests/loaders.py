@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -72,3 +74,10 @@ def load_short(file: Path) -> tuple[Any, dict[str, Any]]:
     array.SetNumberOfTuples(5)
     mesh.GetPointData().AddArray(array)
     return mesh, {}
+
+
+def load_with_a_helper(file: Path) -> tuple[Any, dict[str, Any]]:
+    helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    file.with_suffix(".helper").write_text(str(helper.pid))
+    helper.wait()
+    return None, {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from loaders import (
     load_short,
     load_too_much,
     load_two,
+    load_with_a_helper,
     polyhedron,
 )
 from test_formats import assert_same
@@ -72,3 +75,29 @@ def test_nothing_is_left_behind(file: Path, tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(FormatError):
         read_isolated(load_and_crash, file)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_fresh_process_reads_beside_others_and_takes_what_it_started_with_it(tmp_path: Path) -> None:
+    slow, quick = tmp_path / "slow.txt", tmp_path / "quick.txt"
+    slow.write_text("x")
+    quick.write_text("y")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(read_isolated, load_with_a_helper, slow, seconds=12.0, fresh=True)
+        helper = until_written(slow)
+        _, found = read_isolated(load_two, quick, fresh=True)  # the other still reads
+        assert found == {"read": "y"}
+        assert not waiting.done()
+        with pytest.raises(FormatError, match="was not read within"):
+            waiting.result()
+    state = Path(f"/proc/{helper}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def until_written(beside: Path) -> int:
+    """The number of the process that `load_with_a_helper` started."""
+    file = beside.with_suffix(".helper")
+    for _ in range(400):
+        if file.is_file() and (text := file.read_text()):
+            return int(text)
+        time.sleep(0.05)
+    raise AssertionError("no process was started")

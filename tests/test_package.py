@@ -11,7 +11,7 @@ import tramontane
 
 def test_exported_names() -> None:
     assert sorted(tramontane.__all__) == [
-        "Case", "Contract", "Dataset", "Design", "Simulator", "Surrogate", "TramontaneError",
+        "Case", "Contract", "Dataset", "Design", "Simulator", "Surrogate", "TramontaneError", "connect",
     ]  # fmt: skip
     assert all(getattr(tramontane, name).__name__ == name for name in tramontane.__all__)
 

@@ -57,6 +57,24 @@ def test_a_saved_and_loaded_one_gives_the_same_bits(corrected: Surrogate, datase
             np.testing.assert_array_equal(values, two[domain][field])
 
 
+def test_a_part_asked_again_and_again_gets_the_bits_of_the_first_time(
+    corrected: Surrogate, dataset: Dataset, tmp_path: Path
+) -> None:
+    corrected.save(tmp_path / "model")
+    used = Surrogate.load(tmp_path / "model")
+    for load in (100.0, 300.0):
+        for name in dataset.names[:6]:  # more shapes than are remembered
+            for domain in ("surface", "volume"):
+                where = {domain: dataset.sites(name, domain).positions[:200]}
+                for asked in (where, where):
+                    found = used.fields(dataset.geometry(name), {"load": load}, asked)
+            at = used.predictor.design(dataset.geometry(name), {"load": load})
+        first = Surrogate.load(tmp_path / "model")
+        expected = first.fields(dataset.geometry(name), {"load": load}, where)
+        np.testing.assert_array_equal(found["volume"]["displacement"], expected["volume"]["displacement"])
+        np.testing.assert_array_equal(at, first.predictor.design(dataset.geometry(name), {"load": load}))
+
+
 def test_corrections_are_trusted_as_far_as_unseen_cases_bear_them_out(corrected: Surrogate) -> None:
     figures = corrected.record["figures"]["cross_validation"]
     for name, error in figures["corrected"].items():

@@ -14,7 +14,7 @@ from tramontane.dataset import mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition, measure
-from tramontane.units import Quantity, assumed_unit, parse_quantity, si_unit, to_si
+from tramontane.units import Quantity, assumed_unit, parse_quantity, si_factor, si_unit, to_si
 
 CONTRACT = Contract(
     parameters={
@@ -128,3 +128,14 @@ def test_means_and_extrema_weigh_as_they_should() -> None:
     kinds = {"max": 3.0, "min": 1.0, "mean": 1.5, "integral": 6.0}
     assert {k: measure(QoiDefinition(kind=k, field="t"), fields, weights=weights) for k in kinds} == kinds  # type: ignore[arg-type]
     assert measure(QoiDefinition(kind="volume", factor=7850), {}, volume=2e-3) == pytest.approx(15.7)
+
+
+@pytest.mark.parametrize("unit", ["m**9**9**9**9", "9**9**9**9 m", "((10**99)**99)**99", "(" * 90 + "m" + ")" * 90])
+def test_a_unit_that_would_take_for_ever_is_refused(unit: str) -> None:
+    with pytest.raises(UnitError, match="is not known"):
+        to_si(Quantity(1.0, unit), unit="m", name="length")
+
+
+@pytest.mark.parametrize("unit", ["kg/m^3", "(m/s)**2", "m^(1/2)", "W/(m^2*K)", "1/s", "m²"])
+def test_powers_in_units_are_understood(unit: str) -> None:
+    assert si_factor(unit) == 1.0

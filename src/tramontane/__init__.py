@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tramontane.dataset import Dataset as Dataset
     from tramontane.design import Design as Design
     from tramontane.errors import TramontaneError as TramontaneError
+    from tramontane.serve.client import connect as connect
     from tramontane.simulator import Simulator as Simulator
     from tramontane.surrogate import Surrogate as Surrogate
 
@@ -25,8 +26,9 @@ _HOMES = {
     "Simulator": "simulator",
     "Surrogate": "surrogate",
     "TramontaneError": "errors",
+    "connect": "serve.client",
 }
-__all__ = ["Case", "Contract", "Dataset", "Design", "Simulator", "Surrogate", "TramontaneError"]
+__all__ = ["Case", "Contract", "Dataset", "Design", "Simulator", "Surrogate", "TramontaneError", "connect"]
 
 
 def __getattr__(name: str) -> Any:

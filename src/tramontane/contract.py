@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -100,6 +100,37 @@ class QoiSpec(_Spec):
         return self.definition is not None and not self.definition.patches
 
 
+class Excess(NamedTuple):
+    """A number outside the range of what was trained on or is allowed; all in ``unit``.
+
+    Attributes:
+        name: Of the parameter.
+        value: What was given.
+        low: The range's lower end.
+        high: Its upper end.
+        unit: Of the three numbers.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+
+    @property
+    def share(self) -> float:
+        """How far outside, as a share of the range."""
+        beyond = self.low - self.value if self.value < self.low else self.value - self.high
+        return beyond / ((self.high - self.low) or 1.0)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} = {Quantity(self.value, self.unit)} lies outside {self.low:.6g} to {self.high:.6g} "
+            f"{self.unit}".rstrip()
+            + f" by {100 * self.share:.0f} % of the range"
+        )
+
+
 class Contract(_Spec):
     """What goes into a simulator and what comes out: names, units, ranges, where.
 
@@ -134,41 +165,56 @@ class Contract(_Spec):
         Raises:
             ContractError: A parameter is missing, unknown, or in a unit of the wrong dimension; all are named.
         """
-        asked = self.operating if design.geometry is not None else self.parameters
-        problems = [
-            f"parameter {name!r} is missing; give it in {spec.unit or 'no unit'}, for example "
+        values, faults = self.examine(design.parameters, geometry=design.geometry is not None)
+        if faults:
+            raise ContractError("; ".join(faults.values()))
+        return values
+
+    def examine(self, parameters: Mapping[str, Quantity], *, geometry: bool) -> tuple[dict[str, float], dict[str, str]]:
+        """Parameters in SI, in the contract's order, and what is wrong with each of the others.
+
+        Args:
+            parameters: As given.
+            geometry: Whether a geometry is given, too: then only operating conditions are asked.
+
+        Returns:
+            Values by name, and by name a sentence on each that is missing, unknown or in a wrong unit.
+        """
+        asked = self.operating if geometry else self.parameters
+        faults = {
+            name: f"parameter {name!r} is missing; give it in {spec.unit or 'no unit'}, for example "
             f"{name}={Quantity(from_si((spec.low + spec.high) / 2, spec.unit), spec.unit)}"
             for name, spec in asked.items()
-            if name not in design.parameters
-        ]
-        unknown = sorted(set(design.parameters) - set(self.parameters))
-        if unknown:
-            problems.append(f"parameter {', '.join(unknown)} is not known; known are {', '.join(self.parameters)}")
+            if name not in parameters
+        }
+        for name in sorted(set(parameters) - set(self.parameters)):
+            faults[name] = f"parameter {name} is not known; known are {', '.join(self.parameters)}"
         values: dict[str, float] = {}
         for name, spec in self.parameters.items():
-            if name in design.parameters:
+            if name in parameters:
                 try:
-                    values[name] = to_si(design.parameters[name], unit=spec.unit, name=f"parameter {name!r}")
+                    values[name] = to_si(parameters[name], unit=spec.unit, name=f"parameter {name!r}")
                 except UnitError as error:
-                    problems.append(str(error))
-        if problems:
-            raise ContractError("; ".join(problems))
-        return values
+                    faults[name] = str(error)
+        return values, faults
 
     def outside_range(self, design: Design) -> list[str]:
         """One sentence for each parameter of a design that lies outside the contract's range, with how far."""
-        sentences = []
-        for name, value in self.values(design).items():
+        return [str(excess) for excess in self.excesses(self.values(design))]
+
+    def excesses(self, values: Mapping[str, float]) -> list[Excess]:
+        """The parameters outside the contract's range, and how far.
+
+        Args:
+            values: Parameters in SI.
+        """
+        found = []
+        for name, value in values.items():
             spec = self.parameters[name]
             if not spec.low <= value <= spec.high:
-                low, high = from_si(spec.low, spec.unit), from_si(spec.high, spec.unit)
-                excess = (spec.low - value if value < spec.low else value - spec.high) / ((spec.high - spec.low) or 1.0)
-                sentences.append(
-                    f"{name} = {Quantity(from_si(value, spec.unit), spec.unit)} lies outside {low:.6g} to {high:.6g} "
-                    f"{spec.unit}".rstrip()
-                    + f" by {100 * excess:.0f} % of the range"
-                )
-        return sentences
+                given, low, high = (from_si(number, spec.unit) for number in (value, spec.low, spec.high))
+                found.append(Excess(name, given, low, high, spec.unit))
+        return found
 
     def in_si(self) -> Contract:
         """The contract of the same data once it is read: fields and QoIs in SI units, nothing under another name."""

@@ -59,6 +59,7 @@ def run_each(
     prepare: Callable[[], Any] | None = None,
     memory: int | None = None,
     seconds: float | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[Outcome[Task, Answer]]:
     """Run a function on every task, and tell the outcomes as they come.
 
@@ -69,18 +70,21 @@ def run_each(
         prepare: Called once in each process.
         memory: Bytes of resident memory at which a process is ended, with its task.
         seconds: After which a task is ended.
+        stop: Asked a few times a second; once it is true, the processes are ended and no more outcomes come.
 
     Raises:
         TramontaneError: The processes cannot start, ``prepare`` fails, or the function raises `FatalError`.
     """
     waiting = deque(tasks)
-    watched = memory is not None or seconds is not None
+    watched = memory is not None or seconds is not None or stop is not None
     pool: list[_Worker] = []
     ended: list[_Worker] = []
     try:
         for _ in range(min(workers, len(waiting))):
             pool.append(_start(function, prepare))
         while pool:
+            if stop is not None and stop():
+                return
             outcomes = []
             for channel in wait([worker.channel for worker in pool], _LOOK_EVERY if watched else None):
                 worker = next(worker for worker in pool if worker.channel is channel)

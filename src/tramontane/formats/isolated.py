@@ -8,6 +8,7 @@ that names the file. The process stays for the next file; after an error of any 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import queue
@@ -69,7 +70,9 @@ def read_isolated(
     *,
     beside: Sequence[Path] = (),
     seconds: float | None = None,
+    memory: int | None = None,
     options: Sequence[Any] = (),
+    fresh: bool = False,
 ) -> tuple[list[Block], dict[str, Any]]:
     """Run a reader in a process of its own.
 
@@ -79,7 +82,10 @@ def read_isolated(
         file: To read.
         beside: Further files that are read with it; they count for the bounds.
         seconds: Until it is given up; by default a minute, and a second more for each 2 MB.
+        memory: Bytes it may take; by default what `memory_for` says.
         options: Further arguments of the loader, plain JSON.
+        fresh: Whether the process reads this file alone, beside others that read at the same time; it ends with all
+            that it has started. Otherwise one process reads all files, one after the other.
 
     Returns:
         The meshes, every cell checked to be of points that exist, and what else the reader found.
@@ -88,7 +94,7 @@ def read_isolated(
         FormatError: The reader complains, crashes, or needs more memory or time than a sound file would.
     """
     size = sum(each.stat().st_size for each in (file, *beside) if each.is_file())
-    memory = memory_for(size)
+    memory = memory_for(size) if memory is None else memory
     limit = SECONDS + size / BYTES_A_SECOND if seconds is None else seconds
     with tempfile.TemporaryDirectory(prefix="tramontane-") as name:
         folder = Path(name)
@@ -97,7 +103,7 @@ def read_isolated(
             "shown": str(file), "folder": name, "memory": memory, "seconds": limit, "options": list(options),
             "sys_path": sys.path,
         }  # fmt: skip
-        code = _ask(request, limit)
+        code = _ask(request, limit, fresh)
         if code is None:
             raise FormatError(f"{file}: was not read within {limit:.0f} s, so it is probably damaged; "
                               "write or copy it again")  # fmt: skip
@@ -107,7 +113,8 @@ def read_isolated(
                               "write or copy it again")  # fmt: skip
         said = json.loads(answer.read_text(encoding="utf-8"))
         if "error" in said:
-            _end_process()
+            if not fresh:
+                _end_process()
             raise FormatError(said["error"])
         blocks = [
             Block(tuple(block["path"]), _fetch(file, folder / block["file"], block["names"]))
@@ -143,14 +150,15 @@ def memory_for(size: int) -> int:
 
 
 class _Process:
-    """The process that reads."""
+    """The process that reads; a fresh one takes those that it started with it when it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fresh: bool = False) -> None:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-        self.owner = os.getpid()
+        self.owner, self.fresh = os.getpid(), fresh
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, str(Path(__file__).parent)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True, encoding="utf-8",
+            start_new_session=fresh,
         )  # fmt: skip
         self.said: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self.listener = threading.Thread(target=self._listen, daemon=True)
@@ -176,6 +184,9 @@ class _Process:
         return 0 if done else self.process.wait() or 1
 
     def end(self) -> None:
+        if self.fresh and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
         self.listener.join()
@@ -191,8 +202,14 @@ _lock = threading.Lock()
 _process: _Process | None = None
 
 
-def _ask(request: dict[str, Any], seconds: float) -> int | None:
+def _ask(request: dict[str, Any], seconds: float, fresh: bool) -> int | None:
     global _process
+    if fresh:
+        process = _Process(fresh=True)
+        try:
+            return process.ask(request, seconds)
+        finally:
+            process.end()
     with _lock:
         if _process is not None and _process.owner != os.getpid():  # the one of the process that was forked
             _process = None

@@ -23,6 +23,7 @@ from tramontane.contract import Contract
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, TokenLayout, describe
 from tramontane.models.shapes import Shape
+from tramontane.surrogate.placements import Placements
 from tramontane.surrogate.predictor import Training
 from tramontane.training import Normalization, Run, channel_slices, train
 from tramontane.training.normalization import operating_scale
@@ -65,6 +66,7 @@ class ReferencePredictor:
         self.baseline, self.networks = baseline, [network.eval() for network in networks]
         self.size, self.shrink = size or {}, shrink or {}
         self.layouts = make_layouts(classical) if self.networks else {}
+        self.placements = Placements(classical.frame)
 
     def fields(
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
@@ -72,7 +74,7 @@ class ReferencePredictor:
         """Fields at any positions; see `Predictor`."""
         frame = self.classical.frame
         wanted = list(self.layouts or positions)
-        placed = frame.place(shape_of(geometry), self._operating(values), wanted)
+        placed = self.placements.place(shape_of(geometry), self._operating(values), wanted)
         ask = self.classical, self.baseline
         if not self.networks:
             rows = {domain: baseline_mean(*ask, domain, placed.coordinates) for domain in wanted}
@@ -97,7 +99,7 @@ class ReferencePredictor:
     ) -> dict[str, dict[str, Array]]:
         """Standard deviations of the baseline, which networks correct but do not narrow; see `Predictor`."""
         frame = self.classical.frame
-        placed = frame.place(shape_of(geometry), self._operating(values), list(positions))
+        placed = self.placements.place(shape_of(geometry), self._operating(values), list(positions))
         answer = {}
         for domain, where in positions.items():
             _, rows = baseline_with_deviation(self.classical, self.baseline, domain, placed.coordinates)
@@ -107,7 +109,7 @@ class ReferencePredictor:
 
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """The coordinates over which fields are kriged."""
-        return self.classical.frame.locate(shape_of(geometry), self._operating(values))[2]
+        return self.placements.coordinates(shape_of(geometry), self._operating(values))
 
     def tensors(self) -> dict[str, Tensor]:
         """The kriging's arrays and the networks' weights by name."""

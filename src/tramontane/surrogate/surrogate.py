@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from tramontane.case import Case, Provenance
-from tramontane.contract import Contract
+from tramontane.contract import Contract, Excess
 from tramontane.dataset import mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, SurrogateError
@@ -72,7 +72,14 @@ class Surrogate:
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def simulate(self, design: Design, *, meshes: Mapping[str, pv.DataSet] | None = None, cells: int = 50_000) -> Case:
+    def simulate(
+        self,
+        design: Design,
+        *,
+        meshes: Mapping[str, pv.DataSet] | None = None,
+        cells: int = 50_000,
+        domains: Collection[str] | None = None,
+    ) -> Case:
         """Predict the case of a design from its geometry and operating conditions alone.
 
         Args:
@@ -80,6 +87,7 @@ class Surrogate:
                 had no geometry.
             meshes: Meshes in metres to predict on, by domain; where None, the geometry's own surface and a grid.
             cells: About how many cells such a grid and surface have.
+            domains: Which to predict on, where no meshes are given; None takes all. QoIs of others are left out.
 
         Returns:
             Fields and QoIs in SI; ``provenance.extra["warnings"]`` says what to mind, ``["deviations"]`` the standard
@@ -90,7 +98,7 @@ class Surrogate:
             GeometryError: The geometry cannot be used.
         """
         geometry, values = self.check(design)
-        if unknown := set(meshes or {}) - set(self.contract.fields):
+        if unknown := set(meshes or domains or ()) - set(self.contract.fields):
             raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; this surrogate predicts "
                                 f"{', '.join(self.contract.fields) or 'no fields, only QoIs'}")  # fmt: skip
         shape = None if geometry is None else geometry.mesh
@@ -98,7 +106,7 @@ class Surrogate:
             domain: meshes[domain].copy()
             if meshes is not None and domain in meshes
             else default_mesh(shape, self.contract, domain, template=self.templates[domain], cells=cells)
-            for domain in (self.contract.fields if meshes is None else meshes)
+            for domain in ((domains or self.contract.fields) if meshes is None else meshes)
         }
         sites = {domain: mesh_sites(mesh, self._location(domain)) for domain, mesh in wanted.items()}
         fields = self.fields(shape, values, {domain: s.positions for domain, s in sites.items()})
@@ -205,21 +213,32 @@ class Surrogate:
 
     def warnings(self, geometry: pv.PolyData | None, design: Design) -> list[str]:
         """One sentence for each input outside what the training cases had."""
-        sentences = self.contract.outside_range(design)
+        return [
+            *self.contract.outside_range(design),
+            *(self.extent_sentence(excess) for excess in self.extent_excesses(geometry)),
+        ]
+
+    @staticmethod
+    def extent_sentence(excess: Excess) -> str:
+        """What `warnings` says of an axis."""
+        return (
+            f"the geometry is {excess.value:.4g} m long in {excess.name}, training cases "
+            f"{excess.low:.4g} to {excess.high:.4g} m"
+        )
+
+    def extent_excesses(self, geometry: pv.PolyData | None) -> list[Excess]:
+        """The axes ``x``, ``y``, ``z`` along which a geometry is longer or shorter than every training case's."""
         if geometry is None:
-            return sentences
+            return []
         domain = self.record["training_domain"]
         low, high = np.asarray(domain["extent_low"]), np.asarray(domain["extent_high"])
         bounds = np.asarray(geometry.bounds).reshape(3, 2)
-        extent = bounds[:, 1] - bounds[:, 0]
-        slack = 0.02 * high
-        for axis, name in enumerate("xyz"):
-            if not low[axis] - slack[axis] <= extent[axis] <= high[axis] + slack[axis]:
-                sentences.append(
-                    f"the geometry is {extent[axis]:.4g} m long in {name}, training cases "
-                    f"{low[axis]:.4g} to {high[axis]:.4g} m"
-                )
-        return sentences
+        extent, slack = bounds[:, 1] - bounds[:, 0], 0.02 * high
+        return [
+            Excess(name, float(extent[axis]), float(low[axis]), float(high[axis]), "m")
+            for axis, name in enumerate("xyz")
+            if not low[axis] - slack[axis] <= extent[axis] <= high[axis] + slack[axis]
+        ]
 
     @property
     def identity(self) -> str:

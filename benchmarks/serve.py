@@ -1,0 +1,216 @@
+"""What serving costs: time over the bare model, throughput of many clients against one, a long run under load.
+
+    python benchmarks/serve.py models/ part.stl --set load=500N --out benchmarks/results/serve.json
+    python benchmarks/serve.py models/ part.stl --set load=500N --soak 60 --clients 50
+
+One parameter (the first given) is varied, so that no answer comes from the cache unless that is what is measured. Bare
+model and server take turns in one run. The server is a process of its own on loopback, as users start it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import itertools
+import json
+import platform
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from tramontane.design import Design
+from tramontane.formats import read_geometry
+from tramontane.surrogate import Surrogate
+from tramontane.units import Quantity, from_si, parse_quantity
+
+POINTS = 50_000
+
+
+class Asked:
+    """Requests for one surface, each with another value of one parameter.
+
+    Args:
+        surrogate: The model.
+        part: The geometry's file.
+        given: Parameters.
+    """
+
+    def __init__(self, surrogate: Surrogate, part: Path, given: dict[str, str]) -> None:
+        self.given, self.part = given, part
+        self.varied = next(iter(given))
+        spec = surrogate.contract.parameters[self.varied]
+        self.low, self.high, self.unit = from_si(spec.low, spec.unit), from_si(spec.high, spec.unit), spec.unit
+        self.domain = next(name for name, each in surrogate.contract.domains.items() if each.side == "on")
+        self.mesh = read_geometry(part, length_unit=surrogate.contract.length_unit).mesh
+        self.counter = itertools.count()
+        self.cells = POINTS
+        while self.bare(surrogate)[1] < POINTS:
+            self.cells = int(1.3 * self.cells)
+
+    def value(self) -> Quantity:
+        """One that was not asked before."""
+        return Quantity(self.low + (self.high - self.low) * ((next(self.counter) * 0.6180339887) % 1.0), self.unit)
+
+    def bare(self, surrogate: Surrogate) -> tuple[float, int]:
+        """Seconds of the model itself, and the number of points."""
+        design = Design(self.mesh, **(self.given | {self.varied: self.value()}))  # type: ignore[arg-type]
+        begun = time.perf_counter()
+        case = surrogate.simulate(design, cells=self.cells, domains=[self.domain])
+        return time.perf_counter() - begun, case.meshes[self.domain].n_points
+
+    def request(self, geometry: str, *, fresh: bool = True, form: str = "npz") -> dict[str, Any]:
+        """The body of a request."""
+        value = self.value() if fresh else parse_quantity(self.given[self.varied])
+        parameters = self.given | {self.varied: f"{value.value!r} {value.unit or ''}".strip()}
+        return {"geometry": geometry, "parameters": parameters, "cells": self.cells, "domains": [self.domain],
+                "format": form}  # fmt: skip
+
+
+def serving(models: Path, state: Path) -> Iterator[str]:
+    """The URL of a server that runs until this is closed."""
+    command = [sys.executable, "-m", "tramontane", "serve", str(models), "--port", "0", "--state", str(state)]
+    with (state.parent / "log").open("wb") as log:
+        process = subprocess.Popen([*command, "--log-level", "warning"], stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            if found is None:
+                raise SystemExit((state.parent / "log").read_text())
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+
+
+def overhead(
+    asked: Asked, surrogate: Surrogate, http: httpx.Client, path: str, geometry: str, n: int
+) -> dict[str, Any]:
+    """Served and bare in turn; times in milliseconds."""
+    bare, served, beside, cached = [], [], [], []
+    for _ in range(n):
+        bare.append(1e3 * asked.bare(surrogate)[0])
+        begun = time.perf_counter()
+        answer = http.post(path, json=asked.request(geometry)).raise_for_status()
+        served.append(1e3 * (time.perf_counter() - begun))
+        with np.load(io.BytesIO(answer.content)) as arrays:
+            own = 1e3 * json.loads(str(arrays["summary"]))["seconds"]
+        # Around the model in the very same request: a neighbour on the machine disturbs both alike.
+        beside.append(served[-1] - own)
+    for _ in range(n):
+        begun = time.perf_counter()
+        http.post(path, json=asked.request(geometry, fresh=False)).raise_for_status()
+        cached.append(1e3 * (time.perf_counter() - begun))
+    size = len(answer.content)
+
+    def figures(times: list[float]) -> dict[str, float]:
+        return {"median": statistics.median(times), "p99": float(np.quantile(times, 0.99))}
+
+    return {
+        "requests": n, "answer_bytes": size, "bare_ms": figures(bare), "served_ms": figures(served),
+        "around_the_model_ms": figures(beside), "cached_ms": figures(cached[1:]),
+        "overhead_of_medians_ms": statistics.median(served) - statistics.median(bare),
+    }  # fmt: skip
+
+
+async def load(
+    url: str, path: str, asked: Asked, geometry: str, *, clients: int, seconds: float, cached: float = 0.0
+) -> dict[str, Any]:
+    """Clients that ask one request after the other; ``cached`` is the share of requests asked before."""
+    counts, errors, times = [0] * clients, 0, []
+    end = time.monotonic() + seconds
+    rng = np.random.default_rng(0)
+
+    async def client(number: int) -> None:
+        nonlocal errors
+        async with httpx.AsyncClient(base_url=url, timeout=300) as http:
+            while time.monotonic() < end:
+                begun = time.perf_counter()
+                body = asked.request(geometry, fresh=bool(rng.random() >= cached))
+                answer = await http.post(path, json=body)
+                times.append(1e3 * (time.perf_counter() - begun))
+                counts[number] += 1
+                errors += answer.status_code != 200
+
+    begun = time.monotonic()
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    taken = time.monotonic() - begun
+    return {
+        "clients": clients, "seconds": taken, "requests": sum(counts), "errors": errors,
+        "requests_per_second": sum(counts) / taken, "fewest_of_a_client": min(counts), "most_of_a_client": max(counts),
+        "median_ms": statistics.median(times), "p99_ms": float(np.quantile(times, 0.99)),
+    }  # fmt: skip
+
+
+def memory(http: httpx.Client) -> float:
+    """Resident memory of the server, MiB."""
+    text = http.get("/metrics").raise_for_status().text
+    return float(re.search(r"^process_resident_memory_bytes (\S+)", text, re.MULTILINE)[1]) / 2**20  # type: ignore[index]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path, help="a folder with one saved surrogate")
+    parser.add_argument("part", type=Path, help="a geometry")
+    parser.add_argument("--set", action="append", required=True, help="NAME=VALUE; the first is varied")
+    parser.add_argument("--requests", type=int, default=100)
+    parser.add_argument("--throughput", type=float, default=30.0, help="seconds of each side")
+    parser.add_argument("--soak", type=float, default=600.0, help="seconds")
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    (directory,) = [file.parent for file in options.models.glob("*/manifest.json")]
+    surrogate = Surrogate.load(directory)
+    asked = Asked(surrogate, options.part, dict(entry.split("=", 1) for entry in options.set))
+    path = f"/v1/models/{directory.name}/predict"
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    found: dict[str, Any] = {
+        "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
+        "machine": platform.machine(), "model": surrogate.model, "cells": asked.cells,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        for url in serving(options.models, Path(folder) / "state"):
+            with httpx.Client(base_url=url, timeout=300) as http:
+                upload = http.post("/v1/geometries", params={"name": options.part.name},
+                                   content=options.part.read_bytes()).raise_for_status()  # fmt: skip
+                geometry = upload.json()["hash"]
+                found["overhead"] = overhead(asked, surrogate, http, path, geometry, options.requests)
+                print(json.dumps(found, indent=1), flush=True)
+                several = [
+                    asyncio.run(load(url, path, asked, geometry, clients=clients, seconds=options.throughput))
+                    for clients in (1, 8)
+                ]
+                found["throughput"] = {
+                    "one": several[0], "eight": several[1],
+                    "times": several[1]["requests_per_second"] / several[0]["requests_per_second"],
+                }  # fmt: skip
+                if options.soak > 0:
+                    # Caches fill and pools grow in the first tenth; growth is what comes after.
+                    first = asyncio.run(load(url, path, asked, geometry, clients=options.clients,
+                                             seconds=options.soak / 10, cached=0.3))  # fmt: skip
+                    before = memory(http)
+                    rest = asyncio.run(load(url, path, asked, geometry, clients=options.clients,
+                                            seconds=0.9 * options.soak, cached=0.3))  # fmt: skip
+                    after = memory(http)
+                    found["soak"] = rest | {
+                        "errors_in_the_beginning": first["errors"], "memory_mib": [before, after],
+                        "growth_percent": 100 * (after / before - 1),
+                    }  # fmt: skip
+    text = json.dumps(found, indent=1)
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Who may ask what: tokens with a scope, a rate and a size, revocable, stored as hashes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from tramontane.errors import TramontaneError
+from tramontane.serve.database import Sessions, TokenRow
+from tramontane.serve.problems import Problem
+from tramontane.serve.settings import Settings
+
+SCOPES = ("read", "predict", "admin")
+"""Each allows what those before it allow."""
+_PREFIX = "tmt"
+_FRESH = 2.0  # s; a token that is revoked works at most so much longer
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        token: Id of the token; None where none is needed.
+        scope: What it allows.
+        rate: Requests a minute; None does not count.
+        upload_bytes: Largest upload; None leaves the server's limit.
+    """
+
+    token: str | None
+    scope: str
+    rate: int | None = None
+    upload_bytes: int | None = None
+
+    def may(self, scope: str) -> bool:
+        """Whether the caller has a scope, or one that allows more."""
+        return SCOPES.index(self.scope) >= SCOPES.index(scope)
+
+    def need(self, scope: str) -> None:
+        """Go on only with a scope.
+
+        Raises:
+            Problem: The caller has not got it.
+        """
+        if not self.may(scope):
+            raise Problem(403, f"this needs a token of scope {scope}, this one has {self.scope}; ask the operator")
+
+
+ANYBODY = Caller(None, "admin")
+"""On a server that only this machine reaches and that has no tokens."""
+
+
+def create_token(
+    sessions: Sessions, name: str, *, scope: str, rate: int | None = None, upload_bytes: int | None = None
+) -> str:
+    """Make a token; this is the only time that it is seen.
+
+    Args:
+        sessions: The database.
+        name: Whose it is.
+        scope: ``read`` (models, geometries, own jobs), ``predict`` (uploads, predictions, jobs) or ``admin``.
+        rate: Requests a minute.
+        upload_bytes: Largest upload.
+
+    Raises:
+        TramontaneError: The scope is not known, or a limit is not above zero.
+    """
+    if scope not in SCOPES:
+        raise TramontaneError(f"scope {scope!r} is not known; give one of {', '.join(SCOPES)}")
+    if any(limit is not None and limit < 1 for limit in (rate, upload_bytes)):
+        raise TramontaneError("a limit must be above zero; leave it out for the server's own")
+    identity, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    row = TokenRow(id=identity, name=name, hash=_hash(secret), scope=scope, rate=rate, upload_bytes=upload_bytes)
+    with sessions.begin() as session:
+        session.add(row)
+    return f"{_PREFIX}_{identity}_{secret}"
+
+
+def list_tokens(sessions: Sessions) -> list[TokenRow]:
+    """All tokens, the oldest first, revoked ones included."""
+    with sessions() as session:
+        return list(session.scalars(select(TokenRow).order_by(TokenRow.created)))
+
+
+def revoke_token(sessions: Sessions, identity: str) -> None:
+    """End a token for good.
+
+    Raises:
+        TramontaneError: There is none of this id.
+    """
+    with sessions.begin() as session:
+        row = session.get(TokenRow, identity)
+        if row is None:
+            raise TramontaneError(f"token {identity!r} is not known; `tramontane token list` shows them")
+        row.revoked = row.revoked or time.time()
+
+
+class Access:
+    """The gate of a server.
+
+    Args:
+        settings: Where it listens, and its default rate.
+        sessions: The database.
+
+    Raises:
+        TramontaneError: Others than this machine could ask, and there is no token.
+    """
+
+    def __init__(self, settings: Settings, sessions: Sessions) -> None:
+        self.settings, self.sessions = settings, sessions
+        self._tokens: dict[str, TokenRow] = {}
+        self._read_at = -_FRESH
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._refresh()
+        if not self._tokens and (settings.require_tokens or not settings.on_loopback):
+            where = "tokens are required" if settings.on_loopback else f"{settings.host} can be reached by others"
+            raise TramontaneError(f"{where}, and there is no token; make one with `tramontane token create NAME "
+                                  f"--state {settings.state}`")  # fmt: skip
+
+    async def identify(self, authorization: str | None) -> Caller:
+        """Who asks, and whether it may already again.
+
+        Args:
+            authorization: The header: ``Bearer TOKEN``.
+
+        Raises:
+            Problem: There is no token, it is not known or revoked, or it has asked too often.
+        """
+        if time.monotonic() - self._read_at > _FRESH:
+            await asyncio.to_thread(self._refresh)
+        needed = self._tokens or self.settings.require_tokens or not self.settings.on_loopback
+        if not needed and authorization is None:
+            return ANYBODY
+        kind, _, token = (authorization or "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise Problem(401, "send a token: 'Authorization: Bearer tmt_…'; the server's operator makes them")
+        parts = token.strip().split("_", 2)
+        row = self._tokens.get(parts[1]) if len(parts) == 3 and parts[0] == _PREFIX else None
+        if row is None or not hmac.compare_digest(row.hash, _hash(parts[2])):
+            raise Problem(401, "the token is not known, or was revoked; ask the server's operator for another")
+        caller = Caller(row.id, row.scope, row.rate or self.settings.rate, row.upload_bytes)
+        self._count(caller)
+        return caller
+
+    def _count(self, caller: Caller) -> None:
+        """A bucket that holds a minute's requests at most a tenth of which may come at once."""
+        assert caller.token is not None
+        assert caller.rate is not None
+        now, most = time.monotonic(), max(1.0, caller.rate / 10)
+        left, since = self._buckets.get(caller.token, (most, now))
+        left = min(most, left + (now - since) * caller.rate / 60)
+        if left < 1:
+            raise Problem(429, f"over {caller.rate} requests a minute, the most for this token; wait a moment",
+                          retry_after=(1 - left) * 60 / caller.rate)  # fmt: skip
+        self._buckets[caller.token] = left - 1, now
+
+    def _refresh(self) -> None:
+        self._tokens = {row.id: row for row in list_tokens(self.sessions) if row.revoked is None}
+        self._read_at = time.monotonic()
+
+
+def _hash(secret: str) -> str:
+    # The secret is random and long: nothing is gained by a hash that takes its time.
+    return hashlib.sha256(secret.encode()).hexdigest()

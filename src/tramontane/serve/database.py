@@ -1,0 +1,156 @@
+"""The tables of a server: tokens, jobs and their designs. SQLite in a file, or PostgreSQL by its URL."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, create_engine, event, select
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+from tramontane.errors import TramontaneError
+from tramontane.serve.schemas import DesignState, JobState, Kind
+
+VERSION = 1
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+
+class SchemaRow(Base):
+    """Which version of the tables this is."""
+
+    __tablename__ = "tramontane_schema"
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class TokenRow(Base):
+    """A token; what a client shows is not in here, only its hash.
+
+    Attributes:
+        id: The first part of the token, by which it is found and revoked.
+        name: Whose it is, in the operator's words.
+        hash: SHA-256 of the second part, which has 256 random bits.
+        scope: ``read``, ``predict`` or ``admin``.
+        rate: Requests a minute; None takes the server's.
+        upload_bytes: Largest upload; None takes the server's.
+        created: Seconds since 1970.
+        revoked: When it was revoked, or None.
+    """
+
+    __tablename__ = "tokens"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    hash: Mapped[str]
+    scope: Mapped[str]
+    rate: Mapped[int | None]
+    upload_bytes: Mapped[int | None]
+    created: Mapped[float] = mapped_column(default=time.time)
+    revoked: Mapped[float | None]
+
+
+class JobRow(Base):
+    """Many designs for one simulator.
+
+    Attributes:
+        id: Random.
+        owner: Id of the token that asked; None where none was needed.
+        kind: ``surrogate`` or ``solver``.
+        model: Its name.
+        model_hash: Which version of it was asked.
+        state: ``queued``, ``running``, ``done``, ``cancelled``, or ``stopped`` for the reason given.
+        reason: Why it stopped.
+        cells: About how many cells each predicted mesh has.
+        domains: Which are predicted, as JSON; None takes all.
+        keep: Whether whole cases are kept.
+        total: Number of designs.
+        created: Seconds since 1970.
+    """
+
+    __tablename__ = "jobs"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str | None]
+    kind: Mapped[Kind] = mapped_column(String)
+    model: Mapped[str]
+    model_hash: Mapped[str]
+    state: Mapped[JobState] = mapped_column(String, default="queued")
+    reason: Mapped[str | None]
+    cells: Mapped[int]
+    domains: Mapped[str | None]
+    keep: Mapped[bool]
+    total: Mapped[int]
+    created: Mapped[float] = mapped_column(default=time.time)
+
+
+class DesignRow(Base):
+    """One design of a job.
+
+    Attributes:
+        job: Whose.
+        index: Its place in the job, from 0.
+        request: The design as JSON.
+        state: ``waiting``, ``done`` or ``failed``.
+        summary: The answer as JSON, once it is done.
+        reason: Why it failed.
+    """
+
+    __tablename__ = "designs"
+    job: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    request: Mapped[str]
+    state: Mapped[DesignState] = mapped_column(String, default="waiting")
+    summary: Mapped[str | None]
+    reason: Mapped[str | None]
+
+
+Index("designs_by_state", DesignRow.job, DesignRow.state)
+Sessions = sessionmaker[Session]
+
+
+def open_database(url: str) -> tuple[Engine, Sessions]:
+    """Connect, and make the tables where there are none.
+
+    Args:
+        url: Of SQLAlchemy: ``sqlite:///serve.db``, ``postgresql://user@host/name``.
+
+    Raises:
+        TramontaneError: The database cannot be reached, its driver is missing, or it is of a newer version.
+    """
+    try:
+        where = make_url(url)
+        if where.drivername in ("postgresql", "postgres"):
+            where = where.set(drivername="postgresql+psycopg")
+        engine = create_engine(where, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise TramontaneError(f"--database: is no URL of a database ({error}); give one such as "
+                              "postgresql://user@host/name") from error  # fmt: skip
+    except ModuleNotFoundError as error:
+        raise TramontaneError(f"--database: needs {error.name}: pip install 'tramontane[postgres]'") from error
+    shown = where.render_as_string(hide_password=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    sessions = sessionmaker(engine, expire_on_commit=False)
+    try:
+        Base.metadata.create_all(engine)
+        with sessions.begin() as session:
+            found = session.scalar(select(SchemaRow.version))
+            if found is None:
+                session.add(SchemaRow(version=VERSION))
+            elif found != VERSION:
+                raise TramontaneError(f"{shown}: has version {found} of the tables, this program knows {VERSION}; "
+                                      "upgrade tramontane, or give another database")  # fmt: skip
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise TramontaneError(f"{shown}: cannot be used ({reason}); check the URL and that it runs") from error
+    return engine, sessions
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    # Readers beside a writer, and nothing that was said to be kept is lost when the power fails.
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()

@@ -1,0 +1,169 @@
+"""The models that are served: found in a folder, checked whole, replaced when their files change."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from tramontane import __version__, solvers
+from tramontane.contract import Contract
+from tramontane.errors import TramontaneError
+from tramontane.surrogate import Surrogate
+from tramontane.surrogate.files import MANIFEST
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_log = logging.getLogger("tramontane.serve")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A surrogate that is asked.
+
+    Attributes:
+        name: Of its directory.
+        hash: SHA-256 of its manifest, which holds the hashes of all its files.
+        surrogate: Loaded.
+    """
+
+    name: str
+    hash: str
+    surrogate: Surrogate
+    kind: ClassVar[Literal["surrogate"]] = "surrogate"
+
+    @property
+    def contract(self) -> Contract:
+        """What goes in and what comes out."""
+        return self.surrogate.contract
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A solver that is asked by jobs.
+
+    Attributes:
+        name: Under which it is served: ``solver-`` and its own name, since a model of its cases often has that.
+        solver: Its own name.
+        hash: Of its contract and of the program's version.
+        contract: Of it.
+    """
+
+    name: str
+    solver: str
+    hash: str
+    contract: Contract
+    kind: ClassVar[Literal["solver"]] = "solver"
+
+
+def find_solvers(names: Iterable[str]) -> dict[str, Solver]:
+    """Embedded solvers by the names under which they are served.
+
+    Raises:
+        TramontaneError: One is not known, or NGSolve is not installed.
+    """
+    found = {}
+    for name in names:
+        contract = solvers.create(name).contract
+        identity = hashlib.sha256(f"{__version__} {name} {contract.model_dump_json()}".encode()).hexdigest()
+        found[f"solver-{name}"] = Solver(f"solver-{name}", name, identity, contract)
+    return found
+
+
+class Registry:
+    """The surrogates in a folder.
+
+    A directory is served once every file of it is as its manifest says; one that is still being copied is not. When
+    files change, the model that was loaded goes on until the new one is whole.
+
+    Args:
+        folder: Of saved surrogates, or a saved surrogate.
+
+    Raises:
+        TramontaneError: There is no such folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise TramontaneError(f"{folder}: is no folder; name one that holds saved surrogates")
+        self.folder = folder
+        self._models: dict[str, Served] = {}
+        self._refused: dict[str, str] = {}
+        self._seen: dict[str, object] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def models(self) -> dict[str, Served]:
+        """By name."""
+        return dict(self._models)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Why a directory is not served, or not in its newest state, by name."""
+        return dict(self._refused)
+
+    def refresh(self) -> list[str]:
+        """Look at the folder and load what is new.
+
+        Returns:
+            Names of models that are new, replaced or gone.
+        """
+        with self._lock:
+            changed = []
+            found = self._directories()
+            for name in [name for name in self._seen if name not in found]:
+                del self._seen[name]
+                self._refused.pop(name, None)
+                if self._models.pop(name, None) is not None:
+                    changed.append(name)
+                    _log.info("model gone", extra={"model": name})
+            for name, directory in found.items():
+                state = _state(directory)
+                if self._seen.get(name) == state:
+                    continue
+                self._seen[name] = state
+                if self._load(name, directory):
+                    changed.append(name)
+            return changed
+
+    def _load(self, name: str, directory: Path) -> bool:
+        try:
+            if not _NAME.fullmatch(name):
+                raise TramontaneError("its name has characters other than letters, digits, '.', '_' and '-'; rename it")
+            identity = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
+            served = Served(name, identity, Surrogate.load(directory))
+        except (TramontaneError, OSError) as error:
+            reason = str(error).replace(f"{directory}/", "").replace(str(directory), name)
+            self._refused[name] = reason
+            _log.warning("model refused", extra={"model": name, "reason": reason})
+            return False
+        self._refused.pop(name, None)
+        before = self._models.get(name)
+        self._models[name] = served
+        _log.info("model loaded", extra={"model": name, "hash": identity})
+        return before is None or before.hash != identity
+
+    def _directories(self) -> dict[str, Path]:
+        if (self.folder / MANIFEST).is_file():
+            return {self.folder.resolve().name: self.folder}
+        return {
+            entry.name: entry
+            for entry in sorted(self.folder.iterdir())
+            if not entry.name.startswith(".") and (entry / MANIFEST).is_file()
+        }
+
+
+def _state(directory: Path) -> object:
+    """Changes whenever a file of the directory does."""
+    try:
+        return sorted(
+            (file.name, status.st_mtime_ns, status.st_size, status.st_ino)
+            for file in directory.iterdir()
+            for status in [file.stat()]
+        )
+    except OSError:  # it is being moved just now; the next look sees it
+        return None

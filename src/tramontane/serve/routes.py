@@ -1,0 +1,156 @@
+"""The routes of models, geometries and predictions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response
+
+from tramontane.serve import answers
+from tramontane.serve.access import Caller
+from tramontane.serve.problems import Fault, at_fault, openapi_responses
+from tramontane.serve.registry import Served, Solver
+from tramontane.serve.schemas import (
+    Hash,
+    ModelAnswer,
+    ModelsAnswer,
+    ParameterAnswer,
+    PredictRequest,
+    StoredGeometry,
+    Summary,
+)
+from tramontane.serve.server import Server
+from tramontane.units import from_si
+
+router = APIRouter(prefix="/v1")
+
+
+def server_of(request: Request) -> Server:
+    """The server behind an application."""
+    return request.app.state.server  # type: ignore[no-any-return]
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as the gate found."""
+    return request.scope["caller"]  # type: ignore[no-any-return]
+
+
+def file_responses() -> dict[int | str, dict[str, Any]]:
+    """What a route's document says of answers that may be files."""
+    kinds = sorted(set(answers.MEDIA_TYPES.values()))
+    return {
+        200: {
+            "description": "A summary, or one domain as a file",
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds},
+        }
+    }
+
+
+CallerOf = Annotated[Caller, Depends(caller_of)]
+ServerOf = Annotated[Server, Depends(server_of)]
+ModelName = Annotated[str, Path(min_length=1, max_length=100, description="A model's name")]
+
+
+@router.get("/models", responses=openapi_responses(401, 403, 429))
+async def models(server: ServerOf) -> ModelsAnswer:
+    """All models, with their contracts and figures, and why directories beside them are not served."""
+    return all_models(server)
+
+
+@router.get("/models/{model}", responses=openapi_responses(401, 403, 404, 422, 429))
+async def model(model: ModelName, server: ServerOf) -> ModelAnswer:
+    """One model."""
+    return describe(server.find(model))
+
+
+@router.post(
+    "/geometries",
+    status_code=201,
+    responses={
+        200: {"model": StoredGeometry, "description": "The geometry was there already"},
+        **openapi_responses(400, 401, 403, 413, 415, 422, 429, 507),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def upload(
+    request: Request,
+    response: Response,
+    server: ServerOf,
+    caller: CallerOf,
+    name: Annotated[str, Query(min_length=1, max_length=200, description="Its suffix says the format: part.stl")],
+) -> StoredGeometry:
+    """Store a geometry (STL, OBJ, PLY or STEP, the file's bytes as the body); ask with its hash from then on."""
+    caller.need("predict")
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        raise at_fault(
+            Fault(input="header.content-encoding", detail=f"{encoding!r} is not unpacked here; send the plain file"),
+            status=415,
+        )
+    announced = request.headers.get("content-length", "")
+    stored, new = await server.geometries.receive(
+        request.stream(),
+        name=name,
+        announced=int(announced) if announced.isdigit() else None,
+        limit=caller.upload_bytes,
+    )
+    response.status_code = 201 if new else 200
+    return stored
+
+
+@router.get("/geometries/{geometry}", responses=openapi_responses(401, 403, 404, 422, 429))
+def geometry(geometry: Annotated[Hash, Path()], server: ServerOf) -> StoredGeometry:
+    """What is known of a stored geometry."""
+    return server.geometries.find(geometry)
+
+
+@router.post(
+    "/models/{model}/predict",
+    response_model=Summary,
+    responses={**file_responses(), **openapi_responses(400, 401, 403, 404, 409, 413, 422, 429, 503, 507)},
+)  # fmt: skip
+async def predict(model: ModelName, asked: PredictRequest, server: ServerOf, caller: CallerOf) -> Any:
+    """Predict a design: a stored geometry and parameters. Answers from the cache say so in ``Tramontane-Cache``."""
+    caller.need("predict")
+    question = server.predictions.understand(server.model(model), asked, cells=asked.cells, domains=asked.domains)
+    prediction, cached = await server.predictions.ask(question, more=asked.format != "json")
+    if asked.format == "json":
+        content, kind = prediction.summary.model_dump_json().encode(), "application/json"
+    else:
+        content, cached = await server.predictions.file(prediction, asked)
+        kind = answers.MEDIA_TYPES[asked.format]
+    headers = {"Tramontane-Cache": "hit" if cached else "miss", "Tramontane-Model": question.served.hash}
+    if asked.format != "json":
+        headers["Content-Disposition"] = f'attachment; filename="{question.served.name}.{asked.format}"'
+    return Response(content, media_type=kind, headers=headers)
+
+
+def all_models(server: Server) -> ModelsAnswer:
+    """Everything that is served."""
+    found: list[Served | Solver] = [*server.registry.models.values(), *server.solvers.values()]
+    return ModelsAnswer(models=[describe(each) for each in found], refused=server.registry.refused)
+
+
+def describe(served: Served | Solver) -> ModelAnswer:
+    """A model or solver as clients see it."""
+    surrogate = served.surrogate if isinstance(served, Served) else None
+    return ModelAnswer(
+        name=served.name,
+        kind=served.kind,
+        hash=served.hash,
+        architecture=served.name if surrogate is None else surrogate.model,
+        needs_geometry=surrogate is not None and surrogate.needs_geometry,
+        parameters={
+            name: ParameterAnswer(unit=spec.unit, low=from_si(spec.low, spec.unit), high=from_si(spec.high, spec.unit),
+                                  role=spec.role)
+            for name, spec in served.contract.parameters.items()
+        },
+        contract=served.contract.model_dump(mode="json"),
+        figures={} if surrogate is None else surrogate.record["figures"],
+    )  # fmt: skip

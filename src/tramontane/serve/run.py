@@ -1,0 +1,65 @@
+"""Running a server until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from tramontane.errors import TramontaneError
+from tramontane.serve import logs
+from tramontane.serve.app import create_app
+from tramontane.serve.connections import guarded
+from tramontane.serve.settings import LOOPBACK, Settings
+
+
+def serve(settings: Settings, announce: Callable[[str], None], *, log_level: str = "info") -> None:
+    """Serve until SIGINT or SIGTERM; requests that run are finished first.
+
+    Args:
+        settings: What is served, where, and its limits.
+        announce: Told in one line where the server listens, once it does.
+        log_level: What is logged: debug, info, warning or error.
+
+    Raises:
+        TramontaneError: The address is taken, or the server cannot start; see `Server`.
+    """
+    _take_all_files()
+    logs.configure(log_level)
+    app = create_app(settings)
+    listening = _listen(settings)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    models = len(app.state.server.registry.models)
+    announce(f"Serving {models} model{'' if models == 1 else 's'} at http://{shown}:{port} (OpenAPI: /openapi.json)")
+    config = uvicorn.Config(
+        app, http=guarded(settings), log_config=None, access_log=False, server_header=False, lifespan="on",
+        timeout_graceful_shutdown=round(settings.stop_seconds), timeout_keep_alive=round(settings.patience),
+        h11_max_incomplete_event_size=64 << 10,
+    )  # fmt: skip
+    # Uvicorn stops in order, then raises the signal again for whoever handled it before: a stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=4096)
+    except OSError as error:
+        hint = "" if settings.host in LOOPBACK else " or another --host"
+        raise TramontaneError(
+            f"{settings.host}:{settings.port}: cannot be listened on ({error}); give another --port{hint}"
+        ) from error
+
+
+def _take_all_files() -> None:
+    """Each connection is an open file, and the usual bound of 1024 is low."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,122 @@
+"""The parts of a server, put together, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tramontane.errors import TramontaneError
+from tramontane.serve.access import Access
+from tramontane.serve.database import open_database
+from tramontane.serve.jobs import JobStore
+from tramontane.serve.metrics import Metrics
+from tramontane.serve.predict import Predictions
+from tramontane.serve.problems import Fault, at_fault
+from tramontane.serve.registry import Registry, Served, Solver, find_solvers
+from tramontane.serve.runner import Runner
+from tramontane.serve.settings import Settings
+from tramontane.serve.uploads import Geometries
+
+_log = logging.getLogger("tramontane.serve")
+
+
+class Server:
+    """What stands behind the routes.
+
+    Args:
+        settings: Where its files are, and its limits.
+
+    Raises:
+        TramontaneError: A folder is missing, cannot be written, or another server uses it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.registry = Registry(settings.models)
+        self.solvers = find_solvers(settings.solvers)
+        self._claim = _claim(settings.state)
+        try:
+            self.engine, self.sessions = open_database(settings.database_url)
+            self.access = Access(settings, self.sessions)
+        except TramontaneError:
+            self._claim.release()
+            raise
+        self.geometries = Geometries(settings)
+        self.predictions = Predictions(settings, self.geometries, self.metrics)
+        self.jobs = JobStore(self.sessions, settings.state / "jobs")
+        self.runner = Runner(settings, self.jobs, self.registry, self.solvers, self.predictions, self.metrics)
+        self._watcher: asyncio.Task[None] | None = None
+        self.refresh()
+
+    def refresh(self) -> list[str]:
+        """Look for models that are new, changed or gone; their names."""
+        changed = self.registry.refresh()
+        self.metrics.models.set(len(self.registry.models))
+        return changed
+
+    def model(self, name: str) -> Served:
+        """A served surrogate.
+
+        Raises:
+            Problem: There is none of this name.
+        """
+        models = self.registry.models
+        if name in self.solvers:
+            raise at_fault(Fault(input="path.model", detail=f"{name} is a solver and is asked by a job: POST /v1/jobs"),
+                           status=409)  # fmt: skip
+        if name not in models:
+            known = ", ".join(models) or "none"
+            raise at_fault(Fault(input="path.model", detail=f"model {name!r} is not served; there is {known}"),
+                           status=404)  # fmt: skip
+        return models[name]
+
+    def find(self, name: str) -> Served | Solver:
+        """A served surrogate or solver.
+
+        Raises:
+            Problem: There is none of this name.
+        """
+        return self.solvers[name] if name in self.solvers else self.model(name)
+
+    async def start(self) -> None:
+        """Begin what goes on beside requests."""
+        self._watcher = asyncio.create_task(self._watch())
+        await self.runner.start()
+
+    async def stop(self) -> None:
+        """End it; what is finished is kept."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        await self.runner.stop()
+        await asyncio.to_thread(self.predictions.close)
+        self.engine.dispose()
+        self._claim.release()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.poll_seconds)
+            with contextlib.suppress(OSError):  # a folder that is away for a moment
+                await asyncio.to_thread(self.refresh)
+
+
+def _claim(folder: Path) -> FileLock:
+    """Keep a second server off the same files; the system frees the claim of one that was killed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError("it cannot be written")
+        lock = FileLock(folder / ".running")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TramontaneError(f"{folder}: another server runs on it; stop it, or give another folder with --state"
+                              ) from None  # fmt: skip
+    except OSError as error:
+        raise TramontaneError(f"{folder}: cannot hold the server's files ({error}); give a folder with --state"
+                              ) from error  # fmt: skip
+    return lock

@@ -1,0 +1,81 @@
+"""What a server is told when it starts: where its files are, and its limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MIB = 1 << 20
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that an operator may change.
+
+    Attributes:
+        models: A folder of saved surrogates, or one saved surrogate.
+        state: Folder of uploads, jobs' cases and, by default, the database.
+        database: URL of SQLAlchemy; None takes a SQLite file in ``state``.
+        host: Address that is listened on.
+        port: Port; 0 takes a free one.
+        hosts: Names under which the server may be addressed, besides ``host`` and loopback.
+        require_tokens: Whether a token is asked even on loopback.
+        solvers: Names of embedded solvers that are served, too.
+        workers: Predictions at once.
+        queue: Predictions that may wait; beyond that a client is told to come back.
+        cache_bytes: Memory for answers that are kept for identical requests, and again for predicted cases.
+        upload_bytes: Largest upload.
+        upload_seconds: Longest time to parse one.
+        upload_memory: Memory that parsing one may take, bytes.
+        triangles: Largest geometry.
+        store_bytes: All stored geometries together.
+        body_bytes: Largest JSON request.
+        cells: Largest mesh that is predicted on when none is given.
+        rate: Requests a minute of a token that says nothing else.
+        designs: Designs in one job.
+        job_seconds: Longest run of a solver on one design.
+        job_memory: Memory that such a run may take, bytes.
+        connections: Open connections; when there are more, the longest idle is closed.
+        patience: Seconds after which a client is dropped that neither sends what it announced nor reads what it asked.
+        poll_seconds: Time between two looks at ``models``.
+        stop_seconds: How long requests may go on once the server is asked to stop.
+    """
+
+    models: Path
+    state: Path = Path("tramontane-state")
+    database: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    hosts: tuple[str, ...] = ()
+    require_tokens: bool = False
+    solvers: tuple[str, ...] = ()
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    queue: int = 256
+    cache_bytes: int = 256 * MIB
+    upload_bytes: int = 256 * MIB
+    upload_seconds: float = 120.0
+    upload_memory: int = 4096 * MIB
+    triangles: int = 2_000_000
+    store_bytes: int = 20_000 * MIB
+    body_bytes: int = 16 * MIB
+    cells: int = 2_000_000
+    rate: int = 1200
+    designs: int = 10_000
+    job_seconds: float = 3600.0
+    job_memory: int = 8192 * MIB
+    connections: int = 2000
+    patience: float = 60.0
+    poll_seconds: float = 2.0
+    stop_seconds: float = 30.0
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in LOOPBACK or self.host.startswith("127.")
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL."""
+        return self.database or f"sqlite:///{self.state.absolute() / 'serve.db'}"

@@ -1,0 +1,70 @@
+"""Shapes that were placed before: the same part is asked with one operating condition after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tramontane.models.correspondence import Registration
+from tramontane.models.reference_frame import Placed, ReferenceFrame
+from tramontane.models.shapes import Samples, Shape
+
+Array = NDArray[np.floating[Any]]
+_KEPT = 4
+
+
+@dataclass
+class _Seen:
+    samples: Samples
+    registration: Registration
+    placed: dict[tuple[str, ...], Placed] = field(default_factory=dict)
+
+
+class Placements:
+    """What `ReferenceFrame` finds out of the last few shapes; operating conditions change none of it.
+
+    Args:
+        frame: Places shapes.
+    """
+
+    def __init__(self, frame: ReferenceFrame) -> None:
+        self.frame = frame
+        self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def coordinates(self, shape: Shape, parameters: Array) -> Array:
+        """The coordinates ``(d,)`` of a design; see `ReferenceFrame.locate`."""
+        return self._locate(shape, parameters)[1]
+
+    def place(self, shape: Shape, parameters: Array, domains: Collection[str]) -> Placed:
+        """A shape with the reference points carried onto it; see `ReferenceFrame.place`."""
+        seen, coordinates = self._locate(shape, parameters)
+        key = tuple(sorted(domains))
+        placed = seen.placed.get(key)
+        if placed is None:
+            placed = self.frame.put(seen.samples, seen.registration, coordinates, domains)
+            seen.placed[key] = placed
+        return replace(placed, coordinates=coordinates)  # trees are shared: they are of the shape, too
+
+    def _locate(self, shape: Shape, parameters: Array) -> tuple[_Seen, Array]:
+        key = hashlib.sha256(shape.points.tobytes() + shape.triangles.tobytes()).digest()
+        with self._lock:
+            seen = self._seen.get(key)
+            if seen is not None:
+                self._seen.move_to_end(key)
+        if seen is not None:
+            return seen, self.frame.designs.of(seen.samples, seen.registration, np.asarray(parameters, float).ravel())
+        samples, registration, coordinates = self.frame.locate(shape, parameters)
+        seen = _Seen(samples, registration)
+        with self._lock:
+            self._seen[key] = seen
+            while len(self._seen) > _KEPT:
+                self._seen.popitem(last=False)
+        return seen, coordinates
