@@ -123,6 +123,11 @@ class Access:
             raise TramontaneError(f"{where}, and there is no token; make one with `tramontane token create NAME "
                                   f"--state {settings.state}`")  # fmt: skip
 
+    @property
+    def needed(self) -> bool:
+        """Whether a token is asked."""
+        return bool(self._tokens) or self.settings.require_tokens or not self.settings.on_loopback
+
     async def identify(self, authorization: str | None) -> Caller:
         """Who asks, and whether it may already again.
 
@@ -134,8 +139,7 @@ class Access:
         """
         if time.monotonic() - self._read_at > _FRESH:
             await asyncio.to_thread(self._refresh)
-        needed = self._tokens or self.settings.require_tokens or not self.settings.on_loopback
-        if not needed and authorization is None:
+        if not self.needed and authorization is None:
             return ANYBODY
         kind, _, token = (authorization or "").partition(" ")
         if kind.lower() != "bearer" or not token:
