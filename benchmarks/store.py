@@ -134,7 +134,8 @@ def write_vtu(folder: Path, side: int) -> int:
 
 def peak(code: str, *arguments: str) -> tuple[float, float]:
     """Seconds and peak memory in bytes of a program of its own, which prints the former."""
-    code += "\nimport resource\nprint(seconds, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    code += "\nimport resource\nwho = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)"
+    code += "\nprint(seconds, 1024 * max(resource.getrusage(each).ru_maxrss for each in who))"
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     seconds, memory = done.stdout.split()[-2:]
     return float(seconds), float(memory)
@@ -149,7 +150,7 @@ from tramontane.formats import read_mesh
 from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader
 begun = time.perf_counter()
 """
-_INGEST = _IMPORTED + "ingest(sys.argv[1], sys.argv[2], workers=0, test=0, validation=0)"
+_INGEST = _IMPORTED + "ingest(sys.argv[1], sys.argv[2], workers=1, test=0, validation=0)"
 _READ = (
     _IMPORTED
     + """

@@ -34,11 +34,13 @@ class Subject:
         path: What the reader is given.
         targets: The files to be spoilt, one at a time.
         geometry: Whether it is read as a geometry, not as results.
+        misbehave: What the process does instead: ``crash``, ``hang``, ``raise`` or ``eat`` memory.
     """
 
     path: Path
     targets: Sequence[Path]
     geometry: bool = False
+    misbehave: str = ""
 
 
 @dataclass
@@ -53,10 +55,11 @@ class Tally:
 
 
 class Watched:
-    """The process that reads; a fresh one after a crash."""
+    """The process that reads; after a crash it is there again at once, for it is forked from one that only waits."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
+        self.worker = 0
 
     def read(self, subject: Subject) -> tuple[str, str]:
         """How it ended (``read``, ``refused``, ``contained``, ``raised``, ``crashed``, ``hung``), and in what words."""
@@ -64,55 +67,66 @@ class Watched:
             self._start()
         assert self.process is not None
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"path": str(subject.path), "geometry": subject.geometry}) + "\n")
+        request = {"path": str(subject.path), "geometry": subject.geometry, "misbehave": subject.misbehave}
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        inside = False
+        inside, hung = False, False
         while True:
             try:
-                line = self.said.get(timeout=HANG_INSIDE if inside else HANG)
+                word, rest = self.said.get(timeout=HANG_INSIDE if inside else HANG)
             except queue.Empty:
-                self.end()
-                return ("contained" if inside else "hung"), "was not done in time"
-            if line is None:
-                code = self.process.wait()
-                self.end()
-                name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                return ("contained" if inside else "crashed"), name
-            word, _, rest = line.strip().partition(" ")
-            if word in ("inside", "outside"):
+                hung = True
+                os.kill(self.worker, signal.SIGKILL)
+                continue
+            if word == "worker":
+                self.worker = int(rest)
+            elif word in ("inside", "outside"):
                 inside = word == "inside"
+            elif word == "died":
+                return "contained" if inside else "hung" if hung else "crashed", str(rest)
             else:
-                return word, json.loads(rest)
+                return word, str(rest)
+
+    def renew(self) -> None:
+        """Have the next try read by a fresh process."""
+        if self.process is not None:
+            os.kill(self.worker, signal.SIGKILL)
+            assert self.said.get(timeout=HANG)[0] == "died"
+
+    def end(self) -> None:
+        """Close the channel, upon which both processes end."""
+        if self.process is None:
+            return
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                assert pipe is not None
+                if pipe is self.process.stdout:
+                    self.process.wait(timeout=HANG)
+                    self.listener.join()
+                pipe.close()
+        self.process = None
 
     def _start(self) -> None:
         here = str(Path(__file__).parent)
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([here, *filter(None, sys.path)])}
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "fuzz_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True, env=environment, encoding="utf-8",
         )  # fmt: skip
-        self.said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.said: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
         self.listener = threading.Thread(target=self._listen, args=(self.process, self.said), daemon=True)
         self.listener.start()
+        word, pid = self.said.get(timeout=60)
+        assert word == "worker"
+        self.worker = int(str(pid))
 
     @staticmethod
-    def _listen(process: subprocess.Popen[str], said: queue.SimpleQueue[str | None]) -> None:
+    def _listen(process: subprocess.Popen[str], said: queue.SimpleQueue[tuple[str, object]]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            said.put(line)
-        said.put(None)
-
-    def end(self) -> None:
-        if self.process is None:
-            return
-        self.process.kill()
-        self.process.wait()
-        self.listener.join()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                assert pipe is not None
-                pipe.close()
-        self.process = None
+            word, _, rest = line.partition(" ")
+            said.put((word, json.loads(rest)))
 
 
 def attack(watched: Watched, subject: Subject, seeds: Sequence[int], *, log: Callable[[str], None] = print) -> Tally:
@@ -127,7 +141,7 @@ def attack(watched: Watched, subject: Subject, seeds: Sequence[int], *, log: Cal
         try:
             how, words = watched.read(subject)
             if how in ("crashed", "hung"):  # an earlier try may have left the process damaged
-                watched.end()
+                watched.renew()
                 how, words = watched.read(subject)
         finally:
             target.write_bytes(contents[target])

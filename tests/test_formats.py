@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from tramontane.errors import FormatError
 from tramontane.formats import read_mesh, read_meshes, stored_units, write_mesh, write_meshes
+from tramontane.formats.readers import result_files
 
 CUBE = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]
 CUBE_FACES = [[0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]]
@@ -207,3 +208,59 @@ def test_a_missing_file_and_an_unknown_suffix(tmp_path: Path) -> None:
     (tmp_path / "a.msh").write_text("x")
     with pytest.raises(FormatError, match=r"a\.msh: \.msh is not read as a mesh; convert it to one of"):
         read_mesh(tmp_path / "a.msh")
+
+
+@pytest.mark.parametrize("suffix", [".vti", ".vtr", ".vts"])
+def test_structured_grids_are_read(tmp_path: Path, suffix: str) -> None:
+    image = pv.ImageData(dimensions=(4, 3, 5), spacing=(0.1, 0.2, 0.3))
+    image.cell_data["pressure"] = np.arange(image.n_cells, dtype=np.float32)
+    grid = {".vti": image, ".vtr": image.cast_to_rectilinear_grid(), ".vts": image.cast_to_structured_grid()}[suffix]
+    grid.save(tmp_path / f"flow{suffix}")
+    mesh = read_mesh(tmp_path / f"flow{suffix}")
+    assert mesh.volume == pytest.approx(0.3 * 0.4 * 1.2)
+    centres = mesh.cell_centers().points
+    order = np.lexsort(centres.T)  # x runs fastest, as in the image
+    assert np.array_equal(mesh.cell_data["pressure"][order], np.arange(image.n_cells))
+
+
+def parallel_grid(folder: Path) -> Path:
+    """A box of 6 x 2 x 2 cells in two pieces that share a layer of cells."""
+    whole = pv.ImageData(dimensions=(7, 3, 3)).cast_to_unstructured_grid()
+    whole.cell_data["pressure"] = whole.cell_centers().points[:, 0].astype(np.float32)
+    for number, (own, shared) in enumerate([((0, 3), 3), ((3, 6), 2)]):
+        column = np.floor(whole.cell_centers().points[:, 0]).astype(int)
+        piece = whole.extract_cells(np.flatnonzero((column >= own[0]) & (column < own[1]) | (column == shared)))
+        layer = np.floor(piece.cell_centers().points[:, 0]).astype(int)
+        piece.cell_data["vtkGhostType"] = np.where(layer == shared, 1, 0).astype(np.uint8)
+        for name in ("vtkOriginalPointIds", "vtkOriginalCellIds"):
+            piece.point_data.pop(name, None)
+            piece.cell_data.pop(name, None)
+        piece.save(folder / f"flow_{number}.vtu")
+    (folder / "flow.pvtu").write_text(
+        '<VTKFile type="PUnstructuredGrid" version="1.0" byte_order="LittleEndian"><PUnstructuredGrid GhostLevel="1">'
+        '<PPoints><PDataArray type="Float32" Name="Points" NumberOfComponents="3"/></PPoints><PCellData>'
+        '<PDataArray type="Float32" Name="pressure"/><PDataArray type="UInt8" Name="vtkGhostType"/></PCellData>'
+        '<Piece Source="flow_0.vtu"/><Piece Source="flow_1.vtu"/></PUnstructuredGrid></VTKFile>'
+    )
+    return folder / "flow.pvtu"
+
+
+def test_pieces_of_a_parallel_file_are_joined(tmp_path: Path) -> None:
+    mesh = read_mesh(parallel_grid(tmp_path))
+    assert (mesh.n_cells, mesh.n_points) == (24, 63)
+    assert mesh.volume == pytest.approx(24.0)
+    assert mesh.array_names == ["pressure"]
+    assert np.allclose(mesh.cell_data["pressure"], mesh.cell_centers().points[:, 0])
+    assert mesh.extract_surface(algorithm="geometry").area == pytest.approx(2 * (6 * 2 + 6 * 2 + 2 * 2))
+
+
+def test_pieces_are_no_cases_of_their_own(tmp_path: Path) -> None:
+    parallel_grid(tmp_path)
+    assert [file.name for file in result_files(sorted(tmp_path.iterdir()))] == ["flow.pvtu"]
+
+
+def test_a_missing_piece_is_named(tmp_path: Path) -> None:
+    file = parallel_grid(tmp_path)
+    (tmp_path / "flow_1.vtu").unlink()
+    with pytest.raises(FormatError, match="flow"):
+        read_mesh(file)

@@ -141,6 +141,12 @@ def test_a_damaged_file_is_an_error_in_one_line(tmp_path: Path, box: trimesh.Tri
         assert "again" in str(error.value) or "export" in str(error.value)
 
 
+def test_points_of_one_coordinate_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "part.obj").write_text("v 1\nv 2\nv 3\nf 1 2 3\n")
+    with pytest.raises(GeometryError, match=r"part\.obj: its points have 1 coordinates, not 3; export it again"):
+        read_geometry(tmp_path / "part.obj")
+
+
 @pytest.mark.parametrize("wrong", ["4", "-1", "2000000000"])
 def test_triangles_of_points_that_do_not_exist_are_refused(tmp_path: Path, wrong: str) -> None:
     head = "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n"

@@ -17,7 +17,7 @@ from tramontane.case import Case
 from tramontane.dataset import Dataset
 from tramontane.dataset.audit import audit
 from tramontane.dataset.inference import ContractInference
-from tramontane.dataset.ingest import case_geometry
+from tramontane.dataset.staging import case_geometry
 from tramontane.errors import FormatError
 from tramontane.formats import read_geometry
 from tramontane.formats.assemble import assemble
@@ -493,3 +493,12 @@ def test_other_folders_are_no_published_data(tmp_path: Path, family: Path) -> No
         (tmp_path / name).mkdir()
     with pytest.raises(FormatError, match="holds no case"):
         open_collection(tmp_path)
+
+
+def test_arrays_that_hold_nothing_are_refused(tmp_path: Path) -> None:
+    root = published.write_emmi_wing(tmp_path / "emmi-wing")
+    file = root / "data" / "scan_0" / "volume.npz"
+    points = np.load(file)["points"]
+    np.savez(file, points=points, velocity=np.zeros((len(points), 0)))
+    with pytest.raises(FormatError, match=r"volume\.npz: holds no arrays of numbers"):
+        open_collection(root).sources[0].read()

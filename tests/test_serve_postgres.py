@@ -18,7 +18,7 @@ from serving import Running, part, until
 from tramontane.serve.access import create_token, list_tokens, revoke_token
 from tramontane.serve.database import open_database
 
-pytest.importorskip("psycopg", reason="its driver is missing: pip install 'tramontane[postgres]'")
+pytest.importorskip("pg8000", reason="its driver is missing: pip install 'tramontane[postgres]'")
 
 
 def programs() -> Path | None:

@@ -211,6 +211,8 @@ def _read(file: Path) -> pv.PolyData:
     if faces == 0:
         raise GeometryError(f"{file}: holds no triangles; export a triangle surface")
     points, triangles = np.asarray(loaded.vertices), np.asarray(loaded.faces)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise GeometryError(f"{file}: its points have {points.shape[-1]} coordinates, not 3; export it again")
     if triangles.min() < 0 or triangles.max() >= len(points):
         wrong = int(triangles.min() if triangles.min() < 0 else triangles.max())
         raise GeometryError(f"{file}: a triangle has point {wrong}, points are 0 to {len(points) - 1}; export it again")

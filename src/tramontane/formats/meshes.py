@@ -56,7 +56,7 @@ def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.Unst
                           f"convert it to one of {', '.join(vtk.SUFFIXES)}")  # fmt: skip
     if file.suffix.lower() == ".vtk":
         check_legacy(file)
-    probe(vtk.load_and_drop, file, beside=pieces(file) if file.suffix.lower() == ".vtm" else ())
+    probe(vtk.load_and_drop, file, beside=pieces(file))
     meshes = vtk.read_blocks(file)
     if not meshes:
         raise FormatError(f"{file}: holds no mesh; write or copy it again")
@@ -83,9 +83,9 @@ def write_mesh(mesh: pv.DataSet, path: str | os.PathLike[str], *, units: Mapping
     """
     file = Path(path)
     suffix = file.suffix.lower()
-    if suffix not in vtk.SUFFIXES:
+    if suffix not in vtk.WRITTEN:
         raise FormatError(f"{file}: {suffix or 'no suffix'} is not written as a mesh; "
-                          f"choose one of {', '.join(vtk.SUFFIXES)}")  # fmt: skip
+                          f"choose one of {', '.join(vtk.WRITTEN)}")  # fmt: skip
     if suffix == ".vtm":
         _write_blocks({file.stem: mesh}, file, units)
         return

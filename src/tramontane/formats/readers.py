@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tramontane.errors import FormatError
 from tramontane.formats import cgns, ensight, exodus, fluent, lammps, openfoam, tecplot, vtk, xdmf
 from tramontane.formats.inp import included_files
 from tramontane.formats.meshes import read_meshes, stored_units
@@ -17,7 +19,7 @@ Reader = Callable[[Path], Results]
 def read_vtk(file: Path) -> Results:
     """A file of the VTK family: each block is a domain, units are those that `write_mesh` left."""
     meshes = read_meshes(file)
-    blocks = [block for block in pieces(file) if block.is_file()] if file.suffix.lower() == ".vtm" else []
+    blocks = [block for block in pieces(file) if block.is_file()]
     units = {f"{key}/{name}": unit for key, mesh in meshes.items() for name, unit in stored_units(mesh).items()}
     time = vtk.read_time(file)
     return Results(meshes=dict(meshes), units=units, files=[file, *blocks], extra={"time": time} if time else {})
@@ -81,9 +83,13 @@ def result_files(files: Sequence[Path]) -> list[Path]:
         and not any((file.parent, file.stem, other) in names for other in COMPANIONS.get(file.suffix.lower(), ()))
     ]
     decks = [file for file in files if file.suffix.lower() == ".inp"]
-    if len(decks) < 2 or not set(decks) & set(own):
-        return own
-    parts = {part.resolve() for deck in decks for part in included_files(deck)}  # read with the deck that names them
+    parts: set[Path] = set()  # read with the file that names them
+    if len(decks) > 1 and set(decks) & set(own):
+        parts |= {part.resolve() for deck in decks for part in included_files(deck)}
+    for file in own:
+        if file.suffix.lower() in vtk.LISTS:
+            with contextlib.suppress(FormatError):  # said when the list is read
+                parts |= {piece.resolve() for piece in pieces(file)}
     return [file for file in own if file.resolve() not in parts]
 
 

@@ -1,4 +1,4 @@
-"""The VTK family of files: vtp, vtu, vtk, vtm and vtkhdf, read and written by VTK itself.
+"""The VTK family of files, read and written by VTK itself.
 
 VTK's readers print what is wrong with a file and go on with what they have, down to an empty mesh; here, that is an
 error.
@@ -12,15 +12,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyvista as pv
 from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
+from vtkmodules.vtkCommonDataModel import vtkDataSetAttributes
 from vtkmodules.vtkIOHDF import vtkHDFReader, vtkHDFWriter
 from vtkmodules.vtkIOLegacy import vtkGenericDataObjectReader, vtkGenericDataObjectWriter
 from vtkmodules.vtkIOXML import (
+    vtkXMLImageDataReader,
     vtkXMLMultiBlockDataReader,
     vtkXMLMultiBlockDataWriter,
+    vtkXMLPImageDataReader,
     vtkXMLPolyDataReader,
     vtkXMLPolyDataWriter,
+    vtkXMLPPolyDataReader,
+    vtkXMLPRectilinearGridReader,
+    vtkXMLPStructuredGridReader,
+    vtkXMLPUnstructuredGridReader,
+    vtkXMLRectilinearGridReader,
+    vtkXMLStructuredGridReader,
     vtkXMLUnstructuredGridReader,
     vtkXMLUnstructuredGridWriter,
 )
@@ -35,6 +45,14 @@ _READERS = {
     ".vtk": vtkGenericDataObjectReader,
     ".vtm": vtkXMLMultiBlockDataReader,
     ".vtkhdf": vtkHDFReader,
+    ".vti": vtkXMLImageDataReader,
+    ".vtr": vtkXMLRectilinearGridReader,
+    ".vts": vtkXMLStructuredGridReader,
+    ".pvtp": vtkXMLPPolyDataReader,
+    ".pvtu": vtkXMLPUnstructuredGridReader,
+    ".pvti": vtkXMLPImageDataReader,
+    ".pvtr": vtkXMLPRectilinearGridReader,
+    ".pvts": vtkXMLPStructuredGridReader,
 }
 _WRITERS = {
     ".vtp": vtkXMLPolyDataWriter,
@@ -43,7 +61,10 @@ _WRITERS = {
     ".vtm": vtkXMLMultiBlockDataWriter,
     ".vtkhdf": vtkHDFWriter,
 }
-SUFFIXES = tuple(_READERS)
+SUFFIXES, WRITTEN = tuple(_READERS), tuple(_WRITERS)
+# Files that name others, of which they consist.
+LISTS = (".vtm", ".pvtp", ".pvtu", ".pvti", ".pvtr", ".pvts")
+_XML = tuple(suffix for suffix in SUFFIXES if suffix not in (".vtk", ".vtkhdf"))
 # VTK's writers neither escape nor refuse what their format cannot hold in a name.
 _BAD_NAMES = {".vtkhdf": re.compile(r"[/.]"), ".vtk": re.compile(r"[{}]")}
 _BAD_XML_NAMES = re.compile(r'[<>&"\x00-\x1f]')
@@ -82,8 +103,23 @@ def read_blocks(file: Path) -> dict[str, pv.PolyData | pv.UnstructuredGrid]:
         kept = isinstance(wrapped, (pv.PolyData, pv.UnstructuredGrid))
         blocks[name] = wrapped if kept else wrapped.cast_to_unstructured_grid()
         check_cells(file, blocks[name])
+        if suffix in (".pvtu", ".pvtp"):
+            blocks[name] = _joined(blocks[name])
         _mend_texts(blocks[name])
     return blocks
+
+
+def _joined(mesh: Any) -> pv.PolyData | pv.UnstructuredGrid:
+    """Pieces as one mesh: cells that stand in several pieces once, points where pieces meet once."""
+    ghosts = mesh.cell_data.get(vtkDataSetAttributes.GhostArrayName())
+    if ghosts is not None:
+        kept = mesh.extract_cells(np.flatnonzero(ghosts & vtkDataSetAttributes.DUPLICATECELL == 0), pass_cell_ids=False,
+                                  pass_point_ids=False)  # fmt: skip
+        mesh = kept.extract_surface(algorithm="geometry") if isinstance(mesh, pv.PolyData) else kept
+        for data in (mesh.point_data, mesh.cell_data):
+            data.pop(vtkDataSetAttributes.GhostArrayName(), None)
+    clean: pv.PolyData | pv.UnstructuredGrid = mesh.clean(tolerance=0.0, produce_merge_map=False)
+    return clean
 
 
 def load_and_drop(file: Path) -> tuple[None, dict[str, Any]]:
@@ -166,7 +202,7 @@ def _check_ends(file: Path, suffix: str) -> None:
         head = stream.read(64)
         stream.seek(max(0, size - 64))
         tail = stream.read()
-    if suffix in (".vtp", ".vtu", ".vtm"):
+    if suffix in _XML:
         if b"<" not in head:
             raise FormatError(f"{file}: is no VTK XML file; its suffix may be wrong, or write it again")
         if b"</VTKFile>" not in tail:

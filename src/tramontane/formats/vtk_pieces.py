@@ -1,4 +1,4 @@
-"""The files that a ``.vtm`` is made of."""
+"""The files that a list of files (``.vtm``, ``.pvtu`` and their kind) is made of."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from pathlib import Path
 
 from tramontane.errors import FormatError
 from tramontane.formats.checks import beside
+from tramontane.formats.vtk import LISTS
 
 _NAMES = re.compile(r"""\b(?:file|Source)\s*=\s*("[^"]*"|'[^']*')""")
-_LISTS = (".vtm", ".pvtu", ".pvtp", ".pvts", ".pvti", ".pvtr")
 _DEEP = 8  # lists of lists
 
 
 def pieces(file: Path, *, depth: int = 0) -> list[Path]:
-    """The files that a list of files names, and those that they name.
+    """The files that a list of files names, and those that they name; none for a file that is no list.
 
     Raises:
         FormatError: One lies outside of the list's folder.
     """
+    if file.suffix.lower() not in LISTS:
+        return []
     # What follows is no XML where it is raw.
     text = file.read_bytes().partition(b"<AppendedData")[0].decode("utf-8", "replace")
     if "<!ENTITY" in text:
@@ -28,6 +30,6 @@ def pieces(file: Path, *, depth: int = 0) -> list[Path]:
     for match in _NAMES.finditer(text):
         path = beside(file, html.unescape(match[1][1:-1]))
         found.append(path)
-        if path.suffix.lower() in _LISTS and path.is_file() and depth < _DEEP:
+        if path.is_file() and depth < _DEEP:
             found += pieces(path, depth=depth + 1)
     return list(dict.fromkeys(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from typing import Any
 
@@ -122,7 +123,8 @@ def open_database(url: str) -> tuple[Engine, Sessions]:
     try:
         where = make_url(url)
         if where.drivername in ("postgresql", "postgres"):
-            where = where.set(drivername="postgresql+psycopg")
+            # As PostgreSQL's own programs do, the user of this process where none is named.
+            where = where.set(drivername="postgresql+pg8000", username=where.username or getpass.getuser())
         engine = create_engine(where, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError) as error:
         raise TramontaneError(f"--database: is no URL of a database ({error}); give one such as "

@@ -144,7 +144,7 @@ def _meaning(stem: str) -> tuple[str, str] | None:
 def _load(file: Path) -> dict[str, np.ndarray]:
     """The arrays of a file by name; a file of one array has it under the empty name."""
     arrays = read_arrays(file)
-    if not arrays or not all(np.issubdtype(values.dtype, np.floating) for values in arrays.values()):
+    if not arrays or not all(np.issubdtype(each.dtype, np.floating) and each.size for each in arrays.values()):
         raise FormatError(f"{file}: holds no arrays of numbers; download it again")
     return arrays
 
