@@ -68,7 +68,7 @@ def create_token(
     Args:
         sessions: The database.
         name: Whose it is.
-        scope: ``read`` (models, geometries, own jobs), ``predict`` (uploads, predictions, jobs) or ``admin``.
+        scope: ``read`` (models, known geometries, own jobs), ``predict`` (uploads, predictions, jobs) or ``admin``.
         rate: Requests a minute.
         upload_bytes: Largest upload.
 
