@@ -115,17 +115,17 @@ def _read_geometry(path: Path) -> None:
 def _read_results(path: Path) -> None:
     """As `ingest` does: what is in the path, each case of it, in SI, its facts and its sites."""
     from tramontane.dataset.facts import examine
-    from tramontane.dataset.ingest import read_source
     from tramontane.dataset.mesh_arrays import mesh_to_arrays
     from tramontane.dataset.sites import mesh_sites
     from tramontane.errors import TramontaneError
+    from tramontane.formats.assemble import assemble_source
     from tramontane.formats.collection import open_collection
 
     collection = open_collection(path)
     errors: list[TramontaneError] = []
     for source in collection.sources:
         try:
-            case = read_source(source, collection, None)
+            case = assemble_source(source, source.read(), collection)
             examine(case)
             for mesh in case.meshes.values():
                 mesh_to_arrays(mesh)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import case_geometry, ingest
+from tramontane.dataset.ingest import ingest
+from tramontane.dataset.staging import case_geometry
 from tramontane.design import Design
 from tramontane.evaluation import evaluate
 from tramontane.metrics import relative_l2
@@ -39,7 +40,7 @@ def test_two_brackets_are_learned_by_heart(tmp_path: Path) -> None:
         dataset.add(case, case_geometry(case))
     dataset.set_splits({"train": dataset.names})
     surrogate = fit(
-        dataset, model="ab-upt", steps=3500, points=384, geometry_points=512, lr=3e-3,
+        dataset, model="ab-upt", steps=1800, batch_size=2, points=384, geometry_points=512, lr=2e-3,
         config={"dim": 64, "blocks": "psc", "supernodes": 64, "qk_norm": True},
     )  # fmt: skip
     for name in dataset.names:

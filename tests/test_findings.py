@@ -18,7 +18,8 @@ from test_lammps import LEANING
 from tramontane.contract import Contract
 from tramontane.dataset.audit import inspect_path, print_report
 from tramontane.dataset.facts import examine
-from tramontane.dataset.ingest import RECORD, case_geometry, infer_contract, ingest
+from tramontane.dataset.ingest import RECORD, infer_contract, ingest
+from tramontane.dataset.staging import case_geometry
 from tramontane.errors import FormatError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection

@@ -22,7 +22,7 @@ from rich.console import Console
 
 import tramontane.dataset.ingest as ingesting
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
-from tramontane.dataset import Dataset
+from tramontane.dataset import Dataset, staging
 from tramontane.dataset.ingest import ingest
 from tramontane.errors import ContractError, DatasetError, TramontaneError
 from tramontane.formats import write_case, write_mesh
@@ -130,8 +130,8 @@ def test_a_reader_that_crashes_hangs_or_eats_memory_costs_its_case_alone(
         ingesting, "open_collection", lambda root, **_: replace(honest, sources=[bad, *honest.sources[:4]])
     )
     if read is _hang:
-        monkeypatch.setattr(ingesting, "_CASE_SECONDS", 8.0)
-    monkeypatch.setattr(ingesting, "_machine_memory", lambda: 2 * 2**30)
+        monkeypatch.setattr(staging, "_CASE_SECONDS", 8.0)
+    monkeypatch.setattr(staging, "_machine_memory", lambda: 2 * 2**30)
     console = quiet()
     dataset = ingest(results, tmp_path / "d", workers=1, validation=0, test=1, console=console)
     assert dataset.names == ["0", "1", "2", "3"]

@@ -17,7 +17,7 @@ from tramontane.case import Case
 from tramontane.dataset import Dataset
 from tramontane.dataset.audit import audit
 from tramontane.dataset.inference import ContractInference
-from tramontane.dataset.ingest import case_geometry
+from tramontane.dataset.staging import case_geometry
 from tramontane.errors import FormatError
 from tramontane.formats import read_geometry
 from tramontane.formats.assemble import assemble

@@ -272,6 +272,7 @@ def serve(
     oidc_role: OidcRole = None,
     workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
+    page: Annotated[bool, typer.Option(help="Whether the page is served, too.")] = True,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
@@ -287,7 +288,13 @@ def serve(
         hosts=tuple(allow_host or ()), require_tokens=require_tokens, oidc=oidc,
         workers=workers or os.cpu_count() or 1, upload_bytes=max_upload * MIB,
     )  # fmt: skip
-    run(settings, lambda line: console.print(line, highlight=False, markup=False), log_level=log_level)
+    extend: Any = {}
+    if page:
+        with _serve_extra():
+            from tramontane.page.mount import mount
+
+            extend = {"extend": mount}
+    run(settings, lambda line: console.print(line, highlight=False, markup=False), log_level=log_level, **extend)
 
 
 tokens = typer.Typer(help="Tokens of a server: who may ask what.", no_args_is_help=True)

@@ -23,7 +23,7 @@ from tramontane.dataset.missing import missing_cases
 from tramontane.design import Design, file_sha256
 from tramontane.errors import FormatError, TramontaneError
 from tramontane.formats import vtk
-from tramontane.formats.assemble import assemble
+from tramontane.formats.assemble import assemble_source
 from tramontane.formats.collection import open_collection, read_file
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.geometry import read_geometry
@@ -163,9 +163,8 @@ def read_and_examine(
     except TramontaneError as error:
         return [Problem("error", source.name, "files", str(error))]
     length_unit = contract.length_unit if contract else collection.length_unit
-    row = collection.table.get(source.name)
     try:
-        case = assemble(source.name, source.path, results, contract=contract, row=row, length_unit=length_unit)
+        case = assemble_source(source, results, collection, contract=contract)
     except TramontaneError as error:
         # All fields with numbers that are not finite are named, not the first alone.
         wrong = [problem for problem in examine(_as_written(source, results), length_unit=length_unit).problems
@@ -295,11 +294,9 @@ def _file_case(file: Path) -> Case:
 
 def _read(source: CaseSource, collection: Collection, contract: Contract | None) -> Case:
     """The case; as it was written where it has no place under the contract or bad values."""
-    length_unit = contract.length_unit if contract else collection.length_unit
-    row = collection.table.get(source.name)
     results = source.read()
     try:
-        return assemble(source.name, source.path, results, contract=contract, row=row, length_unit=length_unit)
+        return assemble_source(source, results, collection, contract=contract)
     except TramontaneError:
         return _as_written(source, results)
 

@@ -14,7 +14,7 @@ from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec
 from tramontane.design import Design, file_sha256
 from tramontane.errors import ContractError, FormatError, UnitError
-from tramontane.formats.results import GEOMETRY_UNIT, PATCH, Results, patches_of, set_patches
+from tramontane.formats.results import GEOMETRY_UNIT, PATCH, CaseSource, Collection, Results, patches_of, set_patches
 from tramontane.formats.table import QOI
 from tramontane.units import Quantity, assumed_unit, dimension, si_factor, si_unit
 
@@ -139,6 +139,16 @@ class _Units:
         if guess is not None:
             self.assumed[name] = guess
         return guess or ""
+
+
+def assemble_source(
+    source: CaseSource, results: Results, collection: Collection, *, contract: Contract | None = None
+) -> Case:
+    """What `assemble` makes of a source's results, with its row of the collection's table and the set's length unit."""
+    return assemble(
+        source.name, source.path, results, contract=contract, row=collection.table.get(source.name),
+        length_unit=contract.length_unit if contract else collection.length_unit,
+    )  # fmt: skip
 
 
 def _by_contract(path: Path, results: Results, contract: Contract) -> dict[str, Any]:

@@ -20,10 +20,12 @@ from tramontane.errors import TramontaneError
 from tramontane.models.correspondence import Correspondence, Registration
 from tramontane.models.design_coordinates import DesignCoordinates
 from tramontane.models.neighbours import in_portions, stencil, weighted, without_spikes
+from tramontane.models.recent import Recent, digest
 from tramontane.models.shapes import Samples, Shape, Window
 
 Array = NDArray[np.floating[Any]]
 
+_KEPT_POSITIONS = 200_000  # whose neighbours may be remembered, 96 bytes each
 _NORMAL = 0.1  # what a unit change of the normal counts against distance, in diagonals of the mean bounding box
 
 
@@ -37,6 +39,7 @@ class Placed:
         normals: By domain on the surface, the unit normals there ``(references, 3)``.
         samples: What is seen of the shape.
         trees: By domain, the tree of the carried points (and normals), made when first asked for.
+        stencils: Neighbours and weights of the places that were asked for last; None keeps none.
     """
 
     coordinates: Array
@@ -44,6 +47,7 @@ class Placed:
     normals: dict[str, Array]
     samples: Samples
     trees: dict[str, cKDTree] = field(default_factory=dict)
+    stencils: Recent | None = None
 
 
 class Known(NamedTuple):
@@ -179,12 +183,28 @@ class ReferenceFrame:
 
     def answer(self, placed: Placed, domain: str, values: Array, positions: Array) -> Array:
         """Values ``(q, c)`` at any positions, m, from those ``(references, c)`` at the reference points."""
+        if placed.stencils is not None and len(positions) <= _KEPT_POSITIONS:
+            key = domain, digest(positions)
+            return weighted(values, *placed.stencils.get(key, lambda: self._stencils(placed, domain, positions)))
         tree = self._tree(domain, placed)
 
         def at(part: Array) -> Array:
-            return weighted(values, *stencil(tree, self._features(domain, placed.samples, np.asarray(part, float))))
+            return weighted(values, *self._stencil(tree, placed, domain, part))
 
         return in_portions(at, positions)
+
+    def _stencils(self, placed: Placed, domain: str, positions: Array) -> tuple[NDArray[np.intp], Array]:
+        """The stencil of all positions at once."""
+        tree = self._tree(domain, placed)
+
+        def at(part: Array) -> Array:
+            return np.concatenate(self._stencil(tree, placed, domain, part), axis=1)
+
+        index, weight = np.split(in_portions(at, positions), 2, axis=1)
+        return index.astype(np.intp), weight
+
+    def _stencil(self, tree: cKDTree, placed: Placed, domain: str, positions: Array) -> tuple[NDArray[np.intp], Array]:
+        return stencil(tree, self._features(domain, placed.samples, np.asarray(positions, float)))
 
     def surroundings(self, placed: Placed, domain: str) -> Array:
         """What the shape is like at each reference point, in diagonals of the mean bounding box.

@@ -128,6 +128,12 @@ class Access:
             raise TramontaneError(f"{where}, and there is no token; make one with `tramontane token create NAME "
                                   f"--state {settings.state}`, or give --oidc-issuer")  # fmt: skip
 
+    @property
+    def needed(self) -> bool:
+        """Whether a token is asked."""
+        own = bool(self._tokens) or self.settings.require_tokens or not self.settings.on_loopback
+        return own or self.provider is not None
+
     async def identify(self, authorization: str | None) -> Caller:
         """Who asks, and whether it may already again.
 
@@ -139,10 +145,7 @@ class Access:
         """
         if time.monotonic() - self._read_at > _FRESH:
             await asyncio.to_thread(self._refresh)
-        needed = (
-            self._tokens or self.provider is not None or self.settings.require_tokens or not self.settings.on_loopback
-        )
-        if not needed and authorization is None:
+        if not self.needed and authorization is None:
             return ANYBODY
         kind, _, token = (authorization or "").partition(" ")
         if kind.lower() != "bearer" or not token:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tramontane.serve.problems import Fault, Problem, at_fault, respond
@@ -19,6 +20,7 @@ from tramontane.serve.settings import LOOPBACK
 
 _log = logging.getLogger("tramontane.requests")
 UPLOAD = "/v1/geometries"
+TOKEN_COOKIE = "tramontane_token"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -70,7 +72,7 @@ class Guard:
         try:
             self._check(scope, headers)
             if _is_guarded(scope["path"]):
-                caller = scope["caller"] = await self.server.access.identify(headers.get("authorization"))
+                caller = scope["caller"] = await self.server.access.identify(bearer(headers, self.server))
                 scope["token"] = caller.token
             await self.app(scope, self._bounded(scope, headers, take), answer)
         except Problem as problem:
@@ -122,6 +124,14 @@ class Guard:
         return bounded
 
 
+def bearer(headers: Headers, server: Server) -> str | None:
+    """The token of a request: as programs send it, or the cookie that the page's sign-in left, ``Bearer TOKEN``."""
+    given = headers.get("authorization")
+    kept = cookie_parser(headers.get("cookie", "")).get(TOKEN_COOKIE)
+    # A browser sends a host's cookies to all its ports, to servers without tokens, too.
+    return given if given is not None or kept is None or not server.access.needed else f"Bearer {kept}"
+
+
 def _dress(message: MutableMapping[str, Any], scope: Scope, identity: str, *, close: bool) -> None:
     headers = MutableHeaders(scope=message)
     for name, value in (HEADERS | (API_HEADERS if _is_api(scope["path"]) else {})).items():
@@ -136,7 +146,7 @@ def _is_api(path: str) -> bool:
 
 
 def _is_guarded(path: str) -> bool:
-    return path.startswith("/v1/") or path == "/metrics"
+    return path.startswith(("/v1/", "/page/buffers/", "/page/pictures/")) or path == "/metrics"
 
 
 def _is_address(name: str) -> bool:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from fastapi import FastAPI
 
 from tramontane.errors import TramontaneError
 from tramontane.serve import logs
@@ -16,13 +17,17 @@ from tramontane.serve.connections import guarded
 from tramontane.serve.settings import LOOPBACK, Settings
 
 
-def serve(settings: Settings, announce: Callable[[str], None], *, log_level: str = "info") -> None:
+def serve(
+    settings: Settings, announce: Callable[[str], None], *, log_level: str = "info",
+    extend: Callable[[FastAPI], None] = lambda _: None,
+) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM; requests that run are finished first.
 
     Args:
         settings: What is served, where, and its limits.
         announce: Told in one line where the server listens, once it does.
         log_level: What is logged: debug, info, warning or error.
+        extend: Adds to the application before it starts, such as pages.
 
     Raises:
         TramontaneError: The address is taken, or the server cannot start; see `Server`.
@@ -30,6 +35,7 @@ def serve(settings: Settings, announce: Callable[[str], None], *, log_level: str
     _take_all_files()
     logs.configure(log_level)
     app = create_app(settings)
+    extend(app)
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.models.correspondence import Registration
+from tramontane.models.recent import Recent
 from tramontane.models.reference_frame import Placed, ReferenceFrame
 from tramontane.models.shapes import Samples, Shape
 
 Array = NDArray[np.floating[Any]]
 _KEPT = 4
+_KEPT_PLACES = 3  # meshes of a shape
 
 
 @dataclass
@@ -50,8 +52,9 @@ class Placements:
         placed = seen.placed.get(key)
         if placed is None:
             placed = self.frame.put(seen.samples, seen.registration, coordinates, domains)
+            placed.stencils = Recent(_KEPT_PLACES)
             seen.placed[key] = placed
-        return replace(placed, coordinates=coordinates)  # trees are shared: they are of the shape, too
+        return replace(placed, coordinates=coordinates)  # trees and stencils are shared: they are of the shape, too
 
     def _locate(self, shape: Shape, parameters: Array) -> tuple[_Seen, Array]:
         key = hashlib.sha256(shape.points.tobytes() + shape.triangles.tobytes()).digest()

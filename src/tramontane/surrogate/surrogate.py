@@ -16,11 +16,12 @@ from torch import Tensor
 
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, Excess
-from tramontane.dataset import mesh_sites
+from tramontane.dataset import Sites, mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, SurrogateError
 from tramontane.formats.geometry import Geometry, read_geometry
 from tramontane.models import NETWORKS
+from tramontane.models.recent import Recent, digest
 from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.qoi import measure
 from tramontane.surrogate.files import read_surrogate, write_surrogate
@@ -33,6 +34,8 @@ from tramontane.surrogate.scalars import ScalarPredictor
 from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
+
+_KEPT_CELLS = 200_000  # of the largest mesh that is kept for the next question about its geometry
 
 
 class Surrogate:
@@ -59,6 +62,7 @@ class Surrogate:
     ) -> None:
         self.contract, self.predictor = contract, predictor
         self.templates, self.scalars, self.record = templates, scalars, record
+        self._checked, self._places = Recent(4), Recent(8)
 
     @property
     def model(self) -> str:
@@ -102,13 +106,14 @@ class Surrogate:
             raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; this surrogate predicts "
                                 f"{', '.join(self.contract.fields) or 'no fields, only QoIs'}")  # fmt: skip
         shape = None if geometry is None else geometry.mesh
-        wanted = {
-            domain: meshes[domain].copy()
+        places = {
+            domain: self._sites(meshes[domain].copy(), domain)
             if meshes is not None and domain in meshes
-            else default_mesh(shape, self.contract, domain, template=self.templates[domain], cells=cells)
+            else self._default_sites(shape, domain, cells)
             for domain in ((domains or self.contract.fields) if meshes is None else meshes)
         }
-        sites = {domain: mesh_sites(mesh, self._location(domain)) for domain, mesh in wanted.items()}
+        wanted = {domain: mesh for domain, (mesh, _) in places.items()}
+        sites = {domain: found for domain, (_, found) in places.items()}
         fields = self.fields(shape, values, {domain: s.positions for domain, s in sites.items()})
         for domain, mesh in wanted.items():
             data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
@@ -157,7 +162,12 @@ class Surrogate:
         if design.geometry is None:
             return None, values
         unit = self.contract.length_unit if isinstance(design.geometry, Path) else "m"
-        return read_geometry(design.geometry, length_unit=unit), values
+        if isinstance(design.geometry, Path):
+            return read_geometry(design.geometry, length_unit=unit), values
+        surface = design.geometry
+        return self._checked.get(
+            digest(surface.points, surface.faces), lambda: read_geometry(surface, length_unit=unit)
+        ), values
 
     def fields(
         self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
@@ -244,6 +254,20 @@ class Surrogate:
     def identity(self) -> str:
         """Twelve digits of the hash of the data it was trained on."""
         return str(self.record["data"]["fingerprint"])[:12]
+
+    def _default_sites(self, geometry: pv.PolyData | None, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
+        """A copy of the default mesh of a geometry, and its sites."""
+
+        def make() -> tuple[pv.DataSet, Sites]:
+            template = self.templates[domain]
+            return self._sites(default_mesh(geometry, self.contract, domain, template=template, cells=cells), domain)
+
+        key = None if geometry is None else digest(geometry.points, geometry.faces), domain, cells
+        mesh, sites = self._places.get(key, make, keep=lambda value: value[0].n_cells <= _KEPT_CELLS)
+        return mesh.copy(), sites
+
+    def _sites(self, mesh: pv.DataSet, domain: str) -> tuple[pv.DataSet, Sites]:
+        return mesh, mesh_sites(mesh, self._location(domain))
 
     def _location(self, domain: str) -> Any:
         return "cell" if any(spec.location == "cell" for spec in self.contract.fields[domain].values()) else "point"

@@ -1,0 +1,50 @@
+"""Colour maps as bytes, and units in which numbers are easy to read."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import math
+
+import numpy as np
+
+MAPS = ("viridis", "cividis", "magma", "coolwarm")
+"""Perceptually uniform ones, the default first; the last is for signed fields, about zero."""
+_PREFIXES = {9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n"}
+_PREFIXED = {"Pa", "N", "m", "W", "J", "N*m", "m/s", "V", "Hz"}
+
+
+@functools.cache
+def colour_maps() -> dict[str, str]:
+    """256 RGB colours of each map in base64."""
+    import matplotlib
+
+    shares = np.linspace(0.0, 1.0, 256)
+    return {
+        name: base64.b64encode(
+            (255 * matplotlib.colormaps[name](shares)[:, :3] + 0.5).astype(np.uint8).tobytes()
+        ).decode()
+        for name in MAPS
+    }
+
+
+def readable(unit: str, magnitude: float) -> tuple[str, float]:
+    """A unit in which numbers of a magnitude are short, and the factor into it.
+
+    Args:
+        unit: Of SI.
+        magnitude: The largest number, in it.
+    """
+    if unit not in _PREFIXED or not magnitude or not math.isfinite(magnitude):
+        return unit, 1.0
+    power = min(max(3 * math.floor(math.log10(abs(magnitude)) / 3 + 1e-9), -9), 9)
+    if unit in ("m/s", "m") and power > 0:
+        power = 0
+    return f"{_PREFIXES[power]}{unit}", 10.0**-power
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number as text with so many digits."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.{digits}g}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.{digits - 1}e}"

@@ -1,0 +1,179 @@
+"""The controls of a design: model, geometry, parameters; and its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nicegui import ui
+
+from tramontane.page.colours import number, readable
+from tramontane.page.geometry_drop import GeometryDrop
+from tramontane.page.shell import Reader, Shell
+from tramontane.page.state import View
+from tramontane.serve.problems import Problem
+from tramontane.serve.routes import describe
+from tramontane.serve.schemas import Summary
+
+_UNITS = ("m", "mm", "cm", "inch")
+
+
+class DesignPanel:
+    """What says which design is meant.
+
+    Args:
+        shell: Of the page.
+        reader: Who reads it.
+        view: Is changed as the reader changes the controls.
+        changed: Called after each change.
+    """
+
+    def __init__(self, shell: Shell, reader: Reader, view: View, changed: Callable[[], Any]) -> None:
+        self.shell, self.words, self.view, self.changed = shell, reader.words, view, changed
+        models = shell.server.registry.models
+        if view.model not in models:
+            view.model = next(iter(models), "")
+        with ui.element("section").classes("panel"):
+            self.model = ui.select(list(models), value=view.model or None, label=self.words("predict.model"),
+                                   on_change=self._choose_model).props("outlined dense options-dense")  # fmt: skip
+            self.geometry = ui.select(
+                self._geometries(), value=view.geometry or None, label=self.words("predict.geometry"),
+                on_change=self._choose_geometry,
+            ).props("outlined dense options-dense")  # fmt: skip
+            GeometryDrop(self.words, self._stored, self._refused)
+            self.about = ui.element("div").classes("quiet row-between")
+        self.sliders = ui.element("section").classes("panel")
+        self._fill()
+        self._describe_geometry()
+
+    def _geometries(self) -> dict[str, str]:
+        known = {each.hash: self.shell.names.of(each.hash) for each in self.shell.server.geometries.newest()}
+        if self.view.geometry and self.view.geometry not in known:
+            known[self.view.geometry] = self.shell.names.of(self.view.geometry)
+        if not self.view.geometry and known:
+            self.view.geometry = next(iter(known))
+        return known
+
+    def _fill(self) -> None:
+        """Sliders of the model that is chosen."""
+        self.sliders.clear()
+        served = self.shell.server.registry.models.get(self.view.model)
+        if served is None:
+            return
+        asked = {n: p for n, p in describe(served).parameters.items() if n in served.contract.operating}
+        self.view.parameters = {
+            name: self.view.parameters.get(name, (spec.low + spec.high) / 2) for name, spec in asked.items()
+        }
+        with self.sliders:
+            if asked:
+                ui.label(self.words("predict.parameters")).classes("heading")
+            for name, spec in asked.items():
+                self._slider(name, spec.low, spec.high, spec.unit)
+
+    def _slider(self, name: str, low: float, high: float, unit: str) -> None:
+        label = name.replace("_", " ")
+        start = self.view.parameters[name]
+        span = (high - low) or abs(high) or 1.0
+        # A number field takes what lies outside; the slider stays within what was trained.
+        with ui.element("div").classes("row-between"):
+            ui.label(label)
+            field = ui.number(value=float(f"{start:.5g}"), format="%.5g", suffix=unit).props(
+                f'dense borderless input-class="text-right" aria-label="{label} [{unit}]" step={span / 100:.3g} '
+                f"data-parameter={name}"
+            ).classes("parameter-number")  # fmt: skip
+        slider = ui.slider(min=low, max=high, step=span / 400, value=min(max(start, low), high)).props(
+            f'aria-label="{label} [{unit}]" data-slider={name}'
+        )
+        ui.label(self.words("predict.range", low=number(low), high=number(high), unit=unit)).classes("quiet")
+
+        def moved(event: Any) -> None:
+            value = float(event.args)
+            self.view.parameters[name] = value
+            field.set_value(float(f"{value:.5g}"))
+            self.changed()
+
+        def typed() -> None:
+            if field.value is None or float(f"{self.view.parameters[name]:.5g}") == field.value:
+                return
+            self.view.parameters[name] = float(field.value)
+            slider.set_value(min(max(float(field.value), low), high))
+            self.changed()
+
+        # While it moves, pictures follow as fast as they are made; the last place is always shown.
+        slider.on("update:model-value", moved, throttle=0.05, leading_events=True, trailing_events=True)
+        field.on("change", typed)
+        field.on("keydown.enter", typed)
+
+    def _choose_model(self, event: Any) -> None:
+        self.view.model = event.value or ""
+        self._fill()
+        self.changed()
+
+    def _choose_geometry(self, event: Any) -> None:
+        if event.value and event.value != self.view.geometry:
+            self.view.geometry = event.value
+            self._describe_geometry()
+            self.changed()
+
+    def _stored(self, identity: str, name: str) -> None:
+        self.shell.names.keep(identity, name)
+        self.view.geometry = identity
+        self.geometry.set_options(self._geometries(), value=identity)
+        self._describe_geometry()
+        self.changed()
+
+    def _refused(self, detail: str) -> None:
+        ui.notify(detail, type="negative", multi_line=True, timeout=10000, close_button=True)
+
+    def _describe_geometry(self) -> None:
+        self.about.clear()
+        server = self.shell.server
+        served = server.registry.models.get(self.view.model)
+        if not self.view.geometry or served is None:
+            return
+        try:
+            stored = server.geometries.find(self.view.geometry)
+        except Problem:  # the answer to the question says what is wrong
+            return
+        unit = "m" if stored.metric else self.view.unit or served.contract.length_unit
+        size = " × ".join(number(high - low, 3) for low, high in zip(stored.low, stored.high, strict=True))
+        with self.about:
+            ui.label(f"{size} {unit}, " + self.words("predict.triangles", count=f"{stored.triangles:,}"))
+            if not stored.metric:
+                ui.select(sorted({*_UNITS, unit}), value=unit, on_change=self._choose_unit).props(
+                    f'dense options-dense borderless aria-label="{self.words("predict.unit")}"'
+                )
+
+    def _choose_unit(self, event: Any) -> None:
+        self.view.unit = event.value
+        self._describe_geometry()
+        self.changed()
+
+
+def results(words: Any, summary: Summary, waiting: list[str]) -> None:
+    """QoIs with units, the verdict on the design's place, and the time it took.
+
+    Args:
+        words: Of the reader's language.
+        summary: Of the prediction.
+        waiting: Names of QoIs that are still to come.
+    """
+    for name, quantity in summary.qoi.items():
+        unit, factor = readable(quantity.unit, quantity.value or 0.0)
+        shown = None if quantity.value is None else factor * quantity.value
+        with ui.element("div").classes("qoi").props(f"data-qoi={name} data-value={quantity.value}"):
+            ui.label(name.replace("_", " "))
+            ui.label(f"{number(shown)} {unit}").classes("qoi-value")
+    for name in waiting:
+        with ui.element("div").classes("qoi"):
+            ui.label(name.replace("_", " "))
+            ui.label(words("predict.pending")).classes("quiet")
+    fine = not summary.warnings
+    with ui.element("div").classes("verdict is-fine" if fine else "verdict is-warning").props("role=status"):
+        ui.icon("check_circle" if fine else "warning").props("aria-hidden=true")
+        with ui.element("div"):
+            ui.label(words("predict.inside" if fine else "predict.outside"))
+            for each in summary.warnings:
+                ui.label(each.detail).classes("small")
+    cells = sum(domain.cells for domain in summary.domains.values())
+    ui.label(words("predict.seconds", seconds=f"{summary.seconds:.2f}", count=f"{cells:,}")).classes("quiet")

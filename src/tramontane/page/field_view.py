@@ -1,0 +1,61 @@
+"""The view of fields in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nicegui import ui
+from nicegui.dependencies import register_importmap_override
+
+from tramontane.page.colours import colour_maps
+from tramontane.page.words import Words
+
+STATIC = Path(__file__).parent / "static"
+_LABELS = ("camera", "iso", "front", "left", "top", "screenshot", "failed", "no_webgl")
+for _name, _file in (
+    ("three", "three/three.module.min.js"),
+    ("three/orbit", "three/OrbitControls.js"),
+    ("three/layers", "layers.js"),
+    ("three/shading", "shading.js"),
+):
+    register_importmap_override(_name, f"/page/static/{_file}")
+
+
+class FieldView(ui.element, component="field_view.js"):
+    """A surface coloured by a field; see `tramontane.page.scene` for what it is told.
+
+    Args:
+        words: Of the reader's language.
+        empty: What stands there while nothing is shown.
+        group: Views of a group share their camera.
+        remember: Whether the camera is kept in the page's address.
+    """
+
+    def __init__(self, words: Words, *, empty: str, group: str = "", remember: bool = False) -> None:
+        super().__init__()
+        self._props["labels"] = {name: words(f"view.{name}") for name in _LABELS}
+        self._props["maps"] = colour_maps()
+        self._props["empty"] = empty
+        self._props["group"] = group
+        self._props["remember"] = remember
+
+    def show(self, told: dict[str, Any]) -> None:
+        """Show what a `Scene` gathered."""
+        self.run_method("show", told)
+
+    def wait(self, message: str) -> None:
+        """Say that something is under way."""
+        self.run_method("wait", message)
+
+    def fail(self, message: str) -> None:
+        """Say what went wrong, in place of the picture."""
+        self.run_method("fail", message)
+
+    def show_nothing(self, message: str) -> None:
+        """Show nothing, and say why."""
+        self.run_method("showNothing", message)
+
+    async def thumbnail(self, width: int, height: int) -> str:
+        """A small picture as the browser's canvas gives it, a ``data:`` address."""
+        return str(await self.run_method("thumbnail", width, height, timeout=10.0))

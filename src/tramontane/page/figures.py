@@ -1,0 +1,51 @@
+"""Errors on held-out cases as a table, the model's beside those of what needs no training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nicegui import ui
+
+from tramontane.evaluation.report import Report
+from tramontane.page.words import Words
+
+
+def figures(words: Words, left: dict[str, Any], report: Report | None = None) -> None:
+    """A model's table.
+
+    Args:
+        words: Of the reader's language.
+        left: What training left: ``cross_validation`` by candidate, then by field, and which was ``chosen``.
+        report: Of its evaluation, where there is one: that has nulls, too.
+    """
+    if report is not None:
+        rows = {name: [f.relative_l2, *f.nulls.values()] for name, f in report.fields.items()}
+        rows |= {name: [q.relative, *q.nulls.values()] for name, q in report.qoi.items()}
+        nulls = list(next(iter(report.fields.values())).nulls)
+        table(["", words("models.model"), *(words("models.null", name=null) for null in nulls)], rows)
+        return
+    found: dict[str, dict[str, float]] = left.get("cross_validation") or {}
+    if not found:
+        ui.label(words("models.no_figures")).classes("quiet")
+        return
+    chosen = left.get("chosen")
+    names = sorted(found, key=lambda name: name != chosen)
+    rows = {field: [found[name].get(field, float("nan")) for name in names] for field in found[names[0]]}
+    table(["", *names], rows)
+
+
+def table(heads: Sequence[str], rows: dict[str, list[float]]) -> None:
+    """Shares in percent; the lowest of each row stands out."""
+    with ui.element("div").classes("scrolls"), ui.element("table").classes("figures"):
+        with ui.element("tr"):
+            for head in heads:
+                with ui.element("th").props("scope=col"):
+                    ui.label(head)
+        for name, shares in rows.items():
+            with ui.element("tr"):
+                with ui.element("th").props("scope=row"):
+                    ui.label(name.replace("_", " "))
+                for share in shares:
+                    with ui.element("td").classes("is-best" if share == min(shares) else ""):
+                        ui.label("–" if share != share else f"{100 * share:.1f} %")

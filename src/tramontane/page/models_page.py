@@ -1,0 +1,69 @@
+"""What is served, as cards."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from nicegui import ui
+
+from tramontane.page.colours import number
+from tramontane.page.figures import figures
+from tramontane.page.shell import Reader, Shell
+from tramontane.serve.registry import Served
+from tramontane.serve.routes import describe
+
+
+def register(shell: Shell) -> None:
+    """The page ``/``."""
+
+    @ui.page("/")
+    def models(request: Request) -> None:
+        with shell.frame(request, "models") as reader:
+            registry = shell.server.registry
+            for name, reason in registry.refused.items():
+                ui.label(reader.words("models.refused", name=name, reason=reason)).classes("is-error").props(
+                    "role=alert"
+                )
+            if not registry.models:
+                ui.label(reader.words("models.none")).classes("nothing")
+            with ui.element("div").classes("cards"):
+                for served in registry.models.values():
+                    _card(shell, reader, served)
+
+
+def _card(shell: Shell, reader: Reader, served: Served) -> None:
+    words, model = reader.words, describe(served)
+    contract, record = served.contract, served.surrogate.record
+    with ui.element("article").classes("card panel").props(f"data-model={served.name}"):
+        with ui.element("div").classes("card-picture"):
+            if shell.pictures.has(served.hash):
+                ui.element("img").props(f'src="/page/pictures/{served.hash}" alt=""')
+            else:
+                ui.label(words("models.no_picture"))
+        with ui.element("div").classes("row-between"):
+            ui.link(served.name, f"/page/predict?model={served.name}").classes("card-name")
+            ui.label(model.architecture).classes("tag")
+        ui.label(words("models.trained", count=len(record["data"]["train"]))).classes("quiet")
+        ui.label(words("models.inputs")).classes("heading")
+        with ui.element("table").classes("facts"):
+            for name, spec in model.parameters.items():
+                if name in contract.operating:
+                    _row(name, f"{number(spec.low)} – {number(spec.high)} {spec.unit}")
+        ui.label(words("models.outputs")).classes("heading")
+        with ui.element("table").classes("facts"):
+            for domain, fields in contract.fields.items():
+                _row(domain, ", ".join(f"{name} [{spec.unit or '–'}]" for name, spec in fields.items()))
+            if contract.qoi:
+                _row("QoI", ", ".join(f"{name} [{spec.unit or '–'}]" for name, spec in contract.qoi.items()))
+        ui.label(words("models.figures")).classes("heading")
+        figures(words, model.figures)
+        ui.button(words("models.open"), icon="play_arrow",
+                  on_click=lambda: ui.navigate.to(f"/page/predict?model={served.name}")
+                  ).props("unelevated no-caps").classes("card-open")  # fmt: skip
+
+
+def _row(name: str, value: str) -> None:
+    with ui.element("tr"):
+        with ui.element("th").props("scope=row"):
+            ui.label(name.replace("_", " "))
+        with ui.element("td"):
+            ui.label(value)

@@ -1,0 +1,47 @@
+"""The pages put on the API's application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from nicegui import app as pages
+from nicegui import ui
+
+from tramontane.page import compare_page, login_page, models_page, predict_page
+from tramontane.page.gate import Gate
+from tramontane.page.shell import Shell
+
+
+def mount(app: FastAPI) -> None:
+    """Put the pages under ``/page``, and lead there from ``/``. NiceGUI has one application, so once a process.
+
+    Args:
+        app: The API, which is asked for everything.
+    """
+    server = app.state.server
+    shell = Shell(server)
+    pages.add_static_files("/static", Path(__file__).parent / "static")
+    pages.add_middleware(Gate, server=server)
+    for part in (models_page, predict_page, compare_page, login_page):
+        part.register(shell)
+    for router in (shell.buffers.router(), shell.pictures.router()):
+        app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    def front() -> Any:
+        return RedirectResponse("/page/")
+
+    ui.run_with(
+        app,
+        mount_path="/page",
+        title="Tramontane",
+        dark=None,
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=10.0,
+        gzip_middleware_factory=None,
+        favicon=Path(__file__).parent / "static/icon.svg",
+    )

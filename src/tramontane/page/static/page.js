@@ -1,0 +1,30 @@
+// What pages need of the browser itself.
+
+/** Take what a view shows into the address, so that a copied link restores it; null takes a name out. */
+window.tramontaneLink = (names) => {
+  const address = new URL(location.href);
+  for (const [name, value] of Object.entries(names))
+    if (value === null || value === "") address.searchParams.delete(name);
+    else address.searchParams.set(name, value);
+  history.replaceState(history.state, "", address);
+};
+
+/** Ask the API for a file and save it. */
+window.tramontaneDownload = async (url, body, name) => {
+  const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/json" },
+                                    body: JSON.stringify(body) });
+  if (!answer.ok) return (await answer.json()).detail;
+  const link = Object.assign(document.createElement("a"),
+                             { href: URL.createObjectURL(await answer.blob()), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  return "";
+};
+
+/** Copy the address; false where the browser does not allow it. */
+window.tramontaneCopy = () => navigator.clipboard?.writeText(location.href).then(() => true, () => false) ?? false;
+
+/** Keep a choice of this reader for a year. */
+window.tramontaneKeep = (name, value) => {
+  document.cookie = `tramontane_${name}=${value}; path=/; max-age=31536000; samesite=strict`;
+};

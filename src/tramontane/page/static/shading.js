@@ -1,0 +1,74 @@
+// Colours by value: one material for surfaces, slices, lines and arrows.
+import * as THREE from "three";
+
+const VERTEX = `
+attribute float value;
+varying float vValue;
+varying vec3 vView;
+varying vec3 vWorld;
+void main() {
+  vec4 local = vec4(position, 1.0);
+  #ifdef USE_INSTANCING
+    local = instanceMatrix * local;
+  #endif
+  vec4 world = modelMatrix * local;
+  vec4 view = viewMatrix * world;
+  vValue = value;
+  vWorld = world.xyz;
+  vView = view.xyz;
+  gl_Position = projectionMatrix * view;
+}`;
+
+const FRAGMENT = `
+uniform sampler2D map;
+uniform vec2 range;
+uniform vec4 plane;
+uniform float lit;
+uniform float bands;
+varying float vValue;
+varying vec3 vView;
+varying vec3 vWorld;
+void main() {
+  if (dot(plane.xyz, vWorld) + plane.w < 0.0) discard;
+  float share = clamp((vValue - range.x) / max(range.y - range.x, 1e-30), 0.0, 1.0);
+  if (bands > 0.0) share = (min(floor(share * bands), bands - 1.0) + 0.5) / bands;
+  vec3 colour = texture2D(map, vec2(share, 0.5)).rgb;
+  if (vValue != vValue) colour = vec3(0.6);
+  // Flat normals from the picture itself: no normals are sent, and sharp edges stay sharp.
+  vec3 normal = normalize(cross(dFdx(vView), dFdy(vView)));
+  float facing = abs(dot(normal, normalize(vView)));
+  float side = 0.5 + 0.5 * normal.y;
+  float light = mix(1.0, 0.50 + 0.42 * facing + 0.10 * side, lit);
+  gl_FragColor = vec4(colour * light, 1.0);
+}`;
+
+export const NO_PLANE = new THREE.Vector4(0, 0, 0, 1);
+
+/** A material whose uniforms `map`, `range` and `bands` are shared by all layers of a view. */
+export function material(shared, lit) {
+  return new THREE.ShaderMaterial({
+    vertexShader: VERTEX,
+    fragmentShader: FRAGMENT,
+    side: THREE.DoubleSide,
+    uniforms: { ...shared, plane: { value: NO_PLANE.clone() }, lit: { value: lit } },
+  });
+}
+
+/** A texture of 256 colours from base64 of their RGB bytes. */
+export function colourMap(base64) {
+  const rgb = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const rgba = new Uint8Array((rgb.length / 3) * 4);
+  for (let i = 0; i < rgb.length / 3; i++) rgba.set([rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2], 255], 4 * i);
+  const texture = new THREE.DataTexture(rgba, rgb.length / 3, 1);
+  texture.minFilter = texture.magFilter = THREE.LinearFilter;
+  texture.needsUpdate = true;
+  return texture;
+}
+
+/** The colours as stops of a CSS gradient, the lowest value first. */
+export function stops(texture) {
+  const data = texture.image.data;
+  return Array.from({ length: 17 }, (_, i) => Math.round((i * (data.length / 4 - 1)) / 16))
+    .map((i) => `rgb(${data[4 * i]},${data[4 * i + 1]},${data[4 * i + 2]})`)
+    .join(", ");
+}
