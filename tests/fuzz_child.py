@@ -59,7 +59,7 @@ def _serve(say: Callable[..., None]) -> None:
     from tramontane.errors import TramontaneError
     from tramontane.formats import isolated, isolated_child
 
-    def ask(request: dict[str, Any], seconds: float) -> int:
+    def ask(request: dict[str, Any], seconds: float, fresh: bool) -> int:
         say("inside")
         code = 0
         try:

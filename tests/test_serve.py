@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,6 +60,27 @@ def test_a_geometry_is_stored_once_by_the_hash_of_its_bytes(server: Running, tmp
     assert stored["hash"] == sha256(content)
     assert (stored["triangles"], stored["closed"], stored["warnings"]) == (320, True, [])
     assert stored["high"][2] == pytest.approx(0.7, rel=1e-6)
+
+
+def test_geometries_are_listed_the_newest_first_and_deleted(saved: Path, tmp_path: Path) -> None:
+    with Running(saved, tmp_path / "state") as running:
+        begun = time.time()
+        stored = [running.upload(part(tmp_path, (0.8, 0.7, 0.6 + k / 100)).read_bytes()).json() for k in range(3)]
+        assert [begun <= each["created"] <= time.time() for each in stored] == [True] * 3
+        assert running.http.get("/v1/geometries").json() == {"geometries": stored[::-1], "total": 3}
+        second = running.http.get("/v1/geometries", params={"start": 1, "count": 1}).json()
+        assert second == {"geometries": [stored[1]], "total": 3}
+        gone = stored[1]["hash"]
+        request = {"parameters": {"load": 300}, "cells": CELLS}
+        assert running.predict(gone, **request).status_code == 200
+        assert running.http.delete(f"/v1/geometries/{gone}").status_code == 204
+        # Neither the surface nor what was answered about it is given any more.
+        for answer in (running.predict(gone, **request), running.http.delete(f"/v1/geometries/{gone}")):
+            assert (answer.status_code, inputs(answer)) == (404, {"geometry": None})
+        assert running.http.get("/v1/geometries").json() == {"geometries": [stored[2], stored[0]], "total": 2}
+        assert running.upload(part(tmp_path, (0.8, 0.7, 0.61)).read_bytes()).status_code == 201
+        assert running.predict(gone, **request).status_code == 200
+        assert inputs(running.http.delete("/v1/geometries/../jobs")) == {}
 
 
 @pytest.mark.parametrize("suffix", [".obj", ".ply"])

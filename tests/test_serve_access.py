@@ -90,6 +90,14 @@ def test_scopes(guarded: Guarded, tmp_path: Path) -> None:
     request = {"geometry": stored.json()["hash"], "parameters": {"load": 300}, "cells": 500}
     assert guarded.ask("POST", "/v1/models/model/predict", read, json=request).status_code == 403
     assert guarded.ask("POST", "/v1/models/model/predict", predict, json=request).status_code == 200
+    assert guarded.ask("GET", "/v1/geometries", read).status_code == 403
+    listed = guarded.ask("GET", "/v1/geometries", predict).json()["geometries"]
+    assert stored.json() in listed
+    home = f"/v1/geometries/{stored.json()['hash']}"
+    assert guarded.ask("DELETE", home, predict).status_code == 403
+    assert guarded.ask("GET", home, read).json() == stored.json()
+    assert guarded.ask("DELETE", home, admin).status_code == 204
+    assert guarded.ask("GET", home, read).status_code == 404
     assert guarded.ask("GET", "/v1/tokens", predict).status_code == 403
     assert guarded.ask("POST", "/v1/models/reload", predict).status_code == 403
     assert guarded.ask("POST", "/v1/models/reload", admin).status_code == 200

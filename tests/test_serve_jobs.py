@@ -70,6 +70,9 @@ def test_a_job_is_cancelled_resumed_and_forgotten(saved: Path, tmp_path: Path) -
         identity = submit(server, loads(geometry, 40), cells=4000).json()["id"]
         until(lambda: job(server, identity)["done"] >= 1)
         assert server.http.delete(f"/v1/jobs/{identity}").status_code == 409
+        refused = server.http.delete(f"/v1/geometries/{geometry}")
+        assert (refused.status_code, inputs(refused)) == (409, {"path.geometry": None})
+        assert identity in refused.json()["detail"]
         cancelled = server.http.post(f"/v1/jobs/{identity}/cancel").json()
         assert (cancelled["state"], cancelled["waiting"] > 0) == ("cancelled", True)
         assert server.http.post(f"/v1/jobs/{identity}/cancel").status_code == 409
@@ -83,6 +86,7 @@ def test_a_job_is_cancelled_resumed_and_forgotten(saved: Path, tmp_path: Path) -
         assert [each["id"] for each in server.http.get("/v1/jobs").json()["jobs"]] == [other, identity]
         assert server.http.delete(f"/v1/jobs/{identity}").status_code == 204
         assert inputs(server.http.get(f"/v1/jobs/{identity}")) == {"path.job": None}
+        assert server.http.delete(f"/v1/geometries/{geometry}").status_code == 204
 
 
 def test_a_graceful_stop_finishes_what_runs_and_goes_on_later(saved: Path, tmp_path: Path) -> None:

@@ -237,6 +237,25 @@ Database = Annotated[
 ]
 
 
+OidcIssuer = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="Address of an OpenID provider whose tokens are taken.", envvar="TRAMONTANE_OIDC_ISSUER"),
+]
+OidcAudience = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="What its tokens for this server have as 'aud'.", envvar="TRAMONTANE_OIDC_AUDIENCE"),
+]
+OidcClaim = Annotated[
+    str, typer.Option(help="The claim that says what a token allows.", envvar="TRAMONTANE_OIDC_CLAIM")
+]
+OidcRole = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        metavar="SCOPE=VALUE", help="A value of that claim, and what it allows.", envvar="TRAMONTANE_OIDC_ROLE"
+    ),
+]
+
+
 @app.command()
 def serve(
     models: Annotated[Path, typer.Argument(help="A folder of saved surrogates, or one.")],
@@ -247,6 +266,10 @@ def serve(
     solver: Annotated[Optional[list[str]], typer.Option(help="An embedded solver to serve, too.")] = None,  # noqa: UP045
     require_tokens: Annotated[bool, typer.Option(help="Ask for a token on loopback, too.")] = False,
     allow_host: Annotated[Optional[list[str]], typer.Option(help="A name the server goes by, besides HOST.")] = None,  # noqa: UP045
+    oidc_issuer: OidcIssuer = None,
+    oidc_audience: OidcAudience = None,
+    oidc_claim: OidcClaim = "scope",
+    oidc_role: OidcRole = None,
     workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
     data: Annotated[Optional[list[Path]], typer.Option(help="A dataset to show on the page.")] = None,  # noqa: UP045
@@ -256,11 +279,14 @@ def serve(
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
     with _serve_extra():
         from tramontane.serve.run import serve as run
-        from tramontane.serve.settings import MIB, Settings
+        from tramontane.serve.settings import MIB, Oidc, Settings
 
+    oidc = None
+    if oidc_issuer or oidc_audience or oidc_role:
+        oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()))
     settings = Settings(
         models=models, host=host, port=port, state=state, database=database, solvers=tuple(solver or ()),
-        hosts=tuple(allow_host or ()), require_tokens=require_tokens, datasets=tuple(data or ()),
+        hosts=tuple(allow_host or ()), require_tokens=require_tokens, oidc=oidc, datasets=tuple(data or ()),
         workers=workers or os.cpu_count() or 1, upload_bytes=max_upload * MIB,
     )  # fmt: skip
     extend: Any = {}

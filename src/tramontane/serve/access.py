@@ -1,4 +1,4 @@
-"""Who may ask what: tokens with a scope, a rate and a size, revocable, stored as hashes."""
+"""Who may ask what: tokens with a scope, a rate and a size, revocable, stored as hashes; others of a provider."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -15,6 +16,9 @@ from tramontane.errors import TramontaneError
 from tramontane.serve.database import Sessions, TokenRow
 from tramontane.serve.problems import Problem
 from tramontane.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from tramontane.serve.oidc import Provider
 
 SCOPES = ("read", "predict", "admin")
 """Each allows what those before it allow."""
@@ -27,7 +31,7 @@ class Caller:
     """Who asks.
 
     Attributes:
-        token: Id of the token; None where none is needed.
+        token: Id of the token, or of whom a provider's token speaks for; None where none is needed.
         scope: What it allows.
         rate: Requests a minute; None does not count.
         upload_bytes: Largest upload; None leaves the server's limit.
@@ -64,7 +68,7 @@ def create_token(
     Args:
         sessions: The database.
         name: Whose it is.
-        scope: ``read`` (models, geometries, own jobs), ``predict`` (uploads, predictions, jobs) or ``admin``.
+        scope: ``read`` (models, known geometries, own jobs), ``predict`` (uploads, predictions, jobs) or ``admin``.
         rate: Requests a minute.
         upload_bytes: Largest upload.
 
@@ -109,7 +113,7 @@ class Access:
         sessions: The database.
 
     Raises:
-        TramontaneError: Others than this machine could ask, and there is no token.
+        TramontaneError: Others than this machine could ask, and there is no token; or `Provider` cannot be had.
     """
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
@@ -118,24 +122,26 @@ class Access:
         self._read_at = -_FRESH
         self._buckets: dict[str, tuple[float, float]] = {}
         self._refresh()
-        if not self._tokens and (settings.require_tokens or not settings.on_loopback):
+        self.provider = _provider(settings)
+        if not self._tokens and self.provider is None and (settings.require_tokens or not settings.on_loopback):
             where = "tokens are required" if settings.on_loopback else f"{settings.host} can be reached by others"
             raise TramontaneError(f"{where}, and there is no token; make one with `tramontane token create NAME "
-                                  f"--state {settings.state}`")  # fmt: skip
+                                  f"--state {settings.state}`, or give --oidc-issuer")  # fmt: skip
 
     @property
     def needed(self) -> bool:
         """Whether a token is asked."""
-        return bool(self._tokens) or self.settings.require_tokens or not self.settings.on_loopback
+        own = bool(self._tokens) or self.settings.require_tokens or not self.settings.on_loopback
+        return own or self.provider is not None
 
     async def identify(self, authorization: str | None) -> Caller:
         """Who asks, and whether it may already again.
 
         Args:
-            authorization: The header: ``Bearer TOKEN``.
+            authorization: The header: ``Bearer TOKEN``, one of this server's or of its provider's.
 
         Raises:
-            Problem: There is no token, it is not known or revoked, or it has asked too often.
+            Problem: There is no token, it is not good, or it has asked too often.
         """
         if time.monotonic() - self._read_at > _FRESH:
             await asyncio.to_thread(self._refresh)
@@ -143,7 +149,13 @@ class Access:
             return ANYBODY
         kind, _, token = (authorization or "").partition(" ")
         if kind.lower() != "bearer" or not token:
-            raise Problem(401, "send a token: 'Authorization: Bearer tmt_…'; the server's operator makes them")
+            raise Problem(401, "send a token: 'Authorization: Bearer tmt_…'; the server's operator makes them"
+                          if self.provider is None else "send a token: 'Authorization: Bearer …'; get one from "
+                          f"{self.provider.settings.issuer}, or from the server's operator")  # fmt: skip
+        if self.provider is not None and not token.startswith(f"{_PREFIX}_"):
+            caller = await self.provider.identify(token.strip(), rate=self.settings.rate)
+            self._count(caller)
+            return caller
         parts = token.strip().split("_", 2)
         row = self._tokens.get(parts[1]) if len(parts) == 3 and parts[0] == _PREFIX else None
         if row is None or not hmac.compare_digest(row.hash, _hash(parts[2])):
@@ -167,6 +179,16 @@ class Access:
     def _refresh(self) -> None:
         self._tokens = {row.id: row for row in list_tokens(self.sessions) if row.revoked is None}
         self._read_at = time.monotonic()
+
+
+def _provider(settings: Settings) -> Provider | None:
+    if settings.oidc is None:
+        return None
+    try:
+        from tramontane.serve.oidc import Provider
+    except ModuleNotFoundError as error:
+        raise TramontaneError(f"--oidc-issuer: needs {error.name}: pip install 'tramontane[oidc]'") from error
+    return Provider(settings.oidc)
 
 
 def _hash(secret: str) -> str:

@@ -186,6 +186,14 @@ class JobStore:
             found = JobRow.id == identity, JobRow.state.in_(PENDING)
             session.execute(update(JobRow).where(*found).values(state=state, reason=reason))
 
+    def asking_for(self, geometry: str) -> str | None:
+        """The id of a job that has yet to ask for a geometry, or None."""
+        with self.sessions() as session:
+            wanted = select(JobRow.id).join(DesignRow, DesignRow.job == JobRow.id).where(
+                JobRow.state.in_(PENDING), DesignRow.state == "waiting", DesignRow.request.contains(geometry)
+            )  # fmt: skip
+            return session.scalar(wanted.limit(1))
+
     def is_pending(self, identity: str) -> bool:
         """Whether a job is still to be run."""
         with self.sessions() as session:

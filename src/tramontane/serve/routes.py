@@ -12,6 +12,7 @@ from tramontane.serve.access import Caller
 from tramontane.serve.problems import Fault, at_fault, openapi_responses
 from tramontane.serve.registry import Served, Solver
 from tramontane.serve.schemas import (
+    GeometriesAnswer,
     Hash,
     ModelAnswer,
     ModelsAnswer,
@@ -108,6 +109,30 @@ async def upload(
 def geometry(geometry: Annotated[Hash, Path()], server: ServerOf) -> StoredGeometry:
     """What is known of a stored geometry."""
     return server.geometries.find(geometry)
+
+
+@router.get("/geometries", responses=openapi_responses(401, 403, 422, 429))
+def geometries(
+    server: ServerOf, caller: CallerOf,
+    start: Annotated[int, Query(ge=0, le=1_000_000)] = 0, count: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> GeometriesAnswer:  # fmt: skip
+    """Stored geometries, the newest first."""
+    caller.need("predict")
+    found, total = server.geometries.every(start=start, count=count)
+    return GeometriesAnswer(geometries=found, total=total)
+
+
+@router.delete(
+    "/geometries/{geometry}", status_code=204, responses=openapi_responses(401, 403, 404, 409, 422, 429)
+)  # fmt: skip
+def remove_geometry(geometry: Annotated[Hash, Path()], server: ServerOf, caller: CallerOf) -> None:
+    """Forget a geometry, for everybody; not while a job has yet to ask for it."""
+    caller.need("admin")
+    server.geometries.find(geometry)
+    if (job := server.jobs.asking_for(geometry)) is not None:
+        detail = f"job {job} has yet to ask for geometry {geometry}; cancel it, or wait until it is done"
+        raise at_fault(Fault(input="path.geometry", detail=detail), status=409)
+    server.geometries.remove(geometry)
 
 
 @router.post(

@@ -143,6 +143,7 @@ class StoredGeometry(BaseModel):
         high: Highest corner.
         closed: Whether no edge is open.
         warnings: What was noticed.
+        created: When it was stored, seconds since 1970.
     """
 
     hash: str
@@ -155,6 +156,14 @@ class StoredGeometry(BaseModel):
     high: tuple[float, float, float]
     closed: bool
     warnings: list[str]
+    created: float
+
+
+class GeometriesAnswer(BaseModel):
+    """Stored geometries, the newest first; ``total`` counts all of them."""
+
+    geometries: list[StoredGeometry]
+    total: int
 
 
 class ParameterAnswer(BaseModel):

@@ -11,6 +11,23 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
+class Oidc:
+    """An OpenID provider whose tokens are taken.
+
+    Attributes:
+        issuer: Its address, as its tokens say it in ``iss``.
+        audience: What tokens for this server have in ``aud``.
+        claim: The claim that says what a token allows; a dot looks into an object: ``realm_access.roles``.
+        roles: ``SCOPE=VALUE``: which values of that claim allow what; empty takes the scopes' own names.
+    """
+
+    issuer: str
+    audience: str
+    claim: str = "scope"
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that an operator may change.
 
@@ -22,6 +39,7 @@ class Settings:
         port: Port; 0 takes a free one.
         hosts: Names under which the server may be addressed, besides ``host`` and loopback.
         require_tokens: Whether a token is asked even on loopback.
+        oidc: A provider whose tokens are taken beside the server's own.
         solvers: Names of embedded solvers that are served, too.
         datasets: Datasets that the page shows and evaluates models on.
         workers: Predictions at once.
@@ -51,6 +69,7 @@ class Settings:
     port: int = 8000
     hosts: tuple[str, ...] = ()
     require_tokens: bool = False
+    oidc: Oidc | None = None
     solvers: tuple[str, ...] = ()
     datasets: tuple[Path, ...] = ()
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)

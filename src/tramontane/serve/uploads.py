@@ -7,9 +7,11 @@ kept as plain arrays. Names that clients give are used in messages alone; what r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import shutil
+import time
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,13 +59,36 @@ class Geometries:
         Raises:
             Problem: It is not here.
         """
-        about = self._home(identity) / "about.json"
-        if not HASH.fullmatch(identity) or not about.is_file():
-            raise at_fault(
-                Fault(input="geometry", detail=f"geometry {identity[:64]} is not stored here; upload it first"),
-                status=404,
-            )
-        return StoredGeometry.model_validate_json(about.read_text(encoding="utf-8"))
+        try:
+            text = (self._home(identity) / "about.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise _unknown(identity) from None
+        return StoredGeometry.model_validate_json(text)
+
+    def every(self, *, start: int, count: int) -> tuple[list[StoredGeometry], int]:
+        """Some of the stored geometries, the newest first, and how many there are in all."""
+        dated = []
+        for about in self.folder.glob("*/*/about.json"):
+            with contextlib.suppress(FileNotFoundError):  # removed just now
+                dated.append((-about.stat().st_mtime_ns, about.parent.name))
+        found = []
+        for _, identity in sorted(dated)[start : start + count]:
+            with contextlib.suppress(Problem):
+                found.append(self.find(identity))
+        return found, len(dated)
+
+    def remove(self, identity: str) -> None:
+        """Forget a geometry.
+
+        Raises:
+            Problem: It is not here.
+        """
+        gone = self.incoming / uuid.uuid4().hex
+        try:
+            self._home(identity).rename(gone)  # at once for everybody else
+        except FileNotFoundError:
+            raise _unknown(identity) from None
+        shutil.rmtree(gone, ignore_errors=True)
 
     def newest(self, count: int = 50) -> list[StoredGeometry]:
         """The geometries that were stored last, the newest first."""
@@ -81,8 +106,11 @@ class Geometries:
         key = f"{identity} {factor!r}"
         mesh = self._meshes.get(key)
         if mesh is None:
-            with np.load(self._home(identity) / "mesh.npz", allow_pickle=False) as arrays:
-                mesh = pv.PolyData.from_regular_faces(arrays["points"] * factor, arrays["triangles"])
+            try:
+                with np.load(self._home(identity) / "mesh.npz", allow_pickle=False) as arrays:
+                    mesh = pv.PolyData.from_regular_faces(arrays["points"] * factor, arrays["triangles"])
+            except FileNotFoundError:  # removed just now
+                raise _unknown(identity) from None
             self._meshes.put(key, mesh, 1024 * mesh.actual_memory_size)
         return mesh.copy(deep=False)
 
@@ -166,6 +194,7 @@ class Geometries:
             hash=identity, bytes=size, format=suffix[1:], metric=suffix in (".step", ".stp"),
             triangles=len(triangles), points=len(points), low=low, high=high, closed=bool(found["closed"]),
             warnings=[text.replace(f"{partial}: ", "") for text in found["warnings"]],
+            created=time.time(),
         )  # fmt: skip
         home = self._home(identity)
         staged = self.incoming / uuid.uuid4().hex
@@ -196,6 +225,11 @@ def _stl_triangles(file: Path, size: int) -> int:
         head = stream.read(84)
     count = int.from_bytes(head[80:84], "little")
     return count if size == 84 + 50 * count else size // 400 if head.lstrip()[:5].lower() == b"solid" else 0
+
+
+def _unknown(identity: str) -> Problem:
+    detail = f"geometry {identity[:64]} is not stored here; upload it first"
+    return at_fault(Fault(input="geometry", detail=detail), status=404)
 
 
 def _too_large(most: int) -> Problem:
