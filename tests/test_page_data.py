@@ -107,3 +107,22 @@ def test_the_picture_of_a_shape_is_its_silhouette() -> None:
     assert ball.any(0).sum() == pytest.approx(ball.any(1).sum(), abs=3)
     assert rod.any(1).sum() > 5 * rod.any(0).sum()
     assert wide > high
+
+
+def test_a_model_of_numbers_alone_is_asked_by_its_parameters(browser: Any, tmp_path: Path) -> None:
+    from test_scalars import write_beams
+
+    from tramontane.dataset.ingest import ingest
+    from tramontane.surrogate.fit import fit
+
+    beams = ingest(write_beams(tmp_path / "beams.csv"), tmp_path / "store", test=10, validation=0)
+    fit(beams).save(tmp_path / "models" / "beam")
+    given = {"force": 0.2, "length": 1000, "modulus": 210, "inertia": 5}
+    with Running(tmp_path / "models", tmp_path / "state") as server, Tab(browser, server.url) as tab:
+        tab.open("/page/predict?" + "&".join(f"p.{name}={value}" for name, value in given.items()))
+        assert tab.qoi("deflection") == pytest.approx(200 / (3 * 210e9 * 5e-8), rel=1e-4)
+        assert tab.page.locator("input[type=file]").is_hidden()
+        assert tab.page.locator("[data-slider]:visible").count() == len(given)
+        tab.open("/page/")
+        assert "deflection" in tab.page.locator("table.figures").inner_text()
+        tab.is_clean()

@@ -28,6 +28,10 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
                 table(heads, {name: [own, *others.values()] for name, (own, others) in rows.items()})
         return
     found: dict[str, dict[str, float]] = left.get("cross_validation") or {}
+    alone: dict[str, dict[str, float]] = left.get("left_out") or {}
+    if not found and alone:  # a model of numbers alone
+        table(["", words("models.model")], {qoi: [figure["relative"]] for qoi, figure in alone.items()})
+        return
     if not found:
         ui.label(words("models.no_figures")).classes("quiet")
         return

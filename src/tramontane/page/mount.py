@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def mount(app: FastAPI) -> None:
     Args:
         app: The API, which is asked for everything.
     """
+    # Looking for the server among all objects, NiceGUI touches one of torch's that complains of it in the log.
+    warnings.filterwarnings("ignore", message=".*torch.distributed.reduce_op", category=FutureWarning)
     server = app.state.server
     shell = Shell(server)
     pages.add_static_files("/static", Path(__file__).parent / "static")
