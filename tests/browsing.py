@@ -82,7 +82,9 @@ class Tab:
 
     def hover(self, where: str = "", x: float = 0.5, y: float = 0.5) -> tuple[float, list[float]]:
         """The value under the pointer and the point there, SI."""
-        box = self.page.locator(f"{where} .field-view canvas").bounding_box()
+        canvas = self.page.locator(f"{where} .field-view canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
         self.page.mouse.move(box["x"] + 2, box["y"] + 2)
         self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
         value = self.page.locator(f"{where} .field-view-value")

@@ -158,6 +158,27 @@ def test_arrows_and_streamlines_follow_a_vector(tab: Tab, geometry: str) -> None
     tab.picture("arrows")
 
 
+def test_a_large_surface_is_shown_coarse_first_then_whole(
+    tab: Tab, server: Running, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    body = pv.Sphere(radius=1.0, theta_resolution=300, phi_resolution=300).transform(
+        np.diag([*AXES, 1.0]), inplace=False
+    )
+    file = tmp_path_factory.mktemp("large") / "large.stl"
+    body.save(file)
+    geometry = server.upload(file.read_bytes()).json()["hash"]
+    tab.open(link(geometry))
+    tab.ready()
+    coarse = int(tab.page.locator(".field-view").get_attribute("data-triangles"))
+    value, point = tab.hover()
+    assert 2000 < coarse < 100_000
+    tab.page.wait_for_function("() => Number(document.querySelector('.field-view').dataset.triangles) > 150000")
+    assert int(tab.page.locator(".field-view").get_attribute("data-triangles")) == body.n_cells
+    fine, there = tab.hover()
+    assert there == pytest.approx(point, abs=0.01)
+    assert fine == pytest.approx(value, abs=10.0)  # Pa, of a range of 700
+
+
 def test_a_link_restores_the_view(browser: Any, server: Running, geometry: str) -> None:
     with Tab(browser, server.url) as first:
         first.open(link(geometry, load=400, field="pressure", map="cividis", low=-100, high=900))

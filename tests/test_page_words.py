@@ -34,7 +34,7 @@ def test_no_message_is_unused() -> None:
     groups = {group for group, _ in re.findall(r'f"([a-z_]+)\.\{([a-z_]+)\}"', SOURCES)}
     for key in catalogue():
         group, name = key.split(".")
-        assert f'"{key}"' in SOURCES or (group in groups and f'"{name}"' in SOURCES), key
+        assert f'"{key}"' in SOURCES or f"'{key}'" in SOURCES or (group in groups and f'"{name}"' in SOURCES), key
 
 
 def test_the_language_is_the_readers_choice_then_the_browsers() -> None:

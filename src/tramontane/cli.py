@@ -272,6 +272,7 @@ def serve(
     oidc_role: OidcRole = None,
     workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
+    data: Annotated[Optional[list[Path]], typer.Option(help="A dataset to show on the page.")] = None,  # noqa: UP045
     page: Annotated[bool, typer.Option(help="Whether the page is served, too.")] = True,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -281,11 +282,11 @@ def serve(
         from tramontane.serve.settings import MIB, Oidc, Settings
 
     oidc = None
-    if oidc_issuer or oidc_audience or oidc_role:
+    if oidc_issuer or oidc_audience or oidc_role or oidc_claim != "scope":
         oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()))
     settings = Settings(
         models=models, host=host, port=port, state=state, database=database, solvers=tuple(solver or ()),
-        hosts=tuple(allow_host or ()), require_tokens=require_tokens, oidc=oidc,
+        hosts=tuple(allow_host or ()), require_tokens=require_tokens, datasets=tuple(data or ()), oidc=oidc,
         workers=workers or os.cpu_count() or 1, upload_bytes=max_upload * MIB,
     )  # fmt: skip
     extend: Any = {}

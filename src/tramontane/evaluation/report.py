@@ -21,7 +21,7 @@ from tramontane.units import Quantity
 
 
 class FieldFigures(BaseModel):
-    """Errors of one field over the cases; relative L2 as a share, not in percent."""
+    """Errors of one field over the cases; relative L2 as a share, not in percent, ``each`` in the report's order."""
 
     unit: str
     relative_l2: float
@@ -30,6 +30,7 @@ class FieldFigures(BaseModel):
     worst_case: str
     mean_absolute: float
     nulls: dict[str, float]
+    each: list[float] = []
 
 
 class QoiFigures(BaseModel):
@@ -49,6 +50,8 @@ class QoiFigures(BaseModel):
     within: float | None = None
     nulls: dict[str, float]
     nulls_r2: dict[str, float | None]
+    predicted: list[float] = []
+    true: list[float] = []
 
 
 class Report(BaseModel):
@@ -212,6 +215,7 @@ def _field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, fl
         worst_case=names[worst],
         mean_absolute=float(errors[:, 1].mean()),
         nulls=nulls,
+        each=errors[:, 0].tolist(),
     )
 
 
@@ -233,6 +237,8 @@ def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any, wi
         within=float(np.mean(within)) if within else None,
         nulls={null: relative(row) for null, row in zip(QOI_NULLS, nulls, strict=True)},
         nulls_r2={null: determination(row) for null, row in zip(QOI_NULLS, nulls, strict=True)},
+        predicted=np.asarray(predicted, dtype=float).tolist(),
+        true=np.asarray(truth, dtype=float).tolist(),
     )
 
 

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyvista as pv
+from vtkmodules.vtkFiltersCore import vtkQuadricClustering
+
 from tramontane.case import Case
+from tramontane.contract import ParameterSpec
+from tramontane.design import Design
+from tramontane.errors import TramontaneError
 from tramontane.page.buffers import Buffers
 from tramontane.page.scene import Scene, choices, surface_domain, volume_domain
-from tramontane.page.state import View
+from tramontane.page.state import CELLS, View
+from tramontane.serve import designs
 from tramontane.serve.access import Caller
 from tramontane.serve.predict import Prediction
+from tramontane.serve.problems import Problem
 from tramontane.serve.registry import Served
 from tramontane.serve.schemas import PredictRequest
 from tramontane.serve.server import Server
+from tramontane.surrogate.places import default_mesh
+
+_HEAVY = 150_000  # triangles
+_DIVISIONS = 90  # along each axis, of what is clustered
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class Answer:
         domain: Its surface.
         where: The same for all answers on the same mesh.
         prediction: As the API gives it.
-        told: What the view is told.
+        told: What the view is told; None where the model has no fields.
     """
 
     served: Served
@@ -34,7 +47,12 @@ class Answer:
     domain: str
     where: str
     prediction: Prediction
-    told: dict[str, Any]
+    told: dict[str, Any] | None
+
+
+def asked_of(served: Served) -> Mapping[str, ParameterSpec]:
+    """The parameters that a model is asked with."""
+    return served.contract.operating if served.surrogate.needs_geometry else served.contract.parameters
 
 
 class Asking:
@@ -49,6 +67,42 @@ class Asking:
     def __init__(self, server: Server, buffers: Buffers, caller: Caller) -> None:
         self.server, self.buffers, self.caller = server, buffers, caller
 
+    def is_heavy(self, view: View) -> bool:
+        """Whether a view's surface is so large that a coarse one is shown first."""
+        served = self.server.registry.models.get(view.model)
+        if served is None or not served.surrogate.needs_geometry or surface_domain(served.contract) is None:
+            return False
+        return max(view.cells, self.server.geometries.find(view.geometry).triangles) > _HEAVY
+
+    async def preview(self, view: View) -> dict[str, Any]:
+        """What the view is told of a heavy surface at first: the prediction on a coarse one, without a section.
+
+        Raises:
+            Problem: As for the API's route.
+        """
+        self.caller.need("predict")
+        served = self.server.model(view.model)
+        contract = served.contract
+        on = str(surface_domain(contract))
+        view.field = view.field if view.field in choices(contract) else next(iter(choices(contract)))
+        asked = self.request(view)
+        question = self.server.predictions.understand(served, asked, domains=[on])
+        where = f"{served.hash} {question.geometry} {question.length_unit} coarse"
+
+        def work() -> dict[str, Any]:
+            design = designs.design(contract, self.server.geometries, question.values, geometry=question.geometry,
+                                    length_unit=question.length_unit)  # fmt: skip
+            mesh = self.buffers.drawn.get((where, on, "mesh"), lambda: _coarse(served, design, on))
+            try:
+                case = served.surrogate.simulate(design, meshes={on: mesh})
+            except TramontaneError as error:
+                raise Problem(422, str(error)) from error
+            scene = Scene(self.buffers, view, contract)
+            scene.surface(f"{question.key()} coarse", where, case, on)
+            return scene.told()
+
+        return await self.server.predictions.run(work)
+
     async def answer(self, view: View) -> Answer:
         """The surface, and the section where the view has one.
 
@@ -60,6 +114,9 @@ class Asking:
         """
         served = self.server.model(view.model)
         contract = served.contract
+        if not contract.fields:
+            prediction = await self.predict(view, None)
+            return Answer(served, prediction.case, "", "", prediction, None)
         known = choices(contract)
         if view.field not in known:
             view.field = next(iter(known), "")
@@ -93,8 +150,26 @@ class Asking:
 
     def request(self, view: View, domains: list[str] | None = None, **more: Any) -> PredictRequest:
         """What a program would send to the API for the same."""
-        contract = self.server.model(view.model).contract
+        served = self.server.model(view.model)
+        geometry = view.geometry if served.surrogate.needs_geometry else None
         return PredictRequest(
-            geometry=view.geometry, length_unit=view.unit or None, cells=view.cells, domains=domains,
-            parameters={name: value for name, value in view.parameters.items() if name in contract.operating}, **more,
+            geometry=geometry, length_unit=view.unit or None, cells=view.cells, domains=domains,
+            parameters={name: value for name, value in view.parameters.items() if name in asked_of(served)}, **more,
         )  # fmt: skip
+
+
+def _coarse(served: Served, design: Design, domain: str) -> pv.PolyData:
+    """A surface of at most some ten thousand triangles, where the model's own would have many more."""
+    geometry = served.surrogate.check(design)[0]
+    assert geometry is not None
+    template = served.surrogate.templates[domain]
+    mesh = default_mesh(geometry.mesh, served.contract, domain, template=template, cells=CELLS)
+    if mesh.n_cells <= _HEAVY:
+        return mesh
+    clusters = vtkQuadricClustering()
+    clusters.SetInputData(mesh)
+    clusters.SetNumberOfDivisions(_DIVISIONS, _DIVISIONS, _DIVISIONS)
+    clusters.AutoAdjustNumberOfDivisionsOn()
+    clusters.CopyCellDataOff()
+    clusters.Update()
+    return pv.wrap(clusters.GetOutput()).triangulate()

@@ -23,7 +23,7 @@ from tramontane.page.state import View
 from tramontane.serve.problems import Problem
 from tramontane.serve.schemas import Summary
 
-_SHARED = ("field", "map", "low", "high", "section", "at", "lines", "arrows")
+_SHARED = ("field", "map", "low", "high", "section", "at", "lines", "arrows", "cells")
 
 
 def register(shell: Shell) -> None:
@@ -84,7 +84,9 @@ class ComparePage:
             setattr(second, name, getattr(first, name))
         with self.results:
             ui.run_javascript(f"tramontaneLink({json.dumps(first.query('a.') | second.query('b.'))})")
-        if not all(view.model and view.geometry for view in self.views):
+        models = self.asking.server.registry.models
+        if not all(view.model in models and (view.geometry or not models[view.model].surrogate.needs_geometry)
+                   for view in self.views):  # fmt: skip
             return
         for field in self.fields:
             field.wait(self.words("predict.working"))
@@ -93,6 +95,11 @@ class ComparePage:
         except Problem as problem:
             for field in self.fields:
                 field.fail(problem.detail)
+            return
+        if a.told is None or b.told is None:
+            for field in self.fields:
+                field.show_nothing(self.words("predict.numbers"))
+            self._show_results(a.prediction.summary, b.prediction.summary)
             return
         # One scale for both, or nothing can be compared.
         if first.low is None and first.high is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from tramontane.page.asking import asked_of
 from tramontane.page.colours import number, readable
 from tramontane.page.geometry_drop import GeometryDrop
 from tramontane.page.shell import Reader, Shell
@@ -36,6 +37,7 @@ class DesignPanel:
         with ui.element("section").classes("panel"):
             self.model = ui.select(list(models), value=view.model or None, label=self.words("predict.model"),
                                    on_change=self._choose_model).props("outlined dense options-dense")  # fmt: skip
+        with ui.element("section").classes("panel") as self.shape:
             self.geometry = ui.select(
                 self._geometries(), value=view.geometry or None, label=self.words("predict.geometry"),
                 on_change=self._choose_geometry,
@@ -58,9 +60,10 @@ class DesignPanel:
         """Sliders of the model that is chosen."""
         self.sliders.clear()
         served = self.shell.server.registry.models.get(self.view.model)
+        self.shape.set_visibility(served is None or served.surrogate.needs_geometry)
         if served is None:
             return
-        asked = {n: p for n, p in describe(served).parameters.items() if n in served.contract.operating}
+        asked = {n: p for n, p in describe(served).parameters.items() if n in asked_of(served)}
         self.view.parameters = {
             name: self.view.parameters.get(name, (spec.low + spec.high) / 2) for name, spec in asked.items()
         }

@@ -10,9 +10,13 @@ import { NO_PLANE, colourMap, material, stops } from "three/shading";
 // The server says from which side one looks (`eye`), so that a half model is not seen from within.
 const PRESETS = { iso: [1, 1, 1], front: [1, 0, 0], left: [0, 1, 0], top: [0, 0, 1] };
 
+// Sizes of what the views of a group show: the largest must fit, since they share a camera.
+const groups = {};
+
 export default {
   template: `
-    <div class="field-view" :data-state="state" :data-shown="shown" :data-milliseconds="milliseconds">
+    <div class="field-view" :data-state="state" :data-shown="shown" :data-milliseconds="milliseconds"
+         :data-triangles="triangles">
       <canvas ref="canvas" tabindex="0" role="img" :aria-label="title" @keydown="key" @pointermove="move"
               @pointerdown="hover = null" @pointerleave="hover = null"></canvas>
       <div class="field-view-tools" role="toolbar" :aria-label="labels.camera">
@@ -43,7 +47,7 @@ export default {
 
   data() {
     return { state: "empty", message: this.empty, title: "", unit: "", factor: 1, ticks: [], colours: "", hover: null,
-             shown: 0, milliseconds: 0, busy: false, note: "",
+             shown: 0, milliseconds: 0, triangles: 0, busy: false, note: "",
              presets: ["iso", "front", "left", "top"], short: { iso: "◪", front: "X", left: "Y", top: "Z" } };
   },
 
@@ -85,6 +89,7 @@ export default {
 
   unmounted() {
     window.removeEventListener("tramontane-camera", this.follow);
+    groups[this.group]?.delete(this.gl);
     this.gl.observer?.disconnect();
     this.gl.controls?.dispose();
     for (const layer of Object.values(this.gl.layers)) layer.object?.geometry.dispose();
@@ -117,8 +122,9 @@ export default {
         this.hover = null;
         this.render(true);
         this.milliseconds = performance.now() - begun;
+        this.triangles = gl.layers.surface.data.triangles.length / 3;
         this.shown += 1;
-        this.$emit("shown", { milliseconds: this.milliseconds, triangles: gl.renderer.info.render.triangles });
+        this.$emit("shown");
       } catch (error) {
         if (mine === gl.wanted) this.fail(`${this.labels.failed} (${error.message})`);
       }
@@ -152,6 +158,7 @@ export default {
         gl.meshUrl = meshKey;
         const sphere = surface.geometry.boundingSphere;
         gl.eye = spec.eye;
+        (groups[this.group] ||= new Map()).set(gl, sphere.radius);
         const other = gl.sphere && sphere.center.distanceTo(gl.sphere.center) + Math.abs(sphere.radius - gl.sphere.radius);
         if (first && spec.camera) [gl.sphere] = [sphere], this.setCamera(spec.camera);
         else if (first || other > 0.5 * sphere.radius) [gl.sphere] = [sphere], this.preset("iso", false);
@@ -223,8 +230,11 @@ export default {
     preset(name, remember = true) {
       const { camera, controls, sphere } = this.gl;
       if (!sphere) return;
+      const narrow = this.group || this.$el.clientWidth <= 600; // the colour bar lies below then
+      const radius = this.group ? Math.max(...groups[this.group].values()) : sphere.radius;
+      const room = narrow ? 1.25 : 1.05;
       const angle = Math.atan(Math.tan((camera.fov * Math.PI) / 360) * Math.min(camera.aspect, 1));
-      const away = new THREE.Vector3(...PRESETS[name].map((x, i) => x * this.gl.eye[i])).normalize().multiplyScalar((1.05 * sphere.radius) / Math.sin(angle));
+      const away = new THREE.Vector3(...PRESETS[name].map((x, i) => x * this.gl.eye[i])).normalize().multiplyScalar((room * radius) / Math.sin(angle));
       // Looking straight down the up axis has no orientation of its own.
       if (name === "top") away.y -= 1e-4 * away.length();
       controls.target.copy(sphere.center);
@@ -305,7 +315,7 @@ export default {
       this.render(true);
       const source = this.$refs.canvas;
       const picture = Object.assign(document.createElement("canvas"), { width, height });
-      const scale = Math.max(width / source.width, height / source.height);
+      const scale = 1.15 * Math.min(width / source.width, height / source.height);
       const [w, h] = [source.width * scale, source.height * scale];
       picture.getContext("2d").drawImage(source, (width - w) / 2, (height - h) / 2, w, h);
       return picture.toDataURL("image/webp", 0.85);

@@ -20,10 +20,12 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
         report: Of its evaluation, where there is one: that has nulls, too.
     """
     if report is not None:
-        rows = {name: [f.relative_l2, *f.nulls.values()] for name, f in report.fields.items()}
-        rows |= {name: [q.relative, *q.nulls.values()] for name, q in report.qoi.items()}
-        nulls = list(next(iter(report.fields.values())).nulls)
-        table(["", words("models.model"), *(words("models.null", name=null) for null in nulls)], rows)
+        fields = {name: (f.relative_l2, f.nulls) for name, f in report.fields.items()}
+        for rows in (fields, {name: (q.relative, q.nulls) for name, q in report.qoi.items()}):
+            if rows:
+                nulls = next(iter(rows.values()))[1]
+                heads = ["", words("models.model"), *(words("models.null", name=null) for null in nulls)]
+                table(heads, {name: [own, *others.values()] for name, (own, others) in rows.items()})
         return
     found: dict[str, dict[str, float]] = left.get("cross_validation") or {}
     if not found:
@@ -31,8 +33,8 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
         return
     chosen = left.get("chosen")
     names = sorted(found, key=lambda name: name != chosen)
-    rows = {field: [found[name].get(field, float("nan")) for name in names] for field in found[names[0]]}
-    table(["", *names], rows)
+    shares = {field: [found[name].get(field, float("nan")) for name in names] for field in found[names[0]]}
+    table(["", *names], shares)
 
 
 def table(heads: Sequence[str], rows: dict[str, list[float]]) -> None:

@@ -10,7 +10,7 @@ from nicegui import ui
 from tramontane.contract import Contract
 from tramontane.page.colours import MAPS
 from tramontane.page.scene import choices, vector_field, volume_domain
-from tramontane.page.state import AXES, View
+from tramontane.page.state import AXES, CELLS, View
 from tramontane.page.words import Words
 
 
@@ -38,6 +38,10 @@ class LookPanel:
             with ui.element("div").classes("row-two").bind_visibility_from(self.lock, "value"):
                 self.low = self._end("low")
                 self.high = self._end("high")
+            fineness = {count: f"{count:,}" for count in sorted({CELLS, 200_000, 1_000_000, view.cells})}
+            label = words("predict.fineness")
+            ui.select(fineness, value=view.cells, label=label, on_change=lambda e: self._set("cells", e.value)).props(
+                "outlined dense options-dense")  # fmt: skip
         with ui.element("section").classes("panel") as self.cuts:
             options = {"": words("predict.no_section")} | {axis: axis for axis in AXES}
             with ui.element("div").classes("row-between"):

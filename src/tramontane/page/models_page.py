@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from nicegui import ui
 
+from tramontane.page.asking import asked_of
 from tramontane.page.colours import number
 from tramontane.page.figures import figures
 from tramontane.page.shell import Reader, Shell
@@ -46,7 +47,7 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
         ui.label(words("models.inputs")).classes("heading")
         with ui.element("table").classes("facts"):
             for name, spec in model.parameters.items():
-                if name in contract.operating:
+                if name in asked_of(served):
                     _row(name, f"{number(spec.low)} – {number(spec.high)} {spec.unit}")
         ui.label(words("models.outputs")).classes("heading")
         with ui.element("table").classes("facts"):
@@ -55,7 +56,7 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
             if contract.qoi:
                 _row("QoI", ", ".join(f"{name} [{spec.unit or '–'}]" for name, spec in contract.qoi.items()))
         ui.label(words("models.figures")).classes("heading")
-        figures(words, model.figures)
+        figures(words, model.figures, shell.datasets.best_report(served))
         ui.button(words("models.open"), icon="play_arrow",
                   on_click=lambda: ui.navigate.to(f"/page/predict?model={served.name}")
                   ).props("unelevated no-caps").classes("card-open")  # fmt: skip

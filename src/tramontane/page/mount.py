@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from nicegui import app as pages
 from nicegui import ui
 
-from tramontane.page import compare_page, login_page, models_page, predict_page
+from tramontane.page import compare_page, data_page, evaluation_page, login_page, models_page, predict_page
 from tramontane.page.gate import Gate
 from tramontane.page.shell import Shell
 
@@ -25,9 +25,9 @@ def mount(app: FastAPI) -> None:
     shell = Shell(server)
     pages.add_static_files("/static", Path(__file__).parent / "static")
     pages.add_middleware(Gate, server=server)
-    for part in (models_page, predict_page, compare_page, login_page):
+    for part in (models_page, predict_page, compare_page, data_page, evaluation_page, login_page):
         part.register(shell)
-    for router in (shell.buffers.router(), shell.pictures.router()):
+    for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router()):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)

@@ -63,20 +63,31 @@ class PredictPage:
         view = self.view
         with self.field:
             ui.run_javascript(f"tramontaneLink({json.dumps(view.query())})")
-        if not (view.model and view.geometry):
+        served = self.shell.server.registry.models.get(view.model)
+        if served is None or (served.surrogate.needs_geometry and not view.geometry):
             self.field.show_nothing(self._nothing())
             return
         self.field.wait(self.words("predict.working"))
         try:
+            if self.asking.is_heavy(view):
+                self.field.show(await self.asking.preview(view))
+                view.camera = None  # from here on the browser's
+                await asyncio.sleep(0.3)
+                if self.latest.overtaken:  # while a slider moves, the coarse one follows it
+                    return
+                self.field.wait(self.words("predict.working"))
             answer = await self.asking.answer(view)
         except Problem as problem:
             self.field.fail(problem.detail)
             self.results.clear()
             return
-        self.field.show(answer.told)
-        view.camera = None  # from here on the browser's
         self.answer = answer
-        self.look.learn(answer.served.contract, answer.told)
+        if answer.told is None:
+            self.field.show_nothing(self.words("predict.numbers"))
+        else:
+            self.field.show(answer.told)
+            view.camera = None
+            self.look.learn(answer.served.contract, answer.told)
         missing = [n for n in answer.served.contract.qoi if n not in answer.prediction.summary.qoi]
         self._show_results(answer.prediction.summary, missing)
         if missing:

@@ -11,13 +11,14 @@ from fastapi import Request
 from nicegui import ui
 
 from tramontane.page.buffers import Buffers
+from tramontane.page.datasets import Datasets
 from tramontane.page.names import Names, Pictures
 from tramontane.page.words import LANGUAGES, QUASAR, Words
 from tramontane.serve.access import Caller
 from tramontane.serve.middleware import TOKEN_COOKIE
 from tramontane.serve.server import Server
 
-_PAGES = {"models": "", "predict": "predict", "compare": "compare"}
+_PAGES = {"models": "", "predict": "predict", "compare": "compare", "data": "data", "evaluation": "evaluation"}
 _HEAD = """<link rel="stylesheet" href="/page/static/page.css">
 <script src="/page/static/page.js"></script><meta name="robots" content="noindex">"""
 
@@ -33,6 +34,7 @@ class Shell:
         self.server = server
         self.buffers = Buffers()
         self.names = Names(server.settings.state / "page")
+        self.datasets = Datasets(server.settings.datasets, server.settings.state / "page")
         self.pictures = Pictures(server.settings.state / "page" / "pictures")
 
     @contextmanager

@@ -41,6 +41,7 @@ class Settings:
         require_tokens: Whether a token is asked even on loopback.
         oidc: A provider whose tokens are taken beside the server's own.
         solvers: Names of embedded solvers that are served, too.
+        datasets: Datasets that the page shows and evaluates models on.
         workers: Predictions at once.
         queue: Predictions that may wait; beyond that a client is told to come back.
         cache_bytes: Memory for answers that are kept for identical requests, and again for predicted cases.
@@ -70,6 +71,7 @@ class Settings:
     require_tokens: bool = False
     oidc: Oidc | None = None
     solvers: tuple[str, ...] = ()
+    datasets: tuple[Path, ...] = ()
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     queue: int = 256
     cache_bytes: int = 256 * MIB

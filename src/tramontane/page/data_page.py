@@ -1,0 +1,128 @@
+"""A dataset's cases: a table with pictures, histograms, splits, and what ingest found."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from nicegui import ui
+
+from tramontane.dataset import Dataset
+from tramontane.dataset.audit_charts import histogram
+from tramontane.errors import TramontaneError
+from tramontane.page.colours import number, readable
+from tramontane.page.shell import Reader, Shell
+from tramontane.page.words import Words
+from tramontane.units import from_si
+
+_ROWS = 12  # on a page of the table
+# Numbers are texts there, to be shown as they are; they are sorted as numbers all the same.
+_SORT = """(rows, by, down) => [...rows].sort((a, b) => (down ? -1 : 1) *
+    (isNaN(a[by] - b[by]) ? String(a[by]).localeCompare(b[by]) : a[by] - b[by]))"""
+
+
+def register(shell: Shell) -> None:
+    """The page ``/data``."""
+
+    @ui.page("/data")
+    def data(request: Request) -> None:
+        with shell.frame(request, "data") as reader:
+            names = list(shell.datasets.paths)
+            if not names:
+                ui.label(reader.words("data.none")).classes("nothing")
+                return
+            name = request.query_params.get("set", names[0])
+            choose_dataset(reader, names, name, "/page/data")
+            try:
+                _show(shell, reader, name, shell.datasets.open(name))
+            except TramontaneError as error:
+                ui.label(str(error)).classes("is-error").props("role=alert")
+
+
+def choose_dataset(reader: Reader, names: list[str], name: str, target: str) -> None:
+    """A selection of datasets, where there are several."""
+    if len(names) > 1:
+        ui.select(names, value=name if name in names else None, label=reader.words("data.set"),
+                  on_change=lambda event: ui.navigate.to(f"{target}?set={quote(event.value)}")
+                  ).props("outlined dense options-dense").classes("choice")  # fmt: skip
+
+
+def _show(shell: Shell, reader: Reader, name: str, dataset: Dataset) -> None:
+    words = reader.words
+    splits = ", ".join(f"{split} {len(cases)}" for split, cases in dataset.splits.items())
+    with ui.element("section").classes("panel"):
+        ui.label(words("data.count", count=len(dataset.names), splits=splits)).classes("heading")
+        _table(words, name, dataset)
+    with ui.element("section").classes("panel"):
+        ui.label(words("data.spread")).classes("heading")
+        with ui.element("div").classes("charts"):
+            _histograms(dataset)
+    with ui.element("section").classes("panel"):
+        ui.label(words("data.findings")).classes("heading")
+        record = shell.datasets.record(name)
+        left_out, warnings = record.get("left_out", {}), record.get("warnings", [])
+        if not left_out and not warnings:
+            ui.label(words("data.clean")).classes("quiet")
+        for case, reason in left_out.items():
+            ui.label(words("data.damaged", name=case, reason=reason)).classes("is-error small")
+        for warning in warnings:
+            ui.label(str(warning)).classes("is-warning small")
+
+
+def _table(words: Words, name: str, dataset: Dataset) -> None:
+    contract = dataset.contract
+    split_of = {case: split for split, cases in dataset.splits.items() for case in cases}
+    columns: list[dict[str, Any]] = [
+        {"name": "picture", "label": "", "field": "picture", "align": "left"},
+        {"name": "case", "label": words("data.case"), "field": "case", "sortable": True, "align": "left"},
+        {"name": "split", "label": words("data.split"), "field": "split", "sortable": True, "align": "left"},
+    ]
+    units: dict[str, tuple[str, float]] = {}
+    qois = {case: dataset.qoi(case) for case in dataset.names}
+    for qoi, spec in contract.qoi.items():
+        most = max((abs(values[qoi]) for values in qois.values() if qoi in values), default=0.0)
+        units[qoi] = readable(spec.unit, most)
+    heads = {f"p:{key}": f"{key} [{spec.unit or '–'}]" for key, spec in contract.parameters.items()}
+    heads |= {f"q:{key}": f"{key} [{units[key][0] or '–'}]" for key in contract.qoi}
+    columns += [
+        {"name": key, "label": head.replace("_", " "), "field": key, "sortable": True, "align": "right"}
+        for key, head in heads.items()
+    ]
+    rows = []
+    for case in dataset.names:
+        values, own = dataset.parameters(case), qois[case]
+        row: dict[str, str] = {
+            "case": case,
+            "split": split_of.get(case, "–"),
+            "picture": f"/page/pictures/{quote(name)}/{quote(case)}",
+        }
+        row |= {f"p:{key}": number(from_si(values[key], spec.unit)) if key in values else "–"
+                for key, spec in contract.parameters.items()}  # fmt: skip
+        row |= {f"q:{key}": number(units[key][1] * own[key]) if key in own else "–" for key in contract.qoi}
+        rows.append(row)
+    table = ui.table(columns=columns, rows=rows, row_key="case", pagination=_ROWS).props("flat dense")
+    table.props[":sort-method"] = _SORT
+    table.add_slot("body-cell-picture", """<q-td :props="props"><img :src="props.value" class="case-picture" alt=""
+        loading="lazy" onerror="this.style.visibility='hidden'"></q-td>""")  # fmt: skip
+
+
+def _histograms(dataset: Dataset) -> None:
+    contract = dataset.contract
+    cases = dataset.names
+    for key, spec in contract.parameters.items():
+        values = {case: from_si(dataset.parameters(case)[key], spec.unit) for case in cases
+                  if key in dataset.parameters(case)}  # fmt: skip
+        _chart(key, histogram({"": values}, label=key, unit=spec.unit))
+    for key, qoi in contract.qoi.items():
+        values = {case: dataset.qoi(case)[key] for case in cases if key in dataset.qoi(case)}
+        unit, factor = readable(qoi.unit, max((abs(value) for value in values.values()), default=0.0))
+        shown = {case: factor * value for case, value in values.items()}
+        _chart(key, histogram({"": shown}, label=key, unit=unit))
+
+
+def _chart(name: str, svg: str) -> None:
+    with ui.element("figure"):
+        with ui.element("figcaption").classes("small"):
+            ui.label(name.replace("_", " "))
+        ui.html(svg, sanitize=False)

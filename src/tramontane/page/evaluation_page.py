@@ -1,0 +1,233 @@
+"""A model judged on cases that it never saw: its report, scatter plots, each case in 3D beside the truth."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from fastapi import Request
+from nicegui import ui
+
+from tramontane.case import Case
+from tramontane.dataset import Dataset
+from tramontane.design import Design
+from tramontane.errors import TramontaneError
+from tramontane.evaluation.report import Report
+from tramontane.page.charts import scatter
+from tramontane.page.data_page import choose_dataset
+from tramontane.page.field_view import FieldView
+from tramontane.page.figures import figures
+from tramontane.page.latest import Latest
+from tramontane.page.scene import Scene, choices, surface_domain, values_of
+from tramontane.page.shell import Reader, Shell
+from tramontane.page.state import View
+from tramontane.serve.problems import Problem
+from tramontane.serve.registry import Served
+from tramontane.units import Quantity, from_si
+
+
+def register(shell: Shell) -> None:
+    """The page ``/evaluation``."""
+
+    @ui.page("/evaluation")
+    def evaluation(request: Request) -> None:
+        with shell.frame(request, "evaluation") as reader:
+            names, models = list(shell.datasets.paths), shell.server.registry.models
+            if not names or not models:
+                ui.label(reader.words("data.none" if models else "models.none")).classes("nothing")
+                return
+            query = request.query_params
+            EvaluationPage(shell, reader, query.get("set", names[0]), query.get("model", ""), query.get("case", ""))
+
+
+class EvaluationPage:
+    """The report of a model on a dataset.
+
+    Args:
+        shell: Of the page.
+        reader: Who reads it.
+        dataset: Name of the dataset.
+        model: Name of the model, or empty for the first that fits.
+        case: Name of the case that is shown, or empty.
+    """
+
+    def __init__(self, shell: Shell, reader: Reader, dataset: str, model: str, case: str) -> None:
+        self.shell, self.reader, self.words, self.dataset = shell, reader, reader.words, dataset
+        self.case = case
+        models = shell.server.registry.models
+        self.model = model if model in models else self._fitting()
+        self.view = View(model=self.model)
+        self.latest = Latest(self._show_case)
+        with ui.element("div").classes("row-wrap"):
+            choose_dataset(reader, list(shell.datasets.paths), dataset, "/page/evaluation")
+            ui.select(list(models), value=self.model, label=self.words("predict.model"), on_change=self._choose_model
+                      ).props("outlined dense options-dense").classes("choice")  # fmt: skip
+            self.start = ui.button(self.words("evaluation.start"), icon="play_arrow", on_click=self._evaluate).props(
+                "unelevated no-caps"
+            )
+        self.body = ui.element("div").classes("sections")
+        self._show()
+
+    def _fitting(self) -> str:
+        models = self.shell.server.registry.models
+        fingerprint = self.shell.datasets.open(self.dataset).fingerprint()
+        same = (
+            name for name, served in models.items() if served.surrogate.record["data"]["fingerprint"] == fingerprint
+        )
+        return next(same, next(iter(models)))
+
+    def _choose_model(self, event: Any) -> None:
+        self.model, self.view, self.case = event.value, View(model=event.value), ""
+        self._show()
+
+    @property
+    def served(self) -> Served:
+        """The model."""
+        return self.shell.server.model(self.model)
+
+    async def _evaluate(self) -> None:
+        self.reader.caller.need("predict")
+        self.start.disable()
+        self.body.clear()
+        with self.body, ui.element("section").classes("panel"):
+            ui.label(self.words("evaluation.working"))
+            ui.linear_progress().props("indeterminate")
+        try:
+            served = self.served
+            await self.shell.server.predictions.run(lambda: self.shell.datasets.evaluate(self.dataset, served))
+            self._show()
+        except (TramontaneError, Problem) as error:
+            self._fail(error)
+        finally:
+            self.start.enable()
+
+    def _fail(self, error: Exception) -> None:
+        self.body.clear()
+        with self.body:
+            ui.label(error.detail if isinstance(error, Problem) else str(error)).classes("is-error").props("role=alert")
+
+    def _show(self) -> None:
+        with self.body:
+            link = {"set": self.dataset, "model": self.model, "case": self.case or None}
+            ui.run_javascript(f"tramontaneLink({json.dumps(link)})")
+        try:
+            report = self.shell.datasets.report(self.dataset, self.served)
+        except (TramontaneError, Problem) as error:
+            self._fail(error)
+            return
+        self.body.clear()
+        if report is None:
+            return
+        words = self.words
+        with self.body:
+            with ui.element("section").classes("panel"):
+                said = words("evaluation.unseen", count=len(report.cases), split=report.split)
+                ui.label(said).classes("heading")
+                figures(words, {}, report)
+            if report.qoi:
+                with ui.element("section").classes("panel"):
+                    ui.label(words("evaluation.scatter")).classes("heading")
+                    with ui.element("div").classes("charts"):
+                        self._scatters(report)
+            if report.fields and surface_domain(self.served.contract):
+                self._cases(report)
+
+    def _scatters(self, report: Report) -> None:
+        axes = self.words("evaluation.true"), self.words("evaluation.predicted")
+        for name, qoi in report.qoi.items():
+            with ui.element("figure"):
+                with ui.element("figcaption").classes("small"):
+                    ui.label(name.replace("_", " "))
+                picture = scatter(qoi.true, qoi.predicted, report.cases, label=name, unit=qoi.unit, axes=axes)
+                ui.html(picture, sanitize=False)
+
+    def _cases(self, report: Report) -> None:
+        words = self.words
+        errors = np.mean([field.each for field in report.fields.values()], axis=0)
+        order = np.argsort(-errors)
+        self.case = self.case if self.case in report.cases else report.cases[int(order[0])]
+        with ui.element("section").classes("panel"):
+            ui.label(words("evaluation.cases")).classes("heading")
+            options = {report.cases[i]: f"{report.cases[i]}: {words('evaluation.error')} {100 * errors[i]:.1f} %"
+                       for i in order}  # fmt: skip
+            fields = {
+                name: label
+                for name, label in choices(self.served.contract).items()
+                if name.partition(".")[0] in self.served.contract.fields[str(surface_domain(self.served.contract))]
+            }
+            self.view.field = self.view.field if self.view.field in fields else next(iter(fields))
+            with ui.element("div").classes("row-wrap"):
+                ui.select(options, value=self.case, label=words("data.case"), on_change=self._choose_case).props(
+                    "outlined dense options-dense").classes("choice")  # fmt: skip
+                ui.select(fields, value=self.view.field, label=words("predict.field"), on_change=self._choose_field
+                          ).props("outlined dense options-dense").classes("choice")  # fmt: skip
+            with ui.element("div").classes("row-views"):
+                self.views, self.ready = [], 0
+                for name in ("true", "predicted", "difference"):
+                    with ui.element("figure").props(f"data-view={name}"):
+                        with ui.element("figcaption").classes("heading"):
+                            ui.label(words(f"evaluation.{name}"))
+                        view = FieldView(words, empty=words("evaluation.choose"), group="evaluation")
+                        view.on("ready", self._one_ready)
+                        self.views.append(view)
+
+    def _one_ready(self) -> None:
+        self.ready += 1
+        if self.ready == len(self.views):
+            self.latest.ask()
+
+    def _choose_case(self, event: Any) -> None:
+        self.case = event.value
+        self.latest.ask()
+
+    def _choose_field(self, event: Any) -> None:
+        self.view.field = event.value
+        self.latest.ask()
+
+    async def _show_case(self) -> None:
+        for view in self.views:
+            view.wait(self.words("predict.working"))
+        with self.body:
+            ui.run_javascript(f"tramontaneLink({json.dumps({'case': self.case})})")
+        served, name, field = self.served, self.case, self.view.field
+        try:
+            dataset = self.shell.datasets.open(self.dataset)
+            told = await self.shell.server.predictions.run(lambda: self._compare(served, dataset, name, field))
+        except (TramontaneError, Problem) as error:
+            for view in self.views:
+                view.fail(error.detail if isinstance(error, Problem) else str(error))
+            return
+        for view, each in zip(self.views, told, strict=True):
+            view.show(each)
+
+    def _compare(self, served: Served, dataset: Dataset, name: str, field: str) -> list[dict[str, Any]]:
+        """What the three views are told: a case's field, the model's on the same mesh, and the difference."""
+        contract, domain = served.contract, str(surface_domain(served.contract))
+        true = dataset.case(name)
+        mesh = true.meshes[domain]
+        if not hasattr(mesh, "regular_faces"):
+            mesh = mesh.extract_surface(algorithm="dataset_surface")
+            true = Case(name, true.design, {domain: mesh}, field_units=true.field_units)
+        values = dataset.parameters(name)
+        asked = {key: Quantity(from_si(values[key], spec.unit), spec.unit) for key, spec in contract.operating.items()}
+        predicted = served.surrogate.simulate(Design(dataset.geometry(name), **asked), meshes={domain: mesh})
+        key = f"{served.hash} {dataset.fingerprint()} {name}"
+        both = [values_of(case, domain, field) for case in (true, predicted)]
+        told = []
+        for kind, case in (("true", true), ("predicted", predicted)):
+            scene = Scene(self.shell.buffers, View(field=field), contract)
+            scene.surface(f"{key} {kind}", key, case, domain)
+            told.append(scene.told())
+        one, other = both
+        if one is not None and other is not None:
+            ends = [each["range"] for each in told]
+            for each in told:
+                each |= {"range": [min(low for low, _ in ends), max(high for _, high in ends)],
+                         "unit": told[0]["unit"], "factor": told[0]["factor"]}  # fmt: skip
+            scene = Scene(self.shell.buffers, View(field=field, map="coolwarm"), contract)
+            scene.surface(key, key, predicted, domain, other - one)
+            told.append(scene.told())
+        else:
+            told.append(told[-1])
+        return told

@@ -1,0 +1,109 @@
+"""The page's views of a dataset and of a model's evaluation, in a real browser, against what the library says."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import Tab, chromium
+from conftest import ellipsoid
+from PIL import Image
+from serving import Running
+
+from tramontane.dataset import Dataset
+from tramontane.evaluation import evaluate
+from tramontane.surrogate import Surrogate
+
+pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(saved: Path, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    state = tmp_path_factory.mktemp("page") / "state"
+    with Running(saved.parent, state, "--data", str(dataset.path)) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(browser: Any, server: Running) -> Iterator[Tab]:
+    with Tab(browser, server.url) as opened:
+        yield opened
+        opened.is_clean()
+
+
+def test_a_dataset_is_shown_case_by_case(tab: Tab, server: Running, dataset: Dataset) -> None:
+    tab.open("/page/data")
+    table = tab.page.locator("table").first
+    table.locator("tbody tr").first.wait_for()
+    assert f"{len(dataset.names)} cases: train" in tab.page.locator(".panel").first.inner_text()
+    head = table.locator("thead").inner_text()
+    row = table.locator("tbody tr").first.inner_text()
+    assert "load [N]" in head
+    assert dataset.names[0] in row
+    assert f"{dataset.parameters(dataset.names[0])['load']:.4g}" in row
+    assert tab.page.locator(".charts svg").count() == len(dataset.contract.parameters) + len(dataset.contract.qoi)
+    table.locator("tbody tr img").first.wait_for()
+    tab.page.wait_for_function("() => document.querySelector('tbody img').naturalWidth > 0")
+    load = table.locator("thead th", has_text="load")
+    load.click()
+    least = min(dataset.parameters(name)["load"] for name in dataset.names)
+    tab.page.wait_for_function(
+        "least => document.querySelector('tbody tr').innerText.includes(least)", arg=f"{least:.4g}"
+    )
+    tab.picture("data")
+    assert server.http.get(f"/page/pictures/{dataset.path.name}/none").status_code == 404
+
+
+def test_an_evaluation_is_that_of_the_library(
+    tab: Tab, server: Running, dataset: Dataset, surrogate: Surrogate
+) -> None:
+    report = evaluate(surrogate, dataset)
+    tab.open("/page/evaluation")
+    tab.page.get_by_role("button", name="Evaluate").click()
+    tab.ready(3)
+    table = tab.page.locator("table.figures").first.inner_text()
+    for name, figures in report.fields.items():
+        assert name in table
+        for share in (figures.relative_l2, *figures.nulls.values()):
+            assert f"{100 * share:.1f} %" in table
+    assert tab.page.locator("svg.scatter").count() == len(report.qoi)
+    assert tab.page.locator("svg.scatter circle").count() == len(report.qoi) * len(report.cases)
+    worst = report.cases[int(np.argmax(np.mean([field.each for field in report.fields.values()], axis=0)))]
+    assert tab.parameter("case") == worst
+    truth = dataset.case(worst).meshes["surface"]
+    (true, point), (predicted, _), (difference, _) = (
+        tab.hover(f"[data-view={name}]", y=0.45) for name in ("true", "predicted", "difference")
+    )
+    nearest = truth.find_closest_point(point)
+    spread = float(np.ptp(truth.point_data["pressure"]))
+    assert true == pytest.approx(truth.point_data["pressure"][nearest], abs=0.2 * spread)
+    assert difference == pytest.approx(predicted - true, abs=1e-3 * spread)
+    tab.picture("evaluation")
+    tab.open("/page/")
+    nulls = tab.page.locator("table.figures").first.inner_text()
+    assert "null: mean" in nulls  # the card has the report's figures, now that there is one
+
+
+def test_the_picture_of_a_shape_is_its_silhouette() -> None:
+    from tramontane.page.datasets import draw
+
+    ball, rod = (
+        np.asarray(Image.open(io.BytesIO(draw(ellipsoid("part", axes, 1.0).meshes["surface"]))))[..., 3] > 0
+        for axes in ((0.5, 0.5, 0.5), (0.05, 0.05, 0.9))
+    )
+    high, wide = ball.shape
+    inscribed = np.pi / 4 * (0.94 * high) ** 2
+    assert ball.sum() == pytest.approx(inscribed, rel=0.06)
+    assert ball.any(0).sum() == pytest.approx(ball.any(1).sum(), abs=3)
+    assert rod.any(1).sum() > 5 * rod.any(0).sum()
+    assert wide > high
