@@ -88,13 +88,14 @@ def encode(case: Case, summary: Summary, domain: str, form: Format, fields: Sequ
 
 def _field(values: np.ndarray[Any, Any], unit: str, location: Any) -> FieldSummary:
     table = values.reshape(len(values), -1) if len(values) else np.full((1, 1), np.nan)
-    length = np.linalg.norm(table, axis=1) if table.shape[1] == 3 else None
+    columns = np.ascontiguousarray(table.T)  # NumPy takes five times as long over short rows
+    length = np.sqrt((columns * columns).sum(axis=0)) if len(columns) == 3 else None
     return FieldSummary(
         unit=unit,
         location=location,
-        components=table.shape[1],
-        low=[finite(value) for value in table.min(axis=0).tolist()],
-        high=[finite(value) for value in table.max(axis=0).tolist()],
+        components=len(columns),
+        low=[finite(value) for value in columns.min(axis=1).tolist()],
+        high=[finite(value) for value in columns.max(axis=1).tolist()],
         magnitude=None if length is None else (finite(length.min()), finite(length.max())),
     )
 
