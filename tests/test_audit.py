@@ -88,6 +88,10 @@ def _constant(case: Case) -> None:
     case.meshes["volume"].point_data["displacement"][:] = [1, 2, 3]
 
 
+def _at_rest(case: Case) -> None:
+    case.meshes["volume"].point_data["displacement"][:] = 0
+
+
 def _both(case: Case) -> None:
     case.meshes["surface"] = case.meshes["surface"].point_data_to_cell_data(pass_point_data=True)
 
@@ -140,6 +144,8 @@ def _millimetres(case: Case) -> None:
         (_scale, ("warning", "3", "field surface/pressure"),
          "as large as in the median of the other cases; check its unit"),
         (_constant, ("warning", "3", "field volume/displacement"), "is 1, 2, 3 everywhere; check the export"),
+        (_at_rest, ("warning", "3", "field volume/displacement"),
+         "is 0, 0, 0 everywhere; check the export, or leave it out (a wall at rest)"),
         (_both, ("warning", "3", "domain surface"), "pressure stands at points and at cells, the cells' is taken"),
     ],
 )  # fmt: skip

@@ -51,6 +51,11 @@ def spoil(cases: Path, name: str, domain: str, change: Callable[[pv.DataSet], No
     mesh.save(file)
 
 
+def test_a_budget_is_read_before_the_results_are(refused: Run, cases: Path) -> None:
+    assert "budget '1x' is not a duration" in refused("train", cases, "--budget", "1x")
+    assert not cases.with_name("cases.dataset").exists()
+
+
 def test_an_empty_folder(refused: Run, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -73,6 +73,9 @@ def test_a_bad_case_is_named_and_left_out_and_strict_refuses(results: Path, tmp_
     assert list(json.loads((tmp_path / "d" / "ingest.json").read_text())["left_out"]) == ["3"]
     with pytest.raises(DatasetError, match=r"volume\.vtu: is cut off"):
         ingest(results, tmp_path / "e", strict=True)
+    spoil(results, "5")
+    with pytest.raises(DatasetError, match=r"\(and 1 more; they are named above\)"):
+        ingest(results, tmp_path / "e", strict=True, console=quiet())
     assert not list(tmp_path.glob("*e*")), "nothing half-written stays"
 
 

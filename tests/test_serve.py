@@ -250,6 +250,7 @@ def test_numbers_that_are_none_are_refused(server: Running, geometry: str, numbe
 def test_what_is_not_there_is_a_problem_document_too(server: Running, geometry: str) -> None:
     assert inputs(server.predict(geometry, model="other", parameters={})) == {"path.model": None}
     assert inputs(server.predict("0" * 64, parameters={"load": 1})) == {"geometry": None}
+    assert "send the file to /v1/geometries" in server.predict("2ebf", parameters={"load": 1}).text
     assert server.http.get("/v1/geometries/" + "0" * 64).status_code == 404
     assert inputs(server.http.get("/v1/nothing")) == {}
     assert server.http.delete("/v1/models").status_code == 405

@@ -41,6 +41,13 @@ def test_bad_quantities_are_refused(given: str, word: str) -> None:
         to_si(parse_quantity(given, name="load"), unit="m", name="load")
 
 
+def test_the_example_of_a_bad_quantity_can_be_written_as_it_stands() -> None:
+    with pytest.raises(
+        UnitError, match="parameter speed = 'fast' is not a number with a unit; write for example '500 N'"
+    ):
+        parse_quantity("fast", name="parameter speed")
+
+
 def test_si_units_are_the_fields_own() -> None:
     assert [si_unit(u) for u in ("kPa", "mm", "deg", "", "kN", "percent")] == ["Pa", "m", "rad", "", "N", ""]
 
@@ -102,6 +109,66 @@ def test_a_broken_contract_names_the_place(tmp_path: Path, old: str, new: str, w
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(ContractError, match=word):
         Contract.from_toml(file)
+
+
+def test_what_refers_to_a_parameter_follows_its_new_name(tmp_path: Path) -> None:
+    file = tmp_path / "contract.toml"
+    coefficient = QoiDefinition(kind="force", field="pressure", per={"load": 2.0})
+    law = {"load": 1.0, "angle": 0.5}
+    CONTRACT.model_copy(
+        update={
+            "fields": {"surface": {"pressure": FieldSpec(unit="Pa", scales_with=law)}},
+            "qoi": {"drag": QoiSpec(unit="N", scales_with=law, definition=coefficient)},
+        }
+    ).to_toml(file)
+    file.write_text(file.read_text().replace("[parameters.load]", '[parameters.load]\nname = "thrust"'))
+    contract = Contract.from_toml(file)
+    assert contract.parameters["thrust"].source == "load"
+    assert contract.fields["surface"]["pressure"].scales_with == {"thrust": 1.0, "angle": 0.5}
+    assert contract.qoi["drag"].scales_with == {"thrust": 1.0, "angle": 0.5}
+    assert contract.qoi["drag"].definition == coefficient.model_copy(update={"per": {"thrust": 2.0}})
+    file.write_text(file.read_text().replace('"thrust"', '"thrust"\nroll = "operating"'))
+    with pytest.raises(ContractError, match=r"parameters\.thrust\.roll: is no key of a contract"):
+        Contract.from_toml(file)
+
+
+@pytest.mark.parametrize(
+    ("field", "qoi", "said"),
+    [
+        ({"lod": 1.0}, {}, r"fields\.surface\.pressure\.scales_with: lod is no parameter"),
+        ({}, {"lod": 1.0}, r"qoi\.drag\.scales_with: lod is no parameter of the contract \(it has load, angle\)"),
+    ],
+)
+def test_a_power_law_of_a_parameter_that_is_gone_is_refused(
+    tmp_path: Path, field: dict[str, float], qoi: dict[str, float], said: str
+) -> None:
+    file = tmp_path / "contract.toml"
+    CONTRACT.model_copy(
+        update={
+            "fields": {"surface": {"pressure": FieldSpec(unit="Pa", scales_with=field)}},
+            "qoi": {"drag": QoiSpec(unit="N", scales_with=qoi)},
+        }
+    ).to_toml(file)
+    with pytest.raises(ContractError, match=said):
+        Contract.from_toml(file)
+
+
+def test_an_extreme_without_a_unit_is_in_its_fields_unit(tmp_path: Path) -> None:
+    file = tmp_path / "contract.toml"
+    file.write_text(
+        '[fields.wall.p]\nunit = "MPa"\nname = "pressure"\n[domains.wall]\nname = "surface"\n'
+        '[qoi.peak]\ndefinition = { kind = "max", field = "pressure" }\n'
+        '[qoi.share]\ndefinition = { kind = "max", field = "pressure", factor = 1e-5 }\n'
+    )
+    contract = Contract.from_toml(file)
+    assert contract.qoi["peak"].unit == "MPa"
+    assert contract.in_si().qoi["peak"].unit == "Pa"
+    assert contract.qoi["share"].unit == ""
+
+
+def test_a_contract_that_does_not_exist_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"no\.toml: does not exist; `tramontane inspect RESULTS --write-contract"):
+        Contract.from_toml(tmp_path / "no.toml")
 
 
 def test_differences_are_named() -> None:

@@ -138,6 +138,8 @@ def train(
 
     if precision not in (None, "float32", "bfloat16"):
         raise typer.BadParameter("choose float32 or bfloat16", param_hint="--precision")
+    seconds = parse_budget(budget) if budget else (600.0 if steps is None else None)
+    between = parse_budget(checkpoint_every)
     first = int(os.environ.get("RANK", "0")) == 0
     if Dataset.is_dataset(data):
         dataset = Dataset.open(data)
@@ -153,10 +155,10 @@ def train(
         discard(work)
     surrogate: Surrogate = fit(
         dataset, model=model, config=_settings(config or []), steps=steps,
-        budget=parse_budget(budget) if budget else (600.0 if steps is None else None),
+        budget=seconds,
         points=points, batch_size=batch_size, device=device, precision=precision,  # type: ignore[arg-type]
         optimizer=optimizer, lr=lr, patience=patience, seed=seed, work=work,
-        checkpoint_seconds=parse_budget(checkpoint_every), console=console,
+        checkpoint_seconds=between, console=console,
         start=Surrogate.load(start) if start else None,
     )  # fmt: skip
     if first:
@@ -376,19 +378,24 @@ def describe(dataset: Any) -> None:
         console.print(f"  parameter {name} [{spec.unit or '-'}], {spec.role}", highlight=False, markup=False)
     for domain, fields in contract.fields.items():
         for name, spec in fields.items():
-            scale = " x ".join(f"{key}^{power:g}" for key, power in spec.scales_with.items())
             console.print(
                 f"  field {domain}/{name} [{spec.unit or '-'}], {spec.components} at {spec.location}s"
-                + (f", in proportion to {scale}" if scale else ""),
+                + _law(spec.scales_with),
                 highlight=False,
                 markup=False,
             )
     for name, spec in contract.qoi.items():
         console.print(
-            f"  QoI {name} [{spec.unit or '-'}] = {spec.definition or 'not defined by fields'}",
+            f"  QoI {name} [{spec.unit or '-'}] = {spec.definition or 'not defined by fields'}"
+            + _law(spec.scales_with),
             highlight=False,
             markup=False,
         )
+
+
+def _law(powers: dict[str, float]) -> str:
+    scale = " x ".join(f"{key}^{power:g}" for key, power in powers.items())
+    return f", in proportion to {scale}" if scale else ""
 
 
 def _pairs(settings: list[str], option: str) -> dict[str, str]:

@@ -307,6 +307,10 @@ class Contract(_Spec):
         """
         try:
             data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ContractError(
+                f"{path}: does not exist; `tramontane inspect RESULTS --write-contract {path}` writes one to edit"
+            ) from error
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ContractError(f"{path}: cannot be read as a contract: {error}") from error
         for table in data.get("domains", {}).values():
@@ -322,12 +326,18 @@ class Contract(_Spec):
                 # A parameter's table becomes a QoI's by a change of its heading; results have no range to keep to.
                 for key in ("low", "high", "role"):
                     spec.pop(key, None)
+                _unit_of_the_field(spec, data)
             contract = cls.model_validate(data)
             for unit in contract._units():
                 si_factor(unit)
+            _check_references(contract)
         except ValidationError as error:
             first = error.errors()[0]
-            raise ContractError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+            where = ".".join(str(part) for part in first["loc"])
+            said = (
+                "is no key of a contract; correct or remove it" if first["type"] == "extra_forbidden" else first["msg"]
+            )
+            raise ContractError(f"{path}: {where}: {said}") from error
         except (UnitError, ContractError, TypeError, AttributeError) as error:
             raise ContractError(f"{path}: {error}") from error
         return contract
@@ -354,6 +364,43 @@ def _rename(data: dict[str, Any]) -> None:
                 if name != heading and name in section:
                     raise ContractError(f"two entries are called {name!r}; give one another name")
                 section[name] = section.pop(heading) | {"source": heading}
+    new = {spec["source"]: name for name, spec in data.get("parameters", {}).items() if "source" in spec}
+    definitions = [spec["definition"] for spec in data.get("qoi", {}).values() if "definition" in spec]
+    for table, key in (
+        *((spec, "scales_with") for section in (*fields.values(), data.get("qoi", {})) for spec in section.values()),
+        *((definition, "per") for definition in definitions),
+    ):
+        if key in table:
+            table[key] = {new.get(name, name): power for name, power in table[key].items()}
+
+
+def _unit_of_the_field(qoi: dict[str, Any], data: Mapping[str, Any]) -> None:
+    """A largest, smallest or mean value for which no unit is written is in its field's unit."""
+    definition = qoi.get("definition", {})
+    plain = definition.get("kind") in ("max", "min", "mean") and not {"factor", "per"} & set(definition)
+    field = data.get("fields", {}).get(definition.get("domain", "surface"), {}).get(definition.get("field"), {})
+    if plain and "unit" not in qoi and "unit" in field:
+        qoi["unit"] = field["unit"]
+
+
+def _check_references(contract: Contract) -> None:
+    """Raise the first power law that names a parameter which the contract does not have.
+
+    Raises:
+        ContractError: There is one.
+    """
+    defined = {name: spec.definition for name, spec in contract.qoi.items() if spec.definition}
+    laws = [
+        *((f"fields.{domain}.{name}.scales_with", spec.scales_with)
+          for domain, specs in contract.fields.items() for name, spec in specs.items()),
+        *((f"qoi.{name}.scales_with", spec.scales_with) for name, spec in contract.qoi.items()),
+        *((f"qoi.{name}.definition.per", definition.per) for name, definition in defined.items()),
+    ]  # fmt: skip
+    for where, law in laws:
+        if unknown := [name for name in law if name not in contract.parameters]:
+            known = ", ".join(contract.parameters) or "none"
+            raise ContractError(f"{where}: {unknown[0]} is no parameter of the contract (it has {known}); "
+                                "correct it, or remove it there")  # fmt: skip
 
 
 def _without_none(value: Any) -> Any:

@@ -149,7 +149,7 @@ def parse_quantity(given: float | str | Quantity, *, name: str = "value") -> Qua
         return Quantity(float(given))
     match = _SPACE_AFTER_NUMBER.match(str(given))
     if match is None:
-        raise UnitError(f"{name} = {given!r} is not a number with a unit; write for example '{name}=500 N'")
+        raise UnitError(f"{name} = {given!r} is not a number with a unit; write for example '500 N'")
     value, unit = float(match[1]), match[2]
     if not unit:
         return Quantity(value)

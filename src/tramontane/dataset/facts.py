@@ -218,7 +218,8 @@ class _Examination:
             low, high = rows.min(axis=0), rows.max(axis=0)
         if np.array_equal(low, high) and len(rows) > 1:
             shown = ", ".join(f"{value:.4g}" for value in low)
-            self._note("warning", f"field {key}", f"{where}: field {key} is {shown} everywhere; check the export")
+            cure = "check the export" if low.any() else "check the export, or leave it out (a wall at rest)"
+            self._note("warning", f"field {key}", f"{where}: field {key} is {shown} everywhere; {cure}")
         mean, rms = _mean_and_rms(rows)
         unit = self.case.field_units.get(name, "")
         self.fields[key] = FieldFacts(location, rows.shape[1], unit, float(low.min()), float(high.max()), rms, mean)
@@ -310,7 +311,7 @@ class _Examination:
             if alike:
                 said = "; ".join(sentence.removeprefix("geometry: ") for sentence in alike)
                 self._note("warning", place, f"{self._where('surface')}: domain surface, which stands for the "
-                           f"geometry: {said}; or add the geometry's file")  # fmt: skip
+                           f"geometry: {said}; look at its normals, or add the geometry's file")  # fmt: skip
         return found
 
 

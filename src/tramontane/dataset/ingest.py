@@ -106,7 +106,8 @@ def ingest(
             print_problems(warnings, console)
         if left_out and (strict or not good):
             first = next(iter(left_out.values()))
-            more = f" (and {len(left_out) - 1} more; `tramontane inspect` lists them)" if len(left_out) > 1 else ""
+            others = "`tramontane inspect` lists them" if console is None else "they are named above"
+            more = f" (and {len(left_out) - 1} more; {others})" if len(left_out) > 1 else ""
             raise DatasetError(f"{first}{more}")
         if contract is None:
             inference = ContractInference(_name_of(root))

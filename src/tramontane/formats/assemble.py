@@ -288,7 +288,8 @@ def _renamed(where: Path, kind: str, has: Mapping[str, Quantity], wanted: Mappin
         if (spec.source or name) not in has and getattr(spec, "definition", None) is None
     ]
     if missing:
-        raise ContractError(f"{where}: {kind} {', '.join(missing)} is missing; add it, or remove it from the contract")
+        raise ContractError(f"{where}: {kind} {', '.join(missing)} is missing; add it to the case's JSON or to a CSV "
+                            "beside the cases, or remove it from the contract")  # fmt: skip
     return {name: has[spec.source or name] for name, spec in wanted.items() if (spec.source or name) in has}
 
 

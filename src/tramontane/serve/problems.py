@@ -146,6 +146,8 @@ async def _of_validation(_: Request, error: Exception) -> Response:
                 status=400,
             ))  # fmt: skip
         words = "is not known here; leave it out" if found["type"] == "extra_forbidden" else found["msg"]
+        if place[-1] == "geometry" and found["type"] == "string_pattern_mismatch":
+            words = "is no hash of a stored geometry; send the file to /v1/geometries and give the hash it answers with"
         if len(place) > 2 and place[-1] in _ALTERNATIVES:
             place, words = place[:-1], "give a number, or a text of at most 80 characters such as '120 km/h'"
         name = ".".join(place[1:] if place[0] == "body" and len(place) > 1 else place)[:200]
