@@ -284,7 +284,7 @@ def serve(
         from tramontane.serve.settings import MIB, Oidc, Settings
 
     oidc = None
-    if oidc_issuer or oidc_audience or oidc_role:
+    if oidc_issuer or oidc_audience or oidc_role or oidc_claim != "scope":
         oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()))
     settings = Settings(
         models=models, host=host, port=port, state=state, database=database, solvers=tuple(solver or ()),
