@@ -140,7 +140,7 @@ def _millimetres(case: Case) -> None:
         (lambda case: case.qoi_units.update(mass="N"), ("error", "3", "QoI mass"), "QoI mass is in N, in other cases"),
         (_no_geometry, ("error", "3", "geometry"), "case 3: geometry is missing; 4 other cases have it, add its STL"),
         (_inside_out, ("warning", "3", "geometry"), "case 3: geometry: the surface was inside out and turned"),
-        (_millimetres, ("warning", "3", "geometry"), "times as long as domain surface; check the length unit of both"),
+        (_millimetres, ("error", "3", "geometry"), "times as long as domain surface; check the length unit of both"),
         (_scale, ("warning", "3", "field surface/pressure"),
          "as large as in the median of the other cases; check its unit"),
         (_constant, ("warning", "3", "field volume/displacement"), "is 1, 2, 3 everywhere; check the export"),
@@ -346,7 +346,7 @@ def test_a_case_in_millimetres_among_others_in_metres_is_named_once() -> None:
     for mesh in (*cases[3].meshes.values(), cases[3].design.geometry):
         mesh.points *= 1000
     (problem, *others) = [problem for problem in audit(cases).problems if "m long" not in problem.message]
-    assert (problem.case, problem.place, others) == ("3", "scale", [])
+    assert (problem.severity, problem.case, problem.place, others) == ("error", "3", "scale", [])
     assert "domain surface and domain volume and geometry are 919.3 times as long as in the median" in problem.message
     assert "check the length unit (as between m and mm)" in problem.message
 

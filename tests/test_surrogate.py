@@ -20,6 +20,7 @@ from tramontane.evaluation import evaluate
 from tramontane.metrics import r2, relative_l2
 from tramontane.simulator import Simulator
 from tramontane.surrogate import Surrogate
+from tramontane.surrogate.places import default_mesh
 
 
 def test_contract_is_inferred_from_the_family(dataset: Dataset) -> None:
@@ -95,6 +96,21 @@ def test_a_design_without_geometry_or_load_is_refused(surrogate: Surrogate) -> N
         surrogate.simulate(Design(None, load="1 N"))
     with pytest.raises(ContractError, match="'load' is missing"):
         surrogate.simulate(Design("part.stl"))
+
+
+def test_no_mesh_is_made_around_an_open_geometry(surrogate: Surrogate) -> None:
+    geometry = pv.Sphere(radius=0.7)
+    opened = geometry.extract_cells(np.arange(geometry.n_cells - 12)).extract_surface(algorithm="geometry").clean()
+    contract, template = surrogate.contract, surrogate.templates["volume"]
+    assert default_mesh(geometry, contract, "volume", template=template, cells=500).volume > 0
+    with pytest.raises(SurrogateError, match=r"domain volume: the geometry has \d+ open edges.*--on volume.vtu"):
+        default_mesh(opened, contract, "volume", template=template, cells=500)
+    # Where a plane of symmetry cuts body and domain, the edges there are of the cut.
+    half = geometry.clip(normal="y", origin=(0, 0, 0), invert=False).extract_surface(algorithm="geometry").clean()
+    spec = contract.domains["volume"].model_copy(update={"low": (None, 0.0, None)})
+    domains = {**contract.domains, "volume": spec}
+    cut = contract.model_copy(update={"domains": domains})
+    assert default_mesh(half, cut, "volume", template=template, cells=500).n_cells > 0
 
 
 def test_a_changed_byte_is_found(saved: Path, tmp_path: Path) -> None:

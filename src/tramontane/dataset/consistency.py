@@ -250,7 +250,9 @@ class Audit:
         for case, parts in odd.items():
             if case not in known:
                 what, mix_up = " and ".join(part for part, _ in parts), unit_mix_up(parts[0][1], "m")
-                self.note("warning", case, "scale", f"case {case}: {what} {'is' if len(parts) == 1 else 'are'} "
+                # A length unit that is plainly mixed up costs the case: nothing that it teaches would be right.
+                severity: Severity = "error" if mix_up else "warning"
+                self.note(severity, case, "scale", f"case {case}: {what} {'is' if len(parts) == 1 else 'are'} "
                           f"{parts[0][1].factor:.4g} times as long as in the median of the other cases; check the "
                           f"length unit{f' ({mix_up})' if mix_up else ''}")  # fmt: skip
 

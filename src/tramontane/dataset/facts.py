@@ -253,9 +253,10 @@ class _Examination:
             ratio = float(np.ptp(found.bounds, axis=0).max() / length)
             if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
                 mix_up = unit_mix_up(Odd(ratio, 0.0), "m")
-                self._note("warning", "geometry", f"{prefix}{shape if from_file else 'geometry'}: is {ratio:.4g} "
-                           "times as long as domain surface; check the length unit of both"
-                           + (f" ({mix_up})" if mix_up else ""))  # fmt: skip
+                self._note("error" if mix_up else "warning", "geometry",
+                           f"{prefix}{shape if from_file else 'geometry'}: is {ratio:.4g} times as long as domain "
+                           "surface; check the length unit of both"
+                           + (f" ({mix_up}); a case's JSON may state \"geometry_unit\"" if mix_up else ""))  # fmt: skip
         return found
 
     def _convergence(self, extra: Mapping[str, Any]) -> tuple[dict[str, float], bool | None]:

@@ -19,7 +19,7 @@ from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.formats import read_mesh
-from tramontane.units import Quantity, to_si
+from tramontane.units import Quantity, si_factor, to_si
 
 _RETRIES = 5
 
@@ -122,7 +122,13 @@ class Remote:
                 file = Path(folder) / f"{len(meshes)}.{form}"
                 file.write_bytes(fetch(domain, form))
                 meshes[domain] = read_mesh(file)
-        qoi = {name: Quantity(**entry) for name, entry in summary["qoi"].items() if entry["value"] is not None}
+        stated = {name: entry for name, entry in summary["qoi"].items() if entry["value"] is not None}
+        qoi = {name: Quantity(entry["value"], entry["unit"]) for name, entry in stated.items()}
+        deviations = {
+            name: entry["deviation"] * si_factor(entry["unit"])
+            for name, entry in stated.items()
+            if entry.get("deviation") is not None
+        }
         fields = [each for said in summary["domains"].values() for each in said["fields"].items()]
         return Case(
             name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
@@ -134,7 +140,8 @@ class Remote:
             provenance=Provenance(
                 solver=f"{summary['model']} at {self._link.client.base_url}",
                 version=summary["model_hash"][:12],
-                extra={"warnings": [each["detail"] for each in summary["warnings"]]},
+                extra={"warnings": [each["detail"] for each in summary["warnings"]]}
+                | ({"deviations": deviations} if deviations else {}),
             ),
         )
 

@@ -18,7 +18,7 @@ from tramontane.serve.cache import ByteCache
 from tramontane.serve.metrics import Metrics
 from tramontane.serve.problems import Fault, Problem, at_fault
 from tramontane.serve.registry import Served
-from tramontane.serve.schemas import DesignRequest, PredictRequest, Quantity, Summary
+from tramontane.serve.schemas import DesignRequest, PredictRequest, QoiValue, Summary
 from tramontane.serve.settings import Settings
 from tramontane.serve.uploads import Geometries
 from tramontane.units import from_si
@@ -212,10 +212,15 @@ class Predictions:
         return Prediction(key, case, summary)
 
 
-def stated_qoi(case: Case) -> dict[str, Quantity]:
-    """A case's QoIs in their units, for an answer."""
+def stated_qoi(case: Case) -> dict[str, QoiValue]:
+    """A case's QoIs in their units, for an answer; with deviations where the simulator states any."""
+    deviations = case.provenance.extra.get("deviations", {})
+
     return {
-        name: Quantity(value=answers.finite(from_si(value, case.qoi_units.get(name, ""))),
-                       unit=case.qoi_units.get(name, ""))
+        name: QoiValue(
+            value=answers.finite(from_si(value, case.qoi_units.get(name, ""))),
+            unit=case.qoi_units.get(name, ""),
+            deviation=from_si(deviations[name], case.qoi_units.get(name, "")) if name in deviations else None,
+        )
         for name, value in case.qoi.items()
-    }  # fmt: skip
+    }

@@ -63,6 +63,12 @@ class Quantity(BaseModel):
     unit: str
 
 
+class QoiValue(Quantity):
+    """A quantity of interest; where it is regressed, with the standard deviation that the model states for it."""
+
+    deviation: float | None = None
+
+
 class FieldSummary(BaseModel):
     """A field's range: lowest and highest value of each component, and of a vector's length."""
 
@@ -123,7 +129,7 @@ class Summary(BaseModel):
     model_hash: str
     geometry: str | None
     parameters: dict[str, Quantity]
-    qoi: dict[str, Quantity]
+    qoi: dict[str, QoiValue]
     domains: dict[str, DomainSummary]
     warnings: list[Warned]
     seconds: float

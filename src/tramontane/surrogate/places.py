@@ -75,6 +75,10 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
     """A mesh of about ``cells`` cells on which a domain's fields are predicted when the user gives none.
 
     A surface is the geometry's own, refined; a volume is a regular grid cut at the geometry's surface.
+
+    Raises:
+        SurrogateError: The geometry leaves no room for the domain, or is open where the domain goes on, so that there
+            is no telling which side of it is which.
     """
     spec = contract.domains.get(domain, DomainSpec())
     if spec.side == "on":
@@ -99,11 +103,32 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
         spacing=tuple(float(value) for value in np.where(flat, 1.0, extent / np.maximum(steps, 1))),
         origin=tuple(float(value) for value in low),
     )
+    if open_edges := _open_edges(geometry, spec):
+        raise SurrogateError(f"domain {domain}: the geometry has {open_edges} open edges, so that its inside cannot be "
+                             "told from its outside, and no mesh can be made for a prediction; close it, or give a "
+                             "mesh to predict on (--on volume.vtu)")  # fmt: skip
     cut = grid.cast_to_unstructured_grid().clip_surface(geometry, invert=spec.side == "inside")
     if cut.n_cells == 0:
         raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check its length unit")
     cut.clear_data()
     return cut
+
+
+def _open_edges(geometry: pv.PolyData, spec: DomainSpec) -> int:
+    """Number of edges of one triangle alone, less those on a plane that cuts the domain off."""
+    edges = geometry.extract_feature_edges(
+        boundary_edges=True, feature_edges=False, non_manifold_edges=False, manifold_edges=False
+    )
+    if edges.n_cells == 0:
+        return 0
+    middles = np.asarray(edges.cell_centers().points, dtype=np.float64)
+    near = 1e-4 * geometry.length
+    cut = np.zeros(len(middles), dtype=bool)
+    for axis, planes in enumerate(zip(spec.low, spec.high, strict=True)):
+        for plane in planes:
+            if plane is not None:
+                cut |= np.abs(middles[:, axis] - plane) < near
+    return int((~cut).sum())
 
 
 def _cut(mesh: pv.PolyData, spec: DomainSpec) -> pv.PolyData:
