@@ -322,3 +322,22 @@ def test_the_contract_that_inspect_writes_is_obeyed_after_an_edit(blocks: Path, 
     assert dataset.parameters("1") == {"speed": 2.0}
     with pytest.raises(ContractError, match="cannot be read as a contract"):
         Contract.from_toml(Path(__file__))
+
+
+def test_cases_without_any_parameter_are_pointed_out(results: Path, tmp_path: Path) -> None:
+    for file in results.glob("*/case.json"):
+        told = json.loads(file.read_text())
+        file.write_text(json.dumps(told | {"parameters": {}}))
+    console = quiet()
+    dataset = ingest(results, tmp_path / "d", console=console)
+    assert dataset.contract.parameters == {}
+    assert "no case states a parameter; if more than the geometry differs" in text(console)
+    other = quiet()
+    ingest(parameters_stated(tmp_path), tmp_path / "e", console=other)
+    assert "no case states a parameter" not in text(other)
+
+
+def parameters_stated(tmp_path: Path) -> Path:
+    for index in range(3):
+        write_case(ellipsoid(f"{index}", (1.0 - 0.05 * index, 0.8, 0.6), 100.0), tmp_path / "stated" / f"{index}")
+    return tmp_path / "stated"
