@@ -243,26 +243,31 @@ def main() -> None:
         "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
     }  # fmt: skip
+
+    def keep() -> None:
+        """What was found so far: the whole takes a while."""
+        text = json.dumps(found, indent=1)
+        print(text, flush=True)
+        if options.out:
+            options.out.write_text(text + "\n", encoding="utf-8")
+
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         root = Path(folder)
-        found["draws"] = {}
-        for count in (10**5, 10**6) if small else (10**6, 10**7, 10**8):
-            (root / "draws").mkdir()
-            found["draws"][f"{count:,}"] = draws(root / "draws", count)
-            print(found["draws"], flush=True)
-        cold, cached = ([row[key] for row in found["draws"].values()] for key in ("draw_cold_seconds", "draw_seconds"))
-        found["slowest_over_fastest_draw"] = {"cold": max(cold) / min(cold), "cached": max(cached) / min(cached)}
         for name, work in (
             ("large_vtu", lambda: large_vtu(root / "vtu", 46 if small else 215)),
             ("many_cases", lambda: open_many(root / "many", 50 if small else 1000)),
             ("ingest_of_folders", lambda: many_files(root / "files", [5, 10] if small else [25, 50, 100, 200], 20)),
         ):
             found[name] = work()
-            print(name, found[name], flush=True)
-    text = json.dumps(found, indent=1)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+            keep()
+        found["draws"] = {}
+        for count in (10**5, 10**6) if small else (10**6, 10**7, 10**8):
+            (root / "draws").mkdir()
+            found["draws"][f"{count:,}"] = draws(root / "draws", count)
+            keep()
+        cold, cached = ([row[key] for row in found["draws"].values()] for key in ("draw_cold_seconds", "draw_seconds"))
+        found["slowest_over_fastest_draw"] = {"cold": max(cold) / min(cold), "cached": max(cached) / min(cached)}
+    keep()
 
 
 if __name__ == "__main__":

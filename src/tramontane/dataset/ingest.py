@@ -118,8 +118,8 @@ def ingest(
             contract = inference.contract().model_copy(update={"length_unit": collection.length_unit})
         if not contract.parameters and len(good) > 1:
             advice = (
-                "no case states a parameter; if more than the geometry differs between them (a load, a speed), state it "
-                "in each case's JSON or in a CSV beside the cases, and ingest again"
+                "no case states a parameter; if more than the geometry differs between them (a load, a speed), state "
+                "it in each case's JSON or in a CSV beside the cases, and ingest again"
             )
             _say(console, advice, "yellow")
         dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
