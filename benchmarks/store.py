@@ -134,8 +134,7 @@ def write_vtu(folder: Path, side: int) -> int:
 
 def peak(code: str, *arguments: str) -> tuple[float, float]:
     """Seconds and peak memory in bytes of a program of its own, which prints the former."""
-    code += "\nimport resource\nwho = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)"
-    code += "\nprint(seconds, 1024 * max(resource.getrusage(each).ru_maxrss for each in who))"
+    code += "\nimport resource\nprint(seconds, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     seconds, memory = done.stdout.split()[-2:]
     return float(seconds), float(memory)
@@ -145,12 +144,14 @@ _IMPORTED = """
 import sys, time
 from pathlib import Path
 import trimesh
+from tramontane import processes
 from tramontane.dataset.ingest import ingest
 from tramontane.formats import read_mesh
 from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader
 begun = time.perf_counter()
 """
-_INGEST = _IMPORTED + "ingest(sys.argv[1], sys.argv[2], workers=1, test=0, validation=0)"
+# As one of the processes of `ingest` does it: such a process may crash, and need not try a file in another one first.
+_INGEST = _IMPORTED + "processes.contain()\ningest(sys.argv[1], sys.argv[2], workers=0, test=0, validation=0)"
 _READ = (
     _IMPORTED
     + """
@@ -233,6 +234,7 @@ def many_files(root: Path, counts: list[int], side: int) -> list[dict[str, float
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", help="one of the parts; the others stay as --out has them")
     parser.add_argument("--small", action="store_true", help="a hundredth of the sizes")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
     parser.add_argument("--out", type=Path)
@@ -243,6 +245,9 @@ def main() -> None:
         "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
     }  # fmt: skip
+
+    if options.only and options.out and options.out.is_file():
+        found = json.loads(options.out.read_text(encoding="utf-8")) | {f"{options.only}_commit": found["commit"]}
 
     def keep() -> None:
         """What was found so far: the whole takes a while."""
@@ -258,8 +263,11 @@ def main() -> None:
             ("many_cases", lambda: open_many(root / "many", 50 if small else 1000)),
             ("ingest_of_folders", lambda: many_files(root / "files", [5, 10] if small else [25, 50, 100, 200], 20)),
         ):
-            found[name] = work()
-            keep()
+            if options.only in (None, name):
+                found[name] = work()
+                keep()
+        if options.only not in (None, "draws"):
+            return
         found["draws"] = {}
         for count in (10**5, 10**6) if small else (10**6, 10**7, 10**8):
             (root / "draws").mkdir()
