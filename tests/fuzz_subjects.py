@@ -12,7 +12,7 @@ import pytest
 import pyvista as pv
 from beams import CCX, MATERIAL, Block, node_set, run_ccx
 from fuzz import Subject
-from loaders import polyhedron
+from loaders import parallel_grid, polyhedron
 from programs import FOAM, run, run_elbow
 from published import WRITERS
 from vtkmodules.vtkIOLegacy import vtkGenericDataObjectWriter
@@ -85,6 +85,21 @@ def vtk_legacy(binary: bool, version: int, *, surface: bool = False) -> Builder:
 def vtk_blocks(root: Path) -> Subject:
     pv.MultiBlock({"volume": grid(), "surface": ball()}).save(root / "body.vtm")
     return Subject(root / "body.vtm", [file for file in folder(root).targets if file.suffix != ".json"])
+
+
+def vtk_structured(suffix: str) -> Builder:
+    def build(root: Path) -> Subject:
+        image = pv.ImageData(dimensions=(4, 3, 3), spacing=(0.1, 0.2, 0.3))
+        image.cell_data["pressure"] = np.arange(image.n_cells, dtype=np.float32)
+        as_kind = {".vti": image.copy, ".vtr": image.cast_to_rectilinear_grid, ".vts": image.cast_to_structured_grid}
+        as_kind[suffix]().save(root / f"flow{suffix}")
+        return alone(root / f"flow{suffix}")
+
+    return build
+
+
+def vtk_parallel(root: Path) -> Subject:
+    return Subject(parallel_grid(root), folder(root).targets)
 
 
 def vtkhdf(root: Path) -> Subject:
@@ -271,7 +286,8 @@ SUBJECTS: dict[str, Builder] = {
     "vtu-base64": vtk_xml("Binary"), "vtu-ascii": vtk_xml("Ascii"), "vtp": vtk_xml("Appended-raw", ".vtp"),
     "vtk-ascii": vtk_legacy(False, 51), "vtk-ascii-old": vtk_legacy(False, 42), "vtk-binary": vtk_legacy(True, 51),
     "vtk-binary-old": vtk_legacy(True, 42), "vtk-surface": vtk_legacy(True, 51, surface=True),
-    "vtm": vtk_blocks, "vtkhdf": vtkhdf,
+    "vtm": vtk_blocks, "vtkhdf": vtkhdf, "pvtu": vtk_parallel,
+    "vti": vtk_structured(".vti"), "vtr": vtk_structured(".vtr"), "vts": vtk_structured(".vts"),
     "inp": deck, "frd": calculix(False), "frd-binary": calculix(True), "rst": ansys,
     "cgns": cgns, "cgns-structured": cgns_structured,
     "openfoam": openfoam, "openfoam-binary": openfoam_binary,

@@ -81,3 +81,25 @@ def load_with_a_helper(file: Path) -> tuple[Any, dict[str, Any]]:
     file.with_suffix(".helper").write_text(str(helper.pid))
     helper.wait()
     return None, {}
+
+
+def parallel_grid(folder: Path) -> Path:
+    """A box of 6 x 2 x 2 cells in two pieces that share a layer of cells."""
+    whole = pv.ImageData(dimensions=(7, 3, 3)).cast_to_unstructured_grid()
+    whole.cell_data["pressure"] = whole.cell_centers().points[:, 0].astype(np.float32)
+    for number, (own, shared) in enumerate([((0, 3), 3), ((3, 6), 2)]):
+        column = np.floor(whole.cell_centers().points[:, 0]).astype(int)
+        piece = whole.extract_cells(np.flatnonzero((column >= own[0]) & (column < own[1]) | (column == shared)))
+        layer = np.floor(piece.cell_centers().points[:, 0]).astype(int)
+        piece.cell_data["vtkGhostType"] = np.where(layer == shared, 1, 0).astype(np.uint8)
+        for name in ("vtkOriginalPointIds", "vtkOriginalCellIds"):
+            piece.point_data.pop(name, None)
+            piece.cell_data.pop(name, None)
+        piece.save(folder / f"flow_{number}.vtu")
+    (folder / "flow.pvtu").write_text(
+        '<VTKFile type="PUnstructuredGrid" version="1.0" byte_order="LittleEndian"><PUnstructuredGrid GhostLevel="1">'
+        '<PPoints><PDataArray type="Float32" Name="Points" NumberOfComponents="3"/></PPoints><PCellData>'
+        '<PDataArray type="Float32" Name="pressure"/><PDataArray type="UInt8" Name="vtkGhostType"/></PCellData>'
+        '<Piece Source="flow_0.vtu"/><Piece Source="flow_1.vtu"/></PUnstructuredGrid></VTKFile>'
+    )
+    return folder / "flow.pvtu"

@@ -10,6 +10,7 @@ import pyvista as pv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from loaders import parallel_grid
 
 from tramontane.errors import FormatError
 from tramontane.formats import read_mesh, read_meshes, stored_units, write_mesh, write_meshes
@@ -223,28 +224,6 @@ def test_structured_grids_are_read(tmp_path: Path, suffix: str) -> None:
     assert np.array_equal(mesh.cell_data["pressure"][order], np.arange(image.n_cells))
 
 
-def parallel_grid(folder: Path) -> Path:
-    """A box of 6 x 2 x 2 cells in two pieces that share a layer of cells."""
-    whole = pv.ImageData(dimensions=(7, 3, 3)).cast_to_unstructured_grid()
-    whole.cell_data["pressure"] = whole.cell_centers().points[:, 0].astype(np.float32)
-    for number, (own, shared) in enumerate([((0, 3), 3), ((3, 6), 2)]):
-        column = np.floor(whole.cell_centers().points[:, 0]).astype(int)
-        piece = whole.extract_cells(np.flatnonzero((column >= own[0]) & (column < own[1]) | (column == shared)))
-        layer = np.floor(piece.cell_centers().points[:, 0]).astype(int)
-        piece.cell_data["vtkGhostType"] = np.where(layer == shared, 1, 0).astype(np.uint8)
-        for name in ("vtkOriginalPointIds", "vtkOriginalCellIds"):
-            piece.point_data.pop(name, None)
-            piece.cell_data.pop(name, None)
-        piece.save(folder / f"flow_{number}.vtu")
-    (folder / "flow.pvtu").write_text(
-        '<VTKFile type="PUnstructuredGrid" version="1.0" byte_order="LittleEndian"><PUnstructuredGrid GhostLevel="1">'
-        '<PPoints><PDataArray type="Float32" Name="Points" NumberOfComponents="3"/></PPoints><PCellData>'
-        '<PDataArray type="Float32" Name="pressure"/><PDataArray type="UInt8" Name="vtkGhostType"/></PCellData>'
-        '<Piece Source="flow_0.vtu"/><Piece Source="flow_1.vtu"/></PUnstructuredGrid></VTKFile>'
-    )
-    return folder / "flow.pvtu"
-
-
 def test_pieces_of_a_parallel_file_are_joined(tmp_path: Path) -> None:
     mesh = read_mesh(parallel_grid(tmp_path))
     assert (mesh.n_cells, mesh.n_points) == (24, 63)
@@ -252,6 +231,25 @@ def test_pieces_of_a_parallel_file_are_joined(tmp_path: Path) -> None:
     assert mesh.array_names == ["pressure"]
     assert np.allclose(mesh.cell_data["pressure"], mesh.cell_centers().points[:, 0])
     assert mesh.extract_surface(algorithm="geometry").area == pytest.approx(2 * (6 * 2 + 6 * 2 + 2 * 2))
+
+
+def test_pieces_of_a_parallel_surface_are_joined(tmp_path: Path) -> None:
+    whole = pv.Plane(i_size=2.0, j_size=1.0, i_resolution=4, j_resolution=2)
+    whole.clear_data()
+    whole.point_data["pressure"] = whole.points[:, 0].astype(np.float32)
+    for number, invert in enumerate((False, True)):
+        whole.clip("x", invert=invert).save(tmp_path / f"wall_{number}.vtp")
+    (tmp_path / "wall.pvtp").write_text(
+        '<VTKFile type="PPolyData" version="1.0" byte_order="LittleEndian"><PPolyData GhostLevel="0">'
+        '<PPoints><PDataArray type="Float32" Name="Points" NumberOfComponents="3"/></PPoints>'
+        '<PPointData><PDataArray type="Float32" Name="pressure"/></PPointData>'
+        '<Piece Source="wall_0.vtp"/><Piece Source="wall_1.vtp"/></PPolyData></VTKFile>'
+    )
+    mesh = read_mesh(tmp_path / "wall.pvtp")
+    assert isinstance(mesh, pv.PolyData)
+    assert (mesh.n_cells, mesh.n_points) == (8, 15)
+    assert mesh.area == pytest.approx(2.0)
+    assert np.allclose(mesh.point_data["pressure"], mesh.points[:, 0])
 
 
 def test_pieces_are_no_cases_of_their_own(tmp_path: Path) -> None:

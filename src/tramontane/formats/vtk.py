@@ -118,8 +118,9 @@ def _joined(mesh: Any) -> pv.PolyData | pv.UnstructuredGrid:
         mesh = kept.extract_surface(algorithm="geometry") if isinstance(mesh, pv.PolyData) else kept
         for data in (mesh.point_data, mesh.cell_data):
             data.pop(vtkDataSetAttributes.GhostArrayName(), None)
-    clean: pv.PolyData | pv.UnstructuredGrid = mesh.clean(tolerance=0.0, produce_merge_map=False)
-    return clean
+    if isinstance(mesh, pv.PolyData):
+        return mesh.clean(tolerance=0.0, lines_to_points=False, polys_to_lines=False, strips_to_polys=False)
+    return mesh.clean(tolerance=0.0, produce_merge_map=False)
 
 
 def load_and_drop(file: Path) -> tuple[None, dict[str, Any]]:
