@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.models.correspondence import Registration
-from tramontane.models.recent import Recent
+from tramontane.models.recent import Recent, digest
 from tramontane.models.reference_frame import Placed, ReferenceFrame
 from tramontane.models.shapes import Samples, Shape
 
@@ -38,8 +35,7 @@ class Placements:
 
     def __init__(self, frame: ReferenceFrame) -> None:
         self.frame = frame
-        self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
-        self._lock = threading.Lock()
+        self._seen = Recent(_KEPT)
 
     def coordinates(self, shape: Shape, parameters: Array) -> Array:
         """The coordinates ``(d,)`` of a design; see `ReferenceFrame.locate`."""
@@ -57,17 +53,14 @@ class Placements:
         return replace(placed, coordinates=coordinates)  # trees and stencils are shared: they are of the shape, too
 
     def _locate(self, shape: Shape, parameters: Array) -> tuple[_Seen, Array]:
-        key = hashlib.sha256(shape.points.tobytes() + shape.triangles.tobytes()).digest()
-        with self._lock:
-            seen = self._seen.get(key)
-            if seen is not None:
-                self._seen.move_to_end(key)
-        if seen is not None:
-            return seen, self.frame.designs.of(seen.samples, seen.registration, np.asarray(parameters, float).ravel())
-        samples, registration, coordinates = self.frame.locate(shape, parameters)
-        seen = _Seen(samples, registration)
-        with self._lock:
-            self._seen[key] = seen
-            while len(self._seen) > _KEPT:
-                self._seen.popitem(last=False)
-        return seen, coordinates
+        located: list[Array] = []
+
+        def locate() -> _Seen:
+            samples, registration, coordinates = self.frame.locate(shape, parameters)
+            located.append(coordinates)
+            return _Seen(samples, registration)
+
+        seen = self._seen.get(digest(shape.points, shape.triangles), locate)
+        if located:
+            return seen, located[0]
+        return seen, self.frame.designs.of(seen.samples, seen.registration, np.asarray(parameters, float).ravel())
