@@ -17,6 +17,7 @@ from tramontane.serve.routes import describe
 from tramontane.serve.schemas import Summary
 
 _UNITS = ("m", "mm", "cm", "inch")
+_OFFERED = 50  # geometries, the newest
 
 
 class DesignPanel:
@@ -49,7 +50,8 @@ class DesignPanel:
         self._describe_geometry()
 
     def _geometries(self) -> dict[str, str]:
-        known = {each.hash: self.shell.names.of(each.hash) for each in self.shell.server.geometries.newest()}
+        newest, _ = self.shell.server.geometries.every(start=0, count=_OFFERED)
+        known = {each.hash: self.shell.names.of(each.hash) for each in newest}
         if self.view.geometry and self.view.geometry not in known:
             known[self.view.geometry] = self.shell.names.of(self.view.geometry)
         if not self.view.geometry and known:

@@ -90,11 +90,6 @@ class Geometries:
             raise _unknown(identity) from None
         shutil.rmtree(gone, ignore_errors=True)
 
-    def newest(self, count: int = 50) -> list[StoredGeometry]:
-        """The geometries that were stored last, the newest first."""
-        homes = sorted(self.folder.glob("*/*/about.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-        return [self.find(file.parent.name) for file in homes[:count]]
-
     def mesh(self, identity: str, length_unit: str) -> pv.PolyData:
         """A stored surface in metres.
 
