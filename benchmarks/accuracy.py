@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -31,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from record import heading
 
 PEERS = ("transolver", "geotransolver", "gino")
 
@@ -172,11 +171,7 @@ def main() -> None:
     text = table(runs)
     print(text)
     if options.table:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-        document = {
-            "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
-            "machine": f"{os.cpu_count()} cores, {platform.machine()}", "table": text.splitlines(), "runs": runs,
-        }  # fmt: skip
+        document = heading() | {"table": text.splitlines(), "runs": runs}
         options.table.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

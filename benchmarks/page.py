@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import platform
 import re
 import shutil
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
+from record import heading, keep
 
 from tramontane.design import Design
 from tramontane.surrogate import Surrogate
@@ -159,12 +159,8 @@ def main() -> None:
                 pictures(page, given.part, given.pictures, given.field, bool(given.data))
                 return
             found = measure(page, Surrogate.load(given.model), given.part, given.moves)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     command = f"python benchmarks/page.py {given.model.name} {given.part.name} --moves {given.moves}"
-    result = {"command": command, "commit": commit, "machine": platform.processor() or platform.machine(), **found}
-    print(json.dumps(result, indent=1))
-    if given.out:
-        given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    keep(heading(platform.processor()) | {"command": command} | found, given.out)
 
 
 if __name__ == "__main__":

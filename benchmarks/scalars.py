@@ -11,16 +11,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import platform
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from record import heading
 
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest import ingest
@@ -82,10 +79,7 @@ def main() -> None:
             runs[label] = judge(ingest(table, Path(folder) / "store"), options.repeats, options.folds)
         print(label, json.dumps(runs[label], indent=1))
     if options.table:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-        document = {"command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
-                    "machine": f"{os.cpu_count()} cores, {platform.machine()}", "runs": runs}  # fmt: skip
-        options.table.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        options.table.write_text(json.dumps(heading() | {"runs": runs}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ import asyncio
 import io
 import itertools
 import json
-import os
-import platform
 import re
 import signal
 import statistics
@@ -29,6 +27,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from record import heading, keep
 
 from tramontane.design import Design
 from tramontane.formats import read_geometry
@@ -176,11 +175,7 @@ def main() -> None:
     surrogate = Surrogate.load(directory)
     asked = Asked(surrogate, options.part, dict(entry.split("=", 1) for entry in options.set))
     path = f"/v1/models/{directory.name}/predict"
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    found: dict[str, Any] = {
-        "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}", "model": surrogate.model, "cells": asked.cells,
-    }  # fmt: skip
+    found = heading() | {"model": surrogate.model, "cells": asked.cells}
     with tempfile.TemporaryDirectory() as folder:
         for url in serving(options.models, Path(folder) / "state"):
             with httpx.Client(base_url=url, timeout=300) as http:
@@ -209,10 +204,7 @@ def main() -> None:
                         "errors_in_the_beginning": first["errors"], "memory_mib": [before, after],
                         "growth_percent": 100 * (after / before - 1),
                     }  # fmt: skip
-    text = json.dumps(found, indent=1)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+    keep(found, options.out)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ import json
 import platform
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from plain_ab_upt import PlainAbUpt
+from record import heading, keep
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -253,12 +252,8 @@ def main() -> None:
             torch.cuda.synchronize()
 
     peak = 2 * 2048**3 / seconds(product)[0]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    found: dict[str, Any] = {
-        "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}, {device}",
-        "matrix_product_gflops": peak / 1e9,
-    }  # fmt: skip
+    found = heading(f"{torch.get_num_threads()} threads, {platform.machine()}, {device}")
+    found["matrix_product_gflops"] = peak / 1e9
     counts = [1e6 * float(text) for text in options.million_points.split(",")]
     if device.type == "cpu":
         # First, since a process's peak memory only grows.
@@ -268,10 +263,7 @@ def main() -> None:
         found["card"] = torch.cuda.get_device_name(device)
         found["accelerated"] = accelerated(dataset, device, counts)
     found["ab-upt"] = ab_upt(device, peak)
-    text = json.dumps(found, indent=1)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+    keep(found, options.out)
 
 
 if __name__ == "__main__":

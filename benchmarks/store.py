@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
@@ -27,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import pyvista as pv
+from record import heading, keep
 
 from tramontane.case import Case
 from tramontane.contract import Contract, FieldSpec
@@ -242,21 +242,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     small = options.small
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    found: dict[str, Any] = {
-        "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-    }  # fmt: skip
-
+    found = heading()
     if options.only and options.out and options.out.is_file():
         found = json.loads(options.out.read_text(encoding="utf-8")) | {f"{options.only}_commit": found["commit"]}
-
-    def keep() -> None:
-        """What was found so far: the whole takes a while."""
-        text = json.dumps(found, indent=1)
-        print(text, flush=True)
-        if options.out:
-            options.out.write_text(text + "\n", encoding="utf-8")
 
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         root = Path(folder)
@@ -267,17 +255,17 @@ def main() -> None:
         ):
             if options.only in (None, name):
                 found[name] = work()
-                keep()
+                keep(found, options.out)
         if options.only not in (None, "draws"):
             return
         found["draws"] = {}
         for count in (10**5, 10**6) if small else (10**6, 10**7, 10**8):
             (root / "draws").mkdir()
             found["draws"][f"{count:,}"] = draws(root / "draws", count)
-            keep()
+            keep(found, options.out)
         cold, cached = ([row[key] for row in found["draws"].values()] for key in ("draw_cold_seconds", "draw_seconds"))
         found["slowest_over_fastest_draw"] = {"cold": max(cold) / min(cold), "cached": max(cached) / min(cached)}
-    keep()
+    keep(found, options.out)
 
 
 if __name__ == "__main__":
