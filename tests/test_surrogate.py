@@ -100,13 +100,16 @@ def test_a_design_without_geometry_or_load_is_refused(surrogate: Surrogate) -> N
 
 def test_no_mesh_is_made_around_an_open_geometry(surrogate: Surrogate) -> None:
     geometry = pv.Sphere(radius=0.7)
-    opened = geometry.extract_cells(np.arange(geometry.n_cells - 12)).extract_surface(algorithm="geometry").clean()
     contract, template = surrogate.contract, surrogate.templates["volume"]
-    assert default_mesh(geometry, contract, "volume", template=template, cells=500).volume > 0
-    with pytest.raises(SurrogateError, match=r"domain volume: the geometry has \d+ open edges.*--on volume.vtu"):
-        default_mesh(opened, contract, "volume", template=template, cells=500)
-    # Where a plane of symmetry cuts body and domain, the edges there are of the cut.
+    whole = default_mesh(geometry, contract, "volume", template=template, cells=500)
+    # A hole of a few triangles hardly matters; where half the wall is missing, nothing is inside.
+    torn = geometry.extract_cells(np.arange(geometry.n_cells - 4)).extract_surface(algorithm="geometry").clean()
+    mended = default_mesh(torn, contract, "volume", template=template, cells=500)
+    assert mended.volume == pytest.approx(whole.volume, rel=0.05)
     half = geometry.clip(normal="y", origin=(0, 0, 0), invert=False).extract_surface(algorithm="geometry").clean()
+    with pytest.raises(SurrogateError, match=r"domain volume: the geometry's holes are 50 % of its area.*--on volume"):
+        default_mesh(half, contract, "volume", template=template, cells=500)
+    # Where a plane of symmetry cuts body and domain, the edges there are of the cut.
     spec = contract.domains["volume"].model_copy(update={"low": (None, 0.0, None)})
     domains = {**contract.domains, "volume": spec}
     cut = contract.model_copy(update={"domains": domains})

@@ -15,6 +15,7 @@ from tramontane.formats.geometry import inside
 from tramontane.training.sampler import geometry_input
 
 Array = NDArray[np.floating[Any]]
+_OPEN = 0.1  # of its area: the share of holes from which a geometry has no inside
 _TEMPLATE_POINTS = 16384
 
 
@@ -77,8 +78,8 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
     A surface is the geometry's own, refined; a volume is a regular grid cut at the geometry's surface.
 
     Raises:
-        SurrogateError: The geometry leaves no room for the domain, or is open where the domain goes on, so that there
-            is no telling which side of it is which.
+        SurrogateError: The geometry leaves no room for the domain, or is so open that there is no telling which side of
+            it is which.
     """
     spec = contract.domains.get(domain, DomainSpec())
     if spec.side == "on":
@@ -103,10 +104,10 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
         spacing=tuple(float(value) for value in np.where(flat, 1.0, extent / np.maximum(steps, 1))),
         origin=tuple(float(value) for value in low),
     )
-    if open_edges := _open_edges(geometry, spec):
-        raise SurrogateError(f"domain {domain}: the geometry has {open_edges} open edges, so that its inside cannot be "
-                             "told from its outside, and no mesh can be made for a prediction; close it, or give a "
-                             "mesh to predict on (--on volume.vtu)")  # fmt: skip
+    if (share := _open_share(geometry, spec)) > _OPEN:
+        raise SurrogateError(f"domain {domain}: the geometry's holes are {100 * share:.0f} % of its area, so that its "
+                             "inside cannot be told from its outside, and no mesh can be made for a prediction; close "
+                             "it, or give a mesh to predict on (--on volume.vtu)")  # fmt: skip
     cut = grid.cast_to_unstructured_grid().clip_surface(geometry, invert=spec.side == "inside")
     if cut.n_cells == 0:
         raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check its length unit")
@@ -114,21 +115,26 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
     return cut
 
 
-def _open_edges(geometry: pv.PolyData, spec: DomainSpec) -> int:
-    """Number of edges of one triangle alone, less those on a plane that cuts the domain off."""
+def _open_share(geometry: pv.PolyData, spec: DomainSpec) -> float:
+    """Area of the holes over that of the surface; what planes cut off that end the domain is no hole."""
     edges = geometry.extract_feature_edges(
         boundary_edges=True, feature_edges=False, non_manifold_edges=False, manifold_edges=False
     )
     if edges.n_cells == 0:
-        return 0
-    middles = np.asarray(edges.cell_centers().points, dtype=np.float64)
-    near = 1e-4 * geometry.length
-    cut = np.zeros(len(middles), dtype=bool)
+        return 0.0
+    ends = np.asarray(edges.points, dtype=np.float64)[edges.lines.reshape(-1, 3)[:, 1:]]
+    cut, near = np.zeros(len(ends), dtype=bool), 1e-4 * geometry.length
     for axis, planes in enumerate(zip(spec.low, spec.high, strict=True)):
         for plane in planes:
             if plane is not None:
-                cut |= np.abs(middles[:, axis] - plane) < near
-    return int((~cut).sum())
+                cut |= (np.abs(ends[:, :, axis] - plane) < near).all(1)
+    loops = np.asarray(edges.connectivity().cell_data["RegionId"])
+    area = 0.0
+    for loop in np.unique(loops[~cut]):
+        rim = ends[~cut & (loops == loop)]
+        spokes = rim - rim.mean((0, 1))
+        area += float(np.linalg.norm(np.cross(spokes[:, 0], spokes[:, 1]), axis=1).sum()) / 2
+    return area / float(geometry.area)
 
 
 def _cut(mesh: pv.PolyData, spec: DomainSpec) -> pv.PolyData:
