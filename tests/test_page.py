@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -295,3 +297,29 @@ def test_where_tokens_are_asked_the_page_asks_too(browser: Any, saved: Path, tmp
         (cookie,) = [each for each in tab.context.cookies() if each["name"] == "tramontane_token"]
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         tab.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "connects"),
+    [
+        (None, None, True),
+        (None, "own", True),
+        (None, "http://elsewhere.example", False),
+        # A name that was made to point here: both agree, and neither is the server's.
+        ("elsewhere.example", "http://elsewhere.example", False),
+    ],
+)
+def test_pages_of_other_sites_may_not_connect(
+    server: Running, host: str | None, origin: str | None, connects: bool
+) -> None:
+    address = urlsplit(server.url)
+    with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20) as line:
+        asked = [
+            "GET /page/_nicegui_ws/socket.io/?EIO=4&transport=websocket HTTP/1.1",
+            f"Host: {host or address.netloc}", "Connection: Upgrade", "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            *([] if origin is None else [f"Origin: {server.url if origin == 'own' else origin}"]),
+        ]  # fmt: skip
+        line.sendall(("\r\n".join(asked) + "\r\n\r\n").encode())
+        status = line.recv(4096).split(b"\r\n")[0]
+    assert status.startswith(b"HTTP/1.1 101" if connects else b"HTTP/1.1 403")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
@@ -33,18 +33,10 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers, path = Headers(scope=scope), scope["path"].removeprefix("/page")
-        if scope["type"] == "websocket":
-            origin = headers.get("origin")
-            if origin is None or urlsplit(origin).netloc == headers.get("host", ""):
-                await self.app(scope, receive, send)
-            else:
-                await receive()
-                await send({"type": "websocket.close", "code": 1008, "reason": "pages of other sites may not connect"})
-            return
         if not path.startswith(("/_nicegui", "/static/", "/login", "/favicon.ico")):
             try:
                 scope["caller"] = await self.server.access.identify(bearer(headers, self.server))

@@ -48,6 +48,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
+        if scope["type"] == "websocket":
+            await self._connect(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -70,7 +73,7 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope, headers)
+            self._check(headers)
             if _is_guarded(scope["path"]):
                 caller = scope["caller"] = await self.server.access.identify(bearer(headers, self.server))
                 scope["token"] = caller.token
@@ -88,7 +91,17 @@ class Guard:
                 **{key: scope[key] for key in ("token",) if key in scope},
             })  # fmt: skip
 
-    def _check(self, scope: Scope, headers: Headers) -> None:
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A connection of the page: what may not ask may not connect either."""
+        try:
+            self._check(Headers(scope=scope))
+        except Problem:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await self.app(scope, receive, send)
+
+    def _check(self, headers: Headers) -> None:
         """Only those that the operator means: a page of another site must not reach a server behind the firewall."""
         host = headers.get("host", "")
         name = urlsplit(f"//{host}").hostname or ""
