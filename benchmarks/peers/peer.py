@@ -65,7 +65,7 @@ def fit_peer(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in [*cases, *tests]:
-            np.savez(folder / f"{name}.npz", **_arrays(dataset, name, contract, scales, targets=name in cases))
+            np.savez(folder / f"{name}.npz", **arrays(dataset, name, contract, scales, targets=name in cases))
         job = {"model": model, "train": list(cases), "test": tests, "seconds": 60 * minutes, "seed": seed,
                "device": device, "domains": list(contract.fields)}  # fmt: skip
         (folder / "job.json").write_text(json.dumps(job))
@@ -83,7 +83,7 @@ def fit_peer(
     return surrogate, said["parameters"]
 
 
-def _arrays(dataset: Dataset, name: str, contract: Contract, scales: Normalization, *, targets: bool) -> dict[str, Any]:
+def arrays(dataset: Dataset, name: str, contract: Contract, scales: Normalization, *, targets: bool) -> dict[str, Any]:
     """What a case is to a peer: the same points, and the same knowledge of the surface, as to our own models."""
     geometry: pv.PolyData = dataset.geometry(name)
     values = dataset.parameters(name)
