@@ -5,9 +5,9 @@
     python benchmarks/curves.py judge demo/ahmed/dataset runs/curves/ahmed --table benchmarks/results/curves-ahmed.json
 
 ``write`` leaves what networks are given as arrays: a sample of each case's sites, all sites of the test cases, in half
-precision (positions to 1/20,000 of the frame), so that they travel. Everything is in the standard scores of all training
-cases, which ``series.py`` turns into those of the few that a network is trained on. ``judge`` decodes the answers and
-puts them beside the nulls of the same training cases.
+precision (positions to 1/20,000 of the frame), so that they travel. All is in the standard scores of all training cases,
+which ``series.py`` turns into those of the few that a network is trained on. ``judge`` decodes the answers and puts them
+beside the nulls of the same training cases.
 
 A network takes as many steps as two cores take in twenty minutes (Transolver, GeoTransolver 6,000; AB-UPT 4,000).
 """
@@ -21,14 +21,12 @@ from typing import Any
 
 import numpy as np
 from accuracy import table
-from peers.peer import arrays
+from peers.peer import Answers, arrays, judged
 from record import heading
 
 from tramontane.dataset import Dataset
 from tramontane.evaluation import evaluate
-from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import trained_contract
-from tramontane.surrogate.scalars import fit_scalars
 from tramontane.training import Normalization
 
 STEPS = {"transolver": 6000, "geotransolver": 6000, "ab-upt": 4000, "gino": 2000}
@@ -77,7 +75,9 @@ def write(dataset: Dataset, folder: Path, counts: list[int], seeds: list[int], m
         described[f"fold{fold}"] = _described(dataset, contract, scales, cases, names) | {
             "ask": left, "whole": False, "kept": list(contract.fields)
         }  # fmt: skip
-        runs += [{"model": m, "set": f"fold{fold}", "seed": 0, "steps": STEPS[m]} for m in ("transolver", "geotransolver")]
+        runs += [
+            {"model": m, "set": f"fold{fold}", "seed": 0, "steps": STEPS[m]} for m in ("transolver", "geotransolver")
+        ]
     widths = {domain: [spec.components for spec in specs.values()] for domain, specs in contract.fields.items()}
     about = {"unit": UNIT, "domains": list(contract.fields), "names": names, "widths": widths, "sets": described,
              "runs": runs}  # fmt: skip
@@ -116,43 +116,6 @@ def _described(
     return out
 
 
-class Answers:
-    """A predictor that looks up what a network has answered for each test case."""
-
-    def __init__(self, dataset: Dataset, cases: list[str], said: dict[str, Any], file: Path) -> None:
-        self.contract, self.model = trained_contract(dataset, cases), said["model"]
-        self.scales = Normalization.measure(dataset, cases)
-        with np.load(file) as found:
-            self.scores = {key: found[key].astype(np.float32) for key in found.files}
-        self.cases = {self._key(dataset.geometry(name), dataset.parameters(name)): name for name in said["cases"]}
-
-    def fields(self, geometry: Any, values: dict[str, float], positions: Any) -> dict[str, Any]:
-        name = self.cases[self._key(geometry, values)]
-        return {
-            domain: self.scales.decode(self.contract, domain, scores, values)
-            for domain in positions
-            if (scores := self.scores.get(f"{name}/{domain}")) is not None
-        }
-
-    def spread(self, geometry: Any, values: dict[str, float], positions: Any) -> dict[str, Any]:
-        raise NotImplementedError("asked for fields alone")
-
-    def design(self, geometry: Any, values: dict[str, float]) -> Any:
-        from tramontane.surrogate.predictor import describe_design
-
-        return describe_design(geometry, (values[name] for name in self.contract.operating))
-
-    def tensors(self) -> dict[str, Any]:
-        return {}
-
-    def document(self) -> dict[str, Any]:
-        return {"model": self.model}
-
-    @staticmethod
-    def _key(geometry: Any, values: dict[str, float]) -> tuple[float, ...]:
-        return (geometry.n_points, *geometry.bounds, *values.values())
-
-
 def judge(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
     """Runs as `accuracy.py` writes them."""
     about = json.loads((folder / "about.json").read_text())
@@ -163,11 +126,9 @@ def judge(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
         if not chosen["whole"]:
             continue
         cases = chosen["names"]
-        predictor = Answers(dataset, cases, said, file.with_suffix(".npz"))
-        record = {"data": {"fingerprint": dataset.fingerprint(), "train": cases, "validation": []}, "figures": {}}
-        surrogate = Surrogate(
-            predictor.contract, predictor, templates={}, scalars=fit_scalars(dataset, cases, predictor), record=record
-        )
+        with np.load(file.with_suffix(".npz")) as found:
+            scores = {key: found[key].astype(np.float32) for key in found.files}
+        surrogate = judged(dataset, cases, Answers(dataset, cases, said["model"], scores, said["cases"]), {})
         report = evaluate(surrogate, dataset).model_dump(mode="json")
         for domain, specs in dataset.contract.fields.items():
             for column, (field, spec) in enumerate(specs.items()):
@@ -175,7 +136,7 @@ def judge(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
                 each = [case[column] for case in said["errors"][domain]]
                 entry = report["fields"].setdefault(f"{domain}/{field}", {"unit": spec.unit})
                 entry |= {"relative_l2": float(np.mean(each)), "each": each}
-        _complete(report, runs)
+        _complete(report)
         runs.append({
             "model": said["model"], "seed": said["seed"], "cases": len(cases), "device": "cuda", "steps": said["steps"],
             "settings": {}, "training_seconds": said["seconds_together"], "trained_together": said["together"],
@@ -186,7 +147,7 @@ def judge(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
     return runs
 
 
-def _complete(report: dict[str, Any], runs: list[dict[str, Any]]) -> None:
+def _complete(report: dict[str, Any]) -> None:
     """Nulls of fields that were judged elsewhere: `evaluate` leaves them out with the fields."""
     for entry in report["fields"].values():
         entry.setdefault("nulls", {null: float("nan") for null in ("mean", "nearest", "parameters")})
@@ -198,7 +159,9 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cases", default="10,20", help="numbers of training cases besides all")
-    parser.add_argument("--seeds", default="0,1,2", help="of the runs on all training cases; fewer cases take the first")
+    parser.add_argument(
+        "--seeds", default="0,1,2", help="of the runs on all training cases; fewer cases take the first"
+    )
     parser.add_argument("--models", default=",".join(STEPS))
     parser.add_argument("--folds", type=int, default=0, help="Transolvers that leave a part of the other cases out")
     parser.add_argument("--thin", type=int, default=12_000, help="sites of each domain and case to train on, at most")

@@ -180,8 +180,6 @@ def main(folder: Path) -> None:
     begun = time.monotonic()
     for name in job["test"]:
         case, answer = cases[name], {}
-        for domain in domains:
-            answer[f"positions_{domain}"] = case[f"positions_{domain}"].cpu().numpy()
         counts = {domain: len(case[f"positions_{domain}"]) for domain in domains}
         parts: dict[str, list[Tensor]] = {domain: [] for domain in domains}
         with torch.inference_mode():
