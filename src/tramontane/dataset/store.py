@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from tramontane.errors import DatasetError
 from tramontane.units import Quantity, si_factor, to_si
 
 _GEOMETRIES = 32  # kept in memory
+_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,7 @@ class Dataset:
         target = Path(path)
         if target.exists():
             raise DatasetError(f"{target}: exists; remove it or choose another directory")
-        for part in ("cases", "staging"):
-            (target / part).mkdir(parents=True)
+        (target / "cases").mkdir(parents=True)
         manifest = Manifest(contract=contract, tolerance=tolerance)
         manifest.write(target)
         return cls(LocalFiles(target), manifest)
@@ -292,6 +292,7 @@ class Dataset:
             case = rounded_case(case, self.tolerance)
         folder = self._directory / "staging" / f"{folder_name(case.name)}.{uuid.uuid4().hex[:8]}"
         try:
+            _make(folder)
             return StagedCase(case.name, folder, write_case(folder, case, geometry, self.contract))
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
@@ -312,9 +313,12 @@ class Dataset:
                 shutil.rmtree(target, ignore_errors=True)
                 case.folder.replace(target)
                 manifest.cases[case.name] = case.entry
+        staging = self._directory / "staging"
         for case in staged:
-            for leftover in (self._directory / "staging").glob(f"{case.entry.folder}.*"):
+            for leftover in staging.glob(f"{case.entry.folder}.*"):
                 shutil.rmtree(leftover, ignore_errors=True)
+        with suppress(OSError):  # others are staged, or none was
+            staging.rmdir()
 
     def verify(self) -> list[str]:
         """Read everything and compare it with its checksums.
@@ -383,3 +387,13 @@ class Dataset:
         self.size(name, domain)
         record, arrays = self._opened(name)
         return record.domains[domain], arrays
+
+
+def _make(folder: Path) -> None:
+    """Make a folder of ``staging``, which another process removes whenever it is empty."""
+    for _ in range(_TRIES):
+        folder.parent.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            folder.mkdir()
+            return
+    raise OSError(f"{folder.parent} is removed again and again")
