@@ -36,7 +36,8 @@ from tramontane.dataset.case_files import (
 from tramontane.dataset.chunks import CaseArrays
 from tramontane.dataset.files import Files, LocalFiles, RemoteFiles, is_remote, open_files
 from tramontane.dataset.manifest import MANIFEST, CaseEntry, Manifest
-from tramontane.dataset.sites import Sites, join_sites
+from tramontane.dataset.order import Piece
+from tramontane.dataset.sites import Sites
 from tramontane.dataset.splits import check_splits
 from tramontane.dataset.statistics import FieldStatistics, Moments
 from tramontane.dataset.tolerance import check_tolerance, rounded_case
@@ -203,11 +204,16 @@ class Dataset:
         Raises:
             DatasetError: A chunk is missing or damaged.
         """
+        record, _ = self._domain(name, domain)
+        stop = record.size if stop is None else min(stop, record.size)
+        return self._sites(name, domain, list(record.order.pieces(start, stop)))
+
+    def _sites(self, name: str, domain: str, pieces: list[Piece]) -> Sites:
         record, arrays = self._domain(name, domain)
         wanted = list(self.contract.fields.get(domain) or record.fields)
         paths = [record.positions, record.weights, *(record.fields[field] for field in wanted)]
         paths += [record.normals] if record.normals is not None else []
-        found = arrays.window(paths, record.order, start, record.size if stop is None else min(stop, record.size))
+        found = arrays.window(paths, pieces)
         positions, weights, *values = (array.astype(np.float32, copy=False) for array in found)
         return Sites(
             positions=positions,
@@ -217,14 +223,10 @@ class Dataset:
         )
 
     def sample(self, name: str, domain: str, count: int, rng: np.random.Generator) -> Sites:
-        """``count`` sites at random, or all there are: one window of the random order, round the end where need be."""
-        size = self.size(name, domain)
-        if count >= size:
+        """``count`` sites at random, or all there are; of one chunk where that has so many."""
+        if count >= self.size(name, domain):
             return self.sites(name, domain)
-        start = int(rng.integers(size))
-        if start + count <= size:
-            return self.sites(name, domain, start, start + count)
-        return join_sites(self.sites(name, domain, start), self.sites(name, domain, 0, start + count - size))
+        return self._sites(name, domain, self._domain(name, domain)[0].order.draw(count, rng))
 
     def original_order(self, name: str, domain: str) -> NDArray[np.int64]:
         """``(n,)``: the site at place i of `sites` is the mesh's own point or cell ``original_order[i]``."""
