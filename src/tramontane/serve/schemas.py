@@ -140,6 +140,7 @@ class StoredGeometry(BaseModel):
 
     Attributes:
         hash: SHA-256 of the uploaded bytes.
+        name: What its sender calls it, the newest name where it was sent again; empty where an older server stored it.
         bytes: Their number.
         format: The suffix without its dot.
         metric: Whether the file states its unit (STEP), so that the surface is in metres.
@@ -153,6 +154,7 @@ class StoredGeometry(BaseModel):
     """
 
     hash: str
+    name: str = ""
     bytes: int
     format: str
     metric: bool
