@@ -371,10 +371,16 @@ def dataset_path(folder: Path) -> Path:
 
 def describe(dataset: Any) -> None:
     """Say what was ingested, and what was assumed on the way."""
+    from tramontane.units import Quantity, from_si
+
     contract = dataset.contract
     splits = ", ".join(f"{name} {len(cases)}" for name, cases in dataset.splits.items())
     console.print(f"{dataset.path}: {len(dataset.names)} cases ({splits})", highlight=False, markup=False)
     for name, spec in contract.parameters.items():
+        if spec.role == "constant":
+            value = Quantity(from_si(spec.low, spec.unit), spec.unit)
+            console.print(f"  constant {name} = {value} in all cases, not asked", highlight=False, markup=False)
+            continue
         console.print(f"  parameter {name} [{spec.unit or '-'}], {spec.role}", highlight=False, markup=False)
     for domain, fields in contract.fields.items():
         for name, spec in fields.items():

@@ -16,7 +16,8 @@ from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition
 from tramontane.units import Quantity, dimension, from_si, si_factor, si_unit, to_si
 
-Role = Literal["operating", "geometry"]
+Role = Literal["operating", "geometry", "constant"]
+_EQUAL = 1e-9  # two numbers are one to this share: a unit's factor takes the last digits
 
 
 class _Spec(BaseModel):
@@ -30,8 +31,9 @@ class ParameterSpec(_Spec):
         unit: The unit people use for it; a bare number is taken to be in it.
         low: Smallest value seen or allowed, SI.
         high: Largest value seen or allowed, SI.
-        role: ``operating`` (speed, load: always asked) or ``geometry`` (length, fillet radius: describes the geometry
-            and is not asked when one is given).
+        role: ``operating`` (speed, load: always asked), ``geometry`` (length, fillet radius: describes the geometry
+            and is not asked when one is given) or ``constant`` (the same in all cases: never asked, and nothing follows
+            it; ``low`` and ``high`` are its value).
         source: Its name in the source files, where that differs.
     """
 
@@ -124,6 +126,11 @@ class Excess(NamedTuple):
         return beyond / ((self.high - self.low) or 1.0)
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return (
+                f"{self.name} = {Quantity(self.value, self.unit)} is not followed: it was "
+                f"{Quantity(self.low, self.unit)} in all cases"
+            )
         return (
             f"{self.name} = {Quantity(self.value, self.unit)} lies outside {self.low:.6g} to {self.high:.6g} "
             f"{self.unit}".rstrip()
@@ -157,10 +164,20 @@ class Contract(_Spec):
         """The parameters that are always asked."""
         return {name: spec for name, spec in self.parameters.items() if spec.role == "operating"}
 
+    def asked(self, *, geometry: bool) -> dict[str, ParameterSpec]:
+        """The parameters that are asked: with a geometry, operating conditions; without one, all that are not constant.
+
+        Args:
+            geometry: Whether a geometry is given, too.
+        """
+        return (
+            self.operating if geometry else {n: spec for n, spec in self.parameters.items() if spec.role != "constant"}
+        )
+
     def values(self, design: Design) -> dict[str, float]:
         """The design's parameters in SI, in the contract's order.
 
-        With a geometry, the operating conditions are asked; without one, every parameter is.
+        See `asked` for which must be given; constants that are not given have their value.
 
         Raises:
             ContractError: A parameter is missing, unknown, or in a unit of the wrong dimension; all are named.
@@ -175,16 +192,16 @@ class Contract(_Spec):
 
         Args:
             parameters: As given.
-            geometry: Whether a geometry is given, too: then only operating conditions are asked.
+            geometry: Whether a geometry is given, too; see `asked`.
 
         Returns:
-            Values by name, and by name a sentence on each that is missing, unknown or in a wrong unit.
+            Values by name, constants among them, and by name a sentence on each that is missing, unknown or in a wrong
+            unit.
         """
-        asked = self.operating if geometry else self.parameters
         faults = {
             name: f"parameter {name!r} is missing; give it in {spec.unit or 'no unit'}, for example "
             f"{name}={Quantity(from_si((spec.low + spec.high) / 2, spec.unit), spec.unit)}"
-            for name, spec in asked.items()
+            for name, spec in self.asked(geometry=geometry).items()
             if name not in parameters
         }
         for name in sorted(set(parameters) - set(self.parameters)):
@@ -196,6 +213,8 @@ class Contract(_Spec):
                     values[name] = to_si(parameters[name], unit=spec.unit, name=f"parameter {name!r}")
                 except UnitError as error:
                     faults[name] = str(error)
+            elif spec.role == "constant":
+                values[name] = spec.low
         return values, faults
 
     def outside_range(self, design: Design) -> list[str]:
@@ -211,7 +230,8 @@ class Contract(_Spec):
         found = []
         for name, value in values.items():
             spec = self.parameters[name]
-            if not spec.low <= value <= spec.high:
+            slack = _EQUAL * max(abs(spec.low), abs(spec.high)) if spec.role == "constant" else 0.0
+            if not spec.low - slack <= value <= spec.high + slack:
                 given, low, high = (from_si(number, spec.unit) for number in (value, spec.low, spec.high))
                 found.append(Excess(name, given, low, high, spec.unit))
         return found
@@ -251,12 +271,14 @@ class Contract(_Spec):
 
     def differences(self, other: Contract) -> list[str]:
         """What of ``other`` a simulator under this contract cannot serve, one line each; ranges do not count."""
+        # What is asked here may well be the same in all cases there.
+        known = set(other.operating) | {name for name, spec in other.parameters.items() if spec.role == "constant"}
         lines = [
-            f"parameter {name!r} is {'missing' if name in self.operating else 'new'}"
-            for name in sorted(set(self.operating) ^ set(other.operating))
+            *(f"parameter {name!r} is missing" for name in sorted(set(self.operating) - known)),
+            *(f"parameter {name!r} is new" for name in sorted(set(other.operating) - set(self.operating))),
         ]
-        for name in sorted(set(self.operating) & set(other.operating)):
-            mine, theirs = self.operating[name].unit, other.operating[name].unit
+        for name in sorted(set(self.operating) & known):
+            mine, theirs = self.operating[name].unit, other.parameters[name].unit
             if dimension(mine) != dimension(theirs):
                 lines.append(f"parameter {name!r} is in {theirs or 'no unit'}, not in {mine or 'no unit'}")
         for domain in sorted(set(self.fields) | set(other.fields)):
@@ -283,7 +305,8 @@ class Contract(_Spec):
             data["parameters"][name] |= {"low": spec.low / factor, "high": spec.high / factor}
         text = (
             "# What goes in and what comes out. Edit it; the commands obey. low and high are in the unit beside them.\n"
-            "# Roles: operating is always asked; geometry is described by the geometry file.\n"
+            "# Roles: operating is always asked; geometry is described by the geometry file; constant is the same in\n"
+            "# all cases and is not asked.\n"
             '# Headings are the names in the files; for another, write name = "pressure" below the heading.\n'
             '# What is removed here is not read. A domain may be a part of the boundary: patches = ["body*"].\n'
             "# A QoI that the cases do not state is measured: give it a definition, for example\n"

@@ -22,6 +22,7 @@ from tramontane.units import Quantity, dimension, si_unit, to_si
 
 Array = NDArray[np.floating[Any]]
 _MATCH = 0.01  # a definition is taken when it reproduces a QoI to this share of its size, in the median case
+_EQUAL = 1e-9  # two numbers are one to this share
 _AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -149,7 +150,11 @@ class ContractInference:
             having = [seen.parameters[name] for seen in self._seen if name in seen.parameters]
             unit = having[0][1]
             values = [_si(given, unit, name) for given in having]
-            role = _role(name, unit) if shapes else "operating"
+            # What is the same everywhere is not asked: of a single case, nothing can be told.
+            same = len(values) > 1 and math.isclose(min(values), max(values), rel_tol=_EQUAL)
+            role: Role = "constant" if same else _role(name, unit) if shapes else "operating"
+            if same:
+                values = values[:1]
             specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=role)
         return specs
 

@@ -178,7 +178,7 @@ class ParameterAnswer(BaseModel):
     unit: str
     low: float
     high: float
-    role: Literal["operating", "geometry"]
+    role: Literal["operating", "geometry", "constant"]
 
 
 class ModelAnswer(BaseModel):
