@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvista as pv
+from rich.console import Console
 
 from tramontane.cli import main
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
@@ -229,6 +231,23 @@ def test_too_little_to_learn_from(tmp_path: Path) -> None:
         fit(dataset)
     with pytest.raises(DatasetError, match="has no fields to learn; leave --model out"):
         fit(dataset, model="ab-upt", steps=1)
+
+
+def test_a_law_that_explains_all_is_named_below_the_nulls(tmp_path: Path) -> None:
+    rng, lines = np.random.default_rng(0), ["speed [m/s],length [m],qoi:drag [N],qoi:mass [kg]"]
+    for speed, length in rng.uniform((10, 1), (40, 2), (30, 2)).tolist():
+        lines.append(f"{speed},{length},{0.3 * speed**2},{speed**2 * (1 + length**3)}")
+    (tmp_path / "runs.csv").write_text("\n".join(lines))
+    dataset = ingest(tmp_path / "runs.csv", tmp_path / "store", test=6, validation=0)
+    report = evaluate(fit(dataset), dataset)
+    assert report.qoi["drag"].law == {"speed": 2.0}
+    console = Console(width=200, record=True, file=io.StringIO())
+    report.print(console)
+    said = console.export_text()
+    assert "0.0 (1.00)" in said
+    assert "drag is taken in proportion to speed^2, by the nulls as well; that law alone explains these cases" in said
+    assert "mass is taken in proportion to speed^2 x length^2, by the nulls as well\n" in said
+    assert "asked for 6 unseen cases (split test: " in said
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from tramontane.dataset import mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition, measure
-from tramontane.units import Quantity, assumed_unit, parse_quantity, si_factor, si_unit, to_si
+from tramontane.units import Quantity, assumed_unit, one_style, parse_quantity, si_factor, si_unit, to_si
 
 CONTRACT = Contract(
     parameters={
@@ -46,6 +46,13 @@ def test_the_example_of_a_bad_quantity_can_be_written_as_it_stands() -> None:
         UnitError, match="parameter speed = 'fast' is not a number with a unit; write for example '500 N'"
     ):
         parse_quantity("fast", name="parameter speed")
+
+
+def test_units_are_written_in_one_style() -> None:
+    assert si_unit("m**2/s**3") == si_unit("cm^2/s^3") == "m^2/s^3"
+    assert one_style("kg * m ** -1 / s**2") == "kg * m^-1 / s^2"
+    old = Contract(fields={"volume": {"epsilon": FieldSpec(unit="m**2/s**3")}})
+    assert old.differences(Contract(fields={"volume": {"epsilon": FieldSpec(unit="m^2/s^3")}})) == []
 
 
 def test_si_units_are_the_fields_own() -> None:

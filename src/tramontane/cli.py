@@ -400,8 +400,9 @@ def describe(dataset: Any) -> None:
 
 
 def _law(powers: dict[str, float]) -> str:
-    scale = " x ".join(f"{key}^{power:g}" for key, power in powers.items())
-    return f", in proportion to {scale}" if scale else ""
+    from tramontane.contract import power_law
+
+    return f", in proportion to {power_law(powers)}" if powers else ""
 
 
 def _pairs(settings: list[str], option: str) -> dict[str, str]:

@@ -286,7 +286,9 @@ class Contract(_Spec):
             for name in sorted(set(mine_f) | set(theirs_f)):
                 if name not in theirs_f or name not in mine_f:
                     lines.append(f"field {domain}/{name} is {'missing' if name in mine_f else 'new'}")
-                elif (a := mine_f[name]).components != (b := theirs_f[name]).components or a.unit != b.unit:
+                elif (a := mine_f[name]).components != (b := theirs_f[name]).components or (
+                    si_unit(a.unit) != si_unit(b.unit)
+                ):
                     lines.append(
                         f"field {domain}/{name} has {b.components} components in {b.unit or 'no unit'}, "
                         f"not {a.components} in {a.unit or 'no unit'}"
@@ -372,6 +374,11 @@ class Contract(_Spec):
             *(spec.unit for fields in self.fields.values() for spec in fields.values()),
             *(spec.unit for spec in self.qoi.values()),
         ]
+
+
+def power_law(powers: Mapping[str, float]) -> str:
+    """What a quantity is in proportion to, as people write it: ``speed^2 x density``."""
+    return " x ".join(name if power == 1 else f"{name}^{power:g}" for name, power in powers.items())
 
 
 def _rename(data: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from tramontane.design import Design, file_sha256
 from tramontane.errors import ContractError, FormatError, UnitError
 from tramontane.formats.results import GEOMETRY_UNIT, PATCH, CaseSource, Collection, Results, patches_of, set_patches
 from tramontane.formats.table import QOI
-from tramontane.units import Quantity, assumed_unit, dimension, si_factor, si_unit
+from tramontane.units import Quantity, assumed_unit, dimension, one_style, si_factor, si_unit
 
 
 def assemble(
@@ -130,7 +130,7 @@ class _Units:
                                     f"{declared or 'no unit'}; correct one of them")  # fmt: skip
             if stated is not None:
                 si_factor(stated)
-                return stated
+                return one_style(stated)
         except UnitError as error:
             raise FormatError(f"{where}: {label}: {error}") from error
         if declared is not None:
