@@ -266,17 +266,20 @@ def test_from_a_table_to_a_prediction(
 
     monkeypatch.chdir(tmp_path)
     write_beams(tmp_path / "beams.csv")
-    assert "QoIs: deflection" in run("inspect", "beams.csv")
+    inspected = run("inspect", "beams.csv")
+    assert "QoIs: deflection" in inspected
+    assert [line.split("│")[2].strip() for line in inspected.splitlines() if "│ deflection" in line] == ["mm"]
     trained = run("train", "beams.csv", "--out", "model")
     assert "parameter length [mm], operating" in trained
     assert "deflection: " in trained
-    assert "deflection is predicted as Gaussian process on the parameters" in run(
-        "evaluate", "model", "beams.csv", "--json", "figures.json"
-    )
+    assert "QoI deflection [mm] = " in trained
+    evaluated = run("evaluate", "model", "beams.csv", "--json", "figures.json")
+    assert "deflection is predicted as Gaussian process on the parameters" in evaluated
+    assert [line.split("│")[3].strip()[-3:] for line in evaluated.splitlines() if "│ deflection" in line] == [" mm"]
     assert json.loads((tmp_path / "figures.json").read_text())["qoi"]["deflection"]["relative"] < 1e-6
     values = ("force=200N", "length=1m", "modulus=210GPa", "inertia=5cm^4")
     settings = [word for value in values for word in ("--set", value)]
-    assert "deflection = 0.00634921 m +- " in run("predict", "model", *settings, "--json", "answer.json")
+    assert "deflection = 6.34921 mm +- " in run("predict", "model", *settings, "--json", "answer.json")
     answer = json.loads((tmp_path / "answer.json").read_text())
     assert answer["qoi"]["deflection"]["value"] == pytest.approx(200 / (3 * 210e9 * 5e-8))
     assert answer["qoi"]["deflection"]["unit"] == "m"

@@ -102,6 +102,22 @@ def test_contract_survives_toml_and_a_persons_edit(tmp_path: Path) -> None:
     assert Contract.from_toml(file).parameters["load"].low == pytest.approx(200.0)
 
 
+def test_a_qoi_is_shown_in_the_unit_that_a_person_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "contract.toml"
+    Contract(qoi={"tip": QoiSpec(unit="mm"), "mass": QoiSpec(unit="kg")}).to_toml(file)
+    read = Contract.from_toml(file).in_si()
+    assert {name: (spec.unit, spec.shown) for name, spec in read.qoi.items()} == {
+        "tip": ("m", "mm"),
+        "mass": ("kg", "kg"),
+    }
+    assert read.in_si() == read
+    read.to_toml(file)
+    assert Contract.from_toml(file) == read
+    file.write_text(file.read_text().replace('display_unit = "mm"', 'display_unit = "MPa"'))
+    with pytest.raises(ContractError, match=r"qoi\.tip\.display_unit: MPa is no unit for m"):
+        Contract.from_toml(file)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [

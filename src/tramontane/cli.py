@@ -217,7 +217,7 @@ def predict(
         errors.print(f"Warning: {warning}", highlight=False, markup=False, style="yellow")
     deviations = case.provenance.extra.get("deviations", {})
     for name, value in case.qoi.items():
-        unit = case.qoi_units[name]
+        unit = surrogate.contract.qoi[name].shown
         sure = f" +- {Quantity(from_si(deviations[name], unit), unit)}" if name in deviations else ""
         console.print(f"{name} = {Quantity(from_si(value, unit), unit)}{sure}", highlight=False, markup=False)
     if json_file is not None:
@@ -392,7 +392,7 @@ def describe(dataset: Any) -> None:
             )
     for name, spec in contract.qoi.items():
         console.print(
-            f"  QoI {name} [{spec.unit or '-'}] = {spec.definition or 'not defined by fields'}"
+            f"  QoI {name} [{spec.shown or '-'}] = {spec.definition or 'not defined by fields'}"
             + _law(spec.scales_with),
             highlight=False,
             markup=False,

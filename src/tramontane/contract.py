@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tramontane.case import Location
+from tramontane.contract_toml import HEAD, rename, unit_of_the_field, without_none
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition
@@ -86,15 +87,22 @@ class QoiSpec(_Spec):
 
     Attributes:
         unit: Its SI unit.
+        display_unit: The unit in which people read it, where that is another.
         scales_with: As for a field.
         definition: How it follows from fields; None where it does not.
         source: Its name in the source files, where that differs.
     """
 
     unit: str = ""
+    display_unit: str | None = None
     scales_with: dict[str, float] = Field(default_factory=dict)
     definition: QoiDefinition | None = None
     source: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The unit in which it is shown."""
+        return self.unit if self.display_unit is None else self.display_unit
 
     @property
     def from_fields(self) -> bool:
@@ -254,7 +262,11 @@ class Contract(_Spec):
                     name: spec.model_copy(update={"source": None, "patches": ()}) for name, spec in self.domains.items()
                 },
                 "fields": {domain: in_si_units(specs) for domain, specs in self.fields.items()},
-                "qoi": in_si_units(self.qoi),
+                "qoi": {
+                    name: spec.model_copy(update={"display_unit": None if shown == spec.unit else shown})
+                    for name, spec in in_si_units(self.qoi).items()
+                    for shown in [self.qoi[name].shown]
+                },
             }
         )
 
@@ -305,22 +317,9 @@ class Contract(_Spec):
         for name, spec in self.parameters.items():
             factor = si_factor(spec.unit)
             data["parameters"][name] |= {"low": spec.low / factor, "high": spec.high / factor}
-        text = (
-            "# What goes in and what comes out. Edit it; the commands obey. low and high are in the unit beside them.\n"
-            "# Roles: operating is always asked; geometry is described by the geometry file; constant is the same in\n"
-            "# all cases and is not asked.\n"
-            '# Headings are the names in the files; for another, write name = "pressure" below the heading.\n'
-            '# What is removed here is not read. A domain may be a part of the boundary: patches = ["body*"].\n'
-            "# A QoI that the cases do not state is measured: give it a definition, for example\n"
-            "#   [qoi.drag_coefficient]\n"
-            '#   definition = { kind = "force", domain = "surface", field = "pressure", shear = "wall_shear_stress",\n'
-            '#     direction = [1.0, 0.0, 0.0], patches = ["body*"], factor = 1.63, per = { speed = 2.0 } }\n'
-            "# kind: force, moment (about direction at center), max, min, mean, integral, volume. factor: 2 for a\n"
-            "# half model, the density for a mass, 2 / (density x area) for a coefficient; per: what divides it.\n\n"
-        )
         target = Path(path)
         temporary = target.with_name(f".{target.name}.partial")
-        temporary.write_text(text + tomli_w.dumps(_without_none(data)), encoding="utf-8")
+        temporary.write_text(HEAD + tomli_w.dumps(without_none(data)), encoding="utf-8")
         temporary.replace(target)
 
     @classmethod
@@ -343,7 +342,7 @@ class Contract(_Spec):
                 if side in table:
                     table[side] = [None if entry == "free" else entry for entry in table[side]]
         try:
-            _rename(data)
+            rename(data)
             for spec in data.get("parameters", {}).values():
                 factor = si_factor(spec.get("unit", ""))
                 spec |= {key: spec[key] * factor for key in ("low", "high") if key in spec}
@@ -351,10 +350,14 @@ class Contract(_Spec):
                 # A parameter's table becomes a QoI's by a change of its heading; results have no range to keep to.
                 for key in ("low", "high", "role"):
                     spec.pop(key, None)
-                _unit_of_the_field(spec, data)
+                unit_of_the_field(spec, data)
             contract = cls.model_validate(data)
             for unit in contract._units():
                 si_factor(unit)
+            for name, spec in contract.qoi.items():
+                if dimension(spec.shown) != dimension(spec.unit):
+                    raise ContractError(f"qoi.{name}.display_unit: {spec.shown} is no unit for "
+                                        f"{spec.unit or 'a number'}; correct or remove it")  # fmt: skip
             _check_references(contract)
         except ValidationError as error:
             first = error.errors()[0]
@@ -372,45 +375,13 @@ class Contract(_Spec):
             self.length_unit,
             *(spec.unit for spec in self.parameters.values()),
             *(spec.unit for fields in self.fields.values() for spec in fields.values()),
-            *(spec.unit for spec in self.qoi.values()),
+            *(unit for spec in self.qoi.values() for unit in (spec.unit, spec.shown)),
         ]
 
 
 def power_law(powers: Mapping[str, float]) -> str:
     """What a quantity is in proportion to, as people write it: ``speed^2 x density``."""
     return " x ".join(name if power == 1 else f"{name}^{power:g}" for name, power in powers.items())
-
-
-def _rename(data: dict[str, Any]) -> None:
-    """Where a table says ``name``, that is the name from here on, and its heading the one in the source files."""
-    fields = data.get("fields", {})
-    for heading, spec in data.get("domains", {}).items():
-        if "name" in spec and heading in fields:
-            fields[spec["name"]] = fields.pop(heading)
-    for section in (data.get("parameters", {}), data.get("domains", {}), data.get("qoi", {}), *fields.values()):
-        for heading, spec in list(section.items()):
-            if "name" in spec:
-                name = spec.pop("name")
-                if name != heading and name in section:
-                    raise ContractError(f"two entries are called {name!r}; give one another name")
-                section[name] = section.pop(heading) | {"source": heading}
-    new = {spec["source"]: name for name, spec in data.get("parameters", {}).items() if "source" in spec}
-    definitions = [spec["definition"] for spec in data.get("qoi", {}).values() if "definition" in spec]
-    for table, key in (
-        *((spec, "scales_with") for section in (*fields.values(), data.get("qoi", {})) for spec in section.values()),
-        *((definition, "per") for definition in definitions),
-    ):
-        if key in table:
-            table[key] = {new.get(name, name): power for name, power in table[key].items()}
-
-
-def _unit_of_the_field(qoi: dict[str, Any], data: Mapping[str, Any]) -> None:
-    """A largest, smallest or mean value for which no unit is written is in its field's unit."""
-    definition = qoi.get("definition", {})
-    plain = definition.get("kind") in ("max", "min", "mean") and not {"factor", "per"} & set(definition)
-    field = data.get("fields", {}).get(definition.get("domain", "surface"), {}).get(definition.get("field"), {})
-    if plain and "unit" not in qoi and "unit" in field:
-        qoi["unit"] = field["unit"]
 
 
 def _check_references(contract: Contract) -> None:
@@ -431,15 +402,3 @@ def _check_references(contract: Contract) -> None:
             known = ", ".join(contract.parameters) or "none"
             raise ContractError(f"{where}: {unknown[0]} is no parameter of the contract (it has {known}); "
                                 "correct it, or remove it there")  # fmt: skip
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null: absent keys and, in the planes of a domain, the word ``free`` stand for None.
-
-    What is empty is left out, too: fewer lines to read.
-    """
-    if isinstance(value, dict):
-        return {key: _without_none(entry) for key, entry in value.items() if entry not in (None, {}, [], ())}
-    if isinstance(value, list):
-        return ["free" if entry is None else _without_none(entry) for entry in value]
-    return value

@@ -17,6 +17,7 @@ from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, 
 from tramontane.dataset.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
+from tramontane.formats.results import SHOWN_UNITS
 from tramontane.qoi import QoiDefinition, measure
 from tramontane.units import Quantity, dimension, si_unit, to_si
 
@@ -34,6 +35,7 @@ class Seen:
     parameters: dict[str, tuple[float, str]]
     qoi: dict[str, float]
     qoi_units: dict[str, str]
+    qoi_shown: dict[str, str]
     rms: dict[tuple[str, str], float]
     bounds: dict[str, Array]
     geometry_bounds: Array | None
@@ -55,6 +57,7 @@ def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_site
         parameters={key: (quantity.value, quantity.unit or "") for key, quantity in case.design.parameters.items()},
         qoi=dict(case.qoi),
         qoi_units=dict(case.qoi_units),
+        qoi_shown=dict(case.provenance.extra.get(SHOWN_UNITS, {})),
         rms={},
         bounds={},
         geometry_bounds=None if geometry is None else np.asarray(geometry.bounds).reshape(3, 2),
@@ -225,7 +228,8 @@ class ContractInference:
                 error = float(np.median(np.abs(factor * values - truth)) / size)
                 if error < _MATCH and (best is None or error < 0.5 * best[0]):
                     best = (error, definition.model_copy(update={"factor": factor}))
-        return QoiSpec(unit=unit, definition=best[1] if best else None)
+        shown, _ = Counter(seen.qoi_shown.get(name) for seen in cases).most_common(1)[0]
+        return QoiSpec(unit=unit, display_unit=shown, definition=best[1] if best else None)
 
 
 def _side(mesh: pv.DataSet, sites: Sites, geometry: pv.PolyData | None) -> str:

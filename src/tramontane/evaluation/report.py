@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tramontane.contract import power_law
+from tramontane.contract import QoiSpec, power_law
 from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError
 from tramontane.evaluation.nulls import NULLS, QOI_NULLS, Nulls
 from tramontane.metrics import mean_absolute, r2, relative_l2
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
-from tramontane.units import Quantity
+from tramontane.units import Quantity, from_si
 
 _EXACT = 5e-4  # a relative error that the table shows as 0.0
 
@@ -46,6 +46,7 @@ class QoiFigures(BaseModel):
     """
 
     unit: str
+    display_unit: str | None = None
     how: str
     law: dict[str, float] = {}
     relative: float
@@ -94,7 +95,8 @@ class Report(BaseModel):
             table.add_column(head, justify="left" if head == "QoI" else "right", overflow="fold")
         for name, q in self.qoi.items():
             nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in QOI_NULLS]
-            error = str(Quantity(float(f"{q.mean_absolute:.3g}"), q.unit))
+            shown = q.unit if q.display_unit is None else q.display_unit
+            error = str(Quantity(float(f"{from_si(q.mean_absolute, shown):.3g}"), shown))
             table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
         for name, q in self.qoi.items():
@@ -189,9 +191,8 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
         },
         qoi={
             qoi: _qoi_figures(
-                spec.unit,
+                spec,
                 str(spec.definition) if spec.from_fields else regressed,
-                spec.scales_with,
                 np.array(predicted_qoi[qoi]),
                 np.array([dataset.qoi(name)[qoi] for name in names]),
                 null_qoi[qoi],
@@ -232,9 +233,7 @@ def _field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, fl
     )
 
 
-def _qoi_figures(
-    unit: str, how: str, law: dict[str, float], predicted: Any, truth: Any, nulls: Any, within: list[bool]
-) -> QoiFigures:
+def _qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, nulls: Any, within: list[bool]) -> QoiFigures:
     def relative(values: Any) -> float:
         return mean_absolute(values, truth) / max(float(np.abs(truth).mean()), 1e-300)
 
@@ -243,9 +242,10 @@ def _qoi_figures(
         return value if np.isfinite(value) else None
 
     return QoiFigures(
-        unit=unit,
+        unit=spec.unit,
+        display_unit=spec.display_unit,
         how=how,
-        law=law,
+        law=spec.scales_with,
         relative=relative(predicted),
         mean_of_cases=float(np.mean(np.abs(predicted - truth) / np.maximum(np.abs(truth), 1e-300))),
         mean_absolute=mean_absolute(predicted, truth),

@@ -14,7 +14,16 @@ from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec
 from tramontane.design import Design, file_sha256
 from tramontane.errors import ContractError, FormatError, UnitError
-from tramontane.formats.results import GEOMETRY_UNIT, PATCH, CaseSource, Collection, Results, patches_of, set_patches
+from tramontane.formats.results import (
+    GEOMETRY_UNIT,
+    PATCH,
+    SHOWN_UNITS,
+    CaseSource,
+    Collection,
+    Results,
+    patches_of,
+    set_patches,
+)
 from tramontane.formats.table import QOI
 from tramontane.units import Quantity, assumed_unit, dimension, one_style, si_factor, si_unit
 
@@ -72,6 +81,8 @@ def assemble(
     qoi = {key: units.of_qoi(where, key, quantity) for key, quantity in found.items()}
     extra = dict(results.extra) | ({"assumed_units": units.assumed} if units.assumed else {})
     extra |= {"warnings": list(results.warnings)} if results.warnings else {}
+    shown = {key: quantity.unit for key, quantity in qoi.items() if quantity.unit != si_unit(quantity.unit or "")}
+    extra |= {SHOWN_UNITS: shown} if shown else {}
     geometry = results.geometry
     if isinstance(geometry, pv.PolyData) and length != 1.0:
         geometry = geometry.copy()
