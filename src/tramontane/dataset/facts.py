@@ -18,7 +18,7 @@ from tramontane.errors import TramontaneError
 from tramontane.formats import vtk
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.geometry import Geometry, read_geometry
-from tramontane.formats.results import GEOMETRY_UNIT
+from tramontane.formats.results import GEOMETRY_UNIT, SHOWN_UNITS
 from tramontane.large_arrays import column_means, extremes, mean_and_rms
 from tramontane.units import Quantity
 
@@ -96,6 +96,7 @@ class CaseFacts:
         parameters: As the case states them.
         qoi: In SI.
         qoi_units: SI unit of each QoI.
+        qoi_shown: The unit in which a QoI was written, where that is another.
         geometry: None where there is none, or it cannot be read.
         marks: By which copies of the case are known.
         residuals: Last residual by variable, where known.
@@ -113,6 +114,7 @@ class CaseFacts:
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     qoi: Mapping[str, float] = field(default_factory=dict)
     qoi_units: Mapping[str, str] = field(default_factory=dict)
+    qoi_shown: Mapping[str, str] = field(default_factory=dict)
     geometry: GeometryFacts | None = None
     marks: Marks = field(default_factory=Marks)
     residuals: Mapping[str, float] = field(default_factory=dict)
@@ -180,6 +182,7 @@ class _Examination:
             parameters=dict(case.design.parameters),
             qoi={name: float(value) for name, value in case.qoi.items()},
             qoi_units=dict(case.qoi_units),
+            qoi_shown=dict(provenance.extra.get(SHOWN_UNITS, {})),
             geometry=None
             if geometry is None
             else GeometryFacts(

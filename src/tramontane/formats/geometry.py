@@ -209,9 +209,10 @@ def _orient(
     if turned.any():
         triangles[turned], pieces[turned] = triangles[turned][:, ::-1], -pieces[turned]
         bodies = len(np.unique(body[turned]))
-        found.append(
-            f"{'the surface was' if bodies == count else f'{bodies} of {count} bodies were'} inside out and turned"
-        )
+        if edges.opened == 0:  # an open surface has no inside of its own
+            found.append(
+                f"{'the surface was' if bodies == count else f'{bodies} of {count} bodies were'} inside out and turned"
+            )
     if count > 1:
         found.append(f"holds {count} separate bodies; where they overlap, their volume counts twice")
     return np.ascontiguousarray(triangles), float(pieces.sum()), found

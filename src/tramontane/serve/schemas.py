@@ -180,7 +180,7 @@ class ParameterAnswer(BaseModel):
     unit: str
     low: float
     high: float
-    role: Literal["operating", "geometry"]
+    role: Literal["operating", "geometry", "constant"]
 
 
 class ModelAnswer(BaseModel):

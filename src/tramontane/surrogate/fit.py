@@ -206,7 +206,9 @@ def trained_contract(dataset: Dataset, names: Sequence[str]) -> Contract:
     table = {key: [dataset.parameters(name)[key] for name in names if key in dataset.parameters(name)]
              for key in dataset.contract.parameters}  # fmt: skip
     specs = {
-        key: spec.model_copy(update={"low": min(table[key]), "high": max(table[key])}) if table[key] else spec
+        key: spec.model_copy(update={"low": min(table[key]), "high": max(table[key])})
+        if table[key] and spec.role != "constant"
+        else spec
         for key, spec in dataset.contract.parameters.items()
     }
     return dataset.contract.model_copy(update={"parameters": specs})
@@ -214,7 +216,7 @@ def trained_contract(dataset: Dataset, names: Sequence[str]) -> Contract:
 
 def training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) -> dict[str, Any]:
     if not dataset.has_geometry(names[0]):
-        parameters = {key: [spec.low, spec.high] for key, spec in contract.parameters.items()}
+        parameters = {key: [spec.low, spec.high] for key, spec in contract.asked(geometry=False).items()}
         return {"cases": len(names), "parameters": parameters}
     bounds = np.array([np.asarray(dataset.geometry(name).bounds).reshape(3, 2) for name in names])
     extent = bounds[:, :, 1] - bounds[:, :, 0]
