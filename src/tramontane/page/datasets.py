@@ -31,17 +31,16 @@ class Datasets:
     """Datasets by name of their directory.
 
     Args:
-        paths: Where they lie.
+        paths: Where they lie, by name.
         folder: Where pictures and reports are kept.
 
     Raises:
         TramontaneError: One is no dataset.
     """
 
-    def __init__(self, paths: tuple[Path, ...], folder: Path) -> None:
-        self.folder = folder
-        self.paths = {path.resolve().name.removesuffix(".dataset"): path for path in paths}
-        for path in paths:
+    def __init__(self, paths: dict[str, Path], folder: Path) -> None:
+        self.folder, self.paths = folder, paths
+        for path in paths.values():
             Dataset.open(path)
         # A case of a large set is megabytes; only a few stay in memory.
         self._opened = Recent(4)

@@ -34,7 +34,7 @@ class Shell:
         self.server = server
         self.buffers = Buffers()
         self.names = Names(server.settings.state / "page")
-        self.datasets = Datasets(server.settings.datasets, server.settings.state / "page")
+        self.datasets = Datasets(server.settings.named_datasets, server.settings.state / "page")
         self.pictures = Pictures(server.settings.state / "page" / "pictures")
 
     @contextmanager
