@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,18 @@ class Datasets:
         found = (self.report(name, served) for name in self.paths)
         return next((report for report in found if report is not None), None)
 
+    def fitting(self, name: str, models: Mapping[str, Served]) -> str:
+        """Of some models, the first that was trained on a dataset as it is, else the first.
+
+        Raises:
+            TramontaneError: There is no such dataset, or it is damaged.
+        """
+        fingerprint = self.open(name).fingerprint()
+        same = (
+            model for model, served in models.items() if served.surrogate.record["data"]["fingerprint"] == fingerprint
+        )
+        return next(same, next(iter(models)))
+
     def router(self) -> APIRouter:
         """The route of the pictures."""
         router = APIRouter()
@@ -151,6 +165,14 @@ def draw(mesh: pv.PolyData) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def stl(mesh: pv.PolyData) -> bytes:
+    """A shape as a file; the same bytes whenever it is asked for, so that it is stored once."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "part.stl"
+        mesh.triangulate().save(file)
+        return file.read_bytes()
 
 
 def _key(*parts: str) -> str:
