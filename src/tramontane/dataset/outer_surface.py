@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tramontane.dataset.mesh_arrays import numbers_to_cells, point_ids
 from tramontane.dataset.mixing import mixed
+from tramontane.large_arrays import distinct
 
 Codes = NDArray[np.uint64]
 _MANY = 1 << 18  # cells from which it pays to look for those at the surface first
@@ -41,18 +42,13 @@ def outer_surface(mesh: pv.DataSet, many: int = _MANY) -> pv.PolyData:
     """
     if isinstance(mesh, pv.UnstructuredGrid) and mesh.n_cells >= many:
         offsets, ids, types = point_ids(mesh)
-        kinds = _kinds(types)
+        kinds = distinct(types)
         if set(kinds) <= set(_FACES):
             marked = _marked(mesh.n_points, offsets, ids, types, kinds)
             return _faces_of(mesh, _touching(offsets, ids, marked), marked)
     bare = type(mesh)()
     bare.CopyStructure(mesh)
     return bare.extract_surface(algorithm="geometry", pass_pointid=False, pass_cellid=False)
-
-
-def _kinds(types: NDArray[np.uint8]) -> list[int]:
-    same = bool((types == types[0]).all())
-    return [int(types[0])] if same else [int(kind) for kind in np.unique(types)]
 
 
 def _marked(
