@@ -1,4 +1,4 @@
-"""VTU files as VTK and ParaView write them by default (one piece, appended raw data), read by all cores.
+"""VTU files of one piece with raw appended data, as ParaView and this package write them, read by all cores.
 
 VTK unpacks the blocks of a compressed file one after the other; here, threads do, with a faster library where there is
 one. Whatever is not known for certain here, or looks wrong, is left to VTK, which then says what is wrong.
