@@ -100,10 +100,12 @@ def _touching(offsets: NDArray[Any], ids: NDArray[Any], marked: NDArray[np.bool_
 
 def _faces_of(mesh: pv.UnstructuredGrid, cells: NDArray[np.intp], marked: NDArray[np.bool_]) -> pv.PolyData:
     """The outer faces of some cells, but for those with a point that is not marked: they lie between cells."""
+    if len(cells) == 0:
+        return pv.PolyData()
     offsets, ids, types = point_ids(mesh)
-    counts = np.diff(offsets)[cells]
+    counts = offsets[cells + 1] - offsets[cells]
     ends = np.cumsum(counts)
-    chosen = ids[np.repeat(offsets[cells] - (ends - counts), counts) + np.arange(ends[-1] if len(ends) else 0)]
+    chosen = ids[np.repeat(offsets[cells] - (ends - counts), counts) + np.arange(ends[-1])]
     used, chosen = np.unique(chosen, return_inverse=True)
     part: Any = pv.UnstructuredGrid()
     part.points = np.asarray(mesh.points)[used]
