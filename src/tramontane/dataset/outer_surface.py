@@ -68,7 +68,7 @@ def _marked(
             else:
                 rows = ids[starts[first : first + _PORTION, None] + np.arange(count)]
             corners = np.ascontiguousarray(rows.T)
-            np.add.at(sums, corners.reshape(-1), _seen(codes[corners], faces).reshape(-1))
+            np.add.at(sums, corners.reshape(-1), _seen(codes.take(corners), faces).reshape(-1))
     marked: NDArray[np.bool_] = sums != 0
     return marked
 
@@ -93,8 +93,8 @@ def _touching(offsets: NDArray[Any], ids: NDArray[Any], marked: NDArray[np.bool_
     found = []
     for first in range(0, len(offsets) - 1, _PORTION):
         part = offsets[first : first + _PORTION + 1]
-        hits = np.logical_or.reduceat(marked[ids[part[0] : part[-1]]], part[:-1] - part[0])
-        found.append(first + np.flatnonzero(hits))
+        hits = np.flatnonzero(marked.take(ids[part[0] : part[-1]])) + part[0]
+        found.append(first + np.unique(np.searchsorted(part, hits, side="right") - 1))
     return np.concatenate(found)
 
 

@@ -174,7 +174,7 @@ def _write(job: _Job, case: Case, folder: Path) -> tuple[CaseEntry, Seen]:
     with ThreadPoolExecutor(1) as beside:
         geometry = beside.submit(case_geometry, case, job.length_unit)
         if job.contract is not None:
-            measure_qoi(case, job.contract, geometry.result())
+            measure_qoi(case, job.contract, geometry.result(), sites_of)
         if job.tolerance is not None:
             case = rounded_case(case, job.tolerance)
         contract = job.contract.in_si() if job.contract else None
