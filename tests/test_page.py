@@ -254,6 +254,25 @@ def test_narrow_screens_and_other_languages(
         tab.is_clean()
 
 
+def test_every_link_leads_where_it_says(tab: Tab) -> None:
+    pages = {"Predict": "predict", "Compare": "compare", "Data": "data", "Training": "training",
+             "Evaluation": "evaluation", "Models": ""}  # fmt: skip
+    tab.open("/page/")
+    for name, path in pages.items():
+        tab.page.locator(".page-nav").get_by_text(name, exact=True).click()
+        tab.page.wait_for_url(lambda url, path=path: urlsplit(url).path == f"/page/{path}")
+        tab.page.locator(f".page-nav [aria-current]:text-is('{name}')").wait_for()
+    for press in (tab.page.get_by_role("link", name="model", exact=True), tab.page.locator(".card-open")):
+        press.click()
+        tab.page.wait_for_url(lambda url: urlsplit(url).path == "/page/predict")
+        tab.page.locator(".page-brand").click()
+        tab.page.wait_for_url(lambda url: urlsplit(url).path == "/page/")
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.page.locator(".page-menu").click()
+    tab.page.get_by_role("menu").get_by_text("Compare", exact=True).click()
+    tab.page.wait_for_url(lambda url: urlsplit(url).path == "/page/compare")
+
+
 def test_the_keyboard_reaches_everything(tab: Tab, geometry: str) -> None:
     tab.open(link(geometry))
     tab.ready()
