@@ -303,6 +303,9 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
+    from tramontane.serve.idle_threads import let_them_sleep
+
+    let_them_sleep()
     with _serve_extra():
         from tramontane.serve.run import serve as run
         from tramontane.serve.settings import MIB, Oidc, Settings
