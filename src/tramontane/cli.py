@@ -213,9 +213,10 @@ def predict(
     (CSV, Parquet) has a line for each design; --out writes it with the QoIs, their intervals and verdicts.
     """
     from tramontane.formats import read_mesh, write_case_mesh
+    from tramontane.formats.designs import is_table
     from tramontane.surrogate import Surrogate
     from tramontane.surrogate.asked import find_design
-    from tramontane.surrogate.tables import is_table, predict_table, print_lines, write_table
+    from tramontane.surrogate.tables import predict_table, print_lines, write_table
     from tramontane.units import Quantity, from_si
 
     surrogate = Surrogate.load(model, device=device)

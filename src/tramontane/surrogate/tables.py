@@ -49,11 +49,6 @@ class Line:
     remarks: tuple[str, ...] = ()
 
 
-def is_table(path: Path) -> bool:
-    """Whether a path is a table of designs."""
-    return path.is_file() and path.suffix.lower() in SUFFIXES
-
-
 def predict_table(
     surrogate: Surrogate,
     file: Path,
