@@ -51,6 +51,15 @@ class Problem:
         return self.message
 
 
+def about(case: str, sentence: str) -> str:
+    """A sentence that says which case it is about, once: by the name of the case, or by a file's that holds it."""
+    head, told, _ = sentence.partition(": ")
+    by_file = told and case in (part.split(".")[0] if case not in head.split("/") else part for part in head.split("/"))
+    return (
+        sentence if by_file or sentence.startswith((f"case {case}:", f"case {case} (")) else f"case {case}: {sentence}"
+    )
+
+
 class FieldFacts(NamedTuple):
     """One field of one case; two cases agree in the first three. All components are taken together."""
 
@@ -162,7 +171,7 @@ class _Examination:
     def facts(self) -> CaseFacts:
         case, provenance = self.case, self.case.provenance
         for sentence in _listed(provenance.extra.get("warnings")):
-            self._note("warning", "files", f"case {case.name}: {sentence}")
+            self._note("warning", "files", about(case.name, sentence))
         for domain, mesh in case.meshes.items():
             bounds = np.asarray(mesh.bounds, dtype=np.float64).reshape(3, 2)
             self.domains[domain] = MeshFacts(mesh.n_points, mesh.n_cells, bounds[:, 0], bounds[:, 1])
