@@ -65,6 +65,8 @@ def test_a_case_is_a_design_and_set_changes_its_parameter(
     case, load = family / name, dataset.parameters(name)["load"]
     said = run("predict", shapes, case, "--cells", 500)
     assert f"{name}: load = {load:.6g} N" in said
+    assert f"{name}: load = 250 N" in run("predict", shapes, case, "--set", "load=250", "--cells", 500)
+    assert f"{case}: is a folder; name a mesh file in it" in run("predict", shapes, case, "--on", case, code=2)
     itself = answers(said)
     assert itself["charge"] == pytest.approx(dataset.qoi(name)["charge"], rel=0.05)
     assert answers(run("predict", shapes, case, "--set", f"load={load} N", "--cells", 500)) == itself
@@ -85,6 +87,26 @@ def test_a_case_without_a_geometry_file_has_its_surface(run: Run, shapes: Path, 
     said = run("predict", shapes, tmp_path / "new", "--set", "load=300N", "--cells", 500)
     assert answers(said)["mass"] == pytest.approx(body.qoi["mass"], rel=1e-3)
     assert "'load' is missing" in run("predict", shapes, tmp_path / "new", code=2)
+
+
+def test_open_walls_are_warned_of_where_the_training_cases_were_closed(run: Run, shapes: Path, tmp_path: Path) -> None:
+    def wall(scale: float) -> pv.PolyData:
+        body = ellipsoid("body", (0.8 * scale, 0.7, 0.6), 1.0).meshes["surface"]
+        return body.extract_cells(range(4, body.n_cells)).extract_surface(algorithm="dataset_surface")
+
+    (tmp_path / "new").mkdir()
+    wall(1.0).save(tmp_path / "new" / "surface.vtp")
+    said = run("predict", shapes, tmp_path / "new", "--set", "load=300N", "--cells", 500)
+    assert "the surface has holes" in said
+    lines = ["wall,load [N],qoi:drag [N]"]
+    for number in range(8):
+        wall(1 + 0.05 * number).save(tmp_path / f"{number}.vtp")
+        lines.append(f"{number}.vtp,{100 + 7 * number},{number + 3}")
+    (tmp_path / "walls.csv").write_text("\n".join(lines))
+    run("train", tmp_path / "walls.csv", "-o", tmp_path / "model")
+    said = run("predict", tmp_path / "model", tmp_path / "new", "--set", "load=110N")
+    assert "holes" not in said
+    assert "drag = " in said
 
 
 def test_which_case_is_meant_is_asked(run: Run, shapes: Path, family: Path, dataset: Dataset, tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def predict(
     from tramontane.formats import read_mesh, write_case_mesh
     from tramontane.formats.designs import is_table
     from tramontane.surrogate import Surrogate
-    from tramontane.surrogate.asked import find_design
+    from tramontane.surrogate.asked import find_design, said_of
     from tramontane.surrogate.tables import predict_table, print_lines, write_table
     from tramontane.units import Quantity, from_si
 
@@ -234,8 +234,8 @@ def predict(
         raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
     design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen)
     if not isinstance(design.geometry, Path) and source is not None:
-        asked = ", ".join(f"{key} = {value}" for key, value in design.parameters.items())
-        console.print(f"{chosen or source.name}: {asked or 'no parameters'}", highlight=False, markup=False)
+        told = said_of(design, surrogate.contract)
+        console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells)
     for warning in case.provenance.extra["warnings"]:

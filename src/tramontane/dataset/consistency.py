@@ -24,7 +24,7 @@ from tramontane.dataset.facts import (
     Severity,
     examine,
 )
-from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
+from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, round_off, unit_mix_up
 from tramontane.errors import DatasetError, UnitError
 from tramontane.units import Quantity, from_si, si_unit, to_si
 
@@ -50,7 +50,8 @@ class Audit:
         geometry: By case, for those that have a geometry file.
         assumed: Units that were taken from a name, by that name.
         left_out: Arrays that are no fields since they hold whole numbers, as ``domain/name``.
-        rare: Parameters and QoIs that fewer than half of the cases have; known after `compare`.
+        rare: Parameters and QoIs that fewer than half of the cases have, and QoIs that are round-off: what a contract
+            that is inferred leaves out; known after `compare`.
         solvers: Programs and versions found.
         problems: What looks wrong.
     """
@@ -126,6 +127,7 @@ class Audit:
                     f"{kind} {name}", values, self.cases, cure="add it to its JSON or the CSV", stem="case", spare=True
                 ):
                     self.rare.add(name)
+        self._leave_round_off(contract)
         if self.geometry:
             bad = {problem.case for problem in self.problems if problem.place == "geometry"}
             having = [case for case in self.cases if case in self.geometry or case not in bad]
@@ -224,6 +226,15 @@ class Audit:
         if count > 1 and 2 * count >= len(self.cases):
             self.problems = [problem for problem in self.problems if problem not in alike]
             self.note("warning", "", place, sentence.format(count=count, all=len(self.cases)))
+
+    def _leave_round_off(self, contract: Contract | None) -> None:
+        """Components of QoIs that are zero but for the computer's last digits teach nothing."""
+        known = {} if contract is None else contract.qoi
+        names = [name for name in round_off({name: of.values() for name, of in self.qoi.items()}) if name not in known]
+        if names and len(self.cases) > 1:
+            self.rare |= set(names)
+            self.note("warning", "", "QoIs", f"{', '.join(names)}: zero but for round-off in all cases, beside other "
+                      "components; left out (a contract that names them keeps them)")  # fmt: skip
 
     def _say_of_the_set(self) -> None:
         """A sentence that is said of half of the cases or more, word for word, becomes one of the set."""

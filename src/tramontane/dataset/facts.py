@@ -16,8 +16,8 @@ from tramontane.dataset.duplicates import Marks, place_numbers, result_numbers, 
 from tramontane.dataset.outliers import Odd, unit_mix_up
 from tramontane.errors import TramontaneError
 from tramontane.formats import vtk
+from tramontane.formats.geometry import OPEN_EDGES, Geometry, read_geometry
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
-from tramontane.formats.geometry import Geometry, read_geometry
 from tramontane.formats.results import GEOMETRY_UNIT, SHOWN_UNITS
 from tramontane.units import Quantity
 
@@ -318,8 +318,8 @@ class _Examination:
         except TramontaneError:
             return None  # lines in a plane, or points
         for place, alike in (
-            (OPEN_SURFACE, [sentence for sentence in found.warnings if "open edges" in sentence]),
-            ("domain surface", [sentence for sentence in found.warnings if "open edges" not in sentence]),
+            (OPEN_SURFACE, [sentence for sentence in found.warnings if OPEN_EDGES in sentence]),
+            ("domain surface", [sentence for sentence in found.warnings if OPEN_EDGES not in sentence]),
         ):
             if alike:
                 said = "; ".join(sentence.removeprefix("geometry: ") for sentence in alike)

@@ -22,6 +22,7 @@ from tramontane.formats.step import read_step
 from tramontane.units import si_factor
 
 SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp", ".vtp")
+OPEN_EDGES = "open edges"  # by which a warning of holes is known
 _MERGE_DIGITS = 8  # points closer than 1e-8 of the geometry's length are one
 _LIKELY_SIZE = (1e-6, 1e3)  # m
 
@@ -85,7 +86,7 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
     uses = np.bincount(surface.edges_unique_inverse)
     opened, crowded = int((uses == 1).sum()), int((uses > 2).sum())
     if opened:
-        warnings.append(f"{label}: the surface has holes ({opened} open edges); close it in CAD for a prediction "
+        warnings.append(f"{label}: the surface has holes ({opened} {OPEN_EDGES}); close it in CAD for a prediction "
                         "that can be relied on")  # fmt: skip
     if crowded:
         warnings.append(f"{label}: {crowded} edges belong to more than two triangles; join touching bodies in CAD")

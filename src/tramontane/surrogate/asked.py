@@ -68,6 +68,16 @@ def find_design(
     return Design(geometry if shapes else None, **(read | given))
 
 
+def said_of(design: Design, contract: Contract) -> str:
+    """A design's parameters as people read them; bare numbers are in the contract's units."""
+    units = {name: contract.parameters[name].unit for name in design.parameters if name in contract.parameters}
+    shown = (
+        f"{name} = {Quantity(value, units.get(name) if unit is None else unit)}"
+        for name, (value, unit) in design.parameters.items()
+    )
+    return ", ".join(shown) or "no parameters"
+
+
 def _of_dataset(
     dataset: Dataset, contract: Contract, case: str | None
 ) -> tuple[pv.PolyData | None, dict[str, Quantity]]:

@@ -121,7 +121,7 @@ def _answer(
         "outside" if outside else "inside",
         case.qoi,
         case.provenance.extra.get("deviations", {}),
-        (*(() if shape is None else shape.warnings), *outside),
+        (*([] if shape is None else surrogate.noticed(shape)), *outside),
     )
 
 
