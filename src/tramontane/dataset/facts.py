@@ -19,13 +19,13 @@ from tramontane.formats import vtk
 from tramontane.formats.geometry import OPEN_EDGES, Geometry, read_geometry
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.results import GEOMETRY_UNIT, SHOWN_UNITS
+from tramontane.large_arrays import column_means, extremes, mean_and_rms
 from tramontane.units import Quantity
 
 # A run counts as converged below this residual (scaled by the solver): the default criterion of ANSYS Fluent for all
 # equations but energy, and what OpenFOAM's tutorials of steady flow ask of the velocity (residualControl).
 RESIDUAL = 1e-3
 _OTHER_UNIT = 100.0  # a geometry this many times larger or smaller than its surface mesh is in another unit
-_PORTION = 1 << 20  # numbers at a time
 OPEN_SURFACE = "open surface"  # the place of a problem: there is no geometry, and the surface has an edge
 
 Severity = Literal["error", "warning"]
@@ -220,19 +220,19 @@ class _Examination:
             self.left_out.add(key)
             return
         rows = values.reshape(len(values), -1)
-        low, high = rows.min(axis=0), rows.max(axis=0)
+        low, high = extremes(rows)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             finite = np.isfinite(rows).all(axis=1)
             self._note("error", f"field {key}",
                        f"{where}: field {key} is NaN or infinite at {(~finite).sum()} of {len(rows)} places, the first "
                        f"is {np.argmin(finite)}; run the case again or leave it out")  # fmt: skip
             rows = rows[finite] if finite.any() else np.zeros((1, rows.shape[1]))
-            low, high = rows.min(axis=0), rows.max(axis=0)
+            low, high = extremes(rows)
         if np.array_equal(low, high) and len(rows) > 1:
             shown = ", ".join(f"{value:.4g}" for value in low)
             cure = "check the export" if low.any() else "check the export, or leave it out (a wall at rest)"
             self._note("warning", f"field {key}", f"{where}: field {key} is {shown} everywhere; {cure}")
-        mean, rms = _mean_and_rms(rows)
+        mean, rms = mean_and_rms(rows)
         unit = self.case.field_units.get(name, "")
         self.fields[key] = FieldFacts(location, rows.shape[1], unit, float(low.min()), float(high.max()), rms, mean)
 
@@ -296,7 +296,7 @@ class _Examination:
         if numbers is None:
             meshes = sorted((domain, mesh) for domain, mesh in self.case.meshes.items() if mesh.n_points)
             numbers = place_numbers(
-                (self.domains[domain].low, self.domains[domain].high, np.asarray(mesh.points).mean(axis=0, dtype=float))
+                (self.domains[domain].low, self.domains[domain].high, column_means(np.asarray(mesh.points)))
                 for domain, mesh in meshes
             )
         results = {
@@ -326,17 +326,6 @@ class _Examination:
                 self._note("warning", place, f"{self._where('surface')}: domain surface, which stands for the "
                            f"geometry: {said}; look at its normals, or add the geometry's file")  # fmt: skip
         return found
-
-
-def _mean_and_rms(rows: NDArray[Any]) -> tuple[float, float]:
-    """Over all numbers, in double precision, without a second copy of them."""
-    flat = rows.reshape(-1)
-    total = squares = 0.0
-    for start in range(0, len(flat), _PORTION):
-        part = flat[start : start + _PORTION].astype(np.float64)
-        total += float(part.sum())
-        squares += float(part @ part)
-    return total / len(flat), float(np.sqrt(squares / len(flat)))
 
 
 def _listed(value: Any) -> list[str]:

@@ -19,6 +19,7 @@ from tramontane.dataset.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
 from tramontane.formats.results import SHOWN_UNITS
+from tramontane.large_arrays import mean_and_rms
 from tramontane.qoi import QoiDefinition, measure
 from tramontane.units import Quantity, dimension, si_unit, to_si
 
@@ -68,7 +69,7 @@ def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_site
         location: Location = "cell" if any(spec.location == "cell" for spec in fields.values()) else "point"
         sites = sites_of(case.meshes[domain], location)
         for name in fields:
-            seen.rms[domain, name] = float(np.sqrt(np.mean(np.square(sites.fields[name], dtype=np.float64))))
+            seen.rms[domain, name] = mean_and_rms(sites.fields[name])[1]
         seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)
         seen.sides[domain] = _side(case.meshes[domain], sites, geometry)
         if case.qoi:  # else there is nothing that a definition could reproduce

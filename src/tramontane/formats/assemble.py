@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tramontane.formats.results import (
     set_patches,
 )
 from tramontane.formats.table import QOI
+from tramontane.large_arrays import bad_rows
 from tramontane.units import Quantity, assumed_unit, dimension, one_style, si_factor, si_unit
 
 
@@ -55,6 +57,20 @@ def assemble(
         FormatError: A field holds numbers that are not finite; file and field are named.
         ContractError: Something that the contract names is missing, or in a unit of another dimension.
     """
+    with ThreadPoolExecutor(1) as beside:
+        hashes = beside.map(file_sha256, results.files)
+        return _assembled(name, path, results, contract, row, length_unit, hashes)
+
+
+def _assembled(
+    name: str,
+    path: Path,
+    results: Results,
+    contract: Contract | None,
+    row: Mapping[str, Quantity] | None,
+    length_unit: str,
+    hashes: Iterable[str],
+) -> Case:
     units = _Units(contract)
     meshes = dict(results.meshes) if contract is None else _by_contract(path, results, contract)
     length = si_factor(results.length_unit or (contract.length_unit if contract else length_unit))
@@ -100,7 +116,7 @@ def assemble(
         field_units=units.fields,
         qoi_units={key: si_unit(quantity.unit or "") for key, quantity in qoi.items()},
         provenance=Provenance(
-            sources={_relative(file, root): file_sha256(file) for file in results.files},
+            sources={_relative(file, root): found for file, found in zip(results.files, hashes, strict=True)},
             solver=results.solver,
             version=results.version,
             extra=extra,
@@ -228,7 +244,7 @@ def _scale_field(file: Path, domain: str, name: str, data: Any, stated: str | No
     values = np.asarray(data[name])
     if not np.issubdtype(values.dtype, np.floating):
         return
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+    bad = bad_rows(values)
     if len(bad):
         raise FormatError(f"{file}: field {domain}/{name} is NaN or infinite at {len(bad)} of {len(values)} places, "
                           f"the first is {bad[0]}; run the case again or leave it out")  # fmt: skip

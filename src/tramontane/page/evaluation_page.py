@@ -56,11 +56,11 @@ class EvaluationPage:
         self.shell, self.reader, self.words, self.dataset = shell, reader, reader.words, dataset
         self.case = case
         models = shell.server.registry.models
-        self.model = model if model in models else self._fitting()
+        self.model = model if model in models else shell.datasets.fitting(dataset, models)
         self.view = View(model=self.model)
         self.latest = Latest(self._show_case)
         with ui.element("div").classes("row-wrap"):
-            choose_dataset(reader, list(shell.datasets.paths), dataset, "/page/evaluation")
+            choose_dataset(reader, list(shell.datasets.paths), dataset, "/evaluation")
             ui.select(list(models), value=self.model, label=self.words("predict.model"), on_change=self._choose_model
                       ).props("outlined dense options-dense").classes("choice")  # fmt: skip
             self.start = ui.button(self.words("evaluation.start"), icon="play_arrow", on_click=self._evaluate).props(
@@ -68,14 +68,6 @@ class EvaluationPage:
             )
         self.body = ui.element("div").classes("sections")
         self._show()
-
-    def _fitting(self) -> str:
-        models = self.shell.server.registry.models
-        fingerprint = self.shell.datasets.open(self.dataset).fingerprint()
-        same = (
-            name for name, served in models.items() if served.surrogate.record["data"]["fingerprint"] == fingerprint
-        )
-        return next(same, next(iter(models)))
 
     def _choose_model(self, event: Any) -> None:
         self.model, self.view, self.case = event.value, View(model=event.value), ""
