@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,6 @@ from serving import Running
 from test_serve_oidc import Company
 
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
-
-
-PORT = 18473
 
 
 @pytest.fixture(scope="module")
@@ -151,12 +149,14 @@ def test_a_code_needs_state_proof_and_nonce(
 
 
 def test_a_client_with_a_secret(company: Company, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     given = {
-        "redirect_uris": [f"http://127.0.0.1:{PORT}/page/login/back"],
+        "redirect_uris": [f"http://127.0.0.1:{port}/page/login/back"],
         "token_endpoint_auth_method": "client_secret_post",
     }
     client = company.http.post("/oauth2/clients", json=given).raise_for_status().json()
-    options = ("--oidc-issuer", company.issuer, "--oidc-audience", client["client_id"], "--port", str(PORT))
+    options = ("--oidc-issuer", company.issuer, "--oidc-audience", client["client_id"], "--port", str(port))
     for secret, comes_in in (("wrong", False), (client["client_secret"], True)):
         monkeypatch.setenv("TRAMONTANE_OIDC_SECRET", secret)
         with Running(saved.parent, tmp_path / "state", *options) as server:
