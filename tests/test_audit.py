@@ -475,7 +475,7 @@ def test_what_cannot_be_read_at_all_is_an_error(folder: Path, tmp_path: Path) ->
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(FormatError, match=r"notes\.txt: \.txt is not read"):
         inspect_path(tmp_path / "notes.txt")
-    with pytest.raises(FormatError, match="is no folder"):
+    with pytest.raises(FormatError, match="nowhere: does not exist; check the path"):
         inspect_path(tmp_path / "nowhere")
 
 

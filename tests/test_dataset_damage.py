@@ -92,7 +92,7 @@ def test_verify_reports_strangers(dataset: Dataset) -> None:
     (dataset.path / "cases/a/domains/volume/points/c/9").mkdir()
     (dataset.path / "cases/a/domains/volume/points/c/9/0").write_bytes(b"1")
     (dataset.path / "cases/copy of a").mkdir()
-    (dataset.path / "staging/a.12345678").mkdir()
+    (dataset.path / "staging/a.12345678").mkdir(parents=True)
     lines = dataset.verify()
     assert len(lines) == 3
     assert all("remove it" in line for line in lines)
@@ -162,7 +162,7 @@ def test_processes_that_add_at_once_lose_no_case(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     dataset = Dataset.create(tmp_path / "data", CONTRACT)
-    shutil.rmtree(dataset.path / "staging")
+    assert not (dataset.path / "staging").exists()
     (dataset.path / "staging").write_text("no directory can be made here, as on a full disk")
     with pytest.raises(DatasetError, match=r"cannot be written.*add it again"):
         dataset.add(make_case())

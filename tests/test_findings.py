@@ -130,7 +130,7 @@ def test_a_file_that_is_not_read_is_told_which_are(tmp_path: Path) -> None:
         FormatError, match=r"table\.dat: does not look like results in any format with the suffix \.dat"
     ):
         open_collection(tmp_path / "table.dat")
-    with pytest.raises(FormatError, match="is no folder; name a folder of cases"):
+    with pytest.raises(FormatError, match="nothing: does not exist; check the path"):
         open_collection(tmp_path / "nothing")
 
 

@@ -79,6 +79,33 @@ def test_each_site_has_the_same_chance_of_being_in_a_given_window() -> None:
     assert counts.var() == pytest.approx(seeds * share * (1 - share), rel=0.03)
 
 
+@pytest.mark.parametrize("size", [40_000, 3 * CHUNK_ROWS - 2, 100_003])
+@pytest.mark.parametrize("count", [1, 9_000, 30_000, 39_999])
+def test_a_draw_gives_each_site_the_same_chance_and_reads_one_chunk(size: int, count: int) -> None:
+    order, rng, draws = SiteOrder(size, 7), np.random.default_rng(1), 600
+    last = order.count(order.chunks - 1)
+    counts, alone = np.zeros(size), 0
+    for _ in range(draws):
+        pieces = order.draw(count, rng)
+        ids = np.concatenate([order.mesh_ids(chunk)[rows] for chunk, rows in pieces])
+        assert len(ids) == len(np.unique(ids)) == count
+        counts[ids] += 1
+        alone += len({chunk for chunk, _ in pieces}) == 1
+    # Of each chunk's sites together: draws come from one chunk, so its share varies as that of a lot with few tickets.
+    for chunk in range(order.chunks):
+        ids = order.mesh_ids(chunk)
+        share, drawn = len(ids) / size, counts[ids].sum() / (draws * count)
+        assert abs(drawn - share) < 5 * np.sqrt(share * (1 - share) / draws)
+    if last >= count:
+        assert alone == draws
+    elif count <= order.rows:
+        assert alone > draws * (order.chunks - 2) / order.chunks / 2
+    # No row of a chunk has another chance than its neighbours.
+    grouped = np.add.reduceat(counts[order.mesh_ids(0)][order.drawn(0)], np.arange(0, order.count(0), 1000))[:-1]
+    expected = draws * count * 1000 / size
+    assert np.abs(grouped - expected).max() < 6 * np.sqrt(1000 * expected)
+
+
 def test_the_order_never_changes() -> None:
     # Cases on disk are put together by it.
     order = SiteOrder(100_000, 2**63 + 12345)

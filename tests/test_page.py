@@ -88,6 +88,14 @@ def test_a_dropped_part_is_predicted_and_its_results_are_those_of_the_api(
     tab.picture("predict")
 
 
+def test_a_part_that_a_program_sent_is_called_by_its_name(tab: Tab, server: Running, tmp_path: Path) -> None:
+    content = part(tmp_path, (0.85, 0.65, 0.75)).read_bytes()
+    geometry = server.upload(content, "rib-7.stl").json()["hash"]
+    tab.open(link(geometry))
+    tab.ready()
+    assert "rib-7.stl" in tab.page.locator(".controls").inner_text()
+
+
 def test_what_is_refused_is_said_and_what_is_outside_is_warned_of(tab: Tab, geometry: str, tmp_path: Path) -> None:
     broken = tmp_path / "part.stl"
     broken.write_text("<html>no part</html>")

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tramontane.dataset.order import SiteOrder
 from tramontane.dataset.sites import SitesOf, field_arrays, field_specs, mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, DatasetError
+from tramontane.large_arrays import bad_rows
 from tramontane.units import Quantity
 
 CASE_FILE = "case.json"
@@ -108,7 +110,7 @@ def folder_name(name: str) -> str:
 def write_case(
     folder: Path,
     case: Case,
-    geometry: pv.PolyData | None,
+    geometry: pv.PolyData | Future[pv.PolyData | None] | None,
     contract: Contract | None,
     *,
     sites_of: SitesOf = mesh_sites,
@@ -118,7 +120,8 @@ def write_case(
     Args:
         folder: The directory.
         case: In SI.
-        geometry: Its closed triangle surface, metres; None takes the design's, where that is a mesh.
+        geometry: Its closed triangle surface, metres; None takes the design's, where that is a mesh. One that is
+            still being made is waited for when all else is written.
         contract: What the case must have; None takes all that it has.
         sites_of: What gives the sites of a mesh, where they are known already.
 
@@ -133,15 +136,16 @@ def write_case(
     if contract is None:
         fields = {domain: field_specs(case, domain) for domain in case.meshes}
     _check_numbers(case, contract)
-    if geometry is None and isinstance(case.design.geometry, pv.PolyData):
-        geometry = case.design.geometry
     try:
         with ArrayWriter(folder) as writer:
             domains = {
                 name: _write_domain(writer, f"domains/{folder_name(name)}", case, name, fields.get(name, {}), sites_of)
                 for name in case.meshes
             }
-            shape = None if geometry is None else _write_mesh(writer, "geometry", mesh_to_arrays(geometry))
+            mesh = geometry.result() if isinstance(geometry, Future) else geometry
+            if mesh is None and isinstance(case.design.geometry, pv.PolyData):
+                mesh = case.design.geometry
+            shape = None if mesh is None else _write_mesh(writer, "geometry", mesh_to_arrays(mesh))
     except DatasetError as error:
         raise DatasetError(f"case {case.name}: {error}") from None
     record = CaseRecord(
@@ -331,11 +335,10 @@ def _check_fields(case: Case, domain: str, specs: dict[str, FieldSpec]) -> None:
         if (components := int(np.prod(values.shape[1:]))) != spec.components:
             raise ContractError(f"{where} has {components} components, the contract says {spec.components}; "
                                 "correct one of them")  # fmt: skip
-        with np.errstate(over="ignore"):
-            bad = np.argwhere(~np.isfinite(values.astype(np.float32, copy=False)))
+        bad = bad_rows(values, np.float32)
         if len(bad):
             raise ContractError(
-                f"{where} is NaN, infinite or beyond float32 at {spec.location} {bad[0][0]} (and {len(bad) - 1} more); "
+                f"{where} is NaN, infinite or beyond float32 at {spec.location} {bad[0]} (and {len(bad) - 1} more); "
                 "correct it or leave the case out"
             )
 

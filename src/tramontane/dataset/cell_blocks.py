@@ -1,6 +1,7 @@
 """Cells of a mesh in blocks: sizes, centres and directions of any number of cells in bounded memory.
 
-VTK measures a block at a time, on a grid that shares the mesh's points; polyhedra are measured here.
+VTK measures a block at a time, on a grid that shares the mesh's points. Blocks of tetrahedra or hexahedra alone are
+measured by `solid_cells`, polyhedra here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from tramontane.dataset.mesh_arrays import numbers_to_cells, point_ids, polyhedron_faces
+from tramontane.dataset.solid_cells import CORNERS, measure_solids
 
 Array = NDArray[np.floating[Any]]
 BLOCK = 1 << 18
@@ -84,6 +86,10 @@ class Cells:
 
     def measure(self, block: CellBlock) -> tuple[NDArray[np.uint8], Array, Array]:
         """Of each cell: in how many dimensions it has a size, the size (length, area or volume), the centre."""
+        kind = int(block.types[0]) if len(block.types) else 0
+        if kind in CORNERS and (block.types == kind).all() and (block.counts == CORNERS[kind]).all():
+            volumes, centers = measure_solids(np.asarray(self.mesh.points), block.ids.reshape(-1, CORNERS[kind]))
+            return np.where(volumes > 0, np.uint8(3), np.uint8(0)), volumes, centers
         kinds = block.types.copy()
         for corners, kind in _BY_CORNERS.items():
             kinds[(kinds == _POLYGON) & (block.counts == corners)] = kind

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from tramontane.dataset.files import Files
-from tramontane.dataset.order import SiteOrder
+from tramontane.dataset.order import Piece, SiteOrder
 from tramontane.dataset.zarr_format import METADATA, SEAL, ArrayLayout, DamageError, group_description
 from tramontane.errors import DatasetError
 
@@ -158,23 +158,22 @@ class CaseArrays:
             values[order.mesh_ids(chunk) if order else slice(chunk * layout.rows, (chunk + 1) * layout.rows)] = part
         return values
 
-    def window(self, paths: Sequence[str], order: SiteOrder, start: int, stop: int) -> list[NDArray[Any]]:
-        """Of several arrays in one `SiteOrder`, what stands from place ``start`` to ``stop`` of the random order.
-
-        Only chunks that hold some of it are read, those of all arrays together.
+    def window(self, paths: Sequence[str], pieces: Sequence[Piece]) -> list[NDArray[Any]]:
+        """Of several arrays in one `SiteOrder`, some rows of some chunks; these of all arrays are read together.
 
         Raises:
             DatasetError: A chunk that is needed is missing or altered, or an array's description is.
         """
         layouts = [self._layout(path) for path in paths]
-        count = max(stop - start, 0)
+        count = sum(len(rows) for _, rows in pieces)
         windows = [np.empty((count, *layout.shape[1:]), layout.dtype) for layout in layouts]
         done = 0
-        for chunk, rows in order.pieces(start, stop):
+        for chunk, rows in pieces:
             found = self._chunks([(path, chunk) for path, layout in zip(paths, layouts, strict=True) if layout.chunks])
             filled = (window for window, layout in zip(windows, layouts, strict=True) if layout.chunks)
             for window, values in zip(filled, found, strict=True):
-                np.take(values, rows, axis=0, out=window[done : done + len(rows)])
+                # All rows are there; to be told of one that is not, NumPy would write to a buffer first.
+                np.take(values, rows, axis=0, out=window[done : done + len(rows)], mode="clip")
             done += len(rows)
         return windows
 

@@ -24,7 +24,7 @@ from tramontane.dataset.facts import (
 )
 from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
 from tramontane.errors import DatasetError, UnitError
-from tramontane.units import Quantity, from_si, to_si
+from tramontane.units import Quantity, from_si, si_unit, to_si
 
 __all__ = ["Audit", "CaseFacts", "FieldFacts", "GeometryFacts", "MeshFacts", "Problem", "audit", "examine"]
 
@@ -97,11 +97,12 @@ class Audit:
             except UnitError as error:
                 self.note("error", case, f"parameter {name}", f"{where}: {error}")
         for name, value in facts.qoi.items():
-            unit = self.units.setdefault(name, facts.qoi_units.get(name, ""))
+            own = facts.qoi_shown.get(name, facts.qoi_units.get(name, ""))
+            unit = self.units.setdefault(name, own)
             self.qoi.setdefault(name, {})[case] = value
-            if np.isfinite(value) and facts.qoi_units.get(name, "") != unit:
+            if np.isfinite(value) and si_unit(own) != si_unit(unit):
                 self.note("error", case, f"QoI {name}",
-                          f"{where}: QoI {name} is in {facts.qoi_units.get(name) or 'no unit'}, in other cases in "
+                          f"{where}: QoI {name} is in {own or 'no unit'}, in other cases in "
                           f"{unit or 'no unit'}; write it in the same")  # fmt: skip
 
     def compare(self, contract: Contract | None = None) -> None:

@@ -18,14 +18,14 @@ from tramontane.errors import TramontaneError
 from tramontane.formats import vtk
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.geometry import Geometry, read_geometry
-from tramontane.formats.results import GEOMETRY_UNIT
+from tramontane.formats.results import GEOMETRY_UNIT, SHOWN_UNITS
+from tramontane.large_arrays import column_means, extremes, mean_and_rms
 from tramontane.units import Quantity
 
 # A run counts as converged below this residual (scaled by the solver): the default criterion of ANSYS Fluent for all
 # equations but energy, and what OpenFOAM's tutorials of steady flow ask of the velocity (residualControl).
 RESIDUAL = 1e-3
 _OTHER_UNIT = 100.0  # a geometry this many times larger or smaller than its surface mesh is in another unit
-_PORTION = 1 << 20  # numbers at a time
 OPEN_SURFACE = "open surface"  # the place of a problem: there is no geometry, and the surface has an edge
 
 Severity = Literal["error", "warning"]
@@ -96,6 +96,7 @@ class CaseFacts:
         parameters: As the case states them.
         qoi: In SI.
         qoi_units: SI unit of each QoI.
+        qoi_shown: The unit in which a QoI was written, where that is another.
         geometry: None where there is none, or it cannot be read.
         marks: By which copies of the case are known.
         residuals: Last residual by variable, where known.
@@ -113,6 +114,7 @@ class CaseFacts:
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     qoi: Mapping[str, float] = field(default_factory=dict)
     qoi_units: Mapping[str, str] = field(default_factory=dict)
+    qoi_shown: Mapping[str, str] = field(default_factory=dict)
     geometry: GeometryFacts | None = None
     marks: Marks = field(default_factory=Marks)
     residuals: Mapping[str, float] = field(default_factory=dict)
@@ -180,6 +182,7 @@ class _Examination:
             parameters=dict(case.design.parameters),
             qoi={name: float(value) for name, value in case.qoi.items()},
             qoi_units=dict(case.qoi_units),
+            qoi_shown=dict(provenance.extra.get(SHOWN_UNITS, {})),
             geometry=None
             if geometry is None
             else GeometryFacts(
@@ -208,19 +211,19 @@ class _Examination:
             self.left_out.add(key)
             return
         rows = values.reshape(len(values), -1)
-        low, high = rows.min(axis=0), rows.max(axis=0)
+        low, high = extremes(rows)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             finite = np.isfinite(rows).all(axis=1)
             self._note("error", f"field {key}",
                        f"{where}: field {key} is NaN or infinite at {(~finite).sum()} of {len(rows)} places, the first "
                        f"is {np.argmin(finite)}; run the case again or leave it out")  # fmt: skip
             rows = rows[finite] if finite.any() else np.zeros((1, rows.shape[1]))
-            low, high = rows.min(axis=0), rows.max(axis=0)
+            low, high = extremes(rows)
         if np.array_equal(low, high) and len(rows) > 1:
             shown = ", ".join(f"{value:.4g}" for value in low)
             cure = "check the export" if low.any() else "check the export, or leave it out (a wall at rest)"
             self._note("warning", f"field {key}", f"{where}: field {key} is {shown} everywhere; {cure}")
-        mean, rms = _mean_and_rms(rows)
+        mean, rms = mean_and_rms(rows)
         unit = self.case.field_units.get(name, "")
         self.fields[key] = FieldFacts(location, rows.shape[1], unit, float(low.min()), float(high.max()), rms, mean)
 
@@ -284,7 +287,7 @@ class _Examination:
         if numbers is None:
             meshes = sorted((domain, mesh) for domain, mesh in self.case.meshes.items() if mesh.n_points)
             numbers = place_numbers(
-                (self.domains[domain].low, self.domains[domain].high, np.asarray(mesh.points).mean(axis=0, dtype=float))
+                (self.domains[domain].low, self.domains[domain].high, column_means(np.asarray(mesh.points)))
                 for domain, mesh in meshes
             )
         results = {
@@ -314,17 +317,6 @@ class _Examination:
                 self._note("warning", place, f"{self._where('surface')}: domain surface, which stands for the "
                            f"geometry: {said}; look at its normals, or add the geometry's file")  # fmt: skip
         return found
-
-
-def _mean_and_rms(rows: NDArray[Any]) -> tuple[float, float]:
-    """Over all numbers, in double precision, without a second copy of them."""
-    flat = rows.reshape(-1)
-    total = squares = 0.0
-    for start in range(0, len(flat), _PORTION):
-        part = flat[start : start + _PORTION].astype(np.float64)
-        total += float(part.sum())
-        squares += float(part @ part)
-    return total / len(flat), float(np.sqrt(squares / len(flat)))
 
 
 def _listed(value: Any) -> list[str]:

@@ -17,11 +17,14 @@ from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, 
 from tramontane.dataset.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
+from tramontane.formats.results import SHOWN_UNITS
+from tramontane.large_arrays import mean_and_rms
 from tramontane.qoi import QoiDefinition, measure
 from tramontane.units import Quantity, dimension, si_unit, to_si
 
 Array = NDArray[np.floating[Any]]
 _MATCH = 0.01  # a definition is taken when it reproduces a QoI to this share of its size, in the median case
+_EQUAL = 1e-9  # two numbers are one to this share
 _AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -33,6 +36,7 @@ class Seen:
     parameters: dict[str, tuple[float, str]]
     qoi: dict[str, float]
     qoi_units: dict[str, str]
+    qoi_shown: dict[str, str]
     rms: dict[tuple[str, str], float]
     bounds: dict[str, Array]
     geometry_bounds: Array | None
@@ -54,6 +58,7 @@ def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_site
         parameters={key: (quantity.value, quantity.unit or "") for key, quantity in case.design.parameters.items()},
         qoi=dict(case.qoi),
         qoi_units=dict(case.qoi_units),
+        qoi_shown=dict(case.provenance.extra.get(SHOWN_UNITS, {})),
         rms={},
         bounds={},
         geometry_bounds=None if geometry is None else np.asarray(geometry.bounds).reshape(3, 2),
@@ -63,7 +68,7 @@ def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_site
         location: Location = "cell" if any(spec.location == "cell" for spec in fields.values()) else "point"
         sites = sites_of(case.meshes[domain], location)
         for name in fields:
-            seen.rms[domain, name] = float(np.sqrt(np.mean(np.square(sites.fields[name], dtype=np.float64))))
+            seen.rms[domain, name] = mean_and_rms(sites.fields[name])[1]
         seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)
         seen.sides[domain] = _side(case.meshes[domain], sites, geometry)
         if case.qoi:  # else there is nothing that a definition could reproduce
@@ -149,7 +154,11 @@ class ContractInference:
             having = [seen.parameters[name] for seen in self._seen if name in seen.parameters]
             unit = having[0][1]
             values = [_si(given, unit, name) for given in having]
-            role = _role(name, unit) if shapes else "operating"
+            # What is the same everywhere is not asked: of a single case, nothing can be told.
+            same = len(values) > 1 and math.isclose(min(values), max(values), rel_tol=_EQUAL)
+            role: Role = "constant" if same else _role(name, unit) if shapes else "operating"
+            if same:
+                values = values[:1]
             specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=role)
         return specs
 
@@ -220,7 +229,8 @@ class ContractInference:
                 error = float(np.median(np.abs(factor * values - truth)) / size)
                 if error < _MATCH and (best is None or error < 0.5 * best[0]):
                     best = (error, definition.model_copy(update={"factor": factor}))
-        return QoiSpec(unit=unit, definition=best[1] if best else None)
+        shown, _ = Counter(seen.qoi_shown.get(name) for seen in cases).most_common(1)[0]
+        return QoiSpec(unit=unit, display_unit=shown, definition=best[1] if best else None)
 
 
 def _side(mesh: pv.DataSet, sites: Sites, geometry: pv.PolyData | None) -> str:

@@ -116,10 +116,11 @@ def ingest(
                 entry = leave_out(staged_folder(work, name), staged[name].entry, found.rare)
                 staged[name] = replace(staged[name], entry=entry)
             contract = inference.contract().model_copy(update={"length_unit": collection.length_unit})
-        if not contract.parameters and len(good) > 1:
+        if not contract.asked(geometry=False) and len(good) > 1:
+            said = "the parameters are the same in all cases" if contract.parameters else "no case states a parameter"
             advice = (
-                "no case states a parameter; if more than the geometry differs between them (a load, a speed), state "
-                "it in each case's JSON or in a CSV beside the cases, and ingest again"
+                f"{said}; if more than the geometry differs between them (a load, a speed), state it in each case's "
+                "JSON or in a CSV beside the cases, and ingest again"
             )
             _say(console, advice, "yellow")
         dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)

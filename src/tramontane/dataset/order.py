@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from tramontane.dataset.mixing import mixed
 
 CHUNK_ROWS = 32768
+Piece = tuple[int, NDArray[np.intp]]
+"""A chunk, and rows of it."""
 
 
 class SiteOrder:
@@ -60,12 +62,33 @@ class SiteOrder:
         return ids
 
     def drawn(self, chunk: int) -> NDArray[np.intp]:
-        """The rows of a chunk in the order in which they are drawn."""
-        most = self._most_rows
-        rows = (_shuffled_rows(most) + np.intp(self.seed % most)) % most
-        return rows[rows < self.count(chunk)]
+        """The rows of a chunk in the order in which they are drawn; not to be changed."""
+        return _drawn_rows(self._most_rows, self.seed % self._most_rows, self.count(chunk))
 
-    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    def draw(self, count: int, rng: np.random.Generator) -> list[Piece]:
+        """A uniform sample of at most ``size`` sites, of one chunk where that has so many.
+
+        Each site has the same chance. A draw begins at a random site and goes on to its chunk's end, then from its
+        chunk's beginning; the last chunk, where it is too short for that, makes one ring with the chunk before it.
+        """
+        start = int(rng.integers(self.size))
+        if count > self.rows:
+            first, stop = 0, self.size
+        else:
+            chunk = start // self.rows
+            if chunk >= self.chunks - 2 and self.count(self.chunks - 1) < count:
+                first, stop = max(self.chunks - 2, 0) * self.rows, self.size
+            else:
+                first = chunk * self.rows
+                stop = first + self.count(chunk)
+        found = list(self.pieces(start, min(start + count, stop)))
+        if start + count > stop:
+            found += self.pieces(first, first + start + count - stop)
+        if len(found) == 2 and found[0][0] == found[1][0]:
+            found = [(found[0][0], np.concatenate([found[0][1], found[1][1]]))]
+        return found
+
+    def pieces(self, start: int, stop: int) -> Iterator[Piece]:
         """Chunks, and the rows in them, that hold the sites from place ``start`` to ``stop`` of the random order."""
         for chunk in range(start // self.rows, -(-stop // self.rows) if stop > start else 0):
             first = chunk * self.rows
@@ -93,6 +116,12 @@ class SiteOrder:
         narrow: Any = np.uint32 if self.chunks < 2**16 else np.int64
         maps = (each.astype(narrow) for each in (sizes, multipliers, shifts))
         return ends[:-1], *maps, np.int64(bits[-1] % np.uint64(self.size))
+
+
+@functools.lru_cache(maxsize=32)
+def _drawn_rows(most: int, shift: int, count: int) -> NDArray[np.intp]:
+    rows = (_shuffled_rows(most) + np.intp(shift)) & np.intp(most - 1)  # `most` is a power of two
+    return rows[rows < count]
 
 
 @functools.cache

@@ -42,18 +42,6 @@ class Sites:
     normals: Float32[np.ndarray, "sites 3"] | None
 
 
-def join_sites(first: Sites, second: Sites) -> Sites:
-    """The sites of ``first``, then those of ``second``."""
-    return Sites(
-        positions=np.concatenate([first.positions, second.positions]),
-        fields={name: np.concatenate([values, second.fields[name]]) for name, values in first.fields.items()},
-        weights=np.concatenate([first.weights, second.weights]),
-        normals=None
-        if first.normals is None or second.normals is None
-        else np.concatenate([first.normals, second.normals]),
-    )
-
-
 def field_arrays(mesh: pv.DataSet, location: Location) -> list[str]:
     """Names of the floating-point arrays at a location, without those that VTK and PyVista keep for themselves."""
     data = mesh.point_data if location == "point" else mesh.cell_data

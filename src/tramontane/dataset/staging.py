@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from tramontane.dataset.files import LocalFiles
 from tramontane.dataset.inference import Seen, look
 from tramontane.dataset.manifest import FORMAT_VERSION, CaseEntry
 from tramontane.dataset.missing import missing_cases
+from tramontane.dataset.outer_surface import outer_surface
 from tramontane.dataset.sites import KnownSites
 from tramontane.dataset.tolerance import rounded_case
 from tramontane.errors import DatasetError, TramontaneError
@@ -149,18 +151,10 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
     if isinstance(read, list):
         return read
     case, facts = read
-    geometry = case_geometry(case, job.length_unit)
-    if job.contract is not None:
-        measure_qoi(case, job.contract, geometry)
-    if job.tolerance is not None:
-        case = rounded_case(case, job.tolerance)
-    sites_of = KnownSites()
-    seen = look(case, geometry, sites_of)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        contract = job.contract.in_si() if job.contract else None
-        entry = write_case(folder, case, geometry, contract, sites_of=sites_of)
+        entry, seen = _write(job, case, folder)
         temporary = stamp_file.with_suffix(".tmp")
         told = {"stamp": stamp, "entry": entry.model_dump(mode="json"), "problems": [vars(p) for p in facts.problems]}
         temporary.write_text(json.dumps(told), encoding="utf-8")
@@ -168,7 +162,24 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise FatalError(f"{folder}: cannot be written ({error}); see to the disk and ingest again") from error
+    except TramontaneError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return Staged(entry, facts, seen)
+
+
+def _write(job: _Job, case: Case, folder: Path) -> tuple[CaseEntry, Seen]:
+    """Write a case, while its geometry is being made of a mesh; what inference keeps of it."""
+    sites_of = KnownSites()
+    with ThreadPoolExecutor(1) as beside:
+        geometry = beside.submit(case_geometry, case, job.length_unit)
+        if job.contract is not None:
+            measure_qoi(case, job.contract, geometry.result())
+        if job.tolerance is not None:
+            case = rounded_case(case, job.tolerance)
+        contract = job.contract.in_si() if job.contract else None
+        entry = write_case(folder, case, geometry, contract, sites_of=sites_of)
+        return entry, look(case, geometry.result(), sites_of)
 
 
 def staged_folder(work: Path, name: str) -> Path:
@@ -246,11 +257,4 @@ def case_geometry(case: Case, length_unit: str = "m") -> pv.PolyData | None:
     mesh = next((mesh for mesh in meshes if mesh is not None), None)
     if mesh is None or (isinstance(mesh, pv.PolyData) and mesh.n_verts == mesh.n_cells):
         return None
-    return read_geometry(_outer_surface(mesh)).mesh
-
-
-def _outer_surface(mesh: pv.DataSet) -> pv.PolyData:
-    """The faces that belong to one cell alone, without fields: those of a large volume would be copied."""
-    bare = type(mesh)()
-    bare.CopyStructure(mesh)
-    return bare.extract_surface(algorithm="geometry", pass_pointid=False, pass_cellid=False)
+    return read_geometry(outer_surface(mesh)).mesh

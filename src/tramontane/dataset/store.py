@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ from tramontane.dataset.case_files import (
 from tramontane.dataset.chunks import CaseArrays
 from tramontane.dataset.files import Files, LocalFiles, RemoteFiles, is_remote, open_files
 from tramontane.dataset.manifest import MANIFEST, CaseEntry, Manifest
-from tramontane.dataset.sites import Sites, join_sites
+from tramontane.dataset.order import Piece
+from tramontane.dataset.sites import Sites
 from tramontane.dataset.splits import check_splits
 from tramontane.dataset.statistics import FieldStatistics, Moments
 from tramontane.dataset.tolerance import check_tolerance, rounded_case
@@ -44,6 +45,7 @@ from tramontane.errors import DatasetError
 from tramontane.units import Quantity, si_factor, to_si
 
 _GEOMETRIES = 32  # kept in memory
+_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,7 @@ class Dataset:
         target = Path(path)
         if target.exists():
             raise DatasetError(f"{target}: exists; remove it or choose another directory")
-        for part in ("cases", "staging"):
-            (target / part).mkdir(parents=True)
+        (target / "cases").mkdir(parents=True)
         manifest = Manifest(contract=contract, tolerance=tolerance)
         manifest.write(target)
         return cls(LocalFiles(target), manifest)
@@ -203,11 +204,16 @@ class Dataset:
         Raises:
             DatasetError: A chunk is missing or damaged.
         """
+        record, _ = self._domain(name, domain)
+        stop = record.size if stop is None else min(stop, record.size)
+        return self._sites(name, domain, list(record.order.pieces(start, stop)))
+
+    def _sites(self, name: str, domain: str, pieces: list[Piece]) -> Sites:
         record, arrays = self._domain(name, domain)
         wanted = list(self.contract.fields.get(domain) or record.fields)
         paths = [record.positions, record.weights, *(record.fields[field] for field in wanted)]
         paths += [record.normals] if record.normals is not None else []
-        found = arrays.window(paths, record.order, start, record.size if stop is None else min(stop, record.size))
+        found = arrays.window(paths, pieces)
         positions, weights, *values = (array.astype(np.float32, copy=False) for array in found)
         return Sites(
             positions=positions,
@@ -217,14 +223,10 @@ class Dataset:
         )
 
     def sample(self, name: str, domain: str, count: int, rng: np.random.Generator) -> Sites:
-        """``count`` sites at random, or all there are: one window of the random order, round the end where need be."""
-        size = self.size(name, domain)
-        if count >= size:
+        """``count`` sites at random, or all there are; of one chunk where that has so many."""
+        if count >= self.size(name, domain):
             return self.sites(name, domain)
-        start = int(rng.integers(size))
-        if start + count <= size:
-            return self.sites(name, domain, start, start + count)
-        return join_sites(self.sites(name, domain, start), self.sites(name, domain, 0, start + count - size))
+        return self._sites(name, domain, self._domain(name, domain)[0].order.draw(count, rng))
 
     def original_order(self, name: str, domain: str) -> NDArray[np.int64]:
         """``(n,)``: the site at place i of `sites` is the mesh's own point or cell ``original_order[i]``."""
@@ -292,6 +294,7 @@ class Dataset:
             case = rounded_case(case, self.tolerance)
         folder = self._directory / "staging" / f"{folder_name(case.name)}.{uuid.uuid4().hex[:8]}"
         try:
+            _make(folder)
             return StagedCase(case.name, folder, write_case(folder, case, geometry, self.contract))
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
@@ -312,9 +315,12 @@ class Dataset:
                 shutil.rmtree(target, ignore_errors=True)
                 case.folder.replace(target)
                 manifest.cases[case.name] = case.entry
+        staging = self._directory / "staging"
         for case in staged:
-            for leftover in (self._directory / "staging").glob(f"{case.entry.folder}.*"):
+            for leftover in staging.glob(f"{case.entry.folder}.*"):
                 shutil.rmtree(leftover, ignore_errors=True)
+        with suppress(OSError):  # others are staged, or none was
+            staging.rmdir()
 
     def verify(self) -> list[str]:
         """Read everything and compare it with its checksums.
@@ -383,3 +389,13 @@ class Dataset:
         self.size(name, domain)
         record, arrays = self._opened(name)
         return record.domains[domain], arrays
+
+
+def _make(folder: Path) -> None:
+    """Make a folder of ``staging``, which another process removes whenever it is empty."""
+    for _ in range(_TRIES):
+        folder.parent.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            folder.mkdir()
+            return
+    raise OSError(f"{folder.parent} is removed again and again")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,19 @@ from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec
 from tramontane.design import Design, file_sha256
 from tramontane.errors import ContractError, FormatError, UnitError
-from tramontane.formats.results import GEOMETRY_UNIT, PATCH, CaseSource, Collection, Results, patches_of, set_patches
+from tramontane.formats.results import (
+    GEOMETRY_UNIT,
+    PATCH,
+    SHOWN_UNITS,
+    CaseSource,
+    Collection,
+    Results,
+    patches_of,
+    set_patches,
+)
 from tramontane.formats.table import QOI
-from tramontane.units import Quantity, assumed_unit, dimension, si_factor, si_unit
+from tramontane.large_arrays import bad_rows
+from tramontane.units import Quantity, assumed_unit, dimension, one_style, si_factor, si_unit
 
 
 def assemble(
@@ -46,6 +57,20 @@ def assemble(
         FormatError: A field holds numbers that are not finite; file and field are named.
         ContractError: Something that the contract names is missing, or in a unit of another dimension.
     """
+    with ThreadPoolExecutor(1) as beside:
+        hashes = beside.map(file_sha256, results.files)
+        return _assembled(name, path, results, contract, row, length_unit, hashes)
+
+
+def _assembled(
+    name: str,
+    path: Path,
+    results: Results,
+    contract: Contract | None,
+    row: Mapping[str, Quantity] | None,
+    length_unit: str,
+    hashes: Iterable[str],
+) -> Case:
     units = _Units(contract)
     meshes = dict(results.meshes) if contract is None else _by_contract(path, results, contract)
     length = si_factor(results.length_unit or (contract.length_unit if contract else length_unit))
@@ -72,6 +97,8 @@ def assemble(
     qoi = {key: units.of_qoi(where, key, quantity) for key, quantity in found.items()}
     extra = dict(results.extra) | ({"assumed_units": units.assumed} if units.assumed else {})
     extra |= {"warnings": list(results.warnings)} if results.warnings else {}
+    shown = {key: quantity.unit for key, quantity in qoi.items() if quantity.unit != si_unit(quantity.unit or "")}
+    extra |= {SHOWN_UNITS: shown} if shown else {}
     geometry = results.geometry
     if isinstance(geometry, pv.PolyData) and length != 1.0:
         geometry = geometry.copy()
@@ -89,7 +116,7 @@ def assemble(
         field_units=units.fields,
         qoi_units={key: si_unit(quantity.unit or "") for key, quantity in qoi.items()},
         provenance=Provenance(
-            sources={_relative(file, root): file_sha256(file) for file in results.files},
+            sources={_relative(file, root): found for file, found in zip(results.files, hashes, strict=True)},
             solver=results.solver,
             version=results.version,
             extra=extra,
@@ -130,7 +157,7 @@ class _Units:
                                     f"{declared or 'no unit'}; correct one of them")  # fmt: skip
             if stated is not None:
                 si_factor(stated)
-                return stated
+                return one_style(stated)
         except UnitError as error:
             raise FormatError(f"{where}: {label}: {error}") from error
         if declared is not None:
@@ -217,7 +244,7 @@ def _scale_field(file: Path, domain: str, name: str, data: Any, stated: str | No
     values = np.asarray(data[name])
     if not np.issubdtype(values.dtype, np.floating):
         return
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+    bad = bad_rows(values)
     if len(bad):
         raise FormatError(f"{file}: field {domain}/{name} is NaN or infinite at {len(bad)} of {len(values)} places, "
                           f"the first is {bad[0]}; run the case again or leave it out")  # fmt: skip

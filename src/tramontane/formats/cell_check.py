@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from tramontane.errors import FormatError
+from tramontane.large_arrays import extremes
 
 # How many points a cell has, by its type; -1 for any number from one on.
 _POINTS = {
@@ -50,7 +51,7 @@ def check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
     kinds = np.asarray(mesh.celltypes)
     if len(kinds) != mesh.n_cells:
         raise FormatError(f"{file}: has {len(kinds)} types for {mesh.n_cells} cells; write or copy it again")
-    present = np.unique(kinds)
+    present = kinds[:1] if (kinds == kinds[:1]).all() else np.unique(kinds)
     unknown = set(present.tolist()) - set(_POINTS)
     if unknown:
         raise FormatError(f"{file}: holds cells of unknown type {min(unknown)}; write or copy it again")
@@ -62,7 +63,10 @@ def check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
             continue
         allowed = _POINTS[kind]
         found = sizes if len(present) == 1 else sizes[kinds == kind]
-        wrong = found < 1 if allowed == (-1,) else ~np.isin(found, allowed)
+        if len(allowed) == 1 and allowed[0] >= 0:
+            wrong = found != allowed[0]
+        else:
+            wrong = found < 1 if allowed == (-1,) else ~np.isin(found, allowed)
         if wrong.any():
             raise FormatError(f"{file}: a cell of type {pv.CellType(kind).name} has {found[wrong][0]} points; "
                               "its list of cells is damaged, write or copy it again")  # fmt: skip
@@ -76,10 +80,11 @@ def _check_list(file: Path, part: Any, points: int) -> tuple[NDArray[Any], NDArr
     if part is None or part.GetNumberOfCells() == 0:
         return np.zeros(1, np.int64), np.zeros(0, np.int64)
     offsets, ids = (vtk_to_numpy(array) for array in (part.GetOffsetsArray(), part.GetConnectivityArray()))
-    if np.any(np.diff(offsets) < 0) or offsets[0] != 0 or offsets[-1] != len(ids):
+    if np.any(offsets[1:] < offsets[:-1]) or offsets[0] != 0 or offsets[-1] != len(ids):
         raise FormatError(f"{file}: its list of cells is damaged; write or copy it again")
-    if len(ids) and (ids.min() < 0 or ids.max() >= points):
-        wrong = int(ids.min() if ids.min() < 0 else ids.max())
+    lowest, highest = (int(end[0]) for end in extremes(ids[:, None])) if len(ids) else (0, -1)
+    if lowest < 0 or highest >= points:
+        wrong = lowest if lowest < 0 else highest
         raise FormatError(f"{file}: a cell has point {wrong}, points are 0 to {points - 1}; write it again")
     return offsets, ids
 

@@ -19,6 +19,7 @@ from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
 from tramontane.errors import FormatError, GeometryError
 from tramontane.formats.meshes import read_mesh
 from tramontane.formats.step import read_step
+from tramontane.large_arrays import bad_rows
 from tramontane.units import si_factor
 
 SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp", ".vtp")
@@ -64,7 +65,7 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
         label, mesh = str(file), _read(file)
         factor = 1.0 if file.suffix.lower() in (".step", ".stp") else si_factor(length_unit)
     points = np.asarray(mesh.points, dtype=np.float64) * factor
-    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    bad = bad_rows(points)
     if len(bad):
         raise GeometryError(f"{label}: {len(bad)} points are not finite, the first is point {bad[0]}; export it again")
     triangles = np.asarray(mesh.triangulate().regular_faces) if mesh.n_cells else np.zeros((0, 3), dtype=np.int64)
@@ -73,33 +74,33 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
     size = float(np.ptp(points, axis=0).max())
     kept, index = trimesh.grouping.unique_rows(points / (size or 1.0), digits=_MERGE_DIGITS)
     points, triangles = points[kept], index[triangles]
-    collapsed = (triangles == np.roll(triangles, 1, axis=1)).any(axis=1)
-    triangles = triangles[~collapsed]
-    surface = trimesh.Trimesh(points, triangles, process=False)
-    if len(triangles) == 0 or surface.area <= 0:
+    one, two, three = triangles.T
+    collapsed = (one == two) | (two == three) | (three == one)
+    points, triangles = _used(points, triangles[~collapsed] if collapsed.any() else triangles)
+    area = _area(points, triangles)
+    if area <= 0:
         raise GeometryError(f"{label}: has no triangle with an area; export the surface again")
 
     warnings = []
     if collapsed.any():
         warnings.append(f"{label}: {collapsed.sum()} triangles have two equal corners; they were left out")
-    uses = np.bincount(surface.edges_unique_inverse)
-    opened, crowded = int((uses == 1).sum()), int((uses > 2).sum())
-    if opened:
-        warnings.append(f"{label}: the surface has holes ({opened} open edges); close it in CAD for a prediction "
+    edges = _Edges.of(triangles, len(points))
+    if edges.opened:
+        warnings.append(f"{label}: the surface has holes ({edges.opened} open edges); close it in CAD for a prediction "
                         "that can be relied on")  # fmt: skip
-    if crowded:
-        warnings.append(f"{label}: {crowded} edges belong to more than two triangles; join touching bodies in CAD")
-    triangles, volume, found = _orient(surface, closed=opened == 0)
+    if edges.crowded:
+        warnings.append(
+            f"{label}: {edges.crowded} edges belong to more than two triangles; join touching bodies in CAD"
+        )
+    triangles, volume, found = _orient(points, triangles, edges)
     warnings += [f"{label}: {sentence}" for sentence in found]
     if not _LIKELY_SIZE[0] <= size <= _LIKELY_SIZE[1]:
         warnings.append(f"{label}: is {size:.3g} m long; check the length unit ({length_unit})")
-    used, triangles = np.unique(triangles, return_inverse=True)
-    points, triangles = points[used], triangles.reshape(-1, 3)
     return Geometry(
         mesh=pv.PolyData.from_regular_faces(points, triangles),
         warnings=tuple(warnings),
-        closed=opened == 0,
-        area=float(surface.area),
+        closed=edges.opened == 0,
+        area=area,
         volume=volume,
         bounds=(points.min(axis=0), points.max(axis=0)),
     )
@@ -133,11 +134,61 @@ def signed_distance(mesh: pv.PolyData, points: NDArray[Any]) -> NDArray[np.float
     return distances
 
 
-def _orient(surface: trimesh.Trimesh, *, closed: bool) -> tuple[NDArray[np.int64], float, list[str]]:
+@dataclass(frozen=True)
+class _Edges:
+    """The edges of triangles.
+
+    Attributes:
+        opened: Number of those of one triangle.
+        crowded: Number of those of more than two.
+        pairs: ``(n, 2)``: the triangles on both sides of each other edge.
+        consistent: Whether the two go along it in opposite directions, everywhere.
+    """
+
+    opened: int
+    crowded: int
+    pairs: NDArray[np.int64]
+    consistent: bool
+
+    @classmethod
+    def of(cls, triangles: NDArray[np.int64], points: int) -> _Edges:
+        starts, ends = triangles.reshape(-1), triangles[:, [1, 2, 0]].reshape(-1)
+        keys = np.minimum(starts, ends) * points + np.maximum(starts, ends)
+        order = np.argsort(keys)
+        keys = keys[order]
+        first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        uses = np.diff(np.append(first, len(keys)))
+        twice = first[uses == 2]
+        here, there = order[twice], order[twice + 1]
+        return cls(
+            opened=int((uses == 1).sum()),
+            crowded=int((uses > 2).sum()),
+            pairs=np.stack([here // 3, there // 3], axis=1),
+            consistent=bool((starts[here] == ends[there]).all()),
+        )
+
+
+def _used(points: NDArray[Any], triangles: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The points that triangles have, in their order, and the triangles of these."""
+    used = np.zeros(len(points), np.bool_)
+    used[triangles] = True
+    renamed: NDArray[np.int64] = (np.cumsum(used) - 1)[triangles]
+    return points[used], renamed
+
+
+def _area(points: NDArray[Any], triangles: NDArray[np.int64]) -> float:
+    # Long rows are what NumPy is fast at.
+    one, two, three = np.ascontiguousarray(points.T)[:, triangles.T].swapaxes(0, 1)
+    x, y, z = np.cross(two - one, three - one, axis=0)
+    return float(np.sqrt(x * x + y * y + z * z).sum()) / 2
+
+
+def _orient(
+    points: NDArray[Any], triangles: NDArray[np.int64], edges: _Edges
+) -> tuple[NDArray[np.int64], float, list[str]]:
     """Triangles whose normals point out of the body, the volume in them, and what had to be done."""
-    points, triangles = surface.vertices, np.array(surface.faces, dtype=np.int64)
     found = []
-    if not surface.is_winding_consistent:
+    if not edges.consistent:
         orient = vtkOrientPolyData()
         orient.ConsistencyOn()
         orient.SetInputData(pv.PolyData.from_regular_faces(points, triangles))
@@ -145,11 +196,12 @@ def _orient(surface: trimesh.Trimesh, *, closed: bool) -> tuple[NDArray[np.int64
         triangles = np.array(pv.wrap(orient.GetOutput()).regular_faces, dtype=np.int64)
         found.append("triangles did not agree on which side is outside; they were turned")
     # Volumes of tetrahedra to the middle of the box: the origin would tell an open surface's side by where it lies.
-    corners = points[triangles] - surface.bounds.mean(axis=0)
-    pieces = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
-    if closed:
-        body = trimesh.graph.connected_component_labels(surface.face_adjacency, node_count=len(triangles))
-        turned = np.isin(body, _inside_out(body, pieces, corners))
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    one, two, three = np.ascontiguousarray((points - middle).T)[:, triangles.T].swapaxes(0, 1)
+    pieces = (one * np.cross(two, three, axis=0)).sum(axis=0) / 6
+    if edges.opened == 0:
+        body = trimesh.graph.connected_component_labels(edges.pairs, node_count=len(triangles))
+        turned = np.isin(body, _inside_out(body, pieces, points[triangles]))
     else:
         # The patches of an open surface have no volumes of their own; only the whole can be told.
         body, turned = np.zeros(len(triangles), dtype=np.int64), np.full(len(triangles), pieces.sum() < 0)
@@ -157,9 +209,10 @@ def _orient(surface: trimesh.Trimesh, *, closed: bool) -> tuple[NDArray[np.int64
     if turned.any():
         triangles[turned], pieces[turned] = triangles[turned][:, ::-1], -pieces[turned]
         bodies = len(np.unique(body[turned]))
-        found.append(
-            f"{'the surface was' if bodies == count else f'{bodies} of {count} bodies were'} inside out and turned"
-        )
+        if edges.opened == 0:  # an open surface has no inside of its own
+            found.append(
+                f"{'the surface was' if bodies == count else f'{bodies} of {count} bodies were'} inside out and turned"
+            )
     if count > 1:
         found.append(f"holds {count} separate bodies; where they overlap, their volume counts twice")
     return np.ascontiguousarray(triangles), float(pieces.sum()), found
@@ -171,6 +224,8 @@ def _inside_out(body: NDArray[Any], pieces: NDArray[Any], corners: NDArray[Any])
     One that is inside out within the box of another is a cavity, and right; it is turned when the other is.
     """
     volumes = np.bincount(body, weights=pieces)
+    if (volumes >= 0).all():
+        return []
     lows, highs = np.full((len(volumes), 3), np.inf), np.full((len(volumes), 3), -np.inf)
     np.minimum.at(lows, body, corners.min(axis=1))
     np.maximum.at(highs, body, corners.max(axis=1))

@@ -16,9 +16,12 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
+from tramontane.formats.cell_check import check_cells
 from tramontane.formats.isolated import probe
 from tramontane.formats.vtk_legacy import check_legacy
 from tramontane.formats.vtk_pieces import pieces
+from tramontane.formats.vtu_appended import read_vtu
+from tramontane.large_arrays import bad_rows
 
 _UNITS = "tramontane_units"
 
@@ -56,14 +59,19 @@ def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.Unst
                           f"convert it to one of {', '.join(vtk.SUFFIXES)}")  # fmt: skip
     if file.suffix.lower() == ".vtk":
         check_legacy(file)
-    probe(vtk.load_and_drop, file, beside=pieces(file))
-    meshes = vtk.read_blocks(file)
+    known = read_vtu(file) if file.suffix.lower() == ".vtu" else None
+    if known is None:
+        probe(vtk.load_and_drop, file, beside=pieces(file))
+        meshes = vtk.read_blocks(file)
+    else:
+        check_cells(file, known)
+        meshes = {file.stem: known}
     if not meshes:
         raise FormatError(f"{file}: holds no mesh; write or copy it again")
     for name, mesh in meshes.items():
         if mesh.n_points == 0:
             raise FormatError(f"{file}: mesh {name} has no points; write or copy the file again")
-        bad = np.flatnonzero(~np.isfinite(mesh.points).all(axis=1))
+        bad = bad_rows(np.asarray(mesh.points))
         if len(bad):
             raise FormatError(f"{file}: {len(bad)} of {mesh.n_points} points are not finite, the first is point "
                               f"{bad[0]}; mesh the part again")  # fmt: skip

@@ -97,7 +97,6 @@ async def _ask(shell: Shell, reader: Reader, name: str, case: str) -> None:
             stored, _ = await shell.server.geometries.receive(
                 _whole(content), name=file, announced=len(content), limit=reader.caller.upload_bytes
             )
-            shell.names.keep(stored.hash, file)
             view.geometry, view.unit = stored.hash, "m"
     except (TramontaneError, Problem) as error:
         said = error.detail if isinstance(error, Problem) else str(error)

@@ -12,7 +12,7 @@ from nicegui import ui
 
 from tramontane.page.buffers import Buffers
 from tramontane.page.datasets import Datasets
-from tramontane.page.names import Names, Pictures
+from tramontane.page.pictures import Pictures
 from tramontane.page.words import LANGUAGES, QUASAR, Words
 from tramontane.serve.access import Caller
 from tramontane.serve.middleware import TOKEN_COOKIE
@@ -36,7 +36,6 @@ class Shell:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.buffers = Buffers()
-        self.names = Names(server.settings.state / "page")
         self.datasets = Datasets(server.settings.named_datasets, server.settings.state / "page")
         self.pictures = Pictures(server.settings.state / "page" / "pictures")
 

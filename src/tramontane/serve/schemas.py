@@ -141,6 +141,7 @@ class StoredGeometry(BaseModel):
 
     Attributes:
         hash: SHA-256 of the uploaded bytes.
+        name: What its sender calls it, the newest name where it was sent again; empty where an older server stored it.
         bytes: Their number.
         format: The suffix without its dot.
         metric: Whether the file states its unit (STEP), so that the surface is in metres.
@@ -154,6 +155,7 @@ class StoredGeometry(BaseModel):
     """
 
     hash: str
+    name: str = ""
     bytes: int
     format: str
     metric: bool
@@ -179,7 +181,7 @@ class ParameterAnswer(BaseModel):
     unit: str
     low: float
     high: float
-    role: Literal["operating", "geometry"]
+    role: Literal["operating", "geometry", "constant"]
 
 
 class ModelAnswer(BaseModel):

@@ -157,7 +157,7 @@ def fit(
             "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
             "settings": settings | {"precision": precision, "device": device},
             "run": {"steps": run.steps, "seconds": run.seconds, "stopped_early": run.stopped_early},
-            "training_domain": _training_domain(dataset, names, contract),
+            "training_domain": training_domain(dataset, names, contract),
             "calibration": {},
             "figures": choice | _figures(run),
         },
@@ -184,7 +184,7 @@ def _fit_scalars_alone(
             "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
             "settings": {"model": SCALARS, "seed": seed, "data": dataset.fingerprint(), "train": names},
             "run": {"steps": 0, "seconds": seconds, "stopped_early": False},
-            "training_domain": _training_domain(dataset, names, contract),
+            "training_domain": training_domain(dataset, names, contract),
             "calibration": {"left_out": {qoi: figure.pop("cases") for qoi, figure in figures.items()}},
             "figures": {"left_out": figures},
         },
@@ -213,15 +213,17 @@ def trained_contract(dataset: Dataset, names: Sequence[str]) -> Contract:
     table = {key: [dataset.parameters(name)[key] for name in names if key in dataset.parameters(name)]
              for key in dataset.contract.parameters}  # fmt: skip
     specs = {
-        key: spec.model_copy(update={"low": min(table[key]), "high": max(table[key])}) if table[key] else spec
+        key: spec.model_copy(update={"low": min(table[key]), "high": max(table[key])})
+        if table[key] and spec.role != "constant"
+        else spec
         for key, spec in dataset.contract.parameters.items()
     }
     return dataset.contract.model_copy(update={"parameters": specs})
 
 
-def _training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) -> dict[str, Any]:
+def training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) -> dict[str, Any]:
     if not dataset.has_geometry(names[0]):
-        parameters = {key: [spec.low, spec.high] for key, spec in contract.parameters.items()}
+        parameters = {key: [spec.low, spec.high] for key, spec in contract.asked(geometry=False).items()}
         return {"cases": len(names), "parameters": parameters}
     bounds = np.array([np.asarray(dataset.geometry(name).bounds).reshape(3, 2) for name in names])
     extent = bounds[:, :, 1] - bounds[:, :, 0]

@@ -300,16 +300,20 @@ class ReferenceFit:
             "corrected": "kriging corrected by networks",
             "tokens": "networks alone",
         }
-        found = [f"{names['classical']} {100 * _mean(figures['classical']):.1f} %"]
+        # Figures stand beside each other where they are of the same cases: a kind that was given up has seen one fold.
+        asked: dict[tuple[int, ...], list[str]] = {}
         for kind, candidate in candidates.items():
-            asked = len(candidate.left_out)
-            on = (
-                ""
-                if asked == len(self.names)
-                else f" on {asked} of them ({100 * _mean(self._on(candidate)):.1f} there)"
-            )
-            found.append(f"{names[kind]} {100 * _mean(figures[kind]):.1f} %{on}")
-        return f"{names[chosen]}; mean error of {len(self.fields)} fields on cases left out: {', '.join(found)}"
+            asked.setdefault(tuple(sorted(candidate.left_out)), []).append(kind)
+        everything, found = tuple(range(len(self.names))), []
+        for cases, kinds in sorted(asked.items(), key=lambda entry: -len(entry[0])) or [(everything, [])]:
+            errors = [
+                ("classical", self._baseline_errors("kriging", cases)),
+                *((kind, figures[kind]) for kind in kinds),
+            ]
+            each = ", ".join(f"{names[kind]} {100 * _mean(of):.1f} %" for kind, of in errors)
+            on = "all" if len(cases) == len(self.names) else f"the same {len(cases)}"
+            found.append(f"on {on} of {len(self.names)}: {each}")
+        return f"{names[chosen]}; mean error of {len(self.fields)} fields on cases left out, {'; '.join(found)}"
 
 
 def _correction(candidate: Candidate, network: nn.Module, case: int) -> Rows:

@@ -153,7 +153,8 @@ class Surrogate:
     def check(self, design: Design) -> tuple[Geometry | None, dict[str, float]]:
         """The design's geometry in metres and its parameters in SI, or an error that names what is wrong."""
         if design.geometry is None and self.needs_geometry:
-            raise ContractError("the design has no geometry; this surrogate needs a file such as part.stl")
+            raise ContractError("the design has no geometry; this surrogate needs a file such as part.stl, or the "
+                                "results of a case, whose geometry is taken")  # fmt: skip
         if design.geometry is not None and not self.needs_geometry:
             raise ContractError(
                 "the design has a geometry; this surrogate was trained on parameters alone, leave it out"
