@@ -59,7 +59,12 @@ def _show(shell: Shell, reader: Reader, name: str, dataset: Dataset) -> None:
     words = reader.words
     splits = ", ".join(f"{split} {len(cases)}" for split, cases in dataset.splits.items())
     with ui.element("section").classes("panel"):
-        ui.label(words("data.count", count=len(dataset.names), splits=splits)).classes("heading")
+        with ui.element("div").classes("row-between"):
+            ui.label(words("data.count", count=len(dataset.names), splits=splits)).classes("heading")
+            if reader.caller.may("admin"):
+                ui.button(words("data.train"), icon="model_training",
+                          on_click=lambda: ui.navigate.to(f"/training?set={quote(name)}")
+                          ).props("outline dense no-caps")  # fmt: skip
         table = _table(words, name, dataset)
         table.on("ask", lambda event: _ask(shell, reader, name, str(event.args)))
     with ui.element("section").classes("panel"):
