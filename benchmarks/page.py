@@ -33,7 +33,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.units import Quantity, from_si
 
 POINTS = 50_000
-_TRAINING = 100  # s
+_KIND, _TRAINING = "corrected", 240  # of the training that is shown, s
 READY = ".field-view[data-state=ready]"
 # From a key on a slider to the second frame after the view says that it has shown something new.
 WATCH = """() => {
@@ -124,6 +124,8 @@ def measure(page: Page, surrogate: Surrogate, part: Path, moves: int) -> dict[st
 def training(page: Page, folder: Path, seconds: int) -> None:
     """A picture of a training of so many seconds, taken before it ends."""
     page.goto("/page/training")
+    page.get_by_label("Kind of model").click()
+    page.get_by_role("option").get_by_text(f"{_KIND}: ").click()
     page.locator("[data-minutes]").fill(f"{seconds / 60:.2f}")
     page.get_by_role("button", name="Start").click()
     page.wait_for_selector("[data-state=running]")

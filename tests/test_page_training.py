@@ -100,6 +100,7 @@ def test_a_training_is_started_watched_ended_and_kept(
         assert server.http.get("/v1/trainings").json()["trainings"] == []
         assert server.http.get("/v1/models/from-the-page").status_code == 200
         tab.is_clean()
+        assert '"level": "error"' not in server.log.read_text()
 
 
 def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: Dataset, tmp_path: Path) -> None:

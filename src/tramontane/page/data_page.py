@@ -120,6 +120,7 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
     columns: list[dict[str, Any]] = [
         {"name": "picture", "label": "", "field": "picture", "align": "left"},
         {"name": "case", "label": words("data.case"), "field": "case", "sortable": True, "align": "left"},
+        {"name": "ask", "label": "", "field": "case", "align": "left"},
         {"name": "split", "label": words("data.split"), "field": "split", "sortable": True, "align": "left"},
     ]
     units: dict[str, tuple[str, float]] = {}
@@ -133,7 +134,6 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
         {"name": key, "label": head.replace("_", " "), "field": key, "sortable": True, "align": "right"}
         for key, head in heads.items()
     ]
-    columns.append({"name": "ask", "label": "", "field": "case", "align": "right"})
     rows = []
     for case in dataset.names:
         values, own = dataset.parameters(case), qois[case]

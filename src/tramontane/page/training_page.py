@@ -293,7 +293,9 @@ class TrainingPage:
 
 
 def _figure(name: str, said: str, picture: str) -> None:
-    with ui.element("figure").props(f'data-curve="{name}"'):
+    figure = ui.element("figure")
+    figure.props["data-curve"] = name  # a field's name may have any character
+    with figure:
         with ui.element("figcaption").classes("small"):
             ui.label(said)
         ui.html(picture, sanitize=False)
