@@ -9,12 +9,22 @@ import numpy as np
 import pytest
 import pyvista as pv
 
+from tramontane import units
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
 from tramontane.dataset import mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition, measure
-from tramontane.units import Quantity, assumed_unit, one_style, parse_quantity, si_factor, si_unit, to_si
+from tramontane.units import (
+    Quantity,
+    assumed_unit,
+    dimension,
+    one_style,
+    parse_quantity,
+    si_factor,
+    si_unit,
+    to_si,
+)
 
 CONTRACT = Contract(
     parameters={
@@ -53,6 +63,13 @@ def test_units_are_written_in_one_style() -> None:
     assert one_style("kg * m ** -1 / s**2") == "kg * m^-1 / s^2"
     old = Contract(fields={"volume": {"epsilon": FieldSpec(unit="m**2/s**3")}})
     assert old.differences(Contract(fields={"volume": {"epsilon": FieldSpec(unit="m^2/s^3")}})) == []
+
+
+def test_what_is_known_without_pint_is_what_pint_says() -> None:
+    for unit in units._PLAIN:
+        one = units._registry().Quantity(1.0, unit).to_base_units()
+        assert one.magnitude == si_factor(unit) == 1.0
+        assert next(each for each in units._SI_UNITS if dimension(each) == dimension(unit)) == si_unit(unit) == unit
 
 
 def test_si_units_are_the_fields_own() -> None:

@@ -22,6 +22,8 @@ _SPACE_AFTER_NUMBER = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)
 _SI_UNITS = (
     "m", "kg", "s", "K", "N", "Pa", "J", "W", "m/s", "m^2", "m^3", "kg/m^3", "N*m", "m^2/s", "N/m",
 )  # fmt: skip
+# Those of them that stand for their dimension: pint, which takes a third of a second to start, need not be asked.
+_PLAIN = frozenset(_SI_UNITS) - {"N*m"}
 _LONGEST = 60  # letters of a unit
 # What Python's own tokens and numbers raise in pint's parser, beside its own errors.
 _NO_UNIT = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
@@ -66,10 +68,10 @@ def si_factor(unit: str) -> float:
     Raises:
         UnitError: The unit is unknown, or has an offset (degC), for which no factor exists.
     """
+    if unit == "" or unit in _PLAIN:
+        return 1.0
     import pint
 
-    if unit == "":
-        return 1.0
     try:
         if len(unit) > _LONGEST or not _is_sober(unit):
             raise ValueError("too long, or powers of powers")
@@ -100,13 +102,17 @@ def dimension(unit: str) -> str:
     Raises:
         UnitError: The unit is unknown.
     """
+    if not unit:
+        return "dimensionless"
     si_factor(unit)
-    return str(_registry().parse_units(unit).dimensionality) if unit else "dimensionless"
+    return str(_registry().parse_units(unit).dimensionality)
 
 
 @functools.lru_cache(maxsize=1024)
 def si_unit(unit: str) -> str:
     """The SI unit of the same dimension, as the field writes it: ``"kPa"`` gives ``"Pa"``."""
+    if unit in _PLAIN:
+        return unit
     if dimension(unit) == "dimensionless":
         return "rad" if _ANGLE.search(unit) else ""
     for common in _SI_UNITS:
