@@ -213,9 +213,10 @@ def predict(
     (CSV, Parquet) has a line for each design; --out writes it with the QoIs, their intervals and verdicts.
     """
     from tramontane.formats import read_mesh, write_case_mesh
+    from tramontane.formats.designs import is_table
     from tramontane.surrogate import Surrogate
-    from tramontane.surrogate.asked import find_design
-    from tramontane.surrogate.tables import is_table, predict_table, print_lines, write_table
+    from tramontane.surrogate.asked import find_design, said_of
+    from tramontane.surrogate.tables import predict_table, print_lines, write_table
     from tramontane.units import Quantity, from_si
 
     surrogate = Surrogate.load(model, device=device)
@@ -233,8 +234,8 @@ def predict(
         raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
     design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen)
     if not isinstance(design.geometry, Path) and source is not None:
-        asked = ", ".join(f"{key} = {value}" for key, value in design.parameters.items())
-        console.print(f"{chosen or source.name}: {asked or 'no parameters'}", highlight=False, markup=False)
+        told = said_of(design, surrogate.contract)
+        console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells)
     for warning in case.provenance.extra["warnings"]:
@@ -280,6 +281,13 @@ OidcRole = Annotated[
         metavar="SCOPE=VALUE", help="A value of that claim, and what it allows.", envvar="TRAMONTANE_OIDC_ROLE"
     ),
 ]
+OidcClient = Annotated[
+    str,
+    typer.Option(help="The page's client id there; the audience if not given.", envvar="TRAMONTANE_OIDC_CLIENT"),
+]
+OidcScope = Annotated[
+    str, typer.Option(help="Scopes that the page asks for at a sign-in.", envvar="TRAMONTANE_OIDC_SCOPE")
+]
 
 
 @app.command()
@@ -296,6 +304,8 @@ def serve(
     oidc_audience: OidcAudience = None,
     oidc_claim: OidcClaim = "scope",
     oidc_role: OidcRole = None,
+    oidc_client: OidcClient = "",
+    oidc_scope: OidcScope = "openid",
     workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
     data: Annotated[Optional[list[Path]], typer.Option(help="A dataset to show on the page.")] = None,  # noqa: UP045
@@ -312,7 +322,10 @@ def serve(
 
     oidc = None
     if oidc_issuer or oidc_audience or oidc_role or oidc_claim != "scope":
-        oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()))
+        # A secret on a command line would be seen by others.
+        secret = os.environ.get("TRAMONTANE_OIDC_SECRET", "")
+        oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()),
+                    oidc_client, secret, oidc_scope)  # fmt: skip
     settings = Settings(
         models=models, host=host, port=port, state=state, database=database, solvers=tuple(solver or ()),
         hosts=tuple(allow_host or ()), require_tokens=require_tokens, oidc=oidc, datasets=tuple(data or ()),

@@ -99,17 +99,19 @@ class Report(BaseModel):
             error = str(Quantity(float(f"{from_si(q.mean_absolute, shown):.3g}"), shown))
             table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
+        alike: dict[str, list[str]] = {}
         for name, q in self.qoi.items():
             sure = "" if q.within is None else (f"; {100 * q.within:.0f} % of the cases lie within two of its standard "
                                                 "deviations")  # fmt: skip
-            console.print(f"{name} is predicted as {q.how}{sure}", highlight=False, markup=False)
+            alike.setdefault(f"predicted as {q.how}{sure}", []).append(name)
             if q.law:
                 exact = min(q.nulls.values()) < _EXACT
-                console.print(
-                    f"{name} is taken in proportion to {power_law(q.law)}, by the nulls as well"
-                    + ("; that law alone explains these cases, so a null has no error" if exact else ""),
-                    highlight=False, markup=False,
-                )  # fmt: skip
+                law = f"taken in proportion to {power_law(q.law)}, by the nulls as well"
+                law += "; that law alone explains these cases, so a null has no error" if exact else ""
+                alike.setdefault(law, []).append(name)
+        for said, names in alike.items():
+            verb = "is" if len(names) == 1 else "are"
+            console.print(f"{', '.join(names)} {verb} {said}", highlight=False, markup=False, soft_wrap=True)
 
 
 def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None) -> Report:

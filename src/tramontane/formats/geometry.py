@@ -24,9 +24,11 @@ from tramontane.large_arrays import bad_rows
 from tramontane.units import si_factor
 
 SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp", ".vtp")
-_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+OPEN_EDGES = "open edges"  # by which a warning of holes is known
 _MERGE_DIGITS = 8  # points closer than 1e-8 of the geometry's length are one
 _LIKELY_SIZE = (1e-6, 1e3)  # m
+# Multipliers of a hash, those of SplitMix64 (Steele, Lea and Flood 2014).
+_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +91,8 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
         warnings.append(f"{label}: {collapsed.sum()} triangles have two equal corners; they were left out")
     edges = _Edges.of(triangles, len(points))
     if edges.opened:
-        warnings.append(f"{label}: the surface has holes ({edges.opened} open edges); close it in CAD for a prediction "
-                        "that can be relied on")  # fmt: skip
+        warnings.append(f"{label}: the surface has holes ({edges.opened} {OPEN_EDGES}); close it in CAD for a "
+                        "prediction that can be relied on")  # fmt: skip
     if edges.crowded:
         warnings.append(
             f"{label}: {edges.crowded} edges belong to more than two triangles; join touching bodies in CAD"
