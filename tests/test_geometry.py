@@ -238,3 +238,19 @@ def test_inside_of_a_box_on_a_grid_aligned_with_its_edges() -> None:
     assert np.array_equal(inside(box, points)[clear], (reach < 0.5)[clear])
     assert inside(box, points[:0]).shape == (0,)
     assert inside(box, [[0, 0, 0], [2, 0, 0]]).tolist() == [True, False]
+
+
+def test_equal_corners_of_an_stl_are_one_point_in_the_order_in_which_they_come(tmp_path: Path) -> None:
+    body = pv.Sphere(theta_resolution=40, phi_resolution=30).triangulate()
+    file = tmp_path / "ball.stl"
+    body.save(file)
+    corners = trimesh.load_mesh(file, process=False).vertices
+    mesh = read_geometry(file).mesh
+    assert mesh.n_points == len(np.unique(corners, axis=0)) == body.n_points
+    np.testing.assert_array_equal(np.asarray(mesh.points)[mesh.regular_faces.ravel()], corners)
+    first_used = np.unique(mesh.regular_faces.ravel(), return_index=True)[1]
+    assert (np.diff(first_used) > 0).all()
+    # The same far from the origin, where the grid that points are rounded to must not run over.
+    body.points = np.asarray(body.points, dtype=np.float64)
+    far = read_geometry(body.translate((3e7, -2e7, 1e7), inplace=False)).mesh
+    assert (far.n_points, far.n_cells) == (body.n_points, body.n_cells)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from serving import Running, part
 
 from tramontane.serve.pieces import npz, size_of
 
@@ -55,3 +58,20 @@ def test_few_arrays(count: int) -> None:
     arrays = dict(list(ARRAYS.items())[:count])
     with np.load(io.BytesIO(b"".join(npz(arrays)))) as found:
         assert list(found) == list(arrays)
+
+
+def test_an_answer_is_whole_on_pythons_own_event_loop_too(saved: Path, tmp_path: Path) -> None:
+    plain = "import sys; sys.modules['uvloop'] = None; from tramontane.cli import main; main()"
+    asked = {"parameters": {"load": 300}, "cells": 60_000, "domains": ["surface"]}
+    files = []
+    for program in ([sys.executable, "-c", plain], None):
+        with Running(saved.parent, tmp_path / f"state{len(files)}", program=program) as server:
+            geometry = server.upload(part(tmp_path).read_bytes()).json()["hash"]
+            answer = server.predict(geometry, **asked, format="npz")
+            again = server.predict(geometry, **asked, format="npz")
+            assert answer.content == again.content
+            assert len(answer.content) == int(answer.headers["content-length"]) > 1_000_000
+            files.append(answer.content)
+    with np.load(io.BytesIO(files[0])) as one, np.load(io.BytesIO(files[1])) as other:
+        for name in set(one) - {"summary"}:  # it says how long the model took
+            np.testing.assert_array_equal(one[name], other[name])

@@ -12,6 +12,7 @@ from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Dataset
 from tramontane.errors import SurrogateError
 from tramontane.formats.geometry import inside
+from tramontane.surrogate.cut_grid import cut_grid
 from tramontane.training.sampler import geometry_input
 
 Array = NDArray[np.floating[Any]]
@@ -105,22 +106,27 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
         spacing=tuple(float(value) for value in np.where(flat, 1.0, extent / np.maximum(steps, 1))),
         origin=tuple(float(value) for value in low),
     )
-    if (share := _open_share(geometry, spec)) > _OPEN:
+    rims = _rims(geometry)
+    if (share := _open_share(geometry, rims, spec)) > _OPEN:
         raise SurrogateError(f"domain {domain}: the geometry's holes are {100 * share:.0f} % of its area, so that its "
                              "inside cannot be told from its outside, and no mesh can be made for a prediction; close "
                              "it, or give a mesh to predict on (--on volume.vtu)")  # fmt: skip
-    cut = grid.cast_to_unstructured_grid().clip_surface(geometry, invert=spec.side == "inside")
+    cut = cut_grid(grid, geometry, keep_inside=spec.side == "inside", closed=rims.n_cells == 0)
     if cut.n_cells == 0:
         raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check its length unit")
     cut.clear_data()
     return cut
 
 
-def _open_share(geometry: pv.PolyData, spec: DomainSpec) -> float:
-    """Area of the holes over that of the surface; what planes cut off that end the domain is no hole."""
-    edges = geometry.extract_feature_edges(
+def _rims(geometry: pv.PolyData) -> pv.PolyData:
+    """The edges that only one triangle has."""
+    return geometry.extract_feature_edges(
         boundary_edges=True, feature_edges=False, non_manifold_edges=False, manifold_edges=False
     )
+
+
+def _open_share(geometry: pv.PolyData, edges: pv.PolyData, spec: DomainSpec) -> float:
+    """Area of the holes over that of the surface; what planes cut off that end the domain is no hole."""
     if edges.n_cells == 0:
         return 0.0
     ends = np.asarray(edges.points, dtype=np.float64)[edges.lines.reshape(-1, 3)[:, 1:]]

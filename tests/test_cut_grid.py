@@ -1,0 +1,54 @@
+"""Grids cut at a surface: the very cells that VTK's own cut at the surface gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import pyvista as pv
+
+from tramontane.formats import read_geometry
+from tramontane.surrogate.cut_grid import cut_grid
+
+
+def shell() -> pv.PolyData:
+    """A ball with a cavity, and a rod beside it."""
+    ball = pv.Sphere(radius=1.0, theta_resolution=24, phi_resolution=20)
+    hole = pv.Sphere(radius=0.5, theta_resolution=16, phi_resolution=12).flip_faces()
+    rod = pv.Cylinder(center=(1.6, 0, 0), radius=0.2, height=0.9, resolution=20).triangulate()
+    return read_geometry(ball.merge([hole, rod], merge_points=False).extract_surface(algorithm="dataset_surface")).mesh
+
+
+def grid(
+    *steps: int, low: tuple[float, ...] = (-1.2, -1.1, -1.0), extent: tuple[float, ...] = (3.2, 2.2, 2.0)
+) -> pv.ImageData:
+    counts = np.array(steps)
+    return pv.ImageData(
+        dimensions=tuple(counts + 1), spacing=tuple(np.array(extent) / np.maximum(counts, 1)), origin=low
+    )
+
+
+@pytest.mark.parametrize("keep_inside", [True, False])
+@pytest.mark.parametrize("steps", [(23, 17, 14), (31, 22, 0)])
+def test_the_cells_are_those_of_the_surfaces_own_cut(steps: tuple[int, ...], keep_inside: bool) -> None:
+    low = (-1.2, -1.1, -1.0) if steps[2] else (-1.2, -1.1, 0.03)
+    where, surface = grid(*steps, low=low), shell()
+    ours = cut_grid(where, surface, keep_inside=keep_inside, closed=True)
+    theirs = where.cast_to_unstructured_grid().clip_surface(surface, invert=keep_inside)
+    assert ours.n_cells > 100
+    np.testing.assert_array_equal(ours.cells, theirs.cells)
+    np.testing.assert_array_equal(ours.celltypes, theirs.celltypes)
+    np.testing.assert_allclose(ours.points, theirs.points, rtol=0, atol=1e-12)
+
+
+def test_what_is_kept_has_the_bodys_volume() -> None:
+    surface = shell()
+    inner, outer = (cut_grid(grid(40, 32, 28), surface, keep_inside=kept, closed=True) for kept in (True, False))
+    assert inner.volume == pytest.approx(surface.volume, rel=0.02)
+    assert inner.volume + outer.volume == pytest.approx(3.2 * 2.2 * 2.0, rel=1e-6)
+
+
+def test_an_open_surface_is_cut_by_distances_alone() -> None:
+    ball = pv.Sphere(radius=0.9, theta_resolution=24, phi_resolution=20, end_phi=150)
+    ours = cut_grid(grid(20, 16, 16), ball, keep_inside=True, closed=False)
+    theirs = grid(20, 16, 16).cast_to_unstructured_grid().clip_surface(ball, invert=True)
+    np.testing.assert_array_equal(ours.cells, theirs.cells)
