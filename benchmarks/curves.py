@@ -131,12 +131,10 @@ def judge(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
         surrogate = judged(dataset, cases, Answers(dataset, cases, said["model"], scores, said["cases"]), {})
         report = evaluate(surrogate, dataset).model_dump(mode="json")
         for domain, specs in dataset.contract.fields.items():
-            for column, (field, spec) in enumerate(specs.items()):
+            for column, field in enumerate(specs):
                 # Measured where the network is, over all sites, before rounding; domains that did not travel, too.
                 each = [case[column] for case in said["errors"][domain]]
-                entry = report["fields"].setdefault(f"{domain}/{field}", {"unit": spec.unit})
-                entry |= {"relative_l2": float(np.mean(each)), "each": each}
-        _complete(report)
+                report["fields"][f"{domain}/{field}"] |= {"relative_l2": float(np.mean(each)), "each": each}
         runs.append({
             "model": said["model"], "seed": said["seed"], "cases": len(cases), "device": "cuda", "steps": said["steps"],
             "settings": {}, "training_seconds": said["seconds_together"], "trained_together": said["together"],
@@ -145,12 +143,6 @@ def judge(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
         })  # fmt: skip
         print(said["model"], said["set"], said["seed"], flush=True)
     return runs
-
-
-def _complete(report: dict[str, Any]) -> None:
-    """Nulls of fields that were judged elsewhere: `evaluate` leaves them out with the fields."""
-    for entry in report["fields"].values():
-        entry.setdefault("nulls", {null: float("nan") for null in ("mean", "nearest", "parameters")})
 
 
 def main() -> None:

@@ -58,6 +58,7 @@ def text(console: Console) -> str:
 def test_processes_write_the_same_dataset_as_one_alone(results: Path, tmp_path: Path) -> None:
     alone = ingest(results, tmp_path / "a", workers=0)
     spread = ingest(results, tmp_path / "b", workers=2)
+    assert {file.name for file in (tmp_path / "a").iterdir()} - {".lock"} == {"cases", "ingest.json", "manifest.json"}
     assert spread.fingerprint() == alone.fingerprint()
     assert spread.verify() == []
     assert not list(tmp_path.glob(".*")), "nothing is left beside the datasets"

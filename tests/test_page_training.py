@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,9 +45,13 @@ def wait_for(tab: Tab, state: str) -> None:
     tab.page.locator(f"[data-state={state}]").wait_for()
 
 
-def test_a_training_is_started_watched_ended_and_kept(browser: Any, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_training_is_started_watched_ended_and_kept(
+    browser: Any, saved: Path, dataset: Dataset, tmp_path: Path
+) -> None:
     with start(tmp_path / "models", dataset, tmp_path) as server, Tab(browser, server.url) as tab:
-        tab.open("/page/training")
+        tab.open("/page/data")
+        tab.page.get_by_role("button", name="Train a model").click()
+        tab.page.wait_for_url("**/page/training**")
         tab.page.get_by_text("Nothing was trained here yet.").wait_for()
         choose(tab, "ab-upt")
         tab.page.get_by_role("button", name="Start").click()
@@ -74,10 +79,18 @@ def test_a_training_is_started_watched_ended_and_kept(browser: Any, dataset: Dat
         name.fill("../outside")
         tab.page.get_by_role("button", name="Keep").click()
         tab.page.locator(".q-notification").get_by_text("A name has letters").wait_for()
+        shutil.copytree(saved, tmp_path / "models" / "taken")
+        server.http.post("/v1/models/reload")
+        name.fill("taken")
+        tab.page.get_by_role("button", name="Keep").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        assert server.http.get("/v1/models/taken").json()["architecture"] == "ab-upt"
         name.fill("from-the-page")
         tab.page.get_by_role("button", name="Keep").click()
         tab.page.locator(".tag").get_by_text("Served as from-the-page").wait_for()
-        assert [each["name"] for each in server.http.get("/v1/models").json()["models"]] == ["from-the-page"]
+        served = {each["name"]: each["hash"] for each in server.http.get("/v1/models").json()["models"]}
+        assert set(served) == {"from-the-page", "taken"}
+        assert served["from-the-page"] != served["taken"]
         tab.open("/page/")
         tab.page.locator("[data-model=from-the-page]").wait_for()
         tab.open("/page/training")
@@ -87,6 +100,7 @@ def test_a_training_is_started_watched_ended_and_kept(browser: Any, dataset: Dat
         assert server.http.get("/v1/trainings").json()["trainings"] == []
         assert server.http.get("/v1/models/from-the-page").status_code == 200
         tab.is_clean()
+        assert '"level": "error"' not in server.log.read_text()
 
 
 def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: Dataset, tmp_path: Path) -> None:

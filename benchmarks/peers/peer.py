@@ -20,7 +20,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import trained_contract, training_domain
 from tramontane.surrogate.predictor import describe_design
 from tramontane.surrogate.scalars import fit_scalars
-from tramontane.training import Normalization
+from tramontane.training import Normalization, channel_count
 from tramontane.training.sampler import geometry_input
 
 
@@ -44,11 +44,13 @@ class Answers:
 
     def fields(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
         name = self.cases[self._key(geometry, values)]
-        return {
-            domain: self.scales.decode(self.contract, domain, scores, values)
-            for domain in positions
-            if (scores := self.scores.get(f"{name}/{domain}")) is not None
-        }
+        answer = {}
+        for domain, where in positions.items():
+            # What did not travel is no number, so that the nulls stand beside it all the same.
+            unknown = np.full((len(where), channel_count(self.contract, domain)), np.nan, np.float32)
+            scores = self.scores.get(f"{name}/{domain}", unknown)
+            answer[domain] = self.scales.decode(self.contract, domain, scores, values)
+        return answer
 
     def spread(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
         raise NotImplementedError("a peer is asked for fields alone")

@@ -283,6 +283,13 @@ OidcRole = Annotated[
         metavar="SCOPE=VALUE", help="A value of that claim, and what it allows.", envvar="TRAMONTANE_OIDC_ROLE"
     ),
 ]
+OidcClient = Annotated[
+    str,
+    typer.Option(help="The page's client id there; the audience if not given.", envvar="TRAMONTANE_OIDC_CLIENT"),
+]
+OidcScope = Annotated[
+    str, typer.Option(help="Scopes that the page asks for at a sign-in.", envvar="TRAMONTANE_OIDC_SCOPE")
+]
 
 
 @app.command()
@@ -299,6 +306,8 @@ def serve(
     oidc_audience: OidcAudience = None,
     oidc_claim: OidcClaim = "scope",
     oidc_role: OidcRole = None,
+    oidc_client: OidcClient = "",
+    oidc_scope: OidcScope = "openid",
     workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
     data: Annotated[Optional[list[Path]], typer.Option(help="A dataset to show on the page.")] = None,  # noqa: UP045
@@ -306,13 +315,19 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
+    from tramontane.serve.idle_threads import let_them_sleep
+
+    let_them_sleep()
     with _serve_extra():
         from tramontane.serve.run import serve as run
         from tramontane.serve.settings import MIB, Oidc, Settings
 
     oidc = None
     if oidc_issuer or oidc_audience or oidc_role or oidc_claim != "scope":
-        oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()))
+        # A secret on a command line would be seen by others.
+        secret = os.environ.get("TRAMONTANE_OIDC_SECRET", "")
+        oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()),
+                    oidc_client, secret, oidc_scope)  # fmt: skip
     settings = Settings(
         models=models, host=host, port=port, state=state, database=database, solvers=tuple(solver or ()),
         hosts=tuple(allow_host or ()), require_tokens=require_tokens, oidc=oidc, datasets=tuple(data or ()),

@@ -59,7 +59,12 @@ def _show(shell: Shell, reader: Reader, name: str, dataset: Dataset) -> None:
     words = reader.words
     splits = ", ".join(f"{split} {len(cases)}" for split, cases in dataset.splits.items())
     with ui.element("section").classes("panel"):
-        ui.label(words("data.count", count=len(dataset.names), splits=splits)).classes("heading")
+        with ui.element("div").classes("row-between"):
+            ui.label(words("data.count", count=len(dataset.names), splits=splits)).classes("heading")
+            if reader.caller.may("admin"):
+                ui.button(words("data.train"), icon="model_training",
+                          on_click=lambda: ui.navigate.to(f"/training?set={quote(name)}")
+                          ).props("outline dense no-caps")  # fmt: skip
         table = _table(words, name, dataset)
         table.on("ask", lambda event: _ask(shell, reader, name, str(event.args)))
     with ui.element("section").classes("panel"):
@@ -115,6 +120,7 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
     columns: list[dict[str, Any]] = [
         {"name": "picture", "label": "", "field": "picture", "align": "left"},
         {"name": "case", "label": words("data.case"), "field": "case", "sortable": True, "align": "left"},
+        {"name": "ask", "label": "", "field": "case", "align": "left"},
         {"name": "split", "label": words("data.split"), "field": "split", "sortable": True, "align": "left"},
     ]
     units: dict[str, tuple[str, float]] = {}
@@ -128,7 +134,6 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
         {"name": key, "label": head.replace("_", " "), "field": key, "sortable": True, "align": "right"}
         for key, head in heads.items()
     ]
-    columns.append({"name": "ask", "label": "", "field": "case", "align": "right"})
     rows = []
     for case in dataset.names:
         values, own = dataset.parameters(case), qois[case]

@@ -129,23 +129,32 @@ class TrainingPage:
         await self._do(self.trainings.resume, self.identity)
 
     async def _keep(self, name: str) -> None:
+        taken = name in self.shell.server.registry.models
+        if taken and not await self._sure("replace", name=name):
+            return
+
         def keep() -> None:
-            asked = KeepRequest(name=name)
+            asked = KeepRequest(name=name, replace=taken)
             self.trainings.keep(self.identity, asked.name, replace=asked.replace)
             self.shell.server.refresh()
 
         await self._do(keep)
 
     async def _discard(self) -> None:
-        with ui.dialog() as dialog, ui.card():
-            ui.label(self.words("training.ask"))
-            with ui.row():
-                ui.button(self.words("training.discard"), on_click=lambda: dialog.submit(True)).props(
-                    "unelevated no-caps color=negative")  # fmt: skip
-                ui.button(self.words("training.cancel"), on_click=lambda: dialog.submit(False)).props("flat no-caps")
-        if await dialog:
+        if await self._sure("discard"):
             gone, self.identity = self.identity, ""
             await self._do(self.trainings.remove, gone)
+
+    async def _sure(self, what: str, **values: Any) -> bool:
+        """Whether the reader wants something that cannot be taken back."""
+        asked = self.words("training.ask_discard" if what == "discard" else "training.ask_replace", **values)
+        with ui.dialog() as dialog, ui.card():
+            ui.label(asked)
+            with ui.row():
+                ui.button(self.words(f"training.{what}"), on_click=lambda: dialog.submit(True)).props(
+                    "unelevated no-caps color=negative")  # fmt: skip
+                ui.button(self.words("training.cancel"), on_click=lambda: dialog.submit(False)).props("flat no-caps")
+        return bool(await dialog)
 
     def _choose(self, identity: str) -> None:
         self.identity = identity
@@ -284,7 +293,9 @@ class TrainingPage:
 
 
 def _figure(name: str, said: str, picture: str) -> None:
-    with ui.element("figure").props(f'data-curve="{name}"'):
+    figure = ui.element("figure")
+    figure.props["data-curve"] = name  # a field's name may have any character
+    with figure:
         with ui.element("figcaption").classes("small"):
             ui.label(said)
         ui.html(picture, sanitize=False)

@@ -19,12 +19,23 @@ class Oidc:
         audience: What tokens for this server have in ``aud``.
         claim: The claim that says what a token allows; a dot looks into an object: ``realm_access.roles``.
         roles: ``SCOPE=VALUE``: which values of that claim allow what; empty takes the scopes' own names.
+        client: Under which id the page is known there; empty takes the audience.
+        secret: Of that client, where it has one.
+        scope: What the page asks for when somebody signs in.
     """
 
     issuer: str
     audience: str
     claim: str = "scope"
     roles: tuple[str, ...] = ()
+    client: str = ""
+    secret: str = field(default="", repr=False)
+    scope: str = "openid"
+
+    @property
+    def client_id(self) -> str:
+        """The page's id."""
+        return self.client or self.audience
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tramontane.processes import reason_of, run_each
 from tramontane.serve import training_run
 from tramontane.serve.access import Caller
 from tramontane.serve.database import JobRow, Sessions, TrainingRow
-from tramontane.serve.problems import Fault, Problem, at_fault
+from tramontane.serve.problems import Fault, Problem, at_fault, no_room
 from tramontane.serve.schemas import (
     DatasetAnswer,
     DatasetsAnswer,
@@ -192,9 +192,13 @@ class Trainings:
                 shutil.rmtree(staged, ignore_errors=True)
                 shutil.copytree(self.folder / identity / MODEL, staged)
                 put_in_place(staged, target)
-            except PermissionError as error:
-                raise Problem(409, "the folder of models cannot be written by the server; its operator can allow that, "
-                              "or copy the model there") from error  # fmt: skip
+            except OSError as error:
+                shutil.rmtree(staged, ignore_errors=True)
+                if no_room(error):
+                    raise
+                why = error.strerror or "some of its files"
+                raise Problem(409, f"the model cannot be written to the folder of models ({why}); its operator "
+                              "can allow that") from error  # fmt: skip
             with self.sessions.begin() as session:
                 session.execute(update(TrainingRow).where(TrainingRow.job == identity).values(kept=name))
             self._clear(identity)
