@@ -197,7 +197,7 @@ def predict(
     source: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Argument(
-            metavar="[DESIGN]", help="STL, OBJ, PLY, STEP or VTP file, a case's results, or a table of designs."
+            metavar="DESIGN", help="STL, OBJ, PLY, STEP or VTP file, a case's results, or a table of designs."
         ),
     ] = None,
     settings: Annotated[Optional[list[str]], typer.Option("--set", help="Operating condition, load=500N.")] = None,  # noqa: UP045
