@@ -101,6 +101,8 @@ def test_a_load_that_varies_is_an_operating_condition_and_one_that_does_not_is_n
     assert list(contract.operating) == ["load_z_TIP"]
     spec = contract.operating["load_z_TIP"]
     assert (spec.unit, spec.low, spec.high) == ("N", -6, -1)
+    # It points downwards: what follows from it is in proportion to its size.
+    assert contract.fields["volume"]["displacement"].scales_with == {"load_z_TIP": 1.0}
     assert contract.parameters["gravity_z_EALL"].role == "constant"
     assert contract.parameters["gravity_z_EALL"].low == pytest.approx(-9810)
     assert np.isclose(contract.parameters["load_x_TIP"].high, 0)

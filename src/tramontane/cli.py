@@ -83,12 +83,13 @@ def ingest(
     """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
     from tramontane.dataset.ingest import ingest as run
+    from tramontane.dataset.summary import describe
 
     target = out or dataset_path(source)
     given = Contract.from_toml(contract) if contract else None
     dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, strict=strict,
                   workers=workers, official=splits, tolerance=tolerance, console=console)  # fmt: skip
-    describe(dataset)
+    describe(dataset, console)
 
 
 @app.command()
@@ -132,6 +133,7 @@ def train(
     """Train a surrogate; run the same command again to go on with a killed run. Works under torchrun."""
     from tramontane.dataset import Dataset
     from tramontane.dataset.ingest import ingest as run_ingest
+    from tramontane.dataset.summary import describe
     from tramontane.surrogate.fit import discard, fit
     from tramontane.surrogate.surrogate import Surrogate
     from tramontane.training import parse_budget
@@ -147,7 +149,7 @@ def train(
         dataset = Dataset.open(dataset_path(data))
     else:
         dataset = run_ingest(data, dataset_path(data), console=console)
-        describe(dataset)
+        describe(dataset, console)
     store = data if Dataset.is_dataset(data) else dataset_path(data)
     target = out or Path("models") / store.resolve().name.removesuffix(".dataset")
     work = target.with_name(f"{target.name}.training")
@@ -195,7 +197,7 @@ def predict(
     source: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Argument(
-            metavar="[DESIGN]", help="STL, OBJ, PLY, STEP or VTP file, a case's results, or a table of designs."
+            metavar="DESIGN", help="STL, OBJ, PLY, STEP or VTP file, a case's results, or a table of designs."
         ),
     ] = None,
     settings: Annotated[Optional[list[str]], typer.Option("--set", help="Operating condition, load=500N.")] = None,  # noqa: UP045
@@ -407,42 +409,6 @@ def dataset_path(folder: Path) -> Path:
     """Where the dataset of a folder of cases, or of a table, is written when the user does not say: beside it."""
     resolved = folder.resolve()
     return resolved.with_name(f"{resolved.stem if resolved.is_file() else resolved.name}.dataset")
-
-
-def describe(dataset: Any) -> None:
-    """Say what was ingested, and what was assumed on the way."""
-    from tramontane.units import Quantity, from_si
-
-    contract = dataset.contract
-    splits = ", ".join(f"{name} {len(cases)}" for name, cases in dataset.splits.items())
-    console.print(f"{dataset.path}: {len(dataset.names)} cases ({splits})", highlight=False, markup=False)
-    for name, spec in contract.parameters.items():
-        if spec.role == "constant":
-            value = Quantity(from_si(spec.low, spec.unit), spec.unit)
-            console.print(f"  constant {name} = {value} in all cases, not asked", highlight=False, markup=False)
-            continue
-        console.print(f"  parameter {name} [{spec.unit or '-'}], {spec.role}", highlight=False, markup=False)
-    for domain, fields in contract.fields.items():
-        for name, spec in fields.items():
-            console.print(
-                f"  field {domain}/{name} [{spec.unit or '-'}], {spec.components} at {spec.location}s"
-                + _law(spec.scales_with),
-                highlight=False,
-                markup=False,
-            )
-    for name, spec in contract.qoi.items():
-        console.print(
-            f"  QoI {name} [{spec.shown or '-'}] = {spec.definition or 'not defined by fields'}"
-            + _law(spec.scales_with),
-            highlight=False,
-            markup=False,
-        )
-
-
-def _law(powers: dict[str, float]) -> str:
-    from tramontane.contract import power_law
-
-    return f", in proportion to {power_law(powers)}" if powers else ""
 
 
 def _pairs(settings: list[str], option: str) -> dict[str, str]:

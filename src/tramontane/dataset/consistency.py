@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from tramontane.dataset.facts import (
     examine,
 )
 from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, round_off, unit_mix_up
+from tramontane.dataset.said_once import said_once
 from tramontane.errors import DatasetError, UnitError
 from tramontane.units import Quantity, from_si, si_unit, to_si
 
@@ -137,7 +136,7 @@ class Audit:
         self._check_lengths()
         self._check_sizes(contract)
         self._check_copies()
-        self._say_of_the_set()
+        self.problems = said_once(self.problems, self.facts)
 
     def note(self, severity: Severity, case: str, place: str, message: str) -> None:
         """Add a problem; an empty name of the case stands for the set."""
@@ -235,39 +234,6 @@ class Audit:
             self.rare |= set(names)
             self.note("warning", "", "QoIs", f"{', '.join(names)}: zero but for round-off in all cases, beside other "
                       "components; left out (a contract that names them keeps them)")  # fmt: skip
-
-    def _say_of_the_set(self) -> None:
-        """A sentence that is said of half of the cases or more, word for word, becomes one of the set."""
-        alike: dict[tuple[str, str], list[Problem]] = {}
-        for problem in self.problems:
-            # A geometry with holes stays a case's own: there is a picture of it.
-            if problem.severity == "warning" and problem.case in self.facts and problem.place != "geometry":
-                alike.setdefault((problem.place, self._without_case(problem)), []).append(problem)
-        said: dict[int, str | None] = {}
-        for (_, sentence), group in alike.items():
-            names = {problem.case for problem in group}
-            if len(names) > 1 and 2 * len(names) >= len(self.cases):
-                others = [name for name in self.cases if name not in names]
-                but = f"{len(names)} of {len(self.cases)}" if len(others) > 3 else "all"
-                but += f" cases but {', '.join(others)}" if 0 < len(others) <= 3 else " cases"
-                said |= dict.fromkeys(map(id, group)) | {id(group[0]): f"in {but}: {sentence}"}
-        kept = []
-        for problem in self.problems:
-            if id(problem) not in said:
-                kept.append(problem)
-            elif (told := said[id(problem)]) is not None:
-                kept.append(Problem("warning", "", problem.place, told))
-        self.problems = kept
-
-    def _without_case(self, problem: Problem) -> str:
-        """What a problem says beside which case and which of its files it is about; of a file, the kind remains."""
-        sentence = re.sub(rf"^case {re.escape(problem.case)}(?: \([^()]*\))?: ", "", problem.message)
-        head, told, rest = sentence.partition(": ")
-        file = Path(head).name
-        known = {Path(each).name for each in self.facts[problem.case].files.values()}
-        if not told or (file not in known and not head.startswith("/") and "/" not in head):
-            return sentence
-        return f"{'*' + Path(file).suffix if Path(file).stem == problem.case else file}: {rest}"
 
     def _check_alike(self, name: str, facts: Mapping[str, FieldFacts]) -> None:
         (usual, _), *_ = Counter(fact[:3] for fact in facts.values()).most_common(1)

@@ -191,7 +191,13 @@ class ContractInference:
 
         The geometry's parameters stand in the same regression, so that their effect is not taken for an operating one.
         """
-        positive = [key for key, spec in parameters.items() if spec.low > 0 and spec.high > 1.1 * spec.low]
+        # A load that always points downwards is as good as one upwards: of one sign, and not nearly constant.
+        positive = [
+            key
+            for key, spec in parameters.items()
+            for low, high in [sorted((abs(spec.low), abs(spec.high)))]
+            if spec.low * spec.high > 0 and high > 1.1 * low
+        ]
         operating = [key for key in positive if parameters[key].role == "operating"]
         others = [key for key in positive if key not in operating]
         full = [
@@ -203,7 +209,7 @@ class ContractInference:
             return {}
         keys = operating + (others if len(full) >= 2 * len(positive) + 4 else [])
         table = np.array(
-            [[math.log(_si(seen.parameters[key], parameters[key].unit, key)) for key in keys] for seen, _ in full]
+            [[math.log(abs(_si(seen.parameters[key], parameters[key].unit, key))) for key in keys] for seen, _ in full]
         )
         table = np.column_stack([table - table.mean(0), np.ones(len(table))])
         target = np.log([size for _, size in full])
