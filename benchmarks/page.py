@@ -129,7 +129,7 @@ def training(page: Page, folder: Path, seconds: int) -> None:
     page.locator("[data-minutes]").fill(f"{seconds / 60:.2f}")
     page.get_by_role("button", name="Start").click()
     page.wait_for_selector("[data-state=running]")
-    page.wait_for_selector("[data-curve=loss]")
+    page.wait_for_selector("[data-curve=loss]", timeout=600_000)  # kriging comes first
     page.wait_for_timeout(int(800 * seconds))
     page.screenshot(path=str(folder / "page-training.png"), full_page=True)
     page.get_by_role("button", name="Throw away").click()

@@ -42,7 +42,7 @@ def choose(tab: Tab, kind: str) -> None:
 
 
 def wait_for(tab: Tab, state: str) -> None:
-    tab.page.locator(f"[data-state={state}]").wait_for()
+    tab.page.locator(f"[data-state={state}]").wait_for(timeout=300_000)  # a training gives way to everything else
 
 
 def test_a_training_is_started_watched_ended_and_kept(
@@ -60,9 +60,9 @@ def test_a_training_is_started_watched_ended_and_kept(
         assert (training["model"], training["budget"], training["state"]) == ("ab-upt", 600.0, "running")
         assert tab.parameter("id") == training["id"]
         # The curve grows while one looks.
-        tab.page.wait_for_function(GROWN, arg=["loss", 1])
+        tab.page.wait_for_function(GROWN, arg=["loss", 1], timeout=300_000)
         seen = int(tab.page.locator("[data-curve=loss] [data-points]").get_attribute("data-points"))
-        tab.page.wait_for_function(GROWN, arg=["loss", seen])
+        tab.page.wait_for_function(GROWN, arg=["loss", seen], timeout=300_000)
         assert tab.page.get_by_role("button", name="Start").is_disabled()
         tab.page.get_by_role("button", name="End now").click()
         wait_for(tab, "done")
