@@ -5,7 +5,8 @@
 
 Draws: 16,384 random points with pressure and velocity, against loading all arrays (``np.load``) and indexing them; cold
 is with the files' pages dropped. Ingest: a compressed VTU of hexahedra with float32 fields against VTK reading it, each
-in a process of its own; memory is the peak above that of a process that has only imported, over the size of the mesh.
+in a process of its own (seconds of all cores beside those of the clock: a busy machine changes only the latter);
+memory is the peak above that of a process that has only imported, over the size of the mesh.
 """
 
 from __future__ import annotations
@@ -132,14 +133,14 @@ def write_vtu(folder: Path, side: int) -> int:
     return int(grid.GetActualMemorySize()) * 1024
 
 
-def peak(code: str, *arguments: str) -> tuple[float, float]:
-    """Seconds and peak memory in bytes of a program of its own, which prints the former."""
+def peak(code: str, *arguments: str) -> tuple[float, float, float]:
+    """Seconds, seconds of all its cores, and peak memory in bytes of a program of its own, which prints them."""
     # The kernel's own peak of this program: `getrusage` would count that of the process which started it.
     code += "\nhigh = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))"
-    code += "\nprint(seconds, 1024 * int(high.split()[1]))"
+    code += "\nprint(seconds, cores, 1024 * int(high.split()[1]))"
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    seconds, memory = done.stdout.split()[-2:]
-    return float(seconds), float(memory)
+    seconds, cores, memory = done.stdout.split()[-3:]
+    return float(seconds), float(cores), float(memory)
 
 
 _IMPORTED = """
@@ -150,7 +151,7 @@ from tramontane import processes
 from tramontane.dataset.ingest import ingest
 from tramontane.formats import read_mesh
 from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader
-begun = time.perf_counter()
+begun, cores = time.perf_counter(), time.process_time()
 """
 # As one of the processes of `ingest` does it: such a process may crash, and need not try a file in another one first.
 _INGEST = _IMPORTED + "processes.contain()\ningest(sys.argv[1], sys.argv[2], workers=0, test=0, validation=0)"
@@ -162,26 +163,31 @@ reader.SetFileName(sys.argv[1])
 reader.Update()
 """
 )
-_END = "\nseconds = time.perf_counter() - begun"
+_END = "\nseconds, cores = time.perf_counter() - begun, time.process_time() - cores"
 
 
 def large_vtu(root: Path, side: int) -> dict[str, float]:
     """Ingest of one large VTU: memory, speed, and the store's size."""
     mesh_bytes = write_vtu(root / "cases/one", side)
     file = root / "cases/one/volume.vtu"
-    _, base = peak(_IMPORTED + _END)
-    times: dict[str, list[float]] = {"ingest": [], "read": []}
+    *_, base = peak(_IMPORTED + _END)
+    times: dict[str, list[float]] = {"ingest": [], "read": [], "ingest cores": [], "read cores": []}
     memory = 0.0
     for _ in range(3):
-        times["read"].append(peak(_READ + _END, str(file))[0])
+        seconds, cores, _ = peak(_READ + _END, str(file))
+        times["read"].append(seconds)
+        times["read cores"].append(cores)
         shutil.rmtree(root / "data", ignore_errors=True)
-        seconds, used = peak(_INGEST + _END, str(root / "cases"), str(root / "data"))
+        seconds, cores, used = peak(_INGEST + _END, str(root / "cases"), str(root / "data"))
         times["ingest"].append(seconds)
+        times["ingest cores"].append(cores)
         memory = max(memory, used - base)
-    read, whole = (statistics.median(times[key]) for key in ("read", "ingest"))
+    read, whole, read_cores, whole_cores = (statistics.median(times[key]) for key in ("read", "ingest", "read cores",
+                                                                                     "ingest cores"))  # fmt: skip
     found = {
         "cells": side**3, "mesh_bytes": mesh_bytes, "file_bytes": file.stat().st_size,
         "store_bytes": size_of(root / "data"), "vtk_read_seconds": read, "ingest_seconds": whole,
+        "vtk_read_core_seconds": read_cores, "ingest_core_seconds": whole_cores,
         "speed_of_vtk_read": read / whole, "peak_over_mesh": memory / mesh_bytes,
     }  # fmt: skip
     shutil.rmtree(root)

@@ -82,3 +82,26 @@ def test_means_over_a_cells_points_are_the_same_in_every_cut() -> None:
         cells = Cells(mesh, block)
         means = np.concatenate([part.means(np.asarray(mesh.points)) for part in cells])
         assert np.allclose(means, mesh.cell_centers().points)
+
+
+@pytest.mark.parametrize("kind", ["hexahedra", "tetrahedra"])
+def test_warped_cells_are_measured_as_vtk_measures_them(kind: str) -> None:
+    grid = pv.ImageData(dimensions=(28, 29, 30), offset=(100, 0, 0)).cast_to_unstructured_grid()
+    cells = grid.cells_dict[pv.CellType.VOXEL][:, [0, 1, 3, 2, 4, 5, 7, 6]]
+    points = grid.points + 0.08 * np.random.default_rng(0).standard_normal(grid.points.shape).astype(np.float32)
+    mesh = pv.UnstructuredGrid({pv.CellType.HEXAHEDRON: cells}, points)
+    mesh = mesh if kind == "hexahedra" else mesh.triangulate()
+    assert mesh.n_cells > 1 << 14  # several portions
+    [block] = Cells(mesh)
+    dimensions, sizes, centers = Cells(mesh).measure(block)
+    assert (dimensions == 3).all()
+    assert np.allclose(sizes, np.abs(mesh.compute_cell_sizes().cell_data["Volume"]), rtol=1e-9, atol=1e-12)
+    assert np.allclose(centers, mesh.cell_centers().points, atol=1e-4)
+    assert sizes.sum() == pytest.approx(mesh.extract_surface(algorithm="geometry").triangulate().volume, rel=1e-3)
+
+
+def test_flat_solids_have_no_size() -> None:
+    flat = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]] * 2, np.float32)
+    cells = Cells(pv.UnstructuredGrid({pv.CellType.HEXAHEDRON: np.arange(8)[None]}, flat))
+    dimensions, sizes, _ = cells.measure(next(iter(cells)))
+    assert (dimensions.tolist(), sizes.tolist()) == ([0], [0.0])

@@ -71,6 +71,7 @@ SUBJECTS = {
     "a baffle": with_a_baffle(block()),
     "two cells in one place": pv.merge([block(3), block(3).extract_cells([4])], merge_points=True),
     "one cell": block(3).extract_cells([0]),
+    "all cells twice": pv.merge([block(3), block(3)], merge_points=True),
 }
 
 
@@ -84,8 +85,7 @@ def corners(surface: pv.PolyData) -> Counter[tuple[bytes, ...]]:
 def test_it_is_what_vtk_finds(mesh: pv.UnstructuredGrid) -> None:
     found, expected = outer_surface(mesh, many=0), outer_surface(mesh, many=1 << 40)
     assert corners(found) == corners(expected)
-    assert found.n_points == len(np.unique(np.concatenate(found.irregular_faces)))
-    assert found.n_cells < 6 * mesh.n_cells or mesh.n_cells < 2
+    assert found.n_points == len(np.unique(np.concatenate([[], *found.irregular_faces])))
 
 
 @pytest.mark.parametrize("mesh", [SUBJECTS["a cavity"], SUBJECTS["tetrahedra"]])

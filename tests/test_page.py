@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import pyvista as pv
-from browsing import Tab, chromium
+from browsing import Tab, at, chromium
 from serving import Running, part
 
 CELLS = 2000
@@ -61,15 +61,6 @@ def mesh(server: Running, geometry: str, domain: str, load: float) -> pv.DataSet
             if name.startswith("point_data/"):
                 found.point_data[name.removeprefix("point_data/")] = arrays[name]
     return found
-
-
-def at(found: pv.DataSet, point: list[float], field: str) -> Any:
-    """The value of a field at a point of a mesh, linear in the cell that is nearest."""
-    index, closest = found.find_closest_cell(point, return_closest_point=True)
-    cell = found.get_cell(index)
-    corners = np.asarray(cell.points, dtype=float)
-    weights = np.linalg.lstsq(np.vstack([corners.T, np.ones(len(corners))]), [*closest, 1.0], rcond=None)[0]
-    return weights @ np.asarray(found.point_data[field])[cell.point_ids]
 
 
 def test_a_dropped_part_is_predicted_and_its_results_are_those_of_the_api(

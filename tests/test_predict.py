@@ -15,11 +15,13 @@ from conftest import ellipsoid
 from test_scalars import write_beams
 
 from tramontane.cli import main
+from tramontane.contract import Contract
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest import ingest
 from tramontane.design import Design
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
+from tramontane.surrogate.places import default_mesh
 
 Run = Callable[..., str]
 
@@ -63,6 +65,8 @@ def test_a_case_is_a_design_and_set_changes_its_parameter(
     case, load = family / name, dataset.parameters(name)["load"]
     said = run("predict", shapes, case, "--cells", 500)
     assert f"{name}: load = {load:.6g} N" in said
+    assert f"{name}: load = 250 N" in run("predict", shapes, case, "--set", "load=250", "--cells", 500)
+    assert f"{case}: is a folder; name a mesh file in it" in run("predict", shapes, case, "--on", case, code=2)
     itself = answers(said)
     assert itself["charge"] == pytest.approx(dataset.qoi(name)["charge"], rel=0.05)
     assert answers(run("predict", shapes, case, "--set", f"load={load} N", "--cells", 500)) == itself
@@ -83,6 +87,26 @@ def test_a_case_without_a_geometry_file_has_its_surface(run: Run, shapes: Path, 
     said = run("predict", shapes, tmp_path / "new", "--set", "load=300N", "--cells", 500)
     assert answers(said)["mass"] == pytest.approx(body.qoi["mass"], rel=1e-3)
     assert "'load' is missing" in run("predict", shapes, tmp_path / "new", code=2)
+
+
+def test_open_walls_are_warned_of_where_the_training_cases_were_closed(run: Run, shapes: Path, tmp_path: Path) -> None:
+    def wall(scale: float) -> pv.PolyData:
+        body = ellipsoid("body", (0.8 * scale, 0.7, 0.6), 1.0).meshes["surface"]
+        return body.extract_cells(range(4, body.n_cells)).extract_surface(algorithm="dataset_surface")
+
+    (tmp_path / "new").mkdir()
+    wall(1.0).save(tmp_path / "new" / "surface.vtp")
+    said = run("predict", shapes, tmp_path / "new", "--set", "load=300N", "--cells", 500)
+    assert "the surface has holes" in said
+    lines = ["wall,load [N],qoi:drag [N]"]
+    for number in range(8):
+        wall(1 + 0.05 * number).save(tmp_path / f"{number}.vtp")
+        lines.append(f"{number}.vtp,{100 + 7 * number},{number + 3}")
+    (tmp_path / "walls.csv").write_text("\n".join(lines))
+    run("train", tmp_path / "walls.csv", "-o", tmp_path / "model")
+    said = run("predict", tmp_path / "model", tmp_path / "new", "--set", "load=110N")
+    assert "holes" not in said
+    assert "drag = " in said
 
 
 def test_which_case_is_meant_is_asked(run: Run, shapes: Path, family: Path, dataset: Dataset, tmp_path: Path) -> None:
@@ -115,6 +139,15 @@ def test_lengths_are_in_the_unit_that_the_model_learned(run: Run, tmp_path: Path
     said = run("predict", tmp_path / "model", tmp_path / "runs" / "3")
     assert "Warning" not in said
     assert Surrogate.load(tmp_path / "model").contract.length_unit == "mm"
+
+
+def test_a_large_body_gets_no_more_cells_than_a_small_one() -> None:
+    sizes = []
+    for scale in (1.0, 60.0):
+        body = ellipsoid("body", (0.8, 0.7, 0.6), 1.0).meshes["surface"].scale(scale)
+        sizes.append(default_mesh(body, Contract(), "surface", template=np.zeros((1, 3)), cells=2000).n_cells)
+    assert sizes[0] == sizes[1]
+    assert 1000 < sizes[0] < 8000
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -190,8 +223,9 @@ def test_a_table_names_geometry_files(run: Run, shapes: Path, tmp_path: Path) ->
     rows = {row["part"]: row for row in read(tmp_path / "answers.csv")}
     surrogate = Surrogate.load(shapes)
     for name, axes, load in (("slow", sizes[0], 150), ("fast", sizes[0], 300), ("other", sizes[1], 300)):
+        shown = {qoi: spec.shown for qoi, spec in surrogate.contract.qoi.items()}
         alone = surrogate.simulate(Design(ellipsoid("x", axes, 1.0).meshes["surface"], load=f"{load} N"), cells=500)
-        found = {qoi: float(rows[name][f"predicted {qoi} [{unit}]"]) for qoi, unit in alone.qoi_units.items()}
+        found = {qoi: float(rows[name][f"predicted {qoi} [{unit}]"]) for qoi, unit in shown.items()}
         assert found == pytest.approx(alone.qoi, rel=1e-3)
         deviation = alone.provenance.extra["deviations"]["charge"]
         assert float(rows[name]["predicted charge high [N*m]"]) == pytest.approx(alone.qoi["charge"] + 2 * deviation)

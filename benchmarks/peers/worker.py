@@ -147,7 +147,9 @@ def main(folder: Path) -> None:
     first = cases[job["train"][0]]
     channels = {domain: first[f"scores_{domain}"].shape[1] for domain in domains}
     net = PEERS[job["model"]](channels, first["parameters"].shape[-1]).to(device)
-    average = {key: value.detach().clone() for key, value in net.state_dict().items()}
+    # Parameters alone: a state may hold more than tensors.
+    weights = list(net.parameters())
+    average = [weight.detach().clone() for weight in weights]
     adjust = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.05, betas=(0.9, 0.99))
     random, step, started = np.random.default_rng(job["seed"]), 0, time.monotonic()
     while (done := (time.monotonic() - started) / job["seconds"]) < 1:
@@ -170,12 +172,11 @@ def main(folder: Path) -> None:
         adjust.step()
         step += 1
         decay = min(0.999, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for key, value in net.state_dict().items():
-                average[key].lerp_(value, 1 - decay) if value.is_floating_point() else average[key].copy_(value)
+        torch._foreach_lerp_(average, [weight.detach() for weight in weights], 1 - decay)
         if step % 100 == 0:
             print(f"step {step}, {time.monotonic() - started:.0f} s, loss {loss.item():.3f}", flush=True)
-    net.load_state_dict(average)
+    with torch.no_grad():
+        torch._foreach_copy_(weights, average)
     net.eval()
     begun = time.monotonic()
     for name in job["test"]:

@@ -213,9 +213,10 @@ def predict(
     (CSV, Parquet) has a line for each design; --out writes it with the QoIs, their intervals and verdicts.
     """
     from tramontane.formats import read_mesh, write_case_mesh
+    from tramontane.formats.designs import is_table
     from tramontane.surrogate import Surrogate
-    from tramontane.surrogate.asked import find_design
-    from tramontane.surrogate.tables import is_table, predict_table, print_lines, write_table
+    from tramontane.surrogate.asked import find_design, said_of
+    from tramontane.surrogate.tables import predict_table, print_lines, write_table
     from tramontane.units import Quantity, from_si
 
     surrogate = Surrogate.load(model, device=device)
@@ -233,8 +234,8 @@ def predict(
         raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
     design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen)
     if not isinstance(design.geometry, Path) and source is not None:
-        asked = ", ".join(f"{key} = {value}" for key, value in design.parameters.items())
-        console.print(f"{chosen or source.name}: {asked or 'no parameters'}", highlight=False, markup=False)
+        told = said_of(design, surrogate.contract)
+        console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells)
     for warning in case.provenance.extra["warnings"]:
@@ -312,6 +313,9 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
+    from tramontane.serve.idle_threads import let_them_sleep
+
+    let_them_sleep()
     with _serve_extra():
         from tramontane.serve.run import serve as run
         from tramontane.serve.settings import MIB, Oidc, Settings

@@ -37,6 +37,12 @@ def in_threads(function: Callable[[Item], Answer], items: Iterable[Item]) -> lis
         return list(pool.map(function, todo))
 
 
+def distinct(values: NDArray[Any]) -> list[int]:
+    """The distinct whole numbers in ``(n,)``, sorted; soon told where there is but one, as of most meshes' cells."""
+    same = len(values) > 0 and all((part == values[0]).all() for part in _portions(values))
+    return [int(values[0])] if same else [int(value) for value in np.unique(values)]
+
+
 def bad_rows(values: Array, kind: type[np.floating[Any]] | None = None) -> Int64[np.ndarray, " bad"]:
     """The rows in which a number is NaN or infinite.
 
@@ -78,7 +84,7 @@ def mean_and_rms(values: Array) -> tuple[float, float]:
     return total / count, float(np.sqrt(squares / count))
 
 
-def _portions(values: Array) -> Iterator[Array]:
+def _portions(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """An array cut along its first axis."""
     step = max(_PORTION * len(values) // max(values.size, 1), 1)
     for start in range(0, len(values), step):

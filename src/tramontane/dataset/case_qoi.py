@@ -9,20 +9,21 @@ import pyvista as pv
 
 from tramontane.case import Case
 from tramontane.contract import Contract
-from tramontane.dataset.sites import Sites, mesh_sites
+from tramontane.dataset.sites import Sites, SitesOf, mesh_sites
 from tramontane.errors import ContractError, UnitError
 from tramontane.formats.results import patches_of
 from tramontane.qoi import QoiDefinition, measure
 from tramontane.units import si_unit, to_si
 
 
-def measure_qoi(case: Case, contract: Contract, geometry: pv.PolyData | None) -> None:
+def measure_qoi(case: Case, contract: Contract, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_sites) -> None:
     """Add to a case the QoIs that its contract defines and it does not state.
 
     Args:
         case: In SI, under the contract; its QoIs are added to.
         contract: Whose definitions are measured.
         geometry: The closed triangle surface, metres; needed by volumes.
+        sites_of: What gives the sites of a mesh, where they are known already.
 
     Raises:
         ContractError: A definition names a domain, field, patch or parameter that the case does not have.
@@ -31,7 +32,7 @@ def measure_qoi(case: Case, contract: Contract, geometry: pv.PolyData | None) ->
         if name in case.qoi or spec.definition is None:
             continue
         try:
-            case.qoi[name] = _measure(case, contract, spec.definition, geometry)
+            case.qoi[name] = _measure(case, contract, spec.definition, geometry, sites_of)
         except (KeyError, ValueError, UnitError) as error:
             reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
             raise ContractError(f"case {case.name}: QoI {name} cannot be measured ({reason}); correct its "
@@ -39,7 +40,9 @@ def measure_qoi(case: Case, contract: Contract, geometry: pv.PolyData | None) ->
         case.qoi_units[name] = si_unit(spec.unit)
 
 
-def _measure(case: Case, contract: Contract, definition: QoiDefinition, geometry: pv.PolyData | None) -> float:
+def _measure(
+    case: Case, contract: Contract, definition: QoiDefinition, geometry: pv.PolyData | None, sites_of: SitesOf
+) -> float:
     parameters = {
         key: to_si(quantity, unit=contract.parameters[key].unit, name=f"parameter {key}")
         for key, quantity in case.design.parameters.items()
@@ -49,7 +52,7 @@ def _measure(case: Case, contract: Contract, definition: QoiDefinition, geometry
         volume = None if geometry is None else abs(float(geometry.volume))
         return measure(definition, {}, volume=volume, parameters=parameters)
     mesh = case.meshes[definition.domain]
-    sites = _sites_of(mesh, case, definition)
+    sites = _of_patches(mesh, case, definition, sites_of)
     return measure(
         definition,
         dict(sites.fields),
@@ -60,11 +63,11 @@ def _measure(case: Case, contract: Contract, definition: QoiDefinition, geometry
     )
 
 
-def _sites_of(mesh: pv.DataSet, case: Case, definition: QoiDefinition) -> Sites:
+def _of_patches(mesh: pv.DataSet, case: Case, definition: QoiDefinition, sites_of: SitesOf) -> Sites:
     """The sites that count: all of the domain's, or those of the definition's patches."""
     location = case.field_names(definition.domain)[definition.field]
     if not definition.patches:
-        return mesh_sites(mesh, location)
+        return sites_of(mesh, location)
     held = patches_of(mesh)
     if held is None:
         raise ValueError(f"domain {definition.domain} has no named patches")
@@ -75,7 +78,7 @@ def _sites_of(mesh: pv.DataSet, case: Case, definition: QoiDefinition) -> Sites:
     if not kept:
         raise ValueError(f"no patch is called {', '.join(definition.patches)}; there are {', '.join(names)}")
     # Of a field at points, each cell has the mean of its own.
-    sites, chosen = mesh_sites(mesh, "cell"), np.isin(ids, kept)
+    sites, chosen = sites_of(mesh, "cell"), np.isin(ids, kept)
     return Sites(
         positions=sites.positions[chosen],
         fields={name: values[chosen] for name, values in sites.fields.items()},

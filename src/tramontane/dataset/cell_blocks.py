@@ -6,13 +6,14 @@ measured by `solid_cells`, polyhedra here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyvista as pv
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from numpy.typing import NDArray
 
 from tramontane.dataset.mesh_arrays import numbers_to_cells, point_ids, polyhedron_faces
@@ -88,7 +89,7 @@ class Cells:
         """Of each cell: in how many dimensions it has a size, the size (length, area or volume), the centre."""
         kind = int(block.types[0]) if len(block.types) else 0
         if kind in CORNERS and (block.types == kind).all() and (block.counts == CORNERS[kind]).all():
-            volumes, centers = measure_solids(np.asarray(self.mesh.points), block.ids.reshape(-1, CORNERS[kind]))
+            volumes, centers = measure_solids(self._columns, block.ids.reshape(-1, CORNERS[kind]))
             return np.where(volumes > 0, np.uint8(3), np.uint8(0)), volumes, centers
         kinds = block.types.copy()
         for corners, kind in _BY_CORNERS.items():
@@ -112,6 +113,10 @@ class Cells:
             found = values > 0
             dimensions[found], sizes[found] = dimension, values[found]
         return dimensions, sizes, centers
+
+    @functools.cached_property
+    def _columns(self) -> Float[np.ndarray, "3 points"]:
+        return np.ascontiguousarray(np.asarray(self.mesh.points).T)
 
     def _polyhedra(self, block: CellBlock) -> tuple[Array, Array]:
         """Volume and centre of mass of each polyhedron, by pyramids from a middle point to its faces (as OpenFOAM).

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case, Location
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
+from tramontane.dataset.outliers import round_off
 from tramontane.dataset.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
@@ -142,9 +143,13 @@ class ContractInference:
         )
 
     def _in_most(self, kind: Literal["parameters", "qoi"]) -> list[str]:
-        """The names that half of the cases have, or more."""
+        """The names that half of the cases have, or more, but for QoIs that are round-off."""
         counts = Counter(name for seen in self._seen for name in getattr(seen, kind))
-        return [name for name, count in counts.items() if 2 * count >= len(self._seen)]
+        often = [name for name, count in counts.items() if 2 * count >= len(self._seen)]
+        if kind == "parameters" or len(self._seen) < 2:
+            return often
+        nothing = round_off({name: [seen.qoi[name] for seen in self._seen if name in seen.qoi] for name in often})
+        return [name for name in often if name not in nothing]
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         # Where there is no geometry, a length is as much asked for as a speed.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tramontane.dataset.mesh_arrays import numbers_to_cells, point_ids
 from tramontane.dataset.mixing import mixed
+from tramontane.large_arrays import distinct
 
 Codes = NDArray[np.uint64]
 _MANY = 1 << 18  # cells from which it pays to look for those at the surface first
@@ -41,18 +42,13 @@ def outer_surface(mesh: pv.DataSet, many: int = _MANY) -> pv.PolyData:
     """
     if isinstance(mesh, pv.UnstructuredGrid) and mesh.n_cells >= many:
         offsets, ids, types = point_ids(mesh)
-        kinds = _kinds(types)
+        kinds = distinct(types)
         if set(kinds) <= set(_FACES):
             marked = _marked(mesh.n_points, offsets, ids, types, kinds)
             return _faces_of(mesh, _touching(offsets, ids, marked), marked)
     bare = type(mesh)()
     bare.CopyStructure(mesh)
     return bare.extract_surface(algorithm="geometry", pass_pointid=False, pass_cellid=False)
-
-
-def _kinds(types: NDArray[np.uint8]) -> list[int]:
-    same = bool((types == types[0]).all())
-    return [int(types[0])] if same else [int(kind) for kind in np.unique(types)]
 
 
 def _marked(
@@ -72,7 +68,7 @@ def _marked(
             else:
                 rows = ids[starts[first : first + _PORTION, None] + np.arange(count)]
             corners = np.ascontiguousarray(rows.T)
-            np.add.at(sums, corners.reshape(-1), _seen(codes[corners], faces).reshape(-1))
+            np.add.at(sums, corners.reshape(-1), _seen(codes.take(corners), faces).reshape(-1))
     marked: NDArray[np.bool_] = sums != 0
     return marked
 
@@ -97,17 +93,19 @@ def _touching(offsets: NDArray[Any], ids: NDArray[Any], marked: NDArray[np.bool_
     found = []
     for first in range(0, len(offsets) - 1, _PORTION):
         part = offsets[first : first + _PORTION + 1]
-        hits = np.logical_or.reduceat(marked[ids[part[0] : part[-1]]], part[:-1] - part[0])
-        found.append(first + np.flatnonzero(hits))
+        hits = np.flatnonzero(marked.take(ids[part[0] : part[-1]])) + part[0]
+        found.append(first + np.unique(np.searchsorted(part, hits, side="right") - 1))
     return np.concatenate(found)
 
 
 def _faces_of(mesh: pv.UnstructuredGrid, cells: NDArray[np.intp], marked: NDArray[np.bool_]) -> pv.PolyData:
     """The outer faces of some cells, but for those with a point that is not marked: they lie between cells."""
+    if len(cells) == 0:
+        return pv.PolyData()
     offsets, ids, types = point_ids(mesh)
-    counts = np.diff(offsets)[cells]
+    counts = offsets[cells + 1] - offsets[cells]
     ends = np.cumsum(counts)
-    chosen = ids[np.repeat(offsets[cells] - (ends - counts), counts) + np.arange(ends[-1] if len(ends) else 0)]
+    chosen = ids[np.repeat(offsets[cells] - (ends - counts), counts) + np.arange(ends[-1])]
     used, chosen = np.unique(chosen, return_inverse=True)
     part: Any = pv.UnstructuredGrid()
     part.points = np.asarray(mesh.points)[used]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from tramontane.case import Case, Location
 from tramontane.contract import FieldSpec
 from tramontane.dataset.cell_blocks import CellBlock, Cells, sums
+from tramontane.large_arrays import distinct
 
 Array = NDArray[np.floating[Any]]
 # Corner points of VTK's two-dimensional cells that have other points too; all of a polygon's points are corners.
@@ -124,16 +126,21 @@ class SitesOf(Protocol):
 
 
 class KnownSites:
-    """`mesh_sites` of the meshes of one case, each measured once for all that ask; keep it no longer than them."""
+    """`mesh_sites` of the meshes of one case, each measured once for all that ask; keep it no longer than them.
+
+    Several threads may ask at once.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Location], Sites] = {}
+        self._lock = threading.Lock()
+        self._known: dict[tuple[int, Location], tuple[pv.DataSet, Sites]] = {}
 
     def __call__(self, mesh: pv.DataSet, location: Location, names: Collection[str] | None = None) -> Sites:
         key = (id(mesh), location)
-        if key not in self._known:
-            self._known[key] = mesh_sites(mesh, location)
-        sites = self._known[key]
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = mesh, mesh_sites(mesh, location)  # the mesh stays, so that no other gets its id
+        _, sites = self._known[key]
         if names is None:
             return sites
         return replace(sites, fields={name: values for name, values in sites.fields.items() if name in names})
@@ -178,7 +185,7 @@ class _Directions:
     @classmethod
     def of(cls, cells: Cells) -> _Directions | None:
         """None where the domain has no normals at all."""
-        kinds, points = set(np.unique(cells.types).tolist()), np.asarray(cells.mesh.points)
+        kinds, points = set(distinct(cells.types)), np.asarray(cells.mesh.points)
         if not kinds <= {0, 1, 2, _PIXEL, _STRIP, 4, *_POLYGONS, *_LINES}:
             return None
         if kinds & {_PIXEL, _STRIP, *_POLYGONS}:

@@ -169,17 +169,17 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
 
 
 def _write(job: _Job, case: Case, folder: Path) -> tuple[CaseEntry, Seen]:
-    """Write a case, while its geometry is being made of a mesh; what inference keeps of it."""
+    """Write a case, while its geometry is made of a mesh and looked at; what inference keeps of it."""
     sites_of = KnownSites()
     with ThreadPoolExecutor(1) as beside:
         geometry = beside.submit(case_geometry, case, job.length_unit)
         if job.contract is not None:
-            measure_qoi(case, job.contract, geometry.result())
+            measure_qoi(case, job.contract, geometry.result(), sites_of)
         if job.tolerance is not None:
             case = rounded_case(case, job.tolerance)
         contract = job.contract.in_si() if job.contract else None
-        entry = write_case(folder, case, geometry, contract, sites_of=sites_of)
-        return entry, look(case, geometry.result(), sites_of)
+        seen = beside.submit(lambda: look(case, geometry.result(), sites_of))
+        return write_case(folder, case, geometry, contract, sites_of=sites_of), seen.result()
 
 
 def staged_folder(work: Path, name: str) -> Path:

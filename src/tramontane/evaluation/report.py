@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tramontane.contract import QoiSpec, power_law
+from tramontane.contract import Contract, QoiSpec, power_law
 from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError
 from tramontane.evaluation.nulls import NULLS, QOI_NULLS, Nulls
@@ -99,17 +99,19 @@ class Report(BaseModel):
             error = str(Quantity(float(f"{from_si(q.mean_absolute, shown):.3g}"), shown))
             table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
+        alike: dict[str, list[str]] = {}
         for name, q in self.qoi.items():
             sure = "" if q.within is None else (f"; {100 * q.within:.0f} % of the cases lie within two of its standard "
                                                 "deviations")  # fmt: skip
-            console.print(f"{name} is predicted as {q.how}{sure}", highlight=False, markup=False)
+            alike.setdefault(f"predicted as {q.how}{sure}", []).append(name)
             if q.law:
                 exact = min(q.nulls.values()) < _EXACT
-                console.print(
-                    f"{name} is taken in proportion to {power_law(q.law)}, by the nulls as well"
-                    + ("; that law alone explains these cases, so a null has no error" if exact else ""),
-                    highlight=False, markup=False,
-                )  # fmt: skip
+                law = f"taken in proportion to {power_law(q.law)}, by the nulls as well"
+                law += "; that law alone explains these cases, so a null has no error" if exact else ""
+                alike.setdefault(law, []).append(name)
+        for said, names in alike.items():
+            verb = "is" if len(names) == 1 else "are"
+            console.print(f"{', '.join(names)} {verb} {said}", highlight=False, markup=False, soft_wrap=True)
 
 
 def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None) -> Report:
@@ -129,13 +131,7 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
         ContractError: The dataset's contract differs from the model's; the differences are named.
         DatasetError: The split is empty, or holds cases that the model was trained on.
     """
-    # A model of QoIs alone is not asked for the fields that cases may have besides.
-    contract = dataset.contract if surrogate.contract.fields else dataset.contract.without_fields()
-    differences = surrogate.contract.differences(contract)
-    differences += [f"QoI {name!r} is new" for name in contract.qoi if name not in surrogate.contract.qoi]
-    if differences:
-        raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
-                            "use the dataset that the model was trained for")  # fmt: skip
+    contract = fitting_contract(surrogate, dataset)
     names, data = dataset.splits.get(split, []), surrogate.record["data"]
     if not names:
         raise DatasetError(f"{dataset.path}: split {split!r} has no cases; it has {', '.join(dataset.splits)}")
@@ -201,6 +197,22 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
             for qoi, spec in contract.qoi.items()
         },
     )
+
+
+def fitting_contract(surrogate: Surrogate, dataset: Dataset) -> Contract:
+    """What of a dataset's contract a model can be compared with.
+
+    Raises:
+        ContractError: The dataset's contract differs from the model's; the differences are named.
+    """
+    # A model of QoIs alone is not asked for the fields that cases may have besides.
+    contract = dataset.contract if surrogate.contract.fields else dataset.contract.without_fields()
+    differences = surrogate.contract.differences(contract)
+    differences += [f"QoI {name!r} is new" for name in contract.qoi if name not in surrogate.contract.qoi]
+    if differences:
+        raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
+                            "use the dataset that the model was trained for")  # fmt: skip
+    return contract
 
 
 def _null_errors(

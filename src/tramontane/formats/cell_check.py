@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from tramontane.errors import FormatError
-from tramontane.large_arrays import extremes
+from tramontane.large_arrays import distinct, extremes
 
 # How many points a cell has, by its type; -1 for any number from one on.
 _POINTS = {
@@ -51,14 +51,14 @@ def check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
     kinds = np.asarray(mesh.celltypes)
     if len(kinds) != mesh.n_cells:
         raise FormatError(f"{file}: has {len(kinds)} types for {mesh.n_cells} cells; write or copy it again")
-    present = kinds[:1] if (kinds == kinds[:1]).all() else np.unique(kinds)
-    unknown = set(present.tolist()) - set(_POINTS)
+    present = distinct(kinds)
+    unknown = set(present) - set(_POINTS)
     if unknown:
         raise FormatError(f"{file}: holds cells of unknown type {min(unknown)}; write or copy it again")
     offsets, ids = _check_list(file, mesh.GetCells(), mesh.n_points)
     degrees = mesh.GetCellData().GetHigherOrderDegrees() is not None  # each cell has an order for each direction
     sizes = np.diff(offsets)
-    for kind in present.tolist():
+    for kind in present:
         if kind >= 68 and degrees:
             continue
         allowed = _POINTS[kind]

@@ -62,6 +62,11 @@ def table_alone(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
+def is_table(path: Path) -> bool:
+    """Whether a path is a table of designs."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
 def names_geometry(file: Path) -> bool:
     """Whether a table has a column of names of geometry files; False for a table that cannot be read."""
     try:

@@ -1,4 +1,4 @@
-"""VTU files as VTK and ParaView write them by default (one piece, appended raw data), read by all cores.
+"""VTU files of one piece with raw appended data, as ParaView and this package write them, read by all cores.
 
 VTK unpacks the blocks of a compressed file one after the other; here, threads do, with a faster library where there is
 one. Whatever is not known for certain here, or looks wrong, is left to VTK, which then says what is wrong.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -62,7 +63,7 @@ class _Batch(NamedTuple):
 
 def read_vtu(file: Path) -> pv.UnstructuredGrid | None:
     """The mesh of a file; None where VTK should read it. Its cells are not checked to be of points that exist."""
-    if not hasattr(os, "pread"):  # Windows
+    if not hasattr(os, "preadv"):  # Windows
         return None
     try:
         with open(file, "rb", buffering=0) as stream:
@@ -83,6 +84,7 @@ class _Reading:
         self.file, self.size = file, os.fstat(file).st_size
         self.room = memory_for(self.size)
         self.batches: list[_Batch] = []
+        self.own = threading.local()
         self.data, self.root = self._description()
         self.packed = bool(self.root.get("compressor"))
         self.word = np.dtype({"UInt32": "<u4", "UInt64": "<u8"}[self.root.get("header_type", "UInt32")])
@@ -240,10 +242,15 @@ class _Reading:
             first, place = stop, place + length
 
     def _unpack(self, batch: _Batch) -> None:
-        data, place = memoryview(os.pread(self.file, sum(batch.sizes), batch.start)), 0
         if not self.packed:
-            batch.out[:] = np.frombuffer(data, np.uint8)
+            self._read_into(batch.out, batch.start)
             return
+        # One buffer for each thread: taking and giving back memory would make the threads wait for each other.
+        size, place = sum(batch.sizes), 0
+        if len(getattr(self.own, "buffer", ())) < size:
+            self.own.buffer = np.empty(max(size, _BATCH), np.uint8)
+        data = self.own.buffer[:size]
+        self._read_into(data, batch.start)
         for number, size in enumerate(batch.sizes):
             part = batch.out[number * batch.block : (number + 1) * batch.block]
             values = np.frombuffer(_zlib.decompress(data[place : place + size], bufsize=len(part) + 1), np.uint8)
@@ -251,6 +258,10 @@ class _Reading:
                 raise _UnknownError
             part[:] = values
             place += size
+
+    def _read_into(self, out: NDArray[np.uint8], start: int) -> None:
+        if os.preadv(self.file, [out.data], start) != len(out):
+            raise _UnknownError
 
 
 def _check(entry: ElementTree.Element) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -47,8 +47,15 @@ class DesignPanel:
             GeometryDrop(self.words, self._stored, self._refused)
             self.about = ui.element("div").classes("quiet row-between")
         self.sliders = ui.element("section").classes("panel")
+        self.of_case = False
         self._fill()
         self._describe_geometry()
+
+    def follow_case(self, follows: bool) -> None:
+        """Whether geometry and parameters are those of a stored case, so that only the model is chosen here."""
+        self.of_case = follows
+        self.sliders.set_visibility(not follows)
+        self._fill()
 
     def _geometries(self) -> dict[str, str]:
         newest, _ = self.shell.server.geometries.every(start=0, count=_OFFERED)
@@ -65,7 +72,7 @@ class DesignPanel:
         """Sliders of the model that is chosen."""
         self.sliders.clear()
         served = self.shell.server.registry.models.get(self.view.model)
-        self.shape.set_visibility(served is None or served.surrogate.needs_geometry)
+        self.shape.set_visibility(not self.of_case and (served is None or served.surrogate.needs_geometry))
         if served is None:
             return
         asked = {n: p for n, p in describe(served).parameters.items() if n in asked_of(served)}
@@ -176,11 +183,17 @@ def results(words: Any, summary: Summary, waiting: list[str]) -> None:
             ui.label(name.replace("_", " "))
             ui.label(words("predict.pending")).classes("quiet")
     fine = not summary.warnings
+    said = words("predict.inside" if fine else "predict.outside")
+    verdict(said, [each.detail for each in summary.warnings], fine=fine)
+    cells = sum(domain.cells for domain in summary.domains.values())
+    ui.label(words("predict.seconds", seconds=f"{summary.seconds:.2f}", count=f"{cells:,}")).classes("quiet")
+
+
+def verdict(said: str, details: Sequence[str] = (), *, fine: bool) -> None:
+    """A sentence that says what an answer is worth, and what it rests on."""
     with ui.element("div").classes("verdict is-fine" if fine else "verdict is-warning").props("role=status"):
         ui.icon("check_circle" if fine else "warning").props("aria-hidden=true")
         with ui.element("div"):
-            ui.label(words("predict.inside" if fine else "predict.outside"))
-            for each in summary.warnings:
-                ui.label(each.detail).classes("small")
-    cells = sum(domain.cells for domain in summary.domains.values())
-    ui.label(words("predict.seconds", seconds=f"{summary.seconds:.2f}", count=f"{cells:,}")).classes("quiet")
+            ui.label(said)
+            for detail in details:
+                ui.label(detail).classes("small")

@@ -16,6 +16,8 @@ from tramontane.design import Design
 from tramontane.errors import ContractError, FormatError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
+from tramontane.formats.designs import LAYOUT as TABLE
+from tramontane.formats.designs import is_table, read_designs
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.results import CaseSource, Collection
 from tramontane.formats.table import QOI
@@ -61,9 +63,19 @@ def find_design(
         if case is not None:
             raise ContractError(f"{path}: is a geometry, and holds no case {case}; leave --case out")
         return Design(path, **given)
-    collection = open_collection(path)
+    collection = read_designs(path, length_unit=contract.length_unit) if is_table(path) else open_collection(path)
     geometry, read = _of_results(_chosen(collection, case), collection, contract)
     return Design(geometry if shapes else None, **(read | given))
+
+
+def said_of(design: Design, contract: Contract) -> str:
+    """A design's parameters as people read them; bare numbers are in the contract's units."""
+    units = {name: contract.parameters[name].unit for name in design.parameters if name in contract.parameters}
+    shown = (
+        f"{name} = {Quantity(value, units.get(name) if unit is None else unit)}"
+        for name, (value, unit) in design.parameters.items()
+    )
+    return ", ".join(shown) or "no parameters"
 
 
 def _of_dataset(
@@ -91,11 +103,11 @@ def _of_results(
     parameters = {name: spec for name, spec in known.parameters.items()
                   if (spec.source or name) in stated and name in contract.parameters}  # fmt: skip
     results.qoi, results.units, results.absent = {}, {}, {}
+    unit = collection.length_unit if collection.layout == TABLE else known.length_unit
     read = assemble(
-        source.name, source.path, results, contract=Contract(length_unit=known.length_unit, parameters=parameters),
-        row=row,
-    )  # fmt: skip
-    return case_geometry(read, known.length_unit), dict(read.design.parameters)
+        source.name, source.path, results, contract=Contract(length_unit=unit, parameters=parameters), row=row
+    )
+    return case_geometry(read, unit), dict(read.design.parameters)
 
 
 def _chosen(collection: Collection, case: str | None) -> CaseSource:

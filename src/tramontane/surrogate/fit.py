@@ -230,6 +230,8 @@ def training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) 
     return {
         "cases": len(names),
         "parameters": {key: [spec.low, spec.high] for key, spec in contract.operating.items()},
+        # Where most cases have open walls, a new one that is open is nothing to be warned of.
+        "open": sum(dataset.geometry(name).n_open_edges > 0 for name in names) / len(names),
         "extent_low": extent.min(0).tolist(),
         "extent_high": extent.max(0).tolist(),
     }

@@ -49,11 +49,6 @@ class Line:
     remarks: tuple[str, ...] = ()
 
 
-def is_table(path: Path) -> bool:
-    """Whether a path is a table of designs."""
-    return path.is_file() and path.suffix.lower() in SUFFIXES
-
-
 def predict_table(
     surrogate: Surrogate,
     file: Path,
@@ -126,7 +121,7 @@ def _answer(
         "outside" if outside else "inside",
         case.qoi,
         case.provenance.extra.get("deviations", {}),
-        (*(() if shape is None else shape.warnings), *outside),
+        (*([] if shape is None else surrogate.noticed(shape)), *outside),
     )
 
 
