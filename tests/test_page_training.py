@@ -142,6 +142,13 @@ def test_who_may_not_train_is_told(browser: Any, saved: Path, dataset: Dataset, 
         tab.is_clean()
 
 
+def test_numbers_are_short_and_plain() -> None:
+    from tramontane.page.colours import number
+
+    said = {999.6: "1000", 1234.5: "1234", 123456.0: "123456", 0.00123: "0.00123", 1.5e7: "1.50e+07", 0.0: "0"}
+    assert {value: number(value, 3) for value in said} == said
+
+
 def test_every_kind_of_model_can_be_chosen() -> None:
     from tramontane.page.training_page import KINDS
 

@@ -281,7 +281,7 @@ class TrainingPage:
                 _figure("loss", said, curves(lines, label=said, unit="", axis=axis))
             for field in dict.fromkeys(each.field for each in progress.errors):
                 own = [each for each in progress.errors if each.field == field]
-                unit, factor = readable(own[-1].unit, own[-1].absolute[-1])
+                unit, factor = readable(own[-1].unit, max(max(each.absolute) for each in own))
                 said = f"{field}: {number(factor * own[-1].absolute[-1], 3)} {unit}, {100 * own[-1].relative[-1]:.1f} %"
                 lines = [(each.network, each.steps, each.absolute) for each in own]
                 _figure(field, said, curves(lines, label=said, unit=own[-1].unit, axis=axis))
