@@ -33,7 +33,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.units import Quantity, from_si
 
 POINTS = 50_000
-_KIND, _TRAINING = "ab-upt", 240  # of the training that is shown, s
+_KIND, _TRAINING = "auto", 240  # of the training that is shown, s
 READY = ".field-view[data-state=ready]"
 # From a key on a slider to the second frame after the view says that it has shown something new.
 WATCH = """() => {
@@ -130,7 +130,7 @@ def training(page: Page, folder: Path, seconds: int) -> None:
     page.get_by_role("button", name="Start").click()
     page.wait_for_selector("[data-state=running]")
     page.wait_for_selector("[data-curve=loss]", timeout=600_000)  # kriging comes first
-    page.wait_for_timeout(int(700 * seconds))
+    page.wait_for_timeout(int(750 * seconds))
     page.screenshot(path=str(folder / "page-training.png"), full_page=True)
     page.get_by_role("button", name="Throw away").click()
     page.get_by_role("dialog").get_by_role("button", name="Throw away").click()
