@@ -122,7 +122,7 @@ def measure(page: Page, surrogate: Surrogate, part: Path, moves: int) -> dict[st
 
 
 def training(page: Page, folder: Path, seconds: int) -> None:
-    """A picture of a training of so many seconds, taken before it ends."""
+    """A picture of a training of so many seconds."""
     page.goto("/page/training")
     page.get_by_label("Kind of model").click()
     page.get_by_role("option").get_by_text(f"{_KIND}: ").click()

@@ -129,21 +129,22 @@ class TrainingPage:
         await self._do(self.trainings.resume, self.identity)
 
     async def _keep(self, name: str) -> None:
-        taken = name in self.shell.server.registry.models
+        # While one is asked, another training may come to be shown.
+        identity, taken = self.identity, name in self.shell.server.registry.models
         if taken and not await self._sure("replace", name=name):
             return
 
         def keep() -> None:
             asked = KeepRequest(name=name, replace=taken)
-            self.trainings.keep(self.identity, asked.name, replace=asked.replace)
+            self.trainings.keep(identity, asked.name, replace=asked.replace)
             self.shell.server.refresh()
 
         await self._do(keep)
 
     async def _discard(self) -> None:
+        identity = self.identity
         if await self._sure("discard"):
-            gone, self.identity = self.identity, ""
-            await self._do(self.trainings.remove, gone)
+            await self._do(self.trainings.remove, identity)
 
     async def _sure(self, what: str, **values: Any) -> bool:
         """Whether the reader wants something that cannot be taken back."""
