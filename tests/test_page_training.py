@@ -42,7 +42,7 @@ def choose(tab: Tab, kind: str) -> None:
 
 
 def wait_for(tab: Tab, state: str) -> None:
-    tab.page.locator(f"[data-state={state}]").wait_for()
+    tab.page.locator(f"[data-state={state}]").wait_for(timeout=300_000)  # a training gives way to everything else
 
 
 def test_a_training_is_started_watched_ended_and_kept(
@@ -60,9 +60,9 @@ def test_a_training_is_started_watched_ended_and_kept(
         assert (training["model"], training["budget"], training["state"]) == ("ab-upt", 600.0, "running")
         assert tab.parameter("id") == training["id"]
         # The curve grows while one looks.
-        tab.page.wait_for_function(GROWN, arg=["loss", 1])
+        tab.page.wait_for_function(GROWN, arg=["loss", 1], timeout=300_000)
         seen = int(tab.page.locator("[data-curve=loss] [data-points]").get_attribute("data-points"))
-        tab.page.wait_for_function(GROWN, arg=["loss", seen])
+        tab.page.wait_for_function(GROWN, arg=["loss", seen], timeout=300_000)
         assert tab.page.get_by_role("button", name="Start").is_disabled()
         tab.page.get_by_role("button", name="End now").click()
         wait_for(tab, "done")
@@ -140,6 +140,13 @@ def test_who_may_not_train_is_told(browser: Any, saved: Path, dataset: Dataset, 
         tab.page.get_by_text("Training needs a token of scope admin").wait_for()
         assert tab.page.get_by_role("button", name="Start").count() == 0
         tab.is_clean()
+
+
+def test_numbers_are_short_and_plain() -> None:
+    from tramontane.page.colours import number
+
+    said = {999.6: "1000", 1234.5: "1234", 123456.0: "123456", 0.00123: "0.00123", 1.5e7: "1.50e+07", 0.0: "0"}
+    assert {value: number(value, 3) for value in said} == said
 
 
 def test_every_kind_of_model_can_be_chosen() -> None:

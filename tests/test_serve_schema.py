@@ -22,10 +22,11 @@ def server(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 def test_the_server_keeps_to_its_document(server: Running, tmp_path: Path) -> None:
     # Which parameters a model knows, and in which units, stands in its contract, not in the document: what fits the
     # document may still be refused.
+    # One worker: two that parse at once can hit a fault of CPython ("AST constructor recursion depth mismatch").
     program = str(Path(sys.executable).with_name("st"))
     ended = subprocess.run(
         [program, "run", f"{server.url}/openapi.json", "--exclude-checks", "positive_data_acceptance", "--seed", "1",
-         "--max-examples", "10", "--phases", "examples,coverage,fuzzing", "--no-color", "--workers", "2"],
+         "--max-examples", "10", "--phases", "examples,coverage,fuzzing", "--no-color", "--workers", "1"],
         capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout[-6000:]

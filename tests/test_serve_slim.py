@@ -77,7 +77,7 @@ def test_it_serves(
         assert running.http.get("/page/").status_code == 200
         asked = {"dataset": dataset.path.name, "model": "classical"}  # type: ignore[union-attr]
         training = running.http.post("/v1/trainings", json=asked).json()["id"]
-        until(lambda: running.http.get(f"/v1/trainings/{training}").json()["state"] == "done", 120)
+        until(lambda: running.http.get(f"/v1/trainings/{training}").json()["state"] == "done", 300)
     for option, extra in (("--oidc-issuer", "oidc"), ("--database", "postgres"), ("--solver", "solve")):
         given = {
             "--oidc-issuer": "https://login.example",

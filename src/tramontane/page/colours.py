@@ -47,4 +47,7 @@ def number(value: float | None, digits: int = 4) -> str:
     """A number as text with so many digits."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:.{digits}g}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.{digits - 1}e}"
+    if value != 0 and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}e}"
+    short = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e" in short else short

@@ -129,21 +129,22 @@ class TrainingPage:
         await self._do(self.trainings.resume, self.identity)
 
     async def _keep(self, name: str) -> None:
-        taken = name in self.shell.server.registry.models
+        # While one is asked, another training may come to be shown.
+        identity, taken = self.identity, name in self.shell.server.registry.models
         if taken and not await self._sure("replace", name=name):
             return
 
         def keep() -> None:
             asked = KeepRequest(name=name, replace=taken)
-            self.trainings.keep(self.identity, asked.name, replace=asked.replace)
+            self.trainings.keep(identity, asked.name, replace=asked.replace)
             self.shell.server.refresh()
 
         await self._do(keep)
 
     async def _discard(self) -> None:
+        identity = self.identity
         if await self._sure("discard"):
-            gone, self.identity = self.identity, ""
-            await self._do(self.trainings.remove, gone)
+            await self._do(self.trainings.remove, identity)
 
     async def _sure(self, what: str, **values: Any) -> bool:
         """Whether the reader wants something that cannot be taken back."""
@@ -281,7 +282,7 @@ class TrainingPage:
                 _figure("loss", said, curves(lines, label=said, unit="", axis=axis))
             for field in dict.fromkeys(each.field for each in progress.errors):
                 own = [each for each in progress.errors if each.field == field]
-                unit, factor = readable(own[-1].unit, own[-1].absolute[-1])
+                unit, factor = readable(own[-1].unit, max(max(each.absolute) for each in own))
                 said = f"{field}: {number(factor * own[-1].absolute[-1], 3)} {unit}, {100 * own[-1].relative[-1]:.1f} %"
                 lines = [(each.network, each.steps, each.absolute) for each in own]
                 _figure(field, said, curves(lines, label=said, unit=own[-1].unit, axis=axis))

@@ -175,7 +175,7 @@ def run(_: None, task: Task) -> Ended:
         TramontaneError: The dataset cannot be trained on, or a library is missing.
     """
     if hasattr(os, "nice"):
-        os.nice(19)  # whoever waits for an answer goes first
+        os.nice(10)  # whoever waits for an answer goes first
     recorder = Recorder(task.folder)
     recorder.stage("starting")
     try:

@@ -32,7 +32,7 @@ from tramontane.surrogate.fit import MODELS
 from tramontane.training import parse_budget
 
 _INTERRUPTED = "the server ended meanwhile; resume the training to go on from its last checkpoint"
-_PATIENCE = 10.0  # s that a process has to write its checkpoint when the server stops
+_PATIENCE = 25.0  # s that a process has to write its checkpoint when the server stops
 _log = logging.getLogger("tramontane.serve")
 
 
