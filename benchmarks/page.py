@@ -33,6 +33,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.units import Quantity, from_si
 
 POINTS = 50_000
+_KIND, _TRAINING = "corrected", 240  # of the training that is shown, s
 READY = ".field-view[data-state=ready]"
 # From a key on a slider to the second frame after the view says that it has shown something new.
 WATCH = """() => {
@@ -120,6 +121,22 @@ def measure(page: Page, surrogate: Surrogate, part: Path, moves: int) -> dict[st
     }
 
 
+def training(page: Page, folder: Path, seconds: int) -> None:
+    """A picture of a training of so many seconds, taken before it ends."""
+    page.goto("/page/training")
+    page.get_by_label("Kind of model").click()
+    page.get_by_role("option").get_by_text(f"{_KIND}: ").click()
+    page.locator("[data-minutes]").fill(f"{seconds / 60:.2f}")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_selector("[data-state=running]")
+    page.wait_for_selector("[data-curve=loss]")
+    page.wait_for_timeout(int(800 * seconds))
+    page.screenshot(path=str(folder / "page-training.png"), full_page=True)
+    page.get_by_role("button", name="Throw away").click()
+    page.get_by_role("dialog").get_by_role("button", name="Throw away").click()
+    page.wait_for_timeout(3000)
+
+
 def pictures(page: Page, part: Path, folder: Path, field: str, evaluate: bool) -> None:
     """The README's pictures."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,6 +156,7 @@ def pictures(page: Page, part: Path, folder: Path, field: str, evaluate: bool) -
         page.locator(READY).nth(2).wait_for()
         page.wait_for_timeout(2000)
         page.screenshot(path=str(folder / "page-evaluation.png"), full_page=True)
+        training(page, folder, _TRAINING)
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import pyvista as pv
 
 READY = ".field-view[data-state=ready]"
 PICTURES = Path(__file__).parent.parent / "screenshots"
@@ -117,3 +119,12 @@ class Tab:
         others = [url for url in self.asked if not url.startswith(("data:", "blob:", f"http://{own}", f"ws://{own}"))]
         assert others == []
         assert self.wrong == []
+
+
+def at(found: pv.DataSet, point: list[float], field: str) -> Any:
+    """The value of a field at a point of a mesh, linear in the cell that is nearest."""
+    index, closest = found.find_closest_cell(point, return_closest_point=True)
+    cell = found.get_cell(index)
+    corners = np.asarray(cell.points, dtype=float)
+    weights = np.linalg.lstsq(np.vstack([corners.T, np.ones(len(corners))]), [*closest, 1.0], rcond=None)[0]
+    return weights @ np.asarray(found.point_data[field])[cell.point_ids]

@@ -7,18 +7,24 @@ The key outlives the process, as that of a real provider does.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import flask
 import oidc_provider_mock
 from authlib import jose
+from oidc_provider_mock._app import AuthorizationCodeGrant
 from werkzeug.serving import make_server
 
 
 def main(port: int, file: Path) -> None:
     """Serve until killed; says its address in a line."""
+    # A page is a public client: it proves itself by PKCE, without a secret.
+    AuthorizationCodeGrant.TOKEN_ENDPOINT_AUTH_METHODS = ["none", "client_secret_basic", "client_secret_post"]
     app = oidc_provider_mock.app()
 
     @app.before_request
@@ -40,6 +46,26 @@ def main(port: int, file: Path) -> None:
         key = jose.JsonWebKey.generate_key("RSA", 2048, is_private=True)
         file.write_text(json.dumps(key.as_dict(is_private=True)))
         return ""
+
+    asked: dict[str, str] = {}
+
+    @app.after_request
+    def remember(answer: flask.Response) -> flask.Response:
+        """Which challenge belongs to a code."""
+        code = parse_qs(urlsplit(answer.headers.get("location", "")).query).get("code")
+        if flask.request.path == "/oauth2/authorize" and code and "code_challenge" in flask.request.args:
+            assert flask.request.args["code_challenge_method"] == "S256"
+            asked[code[0]] = flask.request.args["code_challenge"]
+        return answer
+
+    @app.before_request
+    def prove() -> tuple[dict[str, str], int] | None:
+        """RFC 7636, which the provider itself leaves out."""
+        challenge = asked.get(flask.request.form.get("code", "")) if flask.request.path == "/oauth2/token" else None
+        digest = hashlib.sha256(flask.request.form.get("code_verifier", "").encode()).digest()
+        if challenge is not None and base64.urlsafe_b64encode(digest).decode().rstrip("=") != challenge:
+            return {"error": "invalid_grant"}, 400
+        return None
 
     server = make_server("127.0.0.1", port, app, threaded=True)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)

@@ -18,8 +18,10 @@ from conftest import ellipsoid
 from rich.console import Console
 
 from tramontane.case import Case
-from tramontane.contract import Contract, FieldSpec
+from tramontane.contract import Contract, FieldSpec, QoiSpec
 from tramontane.dataset.audit import Audit, Problem, Report, audit, inspect_path, print_report, rows_of
+from tramontane.dataset.facts import about
+from tramontane.dataset.inference import ContractInference
 from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
 from tramontane.errors import DatasetError, FormatError
 from tramontane.formats import read_case, write_case, write_mesh
@@ -168,8 +170,63 @@ def test_a_field_at_points_beside_one_at_cells_is_a_warning() -> None:
     for case in cases:
         _mixed(case)
     found = audit(cases)
-    assert problems(found) == [("warning", name, "domain volume") for name in "012"]
-    assert "has fields at points (displacement) and at cells (pressure)" in str(found.problems[0])
+    assert problems(found) == [("warning", "", "domain volume")]
+    assert str(found.problems[0]).startswith(
+        "in all cases: has fields at points (displacement) and at cells (pressure)"
+    )
+
+
+def test_what_is_said_of_most_cases_is_said_once_and_of_the_set() -> None:
+    cases = some(9)
+    for case in cases:
+        file = f"runs/{case.name}/beam.frd"
+        case.provenance.sources = {"beam.frd": f"{case.name}"}
+        case.provenance.extra["warnings"] = [f"{file}: states no units"] + ["ran on a Monday"] * (int(case.name) < 5)
+    cases[0].provenance.extra["warnings"] = [f"{cases[0].name}: odd", "ran on a Monday"]
+    found = audit(cases)
+    assert [(problem.case, problem.message) for problem in found.problems] == [
+        ("0", "0: odd"),
+        ("", "in 5 of 9 cases: ran on a Monday"),
+        ("", "in all cases but 0: beam.frd: states no units"),
+    ]
+    assert [row.state for row in rows_of(found)] == ["warning"] + ["ok"] * 8
+
+
+def test_components_that_are_round_off_are_left_out() -> None:
+    cases = some(4)
+    for number, case in enumerate(cases):
+        case.qoi |= {
+            "force_x_TIP": 3e-15,
+            "force_y_TIP": 40.0 + number,
+            "force_z_TIP": 0.0,
+            "flow_x": 1e-12,
+            "max": 1e-9,
+        }
+        case.qoi_units |= {name: "N" for name in case.qoi if name.startswith("force")}
+    found = audit(cases)
+    assert [problem.message for problem in found.problems if problem.place == "QoIs"] == [
+        "force_x_TIP, force_z_TIP: zero but for round-off in all cases, beside other components; left out (a contract "
+        "that names them keeps them)"
+    ]
+    assert {"force_x_TIP", "force_z_TIP"} == found.rare
+    inference = ContractInference()
+    for case in cases:
+        inference.add(case, None)
+    assert {"force_y_TIP", "flow_x", "max"} < set(inference.contract().qoi)
+    assert not found.rare & set(inference.contract().qoi)
+    kept = Audit()
+    for case in cases:
+        kept.add(case)
+    kept.compare(Contract(qoi={"force_x_TIP": QoiSpec(unit="N"), "force_z_TIP": QoiSpec(unit="N")}))
+    assert not kept.rare
+
+
+def test_a_case_is_named_once() -> None:
+    assert about("a 1", "runs/a 1/beam.frd: states no units") == "runs/a 1/beam.frd: states no units"
+    assert about("017", "runs/017.vtu: is cut off") == "runs/017.vtu: is cut off"
+    assert about("017", "case 017 (surface.vtp): is open") == "case 017 (surface.vtp): is open"
+    assert about("17", "runs/017.vtu: is cut off") == "case 17: runs/017.vtu: is cut off"
+    assert about("017", "has modes") == "case 017: has modes"
 
 
 def test_the_first_error_is_raised_with_the_number_of_the_others() -> None:
@@ -475,7 +532,7 @@ def test_what_cannot_be_read_at_all_is_an_error(folder: Path, tmp_path: Path) ->
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(FormatError, match=r"notes\.txt: \.txt is not read"):
         inspect_path(tmp_path / "notes.txt")
-    with pytest.raises(FormatError, match="is no folder"):
+    with pytest.raises(FormatError, match="nowhere: does not exist; check the path"):
         inspect_path(tmp_path / "nowhere")
 
 

@@ -62,7 +62,7 @@ def test_a_parameter_that_few_cases_have_is_left_out_and_the_cases_stay(cases: P
     for name in dataset.names:  # what the contract does not name would be an error in a prediction
         assert set(dataset.contract.values(dataset.case(name).design)) == set(dataset.contract.parameters)
     said = page.getvalue()
-    assert "left out: case 005: case 005 (case.json): parameter load is missing; 7 other cases have it" in said
+    assert "left out: case 005 (case.json): parameter load is missing; 7 other cases have it" in said
     for name in ("002", "003"):
         sentence = f"case {name} (case.json): parameter humidity is in 2 of 8 cases only; it is left out; add it to all"
         assert sentence in said
@@ -130,7 +130,7 @@ def test_a_file_that_is_not_read_is_told_which_are(tmp_path: Path) -> None:
         FormatError, match=r"table\.dat: does not look like results in any format with the suffix \.dat"
     ):
         open_collection(tmp_path / "table.dat")
-    with pytest.raises(FormatError, match="is no folder; name a folder of cases"):
+    with pytest.raises(FormatError, match="nothing: does not exist; check the path"):
         open_collection(tmp_path / "nothing")
 
 

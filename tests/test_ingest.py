@@ -69,7 +69,7 @@ def test_a_bad_case_is_named_and_left_out_and_strict_refuses(results: Path, tmp_
     console = quiet()
     dataset = ingest(results, tmp_path / "d", console=console)
     assert dataset.names == ["0", "1", "2", "4", "5", "6", "7"]
-    assert "left out: case 3" in text(console)
+    assert f"left out: {results / '3'}" in text(console)
     assert "volume.vtu: is cut off" in text(console)
     assert list(json.loads((tmp_path / "d" / "ingest.json").read_text())["left_out"]) == ["3"]
     with pytest.raises(DatasetError, match=r"volume\.vtu: is cut off"):
@@ -139,7 +139,7 @@ def test_a_reader_that_crashes_hangs_or_eats_memory_costs_its_case_alone(
     console = quiet()
     dataset = ingest(results, tmp_path / "d", workers=1, validation=0, test=1, console=console)
     assert dataset.names == ["0", "1", "2", "3"]
-    assert f"left out: case bad: {results / 'bad.x'}: " in text(console)
+    assert f"left out: {results / 'bad.x'}: " in text(console)
     assert said in text(console)
 
 
@@ -342,3 +342,14 @@ def parameters_stated(tmp_path: Path) -> Path:
     for index in range(3):
         write_case(ellipsoid(f"{index}", (1.0 - 0.05 * index, 0.8, 0.6), 100.0), tmp_path / "stated" / f"{index}")
     return tmp_path / "stated"
+
+
+def test_many_cases_left_out_are_counted(tmp_path: Path) -> None:
+    lines = ["speed [m/s],qoi:drag [N]", *(f"{number},{number**2}" for number in range(1, 9)), *[",1"] * 27]
+    (tmp_path / "runs.csv").write_text("\n".join(lines))
+    console = quiet()
+    ingest(tmp_path / "runs.csv", tmp_path / "d", console=console)
+    said = text(console)
+    assert said.count("is empty; write a number") == 20
+    assert f"left out: ... and 7 more; {tmp_path / 'd' / 'ingest.json'} names all" in said
+    assert len(json.loads((tmp_path / "d" / "ingest.json").read_text())["left_out"]) == 27

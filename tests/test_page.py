@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import pyvista as pv
-from browsing import Tab, chromium
+from browsing import Tab, at, chromium
 from serving import Running, part
 
 CELLS = 2000
@@ -63,15 +63,6 @@ def mesh(server: Running, geometry: str, domain: str, load: float) -> pv.DataSet
     return found
 
 
-def at(found: pv.DataSet, point: list[float], field: str) -> Any:
-    """The value of a field at a point of a mesh, linear in the cell that is nearest."""
-    index, closest = found.find_closest_cell(point, return_closest_point=True)
-    cell = found.get_cell(index)
-    corners = np.asarray(cell.points, dtype=float)
-    weights = np.linalg.lstsq(np.vstack([corners.T, np.ones(len(corners))]), [*closest, 1.0], rcond=None)[0]
-    return weights @ np.asarray(found.point_data[field])[cell.point_ids]
-
-
 def test_a_dropped_part_is_predicted_and_its_results_are_those_of_the_api(
     tab: Tab, server: Running, tmp_path: Path
 ) -> None:
@@ -86,6 +77,14 @@ def test_a_dropped_part_is_predicted_and_its_results_are_those_of_the_api(
         assert tab.qoi(name) == pytest.approx(quantity["value"], rel=1e-6)
     tab.page.locator(".verdict.is-fine").wait_for()
     tab.picture("predict")
+
+
+def test_a_part_that_a_program_sent_is_called_by_its_name(tab: Tab, server: Running, tmp_path: Path) -> None:
+    content = part(tmp_path, (0.85, 0.65, 0.75)).read_bytes()
+    geometry = server.upload(content, "rib-7.stl").json()["hash"]
+    tab.open(link(geometry))
+    tab.ready()
+    assert "rib-7.stl" in tab.page.locator(".controls").inner_text()
 
 
 def test_what_is_refused_is_said_and_what_is_outside_is_warned_of(tab: Tab, geometry: str, tmp_path: Path) -> None:
@@ -253,6 +252,25 @@ def test_narrow_screens_and_other_languages(
         tab.page.locator(".page-menu").click()
         tab.page.get_by_role("menu").get_by_text(word, exact=True).wait_for()
         tab.is_clean()
+
+
+def test_every_link_leads_where_it_says(tab: Tab) -> None:
+    pages = {"Predict": "predict", "Compare": "compare", "Data": "data", "Training": "training",
+             "Evaluation": "evaluation", "Models": ""}  # fmt: skip
+    tab.open("/page/")
+    for name, path in pages.items():
+        tab.page.locator(".page-nav").get_by_text(name, exact=True).click()
+        tab.page.wait_for_url(lambda url, path=path: urlsplit(url).path == f"/page/{path}")
+        tab.page.locator(f".page-nav [aria-current]:text-is('{name}')").wait_for()
+    for press in (tab.page.get_by_role("link", name="model", exact=True), tab.page.locator(".card-open")):
+        press.click()
+        tab.page.wait_for_url(lambda url: urlsplit(url).path == "/page/predict")
+        tab.page.locator(".page-brand").click()
+        tab.page.wait_for_url(lambda url: urlsplit(url).path == "/page/")
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.page.locator(".page-menu").click()
+    tab.page.get_by_role("menu").get_by_text("Compare", exact=True).click()
+    tab.page.wait_for_url(lambda url: urlsplit(url).path == "/page/compare")
 
 
 def test_the_keyboard_reaches_everything(tab: Tab, geometry: str) -> None:

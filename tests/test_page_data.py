@@ -15,6 +15,7 @@ from PIL import Image
 from serving import Running
 
 from tramontane.dataset import Dataset
+from tramontane.design import Design
 from tramontane.evaluation import evaluate
 from tramontane.surrogate import Surrogate
 
@@ -92,6 +93,30 @@ def test_an_evaluation_is_that_of_the_library(
     tab.open("/page/")
     nulls = tab.page.locator("table.figures").first.inner_text()
     assert "null: mean" in nulls  # the card has the report's figures, now that there is one
+
+
+def test_a_case_is_predicted_with_its_own_shape_and_parameters(
+    tab: Tab, server: Running, dataset: Dataset, surrogate: Surrogate
+) -> None:
+    tab.open("/page/data")
+    case = sorted(dataset.names)[1]
+    tab.page.get_by_role("button", name=f"Predict this case: {case}").click()
+    tab.page.wait_for_url("**/page/predict?**")
+    tab.ready()
+    assert f"{case}.stl" in tab.page.locator(".controls").inner_text()
+    values = dataset.parameters(case)
+    assert float(tab.parameter("p.load") or 0) == pytest.approx(values["load"], rel=1e-6)
+    expected = surrogate.simulate(Design(dataset.geometry(case), load=f"{values['load']} N"), domains=["surface"])
+    assert tab.qoi("peak_pressure") == pytest.approx(expected.qoi["peak_pressure"], rel=1e-3)
+    low, high = np.asarray(dataset.geometry(case).bounds).reshape(3, 2).T
+    stored = server.http.get(f"/v1/geometries/{tab.parameter('geometry')}").json()
+    assert np.subtract(stored["high"], stored["low"]) == pytest.approx(high - low, rel=1e-5)
+    assert server.http.get("/v1/geometries").json()["total"] == 1
+    tab.open("/page/data")
+    tab.page.get_by_role("button", name=f"Predict this case: {case}").click()
+    tab.page.wait_for_url("**/page/predict?**")
+    tab.ready()
+    assert server.http.get("/v1/geometries").json()["total"] == 1  # the same file, stored once
 
 
 def test_the_picture_of_a_shape_is_its_silhouette() -> None:

@@ -39,6 +39,25 @@ def test_the_choice_is_the_best_on_cases_left_out_and_says_why(chosen: Surrogate
     assert all(words in figures["why"] for words in ("on cases left out", "kriging of", "networks alone"))
 
 
+def test_both_candidates_are_judged_on_the_same_cases(dataset: Dataset, corrected: Surrogate) -> None:
+    names = dataset.splits["train"]
+    figures = corrected.record["figures"]["cross_validation"]
+    means = {kind: 100 * float(np.mean(list(of.values()))) for kind, of in figures.items()}
+    assert corrected.record["figures"]["why"] == (
+        f"kriging corrected by networks; mean error of 2 fields on cases left out, on all of {len(names)}: kriging of "
+        f"corresponding points {means['classical']:.1f} %, kriging corrected by networks {means['corrected']:.1f} %"
+    )
+
+
+def test_a_candidate_of_one_fold_is_compared_with_kriging_on_that_fold(chosen: Surrogate, dataset: Dataset) -> None:
+    count = len(dataset.splits["train"])
+    parts = chosen.record["figures"]["why"].partition("left out, ")[2].split("; ")
+    assert all("kriging of corresponding points" in part for part in parts)
+    first = -(-count // 4)
+    assert parts[-1].startswith(f"on the same {first} of {count}: ")
+    assert "networks alone" in parts[-1] or "corrected" in parts[-1]
+
+
 def test_it_learns_from_few_cases_what_a_mean_field_cannot(chosen: Surrogate, dataset: Dataset) -> None:
     report = evaluate(chosen, dataset)
     displacement = report.fields["volume/displacement"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvista as pv
+from rich.console import Console
 
 from tramontane.cli import main
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
@@ -231,6 +233,24 @@ def test_too_little_to_learn_from(tmp_path: Path) -> None:
         fit(dataset, model="ab-upt", steps=1)
 
 
+def test_a_law_that_explains_all_is_named_below_the_nulls(tmp_path: Path) -> None:
+    rng, lines = np.random.default_rng(0), ["speed [m/s],length [m],qoi:drag [N],qoi:mass [kg]"]
+    for speed, length in rng.uniform((10, 1), (40, 2), (30, 2)).tolist():
+        lines.append(f"{speed},{length},{0.3 * speed**2},{speed**2 * (1 + length**3)}")
+    (tmp_path / "runs.csv").write_text("\n".join(lines))
+    dataset = ingest(tmp_path / "runs.csv", tmp_path / "store", test=6, validation=0)
+    report = evaluate(fit(dataset), dataset)
+    assert report.qoi["drag"].law == {"speed": 2.0}
+    console = Console(width=200, record=True, file=io.StringIO())
+    report.print(console)
+    said = console.export_text()
+    assert "0.0 (1.00)" in said
+    assert "drag is taken in proportion to speed^2, by the nulls as well; that law alone explains these cases" in said
+    assert "mass is taken in proportion to speed^2 x length^2, by the nulls as well\n" in said
+    assert "asked for 6 unseen cases (split test: " in said
+    assert "drag, mass are predicted as Gaussian process on the parameters; 100 % of the cases lie within two" in said
+
+
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
@@ -247,17 +267,20 @@ def test_from_a_table_to_a_prediction(
 
     monkeypatch.chdir(tmp_path)
     write_beams(tmp_path / "beams.csv")
-    assert "QoIs: deflection" in run("inspect", "beams.csv")
+    inspected = run("inspect", "beams.csv")
+    assert "QoIs: deflection" in inspected
+    assert [line.split("│")[2].strip() for line in inspected.splitlines() if "│ deflection" in line] == ["mm"]
     trained = run("train", "beams.csv", "--out", "model")
     assert "parameter length [mm], operating" in trained
     assert "deflection: " in trained
-    assert "deflection is predicted as Gaussian process on the parameters" in run(
-        "evaluate", "model", "beams.csv", "--json", "figures.json"
-    )
+    assert "QoI deflection [mm] = " in trained
+    evaluated = run("evaluate", "model", "beams.csv", "--json", "figures.json")
+    assert "deflection is predicted as Gaussian process on the parameters" in evaluated
+    assert [line.split("│")[3].strip()[-3:] for line in evaluated.splitlines() if "│ deflection" in line] == [" mm"]
     assert json.loads((tmp_path / "figures.json").read_text())["qoi"]["deflection"]["relative"] < 1e-6
     values = ("force=200N", "length=1m", "modulus=210GPa", "inertia=5cm^4")
     settings = [word for value in values for word in ("--set", value)]
-    assert "deflection = 0.00634921 m +- " in run("predict", "model", *settings, "--json", "answer.json")
+    assert "deflection = 6.34921 mm +- " in run("predict", "model", *settings, "--json", "answer.json")
     answer = json.loads((tmp_path / "answer.json").read_text())
     assert answer["qoi"]["deflection"]["value"] == pytest.approx(200 / (3 * 210e9 * 5e-8))
     assert answer["qoi"]["deflection"]["unit"] == "m"

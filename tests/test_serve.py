@@ -56,10 +56,36 @@ def test_a_geometry_is_stored_once_by_the_hash_of_its_bytes(server: Running, tmp
     first, second = server.upload(content), server.upload(content, "other.stl")
     assert (first.status_code, second.status_code) == (201, 200)
     stored = first.json()
-    assert stored == second.json() == server.http.get(f"/v1/geometries/{sha256(content)}").json()
+    assert second.json() == server.http.get(f"/v1/geometries/{sha256(content)}").json()
+    assert second.json() == stored | {"name": "other.stl"}
     assert stored["hash"] == sha256(content)
     assert (stored["triangles"], stored["closed"], stored["warnings"]) == (320, True, [])
     assert stored["high"][2] == pytest.approx(0.7, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("Träger 4.stl", "Träger 4.stl"),
+        ("../../etc/part.stl", "part.stl"),
+        ("C:\\Users\\anna\\part.stl", "part.stl"),
+        ("a\u202eb\n.stl", "ab.stl"),
+        ("x" * 150 + ".stl", "x" * 100),
+    ],
+)
+def test_a_geometry_is_called_as_whoever_sent_it_last_calls_it(
+    server: Running, tmp_path: Path, given: str, shown: str
+) -> None:
+    content = part(tmp_path, (0.9, 0.6, 0.65)).read_bytes()
+    other = server.upload(part(tmp_path, (0.9, 0.6, 0.66)).read_bytes(), "newer.stl").json()["hash"]
+    stored = server.upload(content, given).json()
+    assert stored["name"] == shown
+    assert server.http.get(f"/v1/geometries/{stored['hash']}").json() == stored
+    listed = [each["hash"] for each in server.http.get("/v1/geometries").json()["geometries"]]
+    again = server.upload(content, f"again-{len(given)}.stl")
+    assert (again.status_code, again.json()["name"]) == (200, f"again-{len(given)}.stl")
+    assert [each["hash"] for each in server.http.get("/v1/geometries").json()["geometries"]] == listed
+    assert other in listed
 
 
 def test_geometries_are_listed_the_newest_first_and_deleted(saved: Path, tmp_path: Path) -> None:
@@ -241,6 +267,19 @@ def test_a_bad_request_names_the_input_and_its_unit(
     answer = server.http.post("/v1/models/model/predict", json={"geometry": geometry, **request_})
     assert answer.status_code == 422
     assert inputs(answer) == named
+
+
+def test_an_unknown_key_is_answered_with_those_that_are_known(server: Running, geometry: str) -> None:
+    answer = server.predict(geometry, parameters={"load": 3}, fmt="npz")
+    assert inputs(answer) == {"fmt": None}
+    known = "geometry, length_unit, parameters, cells, domains, format, fields"
+    assert answer.json()["detail"] == f"fmt: is not known here; known are {known}"
+    design = {"geometry": geometry, "params": {"load": 3}}
+    answer = server.http.post("/v1/jobs", json={"model": "model", "designs": [design], "cell": 9})
+    assert inputs(answer) == {"designs.0.params": None, "cell": None}
+    said = {fault["input"]: fault["detail"] for fault in answer.json()["errors"]}
+    assert said["designs.0.params"].endswith("known are geometry, length_unit, parameters")
+    assert said["cell"].endswith("known are model, designs, cells, domains, keep")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import socket
 import sys
 import threading
@@ -155,15 +156,20 @@ def test_a_client_that_stops_reading_holds_nobody_up(server: Running, geometry: 
         assert closed.wait(60)
 
 
-def open_connections(server: Running) -> int:
-    """Connections that the server's process holds, besides the one it listens on."""
+def sockets_of(server: Running) -> int:
+    """Sockets that the server's process holds."""
     sockets = 0
     for entry in Path(f"/proc/{server.process.pid}/fd").iterdir():
         try:
             sockets += os.readlink(entry).startswith("socket:")
         except OSError:
             continue
-    return sockets - idle_sockets[server.url]
+    return sockets
+
+
+def open_connections(server: Running) -> int:
+    """Connections that the server's process holds, besides the one it listens on."""
+    return sockets_of(server) - idle_sockets[server.url]
 
 
 idle_sockets: dict[str, int] = {}
@@ -202,6 +208,56 @@ def test_many_idle_connections_do_not_keep_others_out(server: Running, geometry:
         for connection in idle:
             connection.close()
     assert server.predict(geometry, parameters={"load": 300}, cells=500).status_code == 200
+
+
+def test_ten_thousand_connections_are_held_off_and_others_are_served(saved: Path, tmp_path: Path) -> None:
+    count, limit = 10_000, Settings(models=Path("models")).connections
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < count + 500:
+        pytest.skip(f"this machine allows {most} open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    opened: list[socket.socket] = []
+    statuses: list[int] = []
+    done = threading.Event()
+    try:
+        with Running(saved.parent, tmp_path / "state") as running:
+            geometry = running.upload(part(tmp_path).read_bytes()).json()["hash"]
+            before = sockets_of(running)
+
+            def ask() -> None:
+                while not done.is_set():
+                    with httpx.Client(base_url=running.url, timeout=60) as http:
+                        statuses.append(http.get("/v1/models").status_code)
+                        asked = {"geometry": geometry, "parameters": {"load": 100 + len(statuses)}, "cells": 500}
+                        statuses.append(http.post("/v1/models/model/predict", json=asked).status_code)
+
+            other = threading.Thread(target=ask)
+            other.start()
+            try:
+                for _ in range(count):
+                    opened.append(socket.create_connection(address(running), timeout=60))
+            finally:
+                done.set()
+                other.join()
+            assert len(statuses) >= 6
+            assert set(statuses) == {200}
+            assert until(lambda: sockets_of(running) - before <= limit)
+            assert until(lambda: closed(opened) >= count - limit)
+            # Those that came last are served as if nobody else were there.
+            opened[-1].sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            assert answer_of(opened[-1]).startswith(b"HTTP/1.1 200 ")
+    finally:
+        for connection in opened:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
+
+
+def closed(connections: list[socket.socket]) -> int:
+    """How many of some connections that nobody asked anything on were closed by the server."""
+    waiting = select.poll()
+    for connection in connections:
+        waiting.register(connection, select.POLLIN)
+    return len(waiting.poll(0))
 
 
 def test_a_head_that_never_ends_is_refused(server: Running) -> None:

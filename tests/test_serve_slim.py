@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from serving import Running, part
+from serving import Running, part, until
+
+from tramontane.dataset import Dataset
 
 _HIDE = """
 from importlib.machinery import PathFinder
@@ -58,19 +60,24 @@ def hidden() -> set[str]:
     return found
 
 
-def test_it_serves(saved: Path, tmp_path: Path, hidden: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_serves(
+    saved: Path, dataset: Dataset, tmp_path: Path, hidden: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Python runs such a module before all else, in the server's own processes, too.
     (tmp_path / "sitecustomize.py").write_text(f"hidden = {hidden!r}{_HIDE}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     program = [sys.executable, "-m", "tramontane"]
     solver = subprocess.run([sys.executable, "-c", "import ngsolve"], capture_output=True, check=False, timeout=60)
     assert b"No module named 'ngsolve'" in solver.stderr
-    with Running(saved, tmp_path / "state") as running:
+    with Running(saved, tmp_path / "state", "--data", str(dataset.path)) as running:
         geometry = running.upload(part(tmp_path).read_bytes()).json()["hash"]
         for form in ("json", "vtp", "npz", "arrow"):
             asked = {"parameters": {"load": "0.3 kN"}, "cells": 500, "domains": ["surface"], "format": form}
             assert running.predict(geometry, **asked).status_code == 200
         assert running.http.get("/page/").status_code == 200
+        asked = {"dataset": dataset.path.name, "model": "classical"}  # type: ignore[union-attr]
+        training = running.http.post("/v1/trainings", json=asked).json()["id"]
+        until(lambda: running.http.get(f"/v1/trainings/{training}").json()["state"] == "done", 120)
     for option, extra in (("--oidc-issuer", "oidc"), ("--database", "postgres"), ("--solver", "solve")):
         given = {
             "--oidc-issuer": "https://login.example",

@@ -15,7 +15,7 @@ from tramontane.dataset import mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition, measure
-from tramontane.units import Quantity, assumed_unit, dimension, parse_quantity, si_factor, si_unit, to_si
+from tramontane.units import Quantity, assumed_unit, dimension, one_style, parse_quantity, si_factor, si_unit, to_si
 
 CONTRACT = Contract(
     parameters={
@@ -54,6 +54,13 @@ def test_what_is_known_without_pint_is_what_pint_says() -> None:
         one = units._registry().Quantity(1.0, unit).to_base_units()
         assert one.magnitude == si_factor(unit) == 1.0
         assert next(each for each in units._SI_UNITS if dimension(each) == dimension(unit)) == si_unit(unit) == unit
+
+
+def test_units_are_written_in_one_style() -> None:
+    assert si_unit("m**2/s**3") == si_unit("cm^2/s^3") == "m^2/s^3"
+    assert one_style("kg * m ** -1 / s**2") == "kg * m^-1 / s^2"
+    old = Contract(fields={"volume": {"epsilon": FieldSpec(unit="m**2/s**3")}})
+    assert old.differences(Contract(fields={"volume": {"epsilon": FieldSpec(unit="m^2/s^3")}})) == []
 
 
 def test_si_units_are_the_fields_own() -> None:
@@ -101,6 +108,22 @@ def test_contract_survives_toml_and_a_persons_edit(tmp_path: Path) -> None:
     assert Contract.from_toml(file) == CONTRACT
     file.write_text(file.read_text().replace('unit = "N"\nlow = 100.0', 'unit = "kN"\nlow = 0.2'))
     assert Contract.from_toml(file).parameters["load"].low == pytest.approx(200.0)
+
+
+def test_a_qoi_is_shown_in_the_unit_that_a_person_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "contract.toml"
+    Contract(qoi={"tip": QoiSpec(unit="mm"), "mass": QoiSpec(unit="kg")}).to_toml(file)
+    read = Contract.from_toml(file).in_si()
+    assert {name: (spec.unit, spec.shown) for name, spec in read.qoi.items()} == {
+        "tip": ("m", "mm"),
+        "mass": ("kg", "kg"),
+    }
+    assert read.in_si() == read
+    read.to_toml(file)
+    assert Contract.from_toml(file) == read
+    file.write_text(file.read_text().replace('display_unit = "mm"', 'display_unit = "MPa"'))
+    with pytest.raises(ContractError, match=r"qoi\.tip\.display_unit: MPa is no unit for m"):
+        Contract.from_toml(file)
 
 
 @pytest.mark.parametrize(

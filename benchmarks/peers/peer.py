@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset, sample_surface
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.fit import trained_contract
+from tramontane.surrogate.fit import trained_contract, training_domain
 from tramontane.surrogate.predictor import describe_design
 from tramontane.surrogate.scalars import fit_scalars
 from tramontane.training import Normalization
@@ -25,19 +25,30 @@ from tramontane.training.sampler import geometry_input
 
 
 class Answers:
-    """A predictor that looks up what the peer has answered for each test case."""
+    """A predictor that looks up what a network has answered for each test case.
 
-    def __init__(self, contract: Contract, scales: Normalization, model: str, folder: Path, names: list[str]) -> None:
-        self.contract, self.scales, self.model = contract, scales, model
-        self.found = {}
-        for name in names:
-            with np.load(folder / f"{name}.answer.npz") as file:
-                answer = dict(file)
-            self.found[self._key({d: answer[f"positions_{d}"] for d in contract.fields})] = answer
+    Args:
+        dataset: The store.
+        cases: Training cases, in whose standard scores the answers are.
+        model: The network's name.
+        scores: The answers ``(n, channels)`` at all sites, by ``case/domain``; domains may be missing.
+        asked: The test cases.
+    """
+
+    def __init__(
+        self, dataset: Dataset, cases: Sequence[str], model: str, scores: dict[str, Any], asked: Sequence[str]
+    ) -> None:
+        self.contract, self.scales = trained_contract(dataset, cases), Normalization.measure(dataset, cases)
+        self.model, self.scores = model, scores
+        self.cases = {self._key(dataset.geometry(name), dataset.parameters(name)): name for name in asked}
 
     def fields(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self.found[self._key({d: self.scales.positions(where) for d, where in positions.items()})]
-        return {d: self.scales.decode(self.contract, d, answer[f"scores_{d}"], values) for d in positions}
+        name = self.cases[self._key(geometry, values)]
+        return {
+            domain: self.scales.decode(self.contract, domain, scores, values)
+            for domain in positions
+            if (scores := self.scores.get(f"{name}/{domain}")) is not None
+        }
 
     def spread(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
         raise NotImplementedError("a peer is asked for fields alone")
@@ -52,8 +63,19 @@ class Answers:
         return {"model": self.model}
 
     @staticmethod
-    def _key(positions: dict[str, Any]) -> bytes:
-        return b"".join(np.ascontiguousarray(positions[d][:64]).tobytes() for d in sorted(positions))
+    def _key(geometry: Any, values: dict[str, float]) -> tuple[float, ...]:
+        return (geometry.n_points, *geometry.bounds, *values.values())
+
+
+def judged(dataset: Dataset, cases: Sequence[str], predictor: Answers, record: dict[str, Any]) -> Surrogate:
+    """What `evaluate` can ask, as if it were one of our own surrogates."""
+    return Surrogate(
+        predictor.contract, predictor, templates={}, scalars=fit_scalars(dataset, cases, predictor),
+        record={
+            "data": {"fingerprint": dataset.fingerprint(), "train": list(cases), "validation": []}, "figures": {},
+            "training_domain": training_domain(dataset, cases, predictor.contract),
+        } | record,
+    )  # fmt: skip
 
 
 def fit_peer(
@@ -65,25 +87,22 @@ def fit_peer(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in [*cases, *tests]:
-            np.savez(folder / f"{name}.npz", **_arrays(dataset, name, contract, scales, targets=name in cases))
+            np.savez(folder / f"{name}.npz", **arrays(dataset, name, contract, scales, targets=name in cases))
         job = {"model": model, "train": list(cases), "test": tests, "seconds": 60 * minutes, "seed": seed,
                "device": device, "domains": list(contract.fields)}  # fmt: skip
         (folder / "job.json").write_text(json.dumps(job))
         python = os.environ.get("PEERS_PYTHON", "runs/peers/bin/python")
         subprocess.run([python, str(Path(__file__).with_name("worker.py")), str(folder)], check=True)
         said = json.loads((folder / "said.json").read_text())
-        predictor = Answers(contract, scales, model, folder, tests)
-    record = {
-        "data": {"fingerprint": dataset.fingerprint(), "train": list(cases), "validation": []},
-        "run": {"steps": said["steps"]}, "figures": {}, "prediction_seconds": said["prediction_seconds"],
-    }  # fmt: skip
-    surrogate = Surrogate(
-        contract, predictor, templates={}, scalars=fit_scalars(dataset, cases, predictor), record=record
-    )
-    return surrogate, said["parameters"]
+        scores = {}
+        for name in tests:
+            with np.load(folder / f"{name}.answer.npz") as answer:
+                scores |= {f"{name}/{domain}": answer[f"scores_{domain}"] for domain in contract.fields}
+    record = {"run": {"steps": said["steps"]}, "prediction_seconds": said["prediction_seconds"]}
+    return judged(dataset, cases, Answers(dataset, cases, model, scores, tests), record), said["parameters"]
 
 
-def _arrays(dataset: Dataset, name: str, contract: Contract, scales: Normalization, *, targets: bool) -> dict[str, Any]:
+def arrays(dataset: Dataset, name: str, contract: Contract, scales: Normalization, *, targets: bool) -> dict[str, Any]:
     """What a case is to a peer: the same points, and the same knowledge of the surface, as to our own models."""
     geometry: pv.PolyData = dataset.geometry(name)
     values = dataset.parameters(name)

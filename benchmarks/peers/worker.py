@@ -114,6 +114,22 @@ class Ginos(nn.Module):
 PEERS = {"transolver": Transolvers, "geotransolver": GeoTransolvers, "gino": Ginos}
 
 
+def misfit(
+    found: dict[str, Tensor], truth: dict[str, Tensor], zero: dict[str, Tensor], widths: dict[str, list[int]]
+) -> Tensor:
+    """The loss of our own models: relative L2 of each field, whose zero lies at minus ``zero`` standard scores."""
+    terms = []
+    for domain, chosen in truth.items():
+        start = 0
+        for width in widths[domain]:
+            columns = slice(start, start + width)
+            wrong = (found[domain].reshape(chosen.shape) - chosen)[..., columns].square().sum()
+            whole = (chosen + zero[domain])[..., columns].square().sum()
+            terms.append((wrong / (whole + 1e-12) + 1e-12).sqrt())
+            start += width
+    return torch.stack(terms).mean()
+
+
 def main(folder: Path) -> None:
     """Read the job, train, answer, say how it went."""
     skip_fake_kernels()
@@ -131,7 +147,9 @@ def main(folder: Path) -> None:
     first = cases[job["train"][0]]
     channels = {domain: first[f"scores_{domain}"].shape[1] for domain in domains}
     net = PEERS[job["model"]](channels, first["parameters"].shape[-1]).to(device)
-    average = {key: value.detach().clone() for key, value in net.state_dict().items()}
+    # Parameters alone: a state may hold more than tensors.
+    weights = list(net.parameters())
+    average = [weight.detach().clone() for weight in weights]
     adjust = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.05, betas=(0.9, 0.99))
     random, step, started = np.random.default_rng(job["seed"]), 0, time.monotonic()
     while (done := (time.monotonic() - started) / job["seconds"]) < 1:
@@ -146,34 +164,23 @@ def main(folder: Path) -> None:
             chosen[domain] = case[f"scores_{domain}"][rows][None]
             at[domain] = (case[f"positions_{domain}"][rows][None], case[f"local_{domain}"][rows][None])
         found = net(case, at)
-        terms = []
-        for domain in domains:
-            start = 0
-            for width in case[f"widths_{domain}"].tolist():
-                columns = slice(start, start + width)
-                wrong = (found[domain].reshape(chosen[domain].shape) - chosen[domain])[..., columns].square().sum()
-                whole = (chosen[domain] + case[f"zero_{domain}"])[..., columns].square().sum()
-                terms.append((wrong / (whole + 1e-12) + 1e-12).sqrt())
-                start += width
-        loss = torch.stack(terms).mean()
+        zero = {domain: case[f"zero_{domain}"] for domain in domains}
+        loss = misfit(found, chosen, zero, {domain: case[f"widths_{domain}"].tolist() for domain in domains})
         adjust.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         adjust.step()
         step += 1
         decay = min(0.999, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for key, value in net.state_dict().items():
-                average[key].lerp_(value, 1 - decay) if value.is_floating_point() else average[key].copy_(value)
+        torch._foreach_lerp_(average, [weight.detach() for weight in weights], 1 - decay)
         if step % 100 == 0:
             print(f"step {step}, {time.monotonic() - started:.0f} s, loss {loss.item():.3f}", flush=True)
-    net.load_state_dict(average)
+    with torch.no_grad():
+        torch._foreach_copy_(weights, average)
     net.eval()
     begun = time.monotonic()
     for name in job["test"]:
         case, answer = cases[name], {}
-        for domain in domains:
-            answer[f"positions_{domain}"] = case[f"positions_{domain}"].cpu().numpy()
         counts = {domain: len(case[f"positions_{domain}"]) for domain in domains}
         parts: dict[str, list[Tensor]] = {domain: [] for domain in domains}
         with torch.inference_mode():

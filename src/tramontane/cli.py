@@ -192,8 +192,14 @@ def evaluate(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
-    geometry: Annotated[Optional[Path], typer.Argument(help="STL, OBJ, PLY, STEP or VTP file.")] = None,  # noqa: UP045
+    source: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(
+            metavar="[DESIGN]", help="STL, OBJ, PLY, STEP or VTP file, a case's results, or a table of designs."
+        ),
+    ] = None,
     settings: Annotated[Optional[list[str]], typer.Option("--set", help="Operating condition, load=500N.")] = None,  # noqa: UP045
+    chosen: Annotated[Optional[str], typer.Option("--case", help="Which, of a dataset or many results.")] = None,  # noqa: UP045
     out: Out = None,
     on: Annotated[Optional[Path], typer.Option(help="Mesh to predict on; its domain is the file's name.")] = None,  # noqa: UP045
     cells: Annotated[int, typer.Option(help="About how many cells to predict on when no mesh is given.")] = 50_000,
@@ -201,23 +207,42 @@ def predict(
     json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the QoIs as JSON, too.")] = None,  # noqa: UP045
     device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
 ) -> None:
-    """Predict fields and QoIs for a geometry and operating conditions, or QoIs for parameters alone."""
-    from tramontane.design import Design
+    """Predict fields and QoIs of a design: a geometry, the results of a case, parameters alone, or a table of designs.
+
+    Of results, the geometry and the parameters are taken, as ingest reads them; --set changes a parameter. A table
+    (CSV, Parquet) has a line for each design; --out writes it with the QoIs, their intervals and verdicts.
+    """
     from tramontane.formats import read_mesh, write_case_mesh
+    from tramontane.formats.designs import is_table
     from tramontane.surrogate import Surrogate
+    from tramontane.surrogate.asked import find_design, said_of
+    from tramontane.surrogate.tables import predict_table, print_lines, write_table
     from tramontane.units import Quantity, from_si
 
     surrogate = Surrogate.load(model, device=device)
+    pairs = _pairs(settings or [], "--set")
+    if source is not None and chosen is None and is_table(source):
+        if on is not None or picture is not None or json_file is not None:
+            raise typer.BadParameter("a table is answered with a table; write it with --out", param_hint="--on, --json")
+        lines = predict_table(surrogate, source, pairs, cells=cells, console=console)
+        print_lines(surrogate, lines, console)
+        if out is not None:
+            write_table(surrogate, source, lines, out)
+            console.print(f"Wrote {out}", highlight=False, markup=False)
+        return
     if not surrogate.contract.fields and (out is not None or picture is not None):
         raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
-    design = Design(geometry, **_pairs(settings or [], "--set"))
+    design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen)
+    if not isinstance(design.geometry, Path) and source is not None:
+        told = said_of(design, surrogate.contract)
+        console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells)
     for warning in case.provenance.extra["warnings"]:
         errors.print(f"Warning: {warning}", highlight=False, markup=False, style="yellow")
     deviations = case.provenance.extra.get("deviations", {})
     for name, value in case.qoi.items():
-        unit = case.qoi_units[name]
+        unit = surrogate.contract.qoi[name].shown
         sure = f" +- {Quantity(from_si(deviations[name], unit), unit)}" if name in deviations else ""
         console.print(f"{name} = {Quantity(from_si(value, unit), unit)}{sure}", highlight=False, markup=False)
     if json_file is not None:
@@ -256,6 +281,13 @@ OidcRole = Annotated[
         metavar="SCOPE=VALUE", help="A value of that claim, and what it allows.", envvar="TRAMONTANE_OIDC_ROLE"
     ),
 ]
+OidcClient = Annotated[
+    str,
+    typer.Option(help="The page's client id there; the audience if not given.", envvar="TRAMONTANE_OIDC_CLIENT"),
+]
+OidcScope = Annotated[
+    str, typer.Option(help="Scopes that the page asks for at a sign-in.", envvar="TRAMONTANE_OIDC_SCOPE")
+]
 
 
 @app.command()
@@ -272,6 +304,8 @@ def serve(
     oidc_audience: OidcAudience = None,
     oidc_claim: OidcClaim = "scope",
     oidc_role: OidcRole = None,
+    oidc_client: OidcClient = "",
+    oidc_scope: OidcScope = "openid",
     workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
     data: Annotated[Optional[list[Path]], typer.Option(help="A dataset to show on the page.")] = None,  # noqa: UP045
@@ -279,13 +313,19 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
+    from tramontane.serve.idle_threads import let_them_sleep
+
+    let_them_sleep()
     with _serve_extra():
         from tramontane.serve.run import serve as run
         from tramontane.serve.settings import MIB, Oidc, Settings
 
     oidc = None
     if oidc_issuer or oidc_audience or oidc_role or oidc_claim != "scope":
-        oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()))
+        # A secret on a command line would be seen by others.
+        secret = os.environ.get("TRAMONTANE_OIDC_SECRET", "")
+        oidc = Oidc(oidc_issuer or "", oidc_audience or "", oidc_claim, tuple(oidc_role or ()),
+                    oidc_client, secret, oidc_scope)  # fmt: skip
     settings = Settings(
         models=models, host=host, port=port, state=state, database=database, solvers=tuple(solver or ()),
         hosts=tuple(allow_host or ()), require_tokens=require_tokens, oidc=oidc, datasets=tuple(data or ()),
@@ -371,10 +411,16 @@ def dataset_path(folder: Path) -> Path:
 
 def describe(dataset: Any) -> None:
     """Say what was ingested, and what was assumed on the way."""
+    from tramontane.units import Quantity, from_si
+
     contract = dataset.contract
     splits = ", ".join(f"{name} {len(cases)}" for name, cases in dataset.splits.items())
     console.print(f"{dataset.path}: {len(dataset.names)} cases ({splits})", highlight=False, markup=False)
     for name, spec in contract.parameters.items():
+        if spec.role == "constant":
+            value = Quantity(from_si(spec.low, spec.unit), spec.unit)
+            console.print(f"  constant {name} = {value} in all cases, not asked", highlight=False, markup=False)
+            continue
         console.print(f"  parameter {name} [{spec.unit or '-'}], {spec.role}", highlight=False, markup=False)
     for domain, fields in contract.fields.items():
         for name, spec in fields.items():
@@ -386,7 +432,7 @@ def describe(dataset: Any) -> None:
             )
     for name, spec in contract.qoi.items():
         console.print(
-            f"  QoI {name} [{spec.unit or '-'}] = {spec.definition or 'not defined by fields'}"
+            f"  QoI {name} [{spec.shown or '-'}] = {spec.definition or 'not defined by fields'}"
             + _law(spec.scales_with),
             highlight=False,
             markup=False,
@@ -394,8 +440,9 @@ def describe(dataset: Any) -> None:
 
 
 def _law(powers: dict[str, float]) -> str:
-    scale = " x ".join(f"{key}^{power:g}" for key, power in powers.items())
-    return f", in proportion to {scale}" if scale else ""
+    from tramontane.contract import power_law
+
+    return f", in proportion to {power_law(powers)}" if powers else ""
 
 
 def _pairs(settings: list[str], option: str) -> dict[str, str]:

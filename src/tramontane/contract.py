@@ -11,12 +11,14 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tramontane.case import Location
+from tramontane.contract_toml import HEAD, rename, unit_of_the_field, without_none
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition
 from tramontane.units import Quantity, dimension, from_si, si_factor, si_unit, to_si
 
-Role = Literal["operating", "geometry"]
+Role = Literal["operating", "geometry", "constant"]
+_EQUAL = 1e-9  # two numbers are one to this share: a unit's factor takes the last digits
 
 
 class _Spec(BaseModel):
@@ -30,8 +32,9 @@ class ParameterSpec(_Spec):
         unit: The unit people use for it; a bare number is taken to be in it.
         low: Smallest value seen or allowed, SI.
         high: Largest value seen or allowed, SI.
-        role: ``operating`` (speed, load: always asked) or ``geometry`` (length, fillet radius: describes the geometry
-            and is not asked when one is given).
+        role: ``operating`` (speed, load: always asked), ``geometry`` (length, fillet radius: describes the geometry
+            and is not asked when one is given) or ``constant`` (the same in all cases: never asked, and nothing follows
+            it; ``low`` and ``high`` are its value).
         source: Its name in the source files, where that differs.
     """
 
@@ -84,15 +87,22 @@ class QoiSpec(_Spec):
 
     Attributes:
         unit: Its SI unit.
+        display_unit: The unit in which people read it, where that is another.
         scales_with: As for a field.
         definition: How it follows from fields; None where it does not.
         source: Its name in the source files, where that differs.
     """
 
     unit: str = ""
+    display_unit: str | None = None
     scales_with: dict[str, float] = Field(default_factory=dict)
     definition: QoiDefinition | None = None
     source: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The unit in which it is shown."""
+        return self.unit if self.display_unit is None else self.display_unit
 
     @property
     def from_fields(self) -> bool:
@@ -124,6 +134,11 @@ class Excess(NamedTuple):
         return beyond / ((self.high - self.low) or 1.0)
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return (
+                f"{self.name} = {Quantity(self.value, self.unit)} is not followed: it was "
+                f"{Quantity(self.low, self.unit)} in all cases"
+            )
         return (
             f"{self.name} = {Quantity(self.value, self.unit)} lies outside {self.low:.6g} to {self.high:.6g} "
             f"{self.unit}".rstrip()
@@ -157,10 +172,20 @@ class Contract(_Spec):
         """The parameters that are always asked."""
         return {name: spec for name, spec in self.parameters.items() if spec.role == "operating"}
 
+    def asked(self, *, geometry: bool) -> dict[str, ParameterSpec]:
+        """The parameters that are asked: with a geometry, operating conditions; without one, all that are not constant.
+
+        Args:
+            geometry: Whether a geometry is given, too.
+        """
+        return (
+            self.operating if geometry else {n: spec for n, spec in self.parameters.items() if spec.role != "constant"}
+        )
+
     def values(self, design: Design) -> dict[str, float]:
         """The design's parameters in SI, in the contract's order.
 
-        With a geometry, the operating conditions are asked; without one, every parameter is.
+        See `asked` for which must be given; constants that are not given have their value.
 
         Raises:
             ContractError: A parameter is missing, unknown, or in a unit of the wrong dimension; all are named.
@@ -175,16 +200,16 @@ class Contract(_Spec):
 
         Args:
             parameters: As given.
-            geometry: Whether a geometry is given, too: then only operating conditions are asked.
+            geometry: Whether a geometry is given, too; see `asked`.
 
         Returns:
-            Values by name, and by name a sentence on each that is missing, unknown or in a wrong unit.
+            Values by name, constants among them, and by name a sentence on each that is missing, unknown or in a wrong
+            unit.
         """
-        asked = self.operating if geometry else self.parameters
         faults = {
             name: f"parameter {name!r} is missing; give it in {spec.unit or 'no unit'}, for example "
             f"{name}={Quantity(from_si((spec.low + spec.high) / 2, spec.unit), spec.unit)}"
-            for name, spec in asked.items()
+            for name, spec in self.asked(geometry=geometry).items()
             if name not in parameters
         }
         for name in sorted(set(parameters) - set(self.parameters)):
@@ -196,6 +221,8 @@ class Contract(_Spec):
                     values[name] = to_si(parameters[name], unit=spec.unit, name=f"parameter {name!r}")
                 except UnitError as error:
                     faults[name] = str(error)
+            elif spec.role == "constant":
+                values[name] = spec.low
         return values, faults
 
     def outside_range(self, design: Design) -> list[str]:
@@ -211,7 +238,8 @@ class Contract(_Spec):
         found = []
         for name, value in values.items():
             spec = self.parameters[name]
-            if not spec.low <= value <= spec.high:
+            slack = _EQUAL * max(abs(spec.low), abs(spec.high)) if spec.role == "constant" else 0.0
+            if not spec.low - slack <= value <= spec.high + slack:
                 given, low, high = (from_si(number, spec.unit) for number in (value, spec.low, spec.high))
                 found.append(Excess(name, given, low, high, spec.unit))
         return found
@@ -234,7 +262,11 @@ class Contract(_Spec):
                     name: spec.model_copy(update={"source": None, "patches": ()}) for name, spec in self.domains.items()
                 },
                 "fields": {domain: in_si_units(specs) for domain, specs in self.fields.items()},
-                "qoi": in_si_units(self.qoi),
+                "qoi": {
+                    name: spec.model_copy(update={"display_unit": None if shown == spec.unit else shown})
+                    for name, spec in in_si_units(self.qoi).items()
+                    for shown in [self.qoi[name].shown]
+                },
             }
         )
 
@@ -251,12 +283,14 @@ class Contract(_Spec):
 
     def differences(self, other: Contract) -> list[str]:
         """What of ``other`` a simulator under this contract cannot serve, one line each; ranges do not count."""
+        # What is asked here may well be the same in all cases there.
+        known = set(other.operating) | {name for name, spec in other.parameters.items() if spec.role == "constant"}
         lines = [
-            f"parameter {name!r} is {'missing' if name in self.operating else 'new'}"
-            for name in sorted(set(self.operating) ^ set(other.operating))
+            *(f"parameter {name!r} is missing" for name in sorted(set(self.operating) - known)),
+            *(f"parameter {name!r} is new" for name in sorted(set(other.operating) - set(self.operating))),
         ]
-        for name in sorted(set(self.operating) & set(other.operating)):
-            mine, theirs = self.operating[name].unit, other.operating[name].unit
+        for name in sorted(set(self.operating) & known):
+            mine, theirs = self.operating[name].unit, other.parameters[name].unit
             if dimension(mine) != dimension(theirs):
                 lines.append(f"parameter {name!r} is in {theirs or 'no unit'}, not in {mine or 'no unit'}")
         for domain in sorted(set(self.fields) | set(other.fields)):
@@ -264,7 +298,9 @@ class Contract(_Spec):
             for name in sorted(set(mine_f) | set(theirs_f)):
                 if name not in theirs_f or name not in mine_f:
                     lines.append(f"field {domain}/{name} is {'missing' if name in mine_f else 'new'}")
-                elif (a := mine_f[name]).components != (b := theirs_f[name]).components or a.unit != b.unit:
+                elif (a := mine_f[name]).components != (b := theirs_f[name]).components or (
+                    si_unit(a.unit) != si_unit(b.unit)
+                ):
                     lines.append(
                         f"field {domain}/{name} has {b.components} components in {b.unit or 'no unit'}, "
                         f"not {a.components} in {a.unit or 'no unit'}"
@@ -281,21 +317,9 @@ class Contract(_Spec):
         for name, spec in self.parameters.items():
             factor = si_factor(spec.unit)
             data["parameters"][name] |= {"low": spec.low / factor, "high": spec.high / factor}
-        text = (
-            "# What goes in and what comes out. Edit it; the commands obey. low and high are in the unit beside them.\n"
-            "# Roles: operating is always asked; geometry is described by the geometry file.\n"
-            '# Headings are the names in the files; for another, write name = "pressure" below the heading.\n'
-            '# What is removed here is not read. A domain may be a part of the boundary: patches = ["body*"].\n'
-            "# A QoI that the cases do not state is measured: give it a definition, for example\n"
-            "#   [qoi.drag_coefficient]\n"
-            '#   definition = { kind = "force", domain = "surface", field = "pressure", shear = "wall_shear_stress",\n'
-            '#     direction = [1.0, 0.0, 0.0], patches = ["body*"], factor = 1.63, per = { speed = 2.0 } }\n'
-            "# kind: force, moment (about direction at center), max, min, mean, integral, volume. factor: 2 for a\n"
-            "# half model, the density for a mass, 2 / (density x area) for a coefficient; per: what divides it.\n\n"
-        )
         target = Path(path)
         temporary = target.with_name(f".{target.name}.partial")
-        temporary.write_text(text + tomli_w.dumps(_without_none(data)), encoding="utf-8")
+        temporary.write_text(HEAD + tomli_w.dumps(without_none(data)), encoding="utf-8")
         temporary.replace(target)
 
     @classmethod
@@ -318,7 +342,7 @@ class Contract(_Spec):
                 if side in table:
                     table[side] = [None if entry == "free" else entry for entry in table[side]]
         try:
-            _rename(data)
+            rename(data)
             for spec in data.get("parameters", {}).values():
                 factor = si_factor(spec.get("unit", ""))
                 spec |= {key: spec[key] * factor for key in ("low", "high") if key in spec}
@@ -326,10 +350,14 @@ class Contract(_Spec):
                 # A parameter's table becomes a QoI's by a change of its heading; results have no range to keep to.
                 for key in ("low", "high", "role"):
                     spec.pop(key, None)
-                _unit_of_the_field(spec, data)
+                unit_of_the_field(spec, data)
             contract = cls.model_validate(data)
             for unit in contract._units():
                 si_factor(unit)
+            for name, spec in contract.qoi.items():
+                if dimension(spec.shown) != dimension(spec.unit):
+                    raise ContractError(f"qoi.{name}.display_unit: {spec.shown} is no unit for "
+                                        f"{spec.unit or 'a number'}; correct or remove it")  # fmt: skip
             _check_references(contract)
         except ValidationError as error:
             first = error.errors()[0]
@@ -347,40 +375,13 @@ class Contract(_Spec):
             self.length_unit,
             *(spec.unit for spec in self.parameters.values()),
             *(spec.unit for fields in self.fields.values() for spec in fields.values()),
-            *(spec.unit for spec in self.qoi.values()),
+            *(unit for spec in self.qoi.values() for unit in (spec.unit, spec.shown)),
         ]
 
 
-def _rename(data: dict[str, Any]) -> None:
-    """Where a table says ``name``, that is the name from here on, and its heading the one in the source files."""
-    fields = data.get("fields", {})
-    for heading, spec in data.get("domains", {}).items():
-        if "name" in spec and heading in fields:
-            fields[spec["name"]] = fields.pop(heading)
-    for section in (data.get("parameters", {}), data.get("domains", {}), data.get("qoi", {}), *fields.values()):
-        for heading, spec in list(section.items()):
-            if "name" in spec:
-                name = spec.pop("name")
-                if name != heading and name in section:
-                    raise ContractError(f"two entries are called {name!r}; give one another name")
-                section[name] = section.pop(heading) | {"source": heading}
-    new = {spec["source"]: name for name, spec in data.get("parameters", {}).items() if "source" in spec}
-    definitions = [spec["definition"] for spec in data.get("qoi", {}).values() if "definition" in spec]
-    for table, key in (
-        *((spec, "scales_with") for section in (*fields.values(), data.get("qoi", {})) for spec in section.values()),
-        *((definition, "per") for definition in definitions),
-    ):
-        if key in table:
-            table[key] = {new.get(name, name): power for name, power in table[key].items()}
-
-
-def _unit_of_the_field(qoi: dict[str, Any], data: Mapping[str, Any]) -> None:
-    """A largest, smallest or mean value for which no unit is written is in its field's unit."""
-    definition = qoi.get("definition", {})
-    plain = definition.get("kind") in ("max", "min", "mean") and not {"factor", "per"} & set(definition)
-    field = data.get("fields", {}).get(definition.get("domain", "surface"), {}).get(definition.get("field"), {})
-    if plain and "unit" not in qoi and "unit" in field:
-        qoi["unit"] = field["unit"]
+def power_law(powers: Mapping[str, float]) -> str:
+    """What a quantity is in proportion to, as people write it: ``speed^2 x density``."""
+    return " x ".join(name if power == 1 else f"{name}^{power:g}" for name, power in powers.items())
 
 
 def _check_references(contract: Contract) -> None:
@@ -401,15 +402,3 @@ def _check_references(contract: Contract) -> None:
             known = ", ".join(contract.parameters) or "none"
             raise ContractError(f"{where}: {unknown[0]} is no parameter of the contract (it has {known}); "
                                 "correct it, or remove it there")  # fmt: skip
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null: absent keys and, in the planes of a domain, the word ``free`` stand for None.
-
-    What is empty is left out, too: fewer lines to read.
-    """
-    if isinstance(value, dict):
-        return {key: _without_none(entry) for key, entry in value.items() if entry not in (None, {}, [], ())}
-    if isinstance(value, list):
-        return ["free" if entry is None else _without_none(entry) for entry in value]
-    return value

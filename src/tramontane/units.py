@@ -43,6 +43,11 @@ class Quantity(NamedTuple):
         return f"{self.value:.6g} {self.unit or ''}".rstrip()
 
 
+def one_style(unit: str) -> str:
+    """A unit with its powers as we write them, ``m^2`` for ``m**2``."""
+    return re.sub(r"\s*\*\*\s*", "^", unit)
+
+
 @functools.cache
 def _registry() -> pint.UnitRegistry[float]:
     import pint
@@ -113,7 +118,7 @@ def si_unit(unit: str) -> str:
     for common in _SI_UNITS:
         if dimension(common) == dimension(unit):
             return common
-    return f"{_registry().Quantity(1.0, unit).to_base_units().units:~C}"
+    return one_style(f"{_registry().Quantity(1.0, unit).to_base_units().units:~C}")
 
 
 def to_si(quantity: Quantity, *, unit: str, name: str) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,9 @@ from tramontane.dataset.facts import (
     Severity,
     examine,
 )
-from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
+from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, round_off, unit_mix_up
 from tramontane.errors import DatasetError, UnitError
-from tramontane.units import Quantity, from_si, to_si
+from tramontane.units import Quantity, from_si, si_unit, to_si
 
 __all__ = ["Audit", "CaseFacts", "FieldFacts", "GeometryFacts", "MeshFacts", "Problem", "audit", "examine"]
 
@@ -48,7 +50,8 @@ class Audit:
         geometry: By case, for those that have a geometry file.
         assumed: Units that were taken from a name, by that name.
         left_out: Arrays that are no fields since they hold whole numbers, as ``domain/name``.
-        rare: Parameters and QoIs that fewer than half of the cases have; known after `compare`.
+        rare: Parameters and QoIs that fewer than half of the cases have, and QoIs that are round-off: what a contract
+            that is inferred leaves out; known after `compare`.
         solvers: Programs and versions found.
         problems: What looks wrong.
     """
@@ -97,11 +100,12 @@ class Audit:
             except UnitError as error:
                 self.note("error", case, f"parameter {name}", f"{where}: {error}")
         for name, value in facts.qoi.items():
-            unit = self.units.setdefault(name, facts.qoi_units.get(name, ""))
+            own = facts.qoi_shown.get(name, facts.qoi_units.get(name, ""))
+            unit = self.units.setdefault(name, own)
             self.qoi.setdefault(name, {})[case] = value
-            if np.isfinite(value) and facts.qoi_units.get(name, "") != unit:
+            if np.isfinite(value) and si_unit(own) != si_unit(unit):
                 self.note("error", case, f"QoI {name}",
-                          f"{where}: QoI {name} is in {facts.qoi_units.get(name) or 'no unit'}, in other cases in "
+                          f"{where}: QoI {name} is in {own or 'no unit'}, in other cases in "
                           f"{unit or 'no unit'}; write it in the same")  # fmt: skip
 
     def compare(self, contract: Contract | None = None) -> None:
@@ -123,6 +127,7 @@ class Audit:
                     f"{kind} {name}", values, self.cases, cure="add it to its JSON or the CSV", stem="case", spare=True
                 ):
                     self.rare.add(name)
+        self._leave_round_off(contract)
         if self.geometry:
             bad = {problem.case for problem in self.problems if problem.place == "geometry"}
             having = [case for case in self.cases if case in self.geometry or case not in bad]
@@ -132,6 +137,7 @@ class Audit:
         self._check_lengths()
         self._check_sizes(contract)
         self._check_copies()
+        self._say_of_the_set()
 
     def note(self, severity: Severity, case: str, place: str, message: str) -> None:
         """Add a problem; an empty name of the case stands for the set."""
@@ -220,6 +226,48 @@ class Audit:
         if count > 1 and 2 * count >= len(self.cases):
             self.problems = [problem for problem in self.problems if problem not in alike]
             self.note("warning", "", place, sentence.format(count=count, all=len(self.cases)))
+
+    def _leave_round_off(self, contract: Contract | None) -> None:
+        """Components of QoIs that are zero but for the computer's last digits teach nothing."""
+        known = {} if contract is None else contract.qoi
+        names = [name for name in round_off({name: of.values() for name, of in self.qoi.items()}) if name not in known]
+        if names and len(self.cases) > 1:
+            self.rare |= set(names)
+            self.note("warning", "", "QoIs", f"{', '.join(names)}: zero but for round-off in all cases, beside other "
+                      "components; left out (a contract that names them keeps them)")  # fmt: skip
+
+    def _say_of_the_set(self) -> None:
+        """A sentence that is said of half of the cases or more, word for word, becomes one of the set."""
+        alike: dict[tuple[str, str], list[Problem]] = {}
+        for problem in self.problems:
+            # A geometry with holes stays a case's own: there is a picture of it.
+            if problem.severity == "warning" and problem.case in self.facts and problem.place != "geometry":
+                alike.setdefault((problem.place, self._without_case(problem)), []).append(problem)
+        said: dict[int, str | None] = {}
+        for (_, sentence), group in alike.items():
+            names = {problem.case for problem in group}
+            if len(names) > 1 and 2 * len(names) >= len(self.cases):
+                others = [name for name in self.cases if name not in names]
+                but = f"{len(names)} of {len(self.cases)}" if len(others) > 3 else "all"
+                but += f" cases but {', '.join(others)}" if 0 < len(others) <= 3 else " cases"
+                said |= dict.fromkeys(map(id, group)) | {id(group[0]): f"in {but}: {sentence}"}
+        kept = []
+        for problem in self.problems:
+            if id(problem) not in said:
+                kept.append(problem)
+            elif (told := said[id(problem)]) is not None:
+                kept.append(Problem("warning", "", problem.place, told))
+        self.problems = kept
+
+    def _without_case(self, problem: Problem) -> str:
+        """What a problem says beside which case and which of its files it is about; of a file, the kind remains."""
+        sentence = re.sub(rf"^case {re.escape(problem.case)}(?: \([^()]*\))?: ", "", problem.message)
+        head, told, rest = sentence.partition(": ")
+        file = Path(head).name
+        known = {Path(each).name for each in self.facts[problem.case].files.values()}
+        if not told or (file not in known and not head.startswith("/") and "/" not in head):
+            return sentence
+        return f"{'*' + Path(file).suffix if Path(file).stem == problem.case else file}: {rest}"
 
     def _check_alike(self, name: str, facts: Mapping[str, FieldFacts]) -> None:
         (usual, _), *_ = Counter(fact[:3] for fact in facts.values()).most_common(1)

@@ -16,9 +16,9 @@ from tramontane.dataset.duplicates import Marks, place_numbers, result_numbers, 
 from tramontane.dataset.outliers import Odd, unit_mix_up
 from tramontane.errors import TramontaneError
 from tramontane.formats import vtk
+from tramontane.formats.geometry import OPEN_EDGES, Geometry, read_geometry
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
-from tramontane.formats.geometry import Geometry, read_geometry
-from tramontane.formats.results import GEOMETRY_UNIT
+from tramontane.formats.results import GEOMETRY_UNIT, SHOWN_UNITS
 from tramontane.large_arrays import column_means, extremes, mean_and_rms
 from tramontane.units import Quantity
 
@@ -49,6 +49,15 @@ class Problem:
 
     def __str__(self) -> str:
         return self.message
+
+
+def about(case: str, sentence: str) -> str:
+    """A sentence that says which case it is about, once: by the name of the case, or by a file's that holds it."""
+    head, told, _ = sentence.partition(": ")
+    by_file = told and case in (part.split(".")[0] if case not in head.split("/") else part for part in head.split("/"))
+    return (
+        sentence if by_file or sentence.startswith((f"case {case}:", f"case {case} (")) else f"case {case}: {sentence}"
+    )
 
 
 class FieldFacts(NamedTuple):
@@ -96,6 +105,7 @@ class CaseFacts:
         parameters: As the case states them.
         qoi: In SI.
         qoi_units: SI unit of each QoI.
+        qoi_shown: The unit in which a QoI was written, where that is another.
         geometry: None where there is none, or it cannot be read.
         marks: By which copies of the case are known.
         residuals: Last residual by variable, where known.
@@ -113,6 +123,7 @@ class CaseFacts:
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     qoi: Mapping[str, float] = field(default_factory=dict)
     qoi_units: Mapping[str, str] = field(default_factory=dict)
+    qoi_shown: Mapping[str, str] = field(default_factory=dict)
     geometry: GeometryFacts | None = None
     marks: Marks = field(default_factory=Marks)
     residuals: Mapping[str, float] = field(default_factory=dict)
@@ -160,7 +171,7 @@ class _Examination:
     def facts(self) -> CaseFacts:
         case, provenance = self.case, self.case.provenance
         for sentence in _listed(provenance.extra.get("warnings")):
-            self._note("warning", "files", f"case {case.name}: {sentence}")
+            self._note("warning", "files", about(case.name, sentence))
         for domain, mesh in case.meshes.items():
             bounds = np.asarray(mesh.bounds, dtype=np.float64).reshape(3, 2)
             self.domains[domain] = MeshFacts(mesh.n_points, mesh.n_cells, bounds[:, 0], bounds[:, 1])
@@ -180,6 +191,7 @@ class _Examination:
             parameters=dict(case.design.parameters),
             qoi={name: float(value) for name, value in case.qoi.items()},
             qoi_units=dict(case.qoi_units),
+            qoi_shown=dict(provenance.extra.get(SHOWN_UNITS, {})),
             geometry=None
             if geometry is None
             else GeometryFacts(
@@ -306,8 +318,8 @@ class _Examination:
         except TramontaneError:
             return None  # lines in a plane, or points
         for place, alike in (
-            (OPEN_SURFACE, [sentence for sentence in found.warnings if "open edges" in sentence]),
-            ("domain surface", [sentence for sentence in found.warnings if "open edges" not in sentence]),
+            (OPEN_SURFACE, [sentence for sentence in found.warnings if OPEN_EDGES in sentence]),
+            ("domain surface", [sentence for sentence in found.warnings if OPEN_EDGES not in sentence]),
         ):
             if alike:
                 said = "; ".join(sentence.removeprefix("geometry: ") for sentence in alike)

@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case, Location
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
+from tramontane.dataset.outliers import round_off
 from tramontane.dataset.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
+from tramontane.formats.results import SHOWN_UNITS
 from tramontane.large_arrays import mean_and_rms
 from tramontane.qoi import QoiDefinition, measure
 from tramontane.units import Quantity, dimension, si_unit, to_si
 
 Array = NDArray[np.floating[Any]]
 _MATCH = 0.01  # a definition is taken when it reproduces a QoI to this share of its size, in the median case
+_EQUAL = 1e-9  # two numbers are one to this share
 _AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -34,6 +37,7 @@ class Seen:
     parameters: dict[str, tuple[float, str]]
     qoi: dict[str, float]
     qoi_units: dict[str, str]
+    qoi_shown: dict[str, str]
     rms: dict[tuple[str, str], float]
     bounds: dict[str, Array]
     geometry_bounds: Array | None
@@ -55,6 +59,7 @@ def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_site
         parameters={key: (quantity.value, quantity.unit or "") for key, quantity in case.design.parameters.items()},
         qoi=dict(case.qoi),
         qoi_units=dict(case.qoi_units),
+        qoi_shown=dict(case.provenance.extra.get(SHOWN_UNITS, {})),
         rms={},
         bounds={},
         geometry_bounds=None if geometry is None else np.asarray(geometry.bounds).reshape(3, 2),
@@ -138,9 +143,13 @@ class ContractInference:
         )
 
     def _in_most(self, kind: Literal["parameters", "qoi"]) -> list[str]:
-        """The names that half of the cases have, or more."""
+        """The names that half of the cases have, or more, but for QoIs that are round-off."""
         counts = Counter(name for seen in self._seen for name in getattr(seen, kind))
-        return [name for name, count in counts.items() if 2 * count >= len(self._seen)]
+        often = [name for name, count in counts.items() if 2 * count >= len(self._seen)]
+        if kind == "parameters" or len(self._seen) < 2:
+            return often
+        nothing = round_off({name: [seen.qoi[name] for seen in self._seen if name in seen.qoi] for name in often})
+        return [name for name in often if name not in nothing]
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         # Where there is no geometry, a length is as much asked for as a speed.
@@ -150,7 +159,11 @@ class ContractInference:
             having = [seen.parameters[name] for seen in self._seen if name in seen.parameters]
             unit = having[0][1]
             values = [_si(given, unit, name) for given in having]
-            role = _role(name, unit) if shapes else "operating"
+            # What is the same everywhere is not asked: of a single case, nothing can be told.
+            same = len(values) > 1 and math.isclose(min(values), max(values), rel_tol=_EQUAL)
+            role: Role = "constant" if same else _role(name, unit) if shapes else "operating"
+            if same:
+                values = values[:1]
             specs[name] = ParameterSpec(unit=unit, low=min(values), high=max(values), role=role)
         return specs
 
@@ -221,7 +234,8 @@ class ContractInference:
                 error = float(np.median(np.abs(factor * values - truth)) / size)
                 if error < _MATCH and (best is None or error < 0.5 * best[0]):
                     best = (error, definition.model_copy(update={"factor": factor}))
-        return QoiSpec(unit=unit, definition=best[1] if best else None)
+        shown, _ = Counter(seen.qoi_shown.get(name) for seen in cases).most_common(1)[0]
+        return QoiSpec(unit=unit, display_unit=shown, definition=best[1] if best else None)
 
 
 def _side(mesh: pv.DataSet, sites: Sites, geometry: pv.PolyData | None) -> str:

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection as Collection_
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tramontane.contract import Contract
 from tramontane.dataset.audit import print_problems
 from tramontane.dataset.case_files import leave_out
 from tramontane.dataset.consistency import Audit
-from tramontane.dataset.facts import geometry_unit
+from tramontane.dataset.facts import about, geometry_unit
 from tramontane.dataset.inference import ContractInference, Seen
 from tramontane.dataset.splits import make_splits
 from tramontane.dataset.staging import case_geometry, stage_all, staged_folder
@@ -41,6 +41,7 @@ from tramontane.processes import FatalError
 CONTRACT_FILE = "contract.toml"
 RECORD = "ingest.json"
 _NAMED = 6  # errors of one case
+_SHOWN = 20  # cases whose reasons are printed
 
 
 def ingest(
@@ -99,8 +100,11 @@ def ingest(
         staged, found = stage_all(collection, contract, work, workers, console, tolerance)
         left_out = _reasons(collection, found)
         good = [source.name for source in collection.sources if source.name not in left_out]
-        for name, reason in left_out.items():
-            _say(console, f"left out: case {name}: {reason}", "red")
+        _say_left_out(
+            console,
+            [about(name, reason) for name, reason in left_out.items()],
+            f"{target / RECORD} names all" if len(left_out) < len(collection.sources) and not strict else "",
+        )
         warnings = [problem for problem in found.problems if problem.severity == "warning"]
         if console is not None and warnings:
             print_problems(warnings, console)
@@ -116,10 +120,11 @@ def ingest(
                 entry = leave_out(staged_folder(work, name), staged[name].entry, found.rare)
                 staged[name] = replace(staged[name], entry=entry)
             contract = inference.contract().model_copy(update={"length_unit": collection.length_unit})
-        if not contract.parameters and len(good) > 1:
+        if not contract.asked(geometry=False) and len(good) > 1:
+            said = "the parameters are the same in all cases" if contract.parameters else "no case states a parameter"
             advice = (
-                "no case states a parameter; if more than the geometry differs between them (a load, a speed), state "
-                "it in each case's JSON or in a CSV beside the cases, and ingest again"
+                f"{said}; if more than the geometry differs between them (a load, a speed), state it in each case's "
+                "JSON or in a CSV beside the cases, and ingest again"
             )
             _say(console, advice, "yellow")
         dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
@@ -148,11 +153,19 @@ def infer_contract(source: str | os.PathLike[str], *, console: Console | None = 
                 units.add(geometry_unit(case, collection.length_unit))
         except TramontaneError as error:
             failed.append(error)
-            _say(console, f"left out: {error}", "red")
+    _say_left_out(console, [str(error) for error in failed], "")
     if len(failed) == len(collection.sources) and failed:
         raise failed[0]
     unit = units.pop() if len(units) == 1 else collection.length_unit
     return inference.contract().model_copy(update={"length_unit": unit})
+
+
+def _say_left_out(console: Console | None, reasons: Sequence[str], where: str) -> None:
+    """Why cases were left out, of many the first."""
+    for reason in reasons[:_SHOWN]:
+        _say(console, f"left out: {reason}", "red")
+    if len(reasons) > _SHOWN:
+        _say(console, f"left out: ... and {len(reasons) - _SHOWN} more{f'; {where}' if where else ''}", "red")
 
 
 def _name_of(root: Path) -> str:

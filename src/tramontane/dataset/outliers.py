@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ _DEVIATIONS, _ENOUGH = 8.0, 10
 # (a lift near zero) reach far, but not across a gap. Measured on random subsets of three families of cases.
 _GAP = 0.5
 _AT_MOST = 0.25  # more than this share of all cases are no exception
+
+_ROUND_OFF = 1e-8  # of a component, beside the largest one
+_COMPONENT = re.compile(r"(.*_)[xyz]((?:_.*)?)")
 
 # Units that are taken for each other, by SI unit; the most likely pair first.
 _CONFUSED: dict[str, tuple[str, ...]] = {
@@ -48,6 +52,20 @@ class Odd(NamedTuple):
 
     factor: float
     spread: float
+
+
+def round_off(values: Mapping[str, Collection[float]]) -> list[str]:
+    """The components of forces and moments that are nothing beside their others: what is left of a symmetry.
+
+    Args:
+        values: Of all cases, by name; ``force_x``, ``force_y_TIP`` and the like are components.
+    """
+    sizes = {name: max((abs(value) for value in of), default=0.0) for name, of in values.items()}
+    whole: dict[tuple[str, str], float] = {}
+    parts = {name: (match[1], match[2]) for name in sizes if (match := _COMPONENT.fullmatch(name))}
+    for name, of in parts.items():
+        whole[of] = max(whole.get(of, 0.0), sizes[name])
+    return [name for name, of in parts.items() if sizes[name] < _ROUND_OFF * whole[of]]
 
 
 def odd_sizes(sizes: Mapping[str, float], *, small: bool = True) -> dict[str, Odd]:

@@ -125,7 +125,7 @@ class Nulls:
 
     def _parameters(self, name: str) -> Array:
         parameters = self.dataset.parameters(name)
-        return np.array([parameters[key] for key in self.dataset.contract.parameters if key in parameters])
+        return np.array([parameters[key] for key in self.dataset.contract.asked(geometry=False) if key in parameters])
 
 
 def _neighbours(tree: cKDTree, points: Array) -> tuple[Any, Array]:

@@ -11,13 +11,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tramontane.contract import Contract, QoiSpec, power_law
 from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError
 from tramontane.evaluation.nulls import NULLS, QOI_NULLS, Nulls
 from tramontane.metrics import mean_absolute, r2, relative_l2
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
-from tramontane.units import Quantity
+from tramontane.units import Quantity, from_si
+
+_EXACT = 5e-4  # a relative error that the table shows as 0.0
 
 
 class FieldFigures(BaseModel):
@@ -38,11 +41,14 @@ class QoiFigures(BaseModel):
 
     ``relative`` is the mean absolute error over the mean magnitude, ``mean_of_cases`` the mean of each case's own
     relative error, which one case near zero can make meaningless. ``within`` is the share of the cases whose error is
-    below two of the standard deviations that the model states, where it states any.
+    below two of the standard deviations that the model states, where it states any. ``law`` has the powers of operating
+    conditions that model and nulls alike are given, by name.
     """
 
     unit: str
+    display_unit: str | None = None
     how: str
+    law: dict[str, float] = {}
     relative: float
     mean_of_cases: float
     mean_absolute: float
@@ -69,8 +75,8 @@ class Report(BaseModel):
     def print(self, console: Console) -> None:
         """Two tables, fields and QoIs, as far as there are any."""
         console.print(
-            f"{self.model}, trained on {self.training_cases} cases, asked for {len(self.cases)} unseen ones "
-            f"(split {self.split}: {', '.join(self.cases)})"
+            f"{self.model}, trained on {self.training_cases} cases, asked for {len(self.cases)} unseen "
+            f"{'case' if len(self.cases) == 1 else 'cases'} (split {self.split}: {', '.join(self.cases)})"
         )
         table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
         heads = ("field", "mean", "median", "worst", "case", "MAE", *(f"null\n{name}" for name in NULLS))
@@ -89,13 +95,23 @@ class Report(BaseModel):
             table.add_column(head, justify="left" if head == "QoI" else "right", overflow="fold")
         for name, q in self.qoi.items():
             nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in QOI_NULLS]
-            error = str(Quantity(float(f"{q.mean_absolute:.3g}"), q.unit))
+            shown = q.unit if q.display_unit is None else q.display_unit
+            error = str(Quantity(float(f"{from_si(q.mean_absolute, shown):.3g}"), shown))
             table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
+        alike: dict[str, list[str]] = {}
         for name, q in self.qoi.items():
             sure = "" if q.within is None else (f"; {100 * q.within:.0f} % of the cases lie within two of its standard "
                                                 "deviations")  # fmt: skip
-            console.print(f"{name} is predicted as {q.how}{sure}", highlight=False, markup=False)
+            alike.setdefault(f"predicted as {q.how}{sure}", []).append(name)
+            if q.law:
+                exact = min(q.nulls.values()) < _EXACT
+                law = f"taken in proportion to {power_law(q.law)}, by the nulls as well"
+                law += "; that law alone explains these cases, so a null has no error" if exact else ""
+                alike.setdefault(law, []).append(name)
+        for said, names in alike.items():
+            verb = "is" if len(names) == 1 else "are"
+            console.print(f"{', '.join(names)} {verb} {said}", highlight=False, markup=False, soft_wrap=True)
 
 
 def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None) -> Report:
@@ -115,13 +131,7 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
         ContractError: The dataset's contract differs from the model's; the differences are named.
         DatasetError: The split is empty, or holds cases that the model was trained on.
     """
-    # A model of QoIs alone is not asked for the fields that cases may have besides.
-    contract = dataset.contract if surrogate.contract.fields else dataset.contract.without_fields()
-    differences = surrogate.contract.differences(contract)
-    differences += [f"QoI {name!r} is new" for name in contract.qoi if name not in surrogate.contract.qoi]
-    if differences:
-        raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
-                            "use the dataset that the model was trained for")  # fmt: skip
+    contract = fitting_contract(surrogate, dataset)
     names, data = dataset.splits.get(split, []), surrogate.record["data"]
     if not names:
         raise DatasetError(f"{dataset.path}: split {split!r} has no cases; it has {', '.join(dataset.splits)}")
@@ -177,7 +187,7 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
         },
         qoi={
             qoi: _qoi_figures(
-                spec.unit,
+                spec,
                 str(spec.definition) if spec.from_fields else regressed,
                 np.array(predicted_qoi[qoi]),
                 np.array([dataset.qoi(name)[qoi] for name in names]),
@@ -187,6 +197,22 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
             for qoi, spec in contract.qoi.items()
         },
     )
+
+
+def fitting_contract(surrogate: Surrogate, dataset: Dataset) -> Contract:
+    """What of a dataset's contract a model can be compared with.
+
+    Raises:
+        ContractError: The dataset's contract differs from the model's; the differences are named.
+    """
+    # A model of QoIs alone is not asked for the fields that cases may have besides.
+    contract = dataset.contract if surrogate.contract.fields else dataset.contract.without_fields()
+    differences = surrogate.contract.differences(contract)
+    differences += [f"QoI {name!r} is new" for name in contract.qoi if name not in surrogate.contract.qoi]
+    if differences:
+        raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
+                            "use the dataset that the model was trained for")  # fmt: skip
+    return contract
 
 
 def _null_errors(
@@ -219,7 +245,7 @@ def _field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, fl
     )
 
 
-def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any, within: list[bool]) -> QoiFigures:
+def _qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, nulls: Any, within: list[bool]) -> QoiFigures:
     def relative(values: Any) -> float:
         return mean_absolute(values, truth) / max(float(np.abs(truth).mean()), 1e-300)
 
@@ -228,8 +254,10 @@ def _qoi_figures(unit: str, how: str, predicted: Any, truth: Any, nulls: Any, wi
         return value if np.isfinite(value) else None
 
     return QoiFigures(
-        unit=unit,
+        unit=spec.unit,
+        display_unit=spec.display_unit,
         how=how,
+        law=spec.scales_with,
         relative=relative(predicted),
         mean_of_cases=float(np.mean(np.abs(predicted - truth) / np.maximum(np.abs(truth), 1e-300))),
         mean_absolute=mean_absolute(predicted, truth),

@@ -29,8 +29,8 @@ def read_abaqus(file: Path) -> Results:
         raise FormatError(f"{file}: has no elements that a mesh can show; give the deck that holds the mesh")
     results = Results(files=list(deck.files))
     results.warnings.append(f"{file}: states no units; say which one its lengths are in, in a contract")
+    results.parameters = {name: Quantity(value) for name, value in (deck.loads_in() | deck.parameters).items()}
     results.warnings += deck.warnings
-    results.parameters = {name: Quantity(value) for name, value in deck.parameters.items()}
     describe_deck(results, deck)
     add_domains(results, file, deck.points, deck.blocks, {}, named_in(deck))
     return results

@@ -15,10 +15,19 @@ from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec
 from tramontane.design import Design, file_sha256
 from tramontane.errors import ContractError, FormatError, UnitError
-from tramontane.formats.results import GEOMETRY_UNIT, PATCH, CaseSource, Collection, Results, patches_of, set_patches
+from tramontane.formats.results import (
+    GEOMETRY_UNIT,
+    PATCH,
+    SHOWN_UNITS,
+    CaseSource,
+    Collection,
+    Results,
+    patches_of,
+    set_patches,
+)
 from tramontane.formats.table import QOI
 from tramontane.large_arrays import bad_rows
-from tramontane.units import Quantity, assumed_unit, dimension, si_factor, si_unit
+from tramontane.units import Quantity, assumed_unit, dimension, one_style, si_factor, si_unit
 
 
 def assemble(
@@ -88,6 +97,8 @@ def _assembled(
     qoi = {key: units.of_qoi(where, key, quantity) for key, quantity in found.items()}
     extra = dict(results.extra) | ({"assumed_units": units.assumed} if units.assumed else {})
     extra |= {"warnings": list(results.warnings)} if results.warnings else {}
+    shown = {key: quantity.unit for key, quantity in qoi.items() if quantity.unit != si_unit(quantity.unit or "")}
+    extra |= {SHOWN_UNITS: shown} if shown else {}
     geometry = results.geometry
     if isinstance(geometry, pv.PolyData) and length != 1.0:
         geometry = geometry.copy()
@@ -146,7 +157,7 @@ class _Units:
                                     f"{declared or 'no unit'}; correct one of them")  # fmt: skip
             if stated is not None:
                 si_factor(stated)
-                return stated
+                return one_style(stated)
         except UnitError as error:
             raise FormatError(f"{where}: {label}: {error}") from error
         if declared is not None:

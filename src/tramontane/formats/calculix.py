@@ -86,7 +86,8 @@ def read_calculix(file: Path, *, state: int | None = None) -> Results:
         else:
             named = named_in(deck, frd.numbers)
             describe_deck(results, deck)
-            results.parameters |= {name: Quantity(value) for name, value in deck.parameters.items()}
+            found = deck.loads_in(chosen.step if chosen is not None else None) | deck.parameters
+            results.parameters |= {name: Quantity(value) for name, value in found.items()}
             results.files += deck.files
             results.warnings += deck.warnings
     add_domains(results, file, frd.points, frd.blocks, fields, named)

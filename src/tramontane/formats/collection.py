@@ -39,6 +39,8 @@ def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) 
         return read_designs(folder)
     if folder.is_file():
         raise FormatError(not_read(folder))
+    if not folder.exists():
+        raise FormatError(f"{folder}: does not exist; check the path")
     if not folder.is_dir():
         raise FormatError(f"{folder}: is no folder; name a folder of cases")
     for layout in LAYOUTS:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.elements import Elements, Ids, index_of
 from tramontane.formats.inp import Statement, read_statements, rows_of_numbers, whole_numbers
+from tramontane.formats.loads import KEYWORDS as _LOADS
+from tramontane.formats.loads import LoadCard, loads_of
 from tramontane.formats.parts import Instance, MixedSet, Part, Resolver, Sets, last_of_each, named, placed
 
 # Statements that place nodes and elements by a rule, which is not carried out here.
@@ -84,6 +86,7 @@ class Deck:
         conditions: Loads, supports and step types as text, by statement.
         materials: The lines of each material.
         parameters: Values of ``*PARAMETER``.
+        loads: Its statements of loads; see `loads_in`.
         heading: Its title.
         warnings: What to mind.
     """
@@ -99,8 +102,14 @@ class Deck:
     conditions: list[dict[str, Any]] = field(default_factory=list)
     materials: dict[str, list[str]] = field(default_factory=dict)
     parameters: dict[str, float] = field(default_factory=dict)
+    loads: list[LoadCard] = field(default_factory=list)
     heading: str = ""
     warnings: list[str] = field(default_factory=list)
+
+    def loads_in(self, step: int | None = None) -> dict[str, float]:
+        """The loads that act in a step by name, in the deck's units; see `tramontane.formats.loads.loads_of`."""
+        return loads_of(self.files[0], self.loads, self.numbers, self.node_sets, self.parameters, self.warnings,
+                        step=step)  # fmt: skip
 
 
 def read_deck(file: Path) -> Deck:
@@ -264,6 +273,8 @@ class _Reader:
                 self.deck.warnings.append(f"{said.file}: *PARAMETER {line[:60]!r} is no number; it is left out")
 
     def _condition(self, said: Statement) -> None:
+        if said.keyword in _LOADS:
+            self.deck.loads.append(LoadCard(self.step, said))
         lines = said.lines()
         entry: dict[str, Any] = {"step": self.step, "keyword": said.keyword}
         if said.options:

@@ -62,6 +62,11 @@ def table_alone(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
+def is_table(path: Path) -> bool:
+    """Whether a path is a table of designs."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
 def names_geometry(file: Path) -> bool:
     """Whether a table has a column of names of geometry files; False for a table that cannot be read."""
     try:
@@ -71,7 +76,7 @@ def names_geometry(file: Path) -> bool:
     return any(_is_geometry(_cells(sheet, place)) for place in range(len(sheet.heads)))
 
 
-def read_designs(file: Path) -> Collection:
+def read_designs(file: Path, *, length_unit: str = "m") -> Collection:
     """The cases of a table, a line each.
 
     A header may carry a unit (``speed [m/s]``; beside the column of geometry files, their length unit) and says
@@ -81,6 +86,7 @@ def read_designs(file: Path) -> Collection:
 
     Args:
         file: CSV or Parquet.
+        length_unit: Of the geometry files where no header says it.
 
     Raises:
         FormatError: The table cannot be read, two columns or cases have one name, or a unit or split is unknown; line
@@ -122,7 +128,7 @@ def read_designs(file: Path) -> Collection:
         sources,
         splits=_official_splits(file, sheet, split, names),
         table=table,
-        length_unit=(shape.unit if shape else None) or "m",
+        length_unit=(shape.unit if shape else None) or length_unit,
         notes=_notes(file, case, shape, numeric, results, [column for column in rest if column not in numeric]),
     )
 

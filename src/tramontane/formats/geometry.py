@@ -23,6 +23,7 @@ from tramontane.large_arrays import bad_rows
 from tramontane.units import si_factor
 
 SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp", ".vtp")
+OPEN_EDGES = "open edges"  # by which a warning of holes is known
 _MERGE_DIGITS = 8  # points closer than 1e-8 of the geometry's length are one
 _LIKELY_SIZE = (1e-6, 1e3)  # m
 
@@ -86,8 +87,8 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
         warnings.append(f"{label}: {collapsed.sum()} triangles have two equal corners; they were left out")
     edges = _Edges.of(triangles, len(points))
     if edges.opened:
-        warnings.append(f"{label}: the surface has holes ({edges.opened} open edges); close it in CAD for a prediction "
-                        "that can be relied on")  # fmt: skip
+        warnings.append(f"{label}: the surface has holes ({edges.opened} {OPEN_EDGES}); close it in CAD for a "
+                        "prediction that can be relied on")  # fmt: skip
     if edges.crowded:
         warnings.append(
             f"{label}: {edges.crowded} edges belong to more than two triangles; join touching bodies in CAD"
@@ -209,9 +210,10 @@ def _orient(
     if turned.any():
         triangles[turned], pieces[turned] = triangles[turned][:, ::-1], -pieces[turned]
         bodies = len(np.unique(body[turned]))
-        found.append(
-            f"{'the surface was' if bodies == count else f'{bodies} of {count} bodies were'} inside out and turned"
-        )
+        if edges.opened == 0:  # an open surface has no inside of its own
+            found.append(
+                f"{'the surface was' if bodies == count else f'{bodies} of {count} bodies were'} inside out and turned"
+            )
     if count > 1:
         found.append(f"holds {count} separate bodies; where they overlap, their volume counts twice")
     return np.ascontiguousarray(triangles), float(pieces.sum()), found

@@ -52,6 +52,8 @@ def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.Unst
         FormatError: Missing, cut off, not of the format its name says, or points that are not finite.
     """
     file = Path(path)
+    if file.is_dir():
+        raise FormatError(f"{file}: is a folder; name a mesh file in it, such as volume.vtu")
     if not file.is_file():
         raise FormatError(f"{file}: there is no such file; check the path")
     if file.suffix.lower() not in vtk.SUFFIXES:

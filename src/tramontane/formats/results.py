@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tramontane.units import Quantity
 
 PATCH, _PATCH_NAMES = "patch", "patch_names"
+SHOWN_UNITS = "shown_units"  # in a case's ``extra``: the unit in which each QoI was written, where that is not SI
 GEOMETRY_UNIT = "geometry_unit"  # in ``extra``: of a geometry file, where it is stated apart from the meshes'
 
 

@@ -52,7 +52,7 @@ class Answer:
 
 def asked_of(served: Served) -> Mapping[str, ParameterSpec]:
     """The parameters that a model is asked with."""
-    return served.contract.operating if served.surrogate.needs_geometry else served.contract.parameters
+    return served.contract.asked(geometry=served.surrogate.needs_geometry)
 
 
 class Asking:

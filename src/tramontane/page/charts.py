@@ -1,8 +1,9 @@
-"""Predicted against true values, as SVG."""
+"""Predicted against true values, and curves of what is learnt, as SVG."""
 
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from tramontane.page.colours import number, readable
 
 _SIZE, _LEFT, _BOTTOM = 260, 46, 34
+_LOW_SIZE = 170
+Line = tuple[str, Sequence[int], Sequence[float]]
 
 
 def scatter(
@@ -58,3 +61,65 @@ def scatter(
         f'<text transform="translate(12 {floor / 2}) rotate(-90)" text-anchor="middle">{html.escape(axes[1])}</text>'
         "</svg>"
     )
+
+
+def curves(lines: Sequence[Line], *, label: str, unit: str, axis: str) -> str:
+    """Numbers that fall while something is learnt, on a logarithmic scale; the last line is the one that grows.
+
+    Args:
+        lines: Each a name, steps and values (SI, above zero).
+        label: Of the whole, read out in place of the picture.
+        unit: Of the values.
+        axis: What stands along x.
+    """
+    drawn = [(name, steps, values) for name, steps, values in lines if steps]
+    positive = [value for _, _, values in drawn for value in values if value > 0]
+    if not positive:
+        return ""
+    shown, factor = readable(unit, max(positive))
+    low, high = math.log10(min(positive)), math.log10(max(positive))
+    margin = max(0.04 * (high - low), 0.02)
+    low, high = low - margin, high + margin
+    most = max(max(steps) for _, steps, _ in drawn)
+    floor, right = _LOW_SIZE - _BOTTOM, _SIZE - 8
+
+    def x(step: float) -> float:
+        return _LEFT + (right - _LEFT) * step / most
+
+    def y(value: float) -> float:
+        share = (math.log10(max(value, 10.0**low)) - low) / (high - low)
+        return floor - (floor - 8) * share
+
+    parts = [
+        f'<text x="{_LEFT - 5}" y="{y(tick) + 4:.1f}" text-anchor="end">{number(factor * tick, 3)}</text>'
+        f'<path class="grid" d="M{_LEFT} {y(tick):.1f} H{right}"/>'
+        for tick in _ticks(10.0**low, 10.0**high)
+    ]
+    for index, (name, steps, values) in enumerate(drawn):
+        kind = "is-now" if index == len(drawn) - 1 else "is-before"
+        path = " L".join(f"{x(s):.1f} {y(v):.1f}" for s, v in zip(steps, values, strict=True))
+        parts.append(
+            f'<g class="{kind}" data-network="{html.escape(name, quote=True)}" data-points="{len(steps)}">'
+            f"<title>{html.escape(name)}</title>"
+            f'<path d="M{path}"/><circle cx="{x(steps[-1]):.1f}" cy="{y(values[-1]):.1f}" r="3"/></g>'
+        )
+    return (
+        f'<svg class="curves" viewBox="0 0 {_SIZE} {_LOW_SIZE}" role="img" '
+        f'aria-label="{html.escape(label, quote=True)}"><path class="axis" d="M{_LEFT} 8 V{floor} H{right}"/>'
+        f'{"".join(parts)}<text x="{_LEFT}" y="{_LOW_SIZE - 18}">0</text>'
+        f'<text x="{right}" y="{_LOW_SIZE - 18}" text-anchor="end">{most:,}</text>'
+        f'<text x="{(_LEFT + right) / 2}" y="{_LOW_SIZE - 5}" text-anchor="middle">{html.escape(axis)}</text>'
+        f'<text x="{_LEFT - 5}" y="{floor + 14}" text-anchor="end">{html.escape(shown)}</text></svg>'
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """A few round numbers between two others."""
+    if high < 5 * low:
+        power = 10.0 ** math.floor(math.log10(high - low))
+        step = next(head * power for head in (0.2, 0.5, 1.0, 2.0, 5.0) if (high - low) / (head * power) < 5)
+        return [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    heads = (1,) if high > 1e3 * low else (1, 3) if high > 30 * low else (1, 2, 5)
+    found = [head * 10.0**power for power in powers for head in heads if low <= head * 10.0**power <= high]
+    return found[:: math.ceil(len(found) / 5)]

@@ -1,4 +1,4 @@
-"""Two designs side by side, with one camera, and the difference of their fields."""
+"""Two designs, or a prediction and a solver's case, with one camera and the difference of their fields."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from fastapi import Request
 from nicegui import ui
 from scipy.spatial import cKDTree
 
+from tramontane.errors import TramontaneError
+from tramontane.page import compare_results
 from tramontane.page.asking import Answer, Asking
-from tramontane.page.colours import number, readable
+from tramontane.page.case_panel import CasePanel
 from tramontane.page.design_panel import DesignPanel
 from tramontane.page.field_view import FieldView
 from tramontane.page.latest import Latest
 from tramontane.page.look_panel import LookPanel
-from tramontane.page.scene import Array, Scene, by_cell, values_of
+from tramontane.page.scene import Array, Scene, by_cell, choices, values_of
 from tramontane.page.shell import Reader, Shell
+from tramontane.page.solver_case import SolverCase, one_scale
 from tramontane.page.state import View
 from tramontane.serve.problems import Problem
-from tramontane.serve.schemas import Summary
+from tramontane.serve.registry import Served
 
 _SHARED = ("field", "map", "low", "high", "section", "at", "lines", "arrows", "cells")
+_TWO_DESIGNS = ("compare.a", "compare.b", "compare.difference")
+_A_CASE = ("compare.prediction", "compare.solver", "compare.less")
 
 
 def register(shell: Shell) -> None:
@@ -42,27 +47,39 @@ class ComparePage:
     Args:
         shell: Of the page.
         reader: Who reads it.
-        first: Design A at first.
-        second: Design B at first.
+        first: Design A at first; where B is a case, what is asked is that case's design.
+        second: Design B at first, or the case.
     """
 
     def __init__(self, shell: Shell, reader: Reader, first: View, second: View) -> None:
-        self.words, self.views = reader.words, (first, second)
+        self.shell, self.words, self.views = shell, reader.words, (first, second)
         self.asking = Asking(shell.server, shell.buffers, reader.caller)
         self.buffers = shell.buffers
         self.latest = Latest(self._refresh)
         self.ready = 0
+        self.solver_case: SolverCase | None = None
         with ui.element("div").classes("controls"):
-            for view, name in zip(self.views, ("a", "b"), strict=True):
-                with ui.element("div").props(f"data-design={name}"):
-                    ui.label(self.words(f"compare.{name}")).classes("heading")
-                    DesignPanel(shell, reader, view, self.latest.ask)
+            with ui.element("div").props("data-design=a"):
+                self.first_head = ui.label().classes("heading")
+                self.first = DesignPanel(shell, reader, first, self.latest.ask)
+            with ui.element("div").props("data-design=b"):
+                self.second_head = ui.label().classes("heading")
+                if shell.datasets.paths:
+                    kinds = {"design": self.words("compare.with_design"), "case": self.words("compare.with_case")}
+                    label = self.words("compare.with")
+                    ui.toggle(kinds, value="case" if second.case else "design", on_change=self._choose_kind).props(
+                        f'dense no-caps unelevated spread size=sm toggle-color=primary aria-label="{label}"'
+                    )
+                with ui.element("div") as self.second:
+                    DesignPanel(shell, reader, second, self.latest.ask)
+                with ui.element("div") as self.case:
+                    self.cases = CasePanel(shell, reader, second, self.latest.ask)
         with ui.element("div").classes("stage stage-three"):
-            self.fields = []
+            self.fields, self.captions = [], []
             for name in ("a", "b", "difference"):
                 with ui.element("figure").props(f"data-view={name}"):
                     with ui.element("figcaption").classes("heading"):
-                        ui.label(self.words(f"compare.{name}"))
+                        self.captions.append(ui.label())
                     field = FieldView(self.words, empty=self.words("compare.waiting"), group="compare",
                                       remember=name == "a")  # fmt: skip
                     field.on("ready", self._one_ready)
@@ -72,11 +89,34 @@ class ComparePage:
                 ui.label(self.words("predict.results")).classes("heading")
                 self.results = ui.element("div")
             self.look = LookPanel(self.words, first, self.latest.ask)
+        self._arrange()
 
     def _one_ready(self) -> None:
         self.ready += 1
         if self.ready == len(self.fields):
             self.latest.ask()
+
+    def _choose_kind(self, event: Any) -> None:
+        second = self.views[1]
+        if event.value == "case":
+            self.cases.begin()
+        else:
+            second.set = second.case = ""
+        self._arrange()
+        self.latest.ask()
+
+    def _arrange(self) -> None:
+        """Show the controls and captions of what is compared."""
+        with_case = bool(self.views[1].case)
+        self.first.follow_case(with_case)
+        self.second.set_visibility(not with_case)
+        self.case.set_visibility(with_case)
+        self.look.fineness.set_visibility(not with_case)  # the solver's mesh is as fine as it is
+        captions = _A_CASE if with_case else _TWO_DESIGNS
+        for label, key in zip(self.captions, captions, strict=True):
+            label.set_text(self.words(key))
+        self.first_head.set_text(self.words("compare.model" if with_case else "compare.a"))
+        self.second_head.set_text(self.words("compare.with" if with_case else "compare.b"))
 
     async def _refresh(self) -> None:
         first, second = self.views
@@ -85,37 +125,37 @@ class ComparePage:
         with self.results:
             ui.run_javascript(f"tramontaneLink({json.dumps(first.query('a.') | second.query('b.'))})")
         models = self.asking.server.registry.models
-        if not all(view.model in models and (view.geometry or not models[view.model].surrogate.needs_geometry)
-                   for view in self.views):  # fmt: skip
+        asked = (first,) if second.case else self.views
+        if not all(view.model in models and (second.case or view.geometry
+                                             or not models[view.model].surrogate.needs_geometry)
+                   for view in asked):  # fmt: skip
             return
         for field in self.fields:
             field.wait(self.words("predict.working"))
         try:
-            a, b = await asyncio.gather(*(self.asking.answer(view) for view in self.views))
-        except Problem as problem:
+            await (self._show_case(models[first.model]) if second.case else self._show_designs())
+        except (TramontaneError, Problem) as error:
             for field in self.fields:
-                field.fail(problem.detail)
-            return
+                field.fail(error.detail if isinstance(error, Problem) else str(error))
+
+    # -- two designs -----------------------------------------------------------------------------------------------
+
+    async def _show_designs(self) -> None:
+        first, second = self.views
+        a, b = await asyncio.gather(*(self.asking.answer(view) for view in self.views))
         if a.told is None or b.told is None:
-            for field in self.fields:
-                field.show_nothing(self.words("predict.numbers"))
-            self._show_results(a.prediction.summary, b.prediction.summary)
+            self._show_no_fields()
+            self._compare_results(compare_results.of_designs, a.prediction.summary, b.prediction.summary)
             return
-        # One scale for both, or nothing can be compared.
-        if first.low is None and first.high is None:
-            ends = [a.told["range"], b.told["range"]]
-            low, high = min(low for low, _ in ends), max(high for _, high in ends)
-            for told in (a.told, b.told):
-                told["range"] = [low, high]
-        b.told["factor"], b.told["unit"] = a.told["factor"], a.told["unit"]
-        self.fields[0].show(a.told)
-        self.fields[1].show(b.told)
+        one, other = one_scale(a.told, b.told, locked=first.low is not None or first.high is not None)
+        self.fields[0].show(one)
+        self.fields[1].show(other)
         self.fields[2].show(await self.asking.server.predictions.run(lambda: self._difference(a, b)))
         first.camera = second.camera = None
-        self.look.learn(a.served.contract, a.told)
+        self.look.learn(a.served.contract, one)
         wholes = await asyncio.gather(*(self.asking.predict(view, None) for view in self.views))
         if not self.latest.overtaken:
-            self._show_results(*(whole.summary for whole in wholes))
+            self._compare_results(compare_results.of_designs, *(whole.summary for whole in wholes))
 
     def _difference(self, a: Answer, b: Answer) -> dict[str, Any]:
         view = View(**{name: getattr(self.views[0], name) for name in ("field", "camera")}, map="coolwarm")
@@ -138,30 +178,44 @@ class ComparePage:
         wanted, known = (_places(each, self.views[0].field) for each in (a, b))
         return np.asarray(values[cKDTree(known).query(wanted, workers=-1)[1]])
 
-    def _show_results(self, a: Summary, b: Summary) -> None:
+    # -- a prediction and a solver's case --------------------------------------------------------------------------
+
+    async def _show_case(self, served: Served) -> None:
+        self.asking.caller.need("predict")
+        first, second = self.views
+        known, run = choices(served.contract), self.asking.server.predictions.run
+        if known and first.field not in known:
+            first.field = next(iter(known))
+
+        def ask() -> tuple[SolverCase, list[dict[str, Any]]]:
+            case, dataset = self.solver_case, self.shell.datasets.open(second.set)
+            if case is None or (case.served, case.dataset, case.name) != (served, dataset, second.case):
+                case = SolverCase(served, dataset, second.case)
+            return case, case.told(self.buffers, first) if known else []
+
+        self.solver_case, told = case, _ = await run(ask)
+        if known:
+            true, predicted, difference = told
+            for field, shown in zip(self.fields, (predicted, true, difference), strict=True):
+                field.show(shown)
+            first.camera = None
+            self.look.learn(served.contract, predicted)
+        else:
+            self._show_no_fields()
+        whole, errors = await run(lambda: (case.whole, case.errors()))
+        if not self.latest.overtaken:
+            self._compare_results(compare_results.of_case, case, whole, errors)
+
+    # -- both ------------------------------------------------------------------------------------------------------
+
+    def _show_no_fields(self) -> None:
+        for field in self.fields:
+            field.show_nothing(self.words("predict.numbers"))
+
+    def _compare_results(self, show: Any, *what: Any) -> None:
         self.results.clear()
-        with self.results, ui.element("table").classes("figures"):
-            with ui.element("tr"):
-                for head in (self.words("compare.quantity"), "A", "B", "B − A"):
-                    with ui.element("th").props("scope=col"):
-                        ui.label(head)
-            for name in [name for name in a.qoi if name in b.qoi]:
-                one, other = a.qoi[name], b.qoi[name]
-                change = None if one.value is None or other.value is None else other.value - one.value
-                unit, factor = readable(one.unit, max(abs(one.value or 0.0), abs(other.value or 0.0)))
-                cells = [
-                    number(None if value is None else factor * value) for value in (one.value, other.value, change)
-                ]
-                with ui.element("tr").props(f"data-qoi={name}"):
-                    with ui.element("th").props("scope=row"):
-                        ui.label(f"{name.replace('_', ' ')} [{unit or '–'}]")
-                    for cell in cells:
-                        with ui.element("td"):
-                            ui.label(cell)
         with self.results:
-            for name, summary in (("a", a), ("b", b)):
-                for warning in summary.warnings:
-                    ui.label(f"{self.words(f'compare.{name}')}: {warning.detail}").classes("is-warning small")
+            show(self.words, *what)
 
 
 def _places(answer: Answer, choice: str) -> Array:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
+from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from nicegui import ui
@@ -11,9 +14,13 @@ from nicegui import ui
 from tramontane.dataset import Dataset
 from tramontane.dataset.audit_charts import histogram
 from tramontane.errors import TramontaneError
+from tramontane.page.asking import asked_of
 from tramontane.page.colours import number, readable
+from tramontane.page.datasets import stl
 from tramontane.page.shell import Reader, Shell
+from tramontane.page.state import View
 from tramontane.page.words import Words
+from tramontane.serve.problems import Problem
 from tramontane.units import from_si
 
 _ROWS = 12  # on a page of the table
@@ -33,7 +40,7 @@ def register(shell: Shell) -> None:
                 ui.label(reader.words("data.none")).classes("nothing")
                 return
             name = request.query_params.get("set", names[0])
-            choose_dataset(reader, names, name, "/page/data")
+            choose_dataset(reader, names, name, "/data")
             try:
                 _show(shell, reader, name, shell.datasets.open(name))
             except TramontaneError as error:
@@ -52,8 +59,14 @@ def _show(shell: Shell, reader: Reader, name: str, dataset: Dataset) -> None:
     words = reader.words
     splits = ", ".join(f"{split} {len(cases)}" for split, cases in dataset.splits.items())
     with ui.element("section").classes("panel"):
-        ui.label(words("data.count", count=len(dataset.names), splits=splits)).classes("heading")
-        _table(words, name, dataset)
+        with ui.element("div").classes("row-between"):
+            ui.label(words("data.count", count=len(dataset.names), splits=splits)).classes("heading")
+            if reader.caller.may("admin"):
+                ui.button(words("data.train"), icon="model_training",
+                          on_click=lambda: ui.navigate.to(f"/training?set={quote(name)}")
+                          ).props("outline dense no-caps")  # fmt: skip
+        table = _table(words, name, dataset)
+        table.on("ask", lambda event: _ask(shell, reader, name, str(event.args)))
     with ui.element("section").classes("panel"):
         ui.label(words("data.spread")).classes("heading")
         with ui.element("div").classes("charts"):
@@ -70,12 +83,44 @@ def _show(shell: Shell, reader: Reader, name: str, dataset: Dataset) -> None:
             ui.label(str(warning)).classes("is-warning small")
 
 
-def _table(words: Words, name: str, dataset: Dataset) -> None:
+async def _ask(shell: Shell, reader: Reader, name: str, case: str) -> None:
+    """Open a case in the page Predict: its shape is stored as if it were dropped there."""
+    models = shell.server.registry.models
+    if not models:
+        ui.notify(reader.words("predict.no_model"), type="warning")
+        return
+    try:
+        reader.caller.need("predict")
+        dataset = shell.datasets.open(name)
+        served = shell.server.model(shell.datasets.fitting(name, models))
+        view, values = View(model=served.name), dataset.parameters(case)
+        view.parameters = {
+            key: from_si(values[key], spec.unit) for key, spec in asked_of(served).items() if key in values
+        }
+        if served.surrogate.needs_geometry and dataset.has_geometry(case):
+            file, content = f"{case}.stl", await asyncio.to_thread(stl, dataset.geometry(case))
+            stored, _ = await shell.server.geometries.receive(
+                _whole(content), name=file, announced=len(content), limit=reader.caller.upload_bytes
+            )
+            view.geometry, view.unit = stored.hash, "m"
+    except (TramontaneError, Problem) as error:
+        said = error.detail if isinstance(error, Problem) else str(error)
+        ui.notify(said, type="negative", multi_line=True, timeout=10000, close_button=True)
+        return
+    ui.navigate.to("/predict?" + urlencode({key: each for key, each in view.query().items() if each is not None}))
+
+
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
     contract = dataset.contract
     split_of = {case: split for split, cases in dataset.splits.items() for case in cases}
     columns: list[dict[str, Any]] = [
         {"name": "picture", "label": "", "field": "picture", "align": "left"},
         {"name": "case", "label": words("data.case"), "field": "case", "sortable": True, "align": "left"},
+        {"name": "ask", "label": "", "field": "case", "align": "left"},
         {"name": "split", "label": words("data.split"), "field": "split", "sortable": True, "align": "left"},
     ]
     units: dict[str, tuple[str, float]] = {}
@@ -105,6 +150,11 @@ def _table(words: Words, name: str, dataset: Dataset) -> None:
     table.props[":sort-method"] = _SORT
     table.add_slot("body-cell-picture", """<q-td :props="props"><img :src="props.value" class="case-picture" alt=""
         loading="lazy" onerror="this.style.visibility='hidden'"></q-td>""")  # fmt: skip
+    label = html.escape(words("data.open"), quote=True)
+    table.add_slot("body-cell-ask", f"""<q-td :props="props"><q-btn flat dense round icon="play_arrow" color="primary"
+        :aria-label="'{label}: ' + props.row.case" title="{label}"
+        @click="$parent.$emit('ask', props.row.case)"></q-btn></q-td>""")  # fmt: skip
+    return table
 
 
 def _histograms(dataset: Dataset) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +33,16 @@ class Datasets:
     """Datasets by name of their directory.
 
     Args:
-        paths: Where they lie.
+        paths: Where they lie, by name.
         folder: Where pictures and reports are kept.
 
     Raises:
         TramontaneError: One is no dataset.
     """
 
-    def __init__(self, paths: tuple[Path, ...], folder: Path) -> None:
-        self.folder = folder
-        self.paths = {path.resolve().name.removesuffix(".dataset"): path for path in paths}
-        for path in paths:
+    def __init__(self, paths: dict[str, Path], folder: Path) -> None:
+        self.folder, self.paths = folder, paths
+        for path in paths.values():
             Dataset.open(path)
         # A case of a large set is megabytes; only a few stay in memory.
         self._opened = Recent(4)
@@ -92,6 +93,18 @@ class Datasets:
         """A report of a model on any dataset."""
         found = (self.report(name, served) for name in self.paths)
         return next((report for report in found if report is not None), None)
+
+    def fitting(self, name: str, models: Mapping[str, Served]) -> str:
+        """Of some models, the first that was trained on a dataset as it is, else the first.
+
+        Raises:
+            TramontaneError: There is no such dataset, or it is damaged.
+        """
+        fingerprint = self.open(name).fingerprint()
+        same = (
+            model for model, served in models.items() if served.surrogate.record["data"]["fingerprint"] == fingerprint
+        )
+        return next(same, next(iter(models)))
 
     def router(self) -> APIRouter:
         """The route of the pictures."""
@@ -152,6 +165,14 @@ def draw(mesh: pv.PolyData) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def stl(mesh: pv.PolyData) -> bytes:
+    """A shape as a file; the same bytes whenever it is asked for, so that it is stored once."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "part.stl"
+        mesh.triangulate().save(file)
+        return file.read_bytes()
 
 
 def _key(*parts: str) -> str:

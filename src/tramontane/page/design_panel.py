@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -46,14 +47,23 @@ class DesignPanel:
             GeometryDrop(self.words, self._stored, self._refused)
             self.about = ui.element("div").classes("quiet row-between")
         self.sliders = ui.element("section").classes("panel")
+        self.of_case = False
         self._fill()
         self._describe_geometry()
 
+    def follow_case(self, follows: bool) -> None:
+        """Whether geometry and parameters are those of a stored case, so that only the model is chosen here."""
+        self.of_case = follows
+        self.sliders.set_visibility(not follows)
+        self._fill()
+
     def _geometries(self) -> dict[str, str]:
         newest, _ = self.shell.server.geometries.every(start=0, count=_OFFERED)
-        known = {each.hash: self.shell.names.of(each.hash) for each in newest}
+        known = {each.hash: each.name or each.hash[:12] for each in newest}
         if self.view.geometry and self.view.geometry not in known:
-            known[self.view.geometry] = self.shell.names.of(self.view.geometry)
+            with contextlib.suppress(Problem):  # the answer to the question says what is wrong
+                known[self.view.geometry] = self.shell.server.geometries.find(self.view.geometry).name
+            known[self.view.geometry] = known.get(self.view.geometry) or self.view.geometry[:12]
         if not self.view.geometry and known:
             self.view.geometry = next(iter(known))
         return known
@@ -62,7 +72,7 @@ class DesignPanel:
         """Sliders of the model that is chosen."""
         self.sliders.clear()
         served = self.shell.server.registry.models.get(self.view.model)
-        self.shape.set_visibility(served is None or served.surrogate.needs_geometry)
+        self.shape.set_visibility(not self.of_case and (served is None or served.surrogate.needs_geometry))
         if served is None:
             return
         asked = {n: p for n, p in describe(served).parameters.items() if n in asked_of(served)}
@@ -120,8 +130,7 @@ class DesignPanel:
             self._describe_geometry()
             self.changed()
 
-    def _stored(self, identity: str, name: str) -> None:
-        self.shell.names.keep(identity, name)
+    def _stored(self, identity: str) -> None:
         self.view.geometry = identity
         self.geometry.set_options(self._geometries(), value=identity)
         self._describe_geometry()
@@ -174,11 +183,17 @@ def results(words: Any, summary: Summary, waiting: list[str]) -> None:
             ui.label(name.replace("_", " "))
             ui.label(words("predict.pending")).classes("quiet")
     fine = not summary.warnings
+    said = words("predict.inside" if fine else "predict.outside")
+    verdict(said, [each.detail for each in summary.warnings], fine=fine)
+    cells = sum(domain.cells for domain in summary.domains.values())
+    ui.label(words("predict.seconds", seconds=f"{summary.seconds:.2f}", count=f"{cells:,}")).classes("quiet")
+
+
+def verdict(said: str, details: Sequence[str] = (), *, fine: bool) -> None:
+    """A sentence that says what an answer is worth, and what it rests on."""
     with ui.element("div").classes("verdict is-fine" if fine else "verdict is-warning").props("role=status"):
         ui.icon("check_circle" if fine else "warning").props("aria-hidden=true")
         with ui.element("div"):
-            ui.label(words("predict.inside" if fine else "predict.outside"))
-            for each in summary.warnings:
-                ui.label(each.detail).classes("small")
-    cells = sum(domain.cells for domain in summary.domains.values())
-    ui.label(words("predict.seconds", seconds=f"{summary.seconds:.2f}", count=f"{cells:,}")).classes("quiet")
+            ui.label(said)
+            for detail in details:
+                ui.label(detail).classes("small")

@@ -9,9 +9,6 @@ import numpy as np
 from fastapi import Request
 from nicegui import ui
 
-from tramontane.case import Case
-from tramontane.dataset import Dataset
-from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.evaluation.report import Report
 from tramontane.page.charts import scatter
@@ -19,12 +16,12 @@ from tramontane.page.data_page import choose_dataset
 from tramontane.page.field_view import FieldView
 from tramontane.page.figures import figures
 from tramontane.page.latest import Latest
-from tramontane.page.scene import Scene, choices, surface_domain, values_of
+from tramontane.page.scene import choices, surface_domain
 from tramontane.page.shell import Reader, Shell
+from tramontane.page.solver_case import SolverCase
 from tramontane.page.state import View
 from tramontane.serve.problems import Problem
 from tramontane.serve.registry import Served
-from tramontane.units import Quantity, from_si
 
 
 def register(shell: Shell) -> None:
@@ -56,11 +53,11 @@ class EvaluationPage:
         self.shell, self.reader, self.words, self.dataset = shell, reader, reader.words, dataset
         self.case = case
         models = shell.server.registry.models
-        self.model = model if model in models else self._fitting()
+        self.model = model if model in models else shell.datasets.fitting(dataset, models)
         self.view = View(model=self.model)
         self.latest = Latest(self._show_case)
         with ui.element("div").classes("row-wrap"):
-            choose_dataset(reader, list(shell.datasets.paths), dataset, "/page/evaluation")
+            choose_dataset(reader, list(shell.datasets.paths), dataset, "/evaluation")
             ui.select(list(models), value=self.model, label=self.words("predict.model"), on_change=self._choose_model
                       ).props("outlined dense options-dense").classes("choice")  # fmt: skip
             self.start = ui.button(self.words("evaluation.start"), icon="play_arrow", on_click=self._evaluate).props(
@@ -68,14 +65,6 @@ class EvaluationPage:
             )
         self.body = ui.element("div").classes("sections")
         self._show()
-
-    def _fitting(self) -> str:
-        models = self.shell.server.registry.models
-        fingerprint = self.shell.datasets.open(self.dataset).fingerprint()
-        same = (
-            name for name, served in models.items() if served.surrogate.record["data"]["fingerprint"] == fingerprint
-        )
-        return next(same, next(iter(models)))
 
     def _choose_model(self, event: Any) -> None:
         self.model, self.view, self.case = event.value, View(model=event.value), ""
@@ -193,41 +182,12 @@ class EvaluationPage:
         served, name, field = self.served, self.case, self.view.field
         try:
             dataset = self.shell.datasets.open(self.dataset)
-            told = await self.shell.server.predictions.run(lambda: self._compare(served, dataset, name, field))
+            told = await self.shell.server.predictions.run(
+                lambda: SolverCase(served, dataset, name).told(self.shell.buffers, View(field=field))
+            )
         except (TramontaneError, Problem) as error:
             for view in self.views:
                 view.fail(error.detail if isinstance(error, Problem) else str(error))
             return
         for view, each in zip(self.views, told, strict=True):
             view.show(each)
-
-    def _compare(self, served: Served, dataset: Dataset, name: str, field: str) -> list[dict[str, Any]]:
-        """What the three views are told: a case's field, the model's on the same mesh, and the difference."""
-        contract, domain = served.contract, str(surface_domain(served.contract))
-        true = dataset.case(name)
-        mesh = true.meshes[domain]
-        if not hasattr(mesh, "regular_faces"):
-            mesh = mesh.extract_surface(algorithm="dataset_surface")
-            true = Case(name, true.design, {domain: mesh}, field_units=true.field_units)
-        values = dataset.parameters(name)
-        asked = {key: Quantity(from_si(values[key], spec.unit), spec.unit) for key, spec in contract.operating.items()}
-        predicted = served.surrogate.simulate(Design(dataset.geometry(name), **asked), meshes={domain: mesh})
-        key = f"{served.hash} {dataset.fingerprint()} {name}"
-        both = [values_of(case, domain, field) for case in (true, predicted)]
-        told = []
-        for kind, case in (("true", true), ("predicted", predicted)):
-            scene = Scene(self.shell.buffers, View(field=field), contract)
-            scene.surface(f"{key} {kind}", key, case, domain)
-            told.append(scene.told())
-        one, other = both
-        if one is not None and other is not None:
-            ends = [each["range"] for each in told]
-            for each in told:
-                each |= {"range": [min(low for low, _ in ends), max(high for _, high in ends)],
-                         "unit": told[0]["unit"], "factor": told[0]["factor"]}  # fmt: skip
-            scene = Scene(self.shell.buffers, View(field=field, map="coolwarm"), contract)
-            scene.surface(key, key, predicted, domain, other - one)
-            told.append(scene.told())
-        else:
-            told.append(told[-1])
-        return told

@@ -24,7 +24,7 @@ export default {
       try {
         const answer = await fetch(`/v1/geometries?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
         const said = await answer.json();
-        if (answer.ok) this.$emit("stored", { hash: said.hash, name: file.name });
+        if (answer.ok) this.$emit("stored", { hash: said.hash });
         else this.$emit("refused", { detail: said.detail });
       } catch (error) {
         this.$emit("refused", { detail: String(error.message || error) });

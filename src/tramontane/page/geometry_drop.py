@@ -16,14 +16,14 @@ class GeometryDrop(ui.element, component="geometry_drop.js"):
 
     Args:
         words: Of the reader's language.
-        stored: Told the hash and the file's name.
+        stored: Told the hash.
         refused: Told why.
     """
 
-    def __init__(self, words: Words, stored: Callable[[str, str], Any], refused: Callable[[str], Any]) -> None:
+    def __init__(self, words: Words, stored: Callable[[str], Any], refused: Callable[[str], Any]) -> None:
         super().__init__()
         self._props["text"] = words("drop.text")
         self._props["sending"] = words("drop.sending")
         self._props["accept"] = ",".join(SUFFIXES)
-        self.on("stored", lambda event: stored(event.args["hash"], event.args["name"]))
+        self.on("stored", lambda event: stored(event.args["hash"]))
         self.on("refused", lambda event: refused(event.args["detail"]))

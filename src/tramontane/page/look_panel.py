@@ -40,7 +40,8 @@ class LookPanel:
                 self.high = self._end("high")
             fineness = {count: f"{count:,}" for count in sorted({CELLS, 200_000, 1_000_000, view.cells})}
             label = words("predict.fineness")
-            ui.select(fineness, value=view.cells, label=label, on_change=lambda e: self._set("cells", e.value)).props(
+            self.fineness = ui.select(fineness, value=view.cells, label=label,
+                                      on_change=lambda e: self._set("cells", e.value)).props(
                 "outlined dense options-dense")  # fmt: skip
         with ui.element("section").classes("panel") as self.cuts:
             options = {"": words("predict.no_section")} | {axis: axis for axis in AXES}

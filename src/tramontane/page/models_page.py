@@ -41,7 +41,7 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
             else:
                 ui.label(words("models.no_picture"))
         with ui.element("div").classes("row-between"):
-            ui.link(served.name, f"/page/predict?model={served.name}").classes("card-name")
+            ui.link(served.name, f"/predict?model={served.name}").classes("card-name")
             ui.label(model.architecture).classes("tag")
         ui.label(words("models.trained", count=len(record["data"]["train"]))).classes("quiet")
         ui.label(words("models.inputs")).classes("heading")
@@ -58,7 +58,7 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
         ui.label(words("models.figures")).classes("heading")
         figures(words, model.figures, shell.datasets.best_report(served))
         ui.button(words("models.open"), icon="play_arrow",
-                  on_click=lambda: ui.navigate.to(f"/page/predict?model={served.name}")
+                  on_click=lambda: ui.navigate.to(f"/predict?model={served.name}")
                   ).props("unelevated no-caps").classes("card-open")  # fmt: skip
 
 

@@ -11,7 +11,15 @@ from fastapi.responses import RedirectResponse
 from nicegui import app as pages
 from nicegui import ui
 
-from tramontane.page import compare_page, data_page, evaluation_page, login_page, models_page, predict_page
+from tramontane.page import (
+    compare_page,
+    data_page,
+    evaluation_page,
+    login_page,
+    models_page,
+    predict_page,
+    training_page,
+)
 from tramontane.page.gate import Gate
 from tramontane.page.shell import Shell
 
@@ -28,7 +36,7 @@ def mount(app: FastAPI) -> None:
     shell = Shell(server)
     pages.add_static_files("/static", Path(__file__).parent / "static")
     pages.add_middleware(Gate, server=server)
-    for part in (models_page, predict_page, compare_page, data_page, evaluation_page, login_page):
+    for part in (models_page, predict_page, compare_page, data_page, training_page, evaluation_page, login_page):
         part.register(shell)
     for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router()):
         app.include_router(router)

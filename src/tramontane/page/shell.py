@@ -12,13 +12,16 @@ from nicegui import ui
 
 from tramontane.page.buffers import Buffers
 from tramontane.page.datasets import Datasets
-from tramontane.page.names import Names, Pictures
+from tramontane.page.pictures import Pictures
 from tramontane.page.words import LANGUAGES, QUASAR, Words
 from tramontane.serve.access import Caller
 from tramontane.serve.middleware import TOKEN_COOKIE
 from tramontane.serve.server import Server
 
-_PAGES = {"models": "", "predict": "predict", "compare": "compare", "data": "data", "evaluation": "evaluation"}
+_PAGES = {
+    "models": "", "predict": "predict", "compare": "compare", "data": "data", "training": "training",
+    "evaluation": "evaluation",
+}  # fmt: skip
 _HEAD = """<link rel="stylesheet" href="/page/static/page.css">
 <script src="/page/static/page.js"></script><meta name="robots" content="noindex">"""
 
@@ -33,8 +36,7 @@ class Shell:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.buffers = Buffers()
-        self.names = Names(server.settings.state / "page")
-        self.datasets = Datasets(server.settings.datasets, server.settings.state / "page")
+        self.datasets = Datasets(server.settings.named_datasets, server.settings.state / "page")
         self.pictures = Pictures(server.settings.state / "page" / "pictures")
 
     @contextmanager
@@ -57,12 +59,12 @@ class Shell:
         ui.colors(primary="#1f6f8b", secondary="#4a6670", accent="#d98e04")
         mode = ui.dark_mode(dark)
         with ui.header().classes("page-header"):
-            with ui.link(target="/page/").classes("page-brand"):
+            with ui.link(target="/").classes("page-brand"):
                 ui.element("img").classes("page-icon").props('src="/page/static/icon.svg" alt=""')
                 ui.label("Tramontane")
             with ui.element("nav").classes("page-nav"):
                 for each, path in _PAGES.items():
-                    link = ui.link(words(f"nav.{each}"), f"/page/{path}")
+                    link = ui.link(words(f"nav.{each}"), f"/{path}")
                     if each == name:
                         link.props("aria-current=page")
             ui.space()
@@ -95,9 +97,9 @@ class Shell:
             ui.menu(),
         ):
             for each, path in _PAGES.items():
-                ui.menu_item(words(f"nav.{each}"), lambda path=path: ui.navigate.to(f"/page/{path}"))
+                ui.menu_item(words(f"nav.{each}"), lambda path=path: ui.navigate.to(f"/{path}"))
         if TOKEN_COOKIE in request.cookies:
-            ui.button(icon="logout", on_click=lambda: ui.navigate.to("/page/logout")).props(
+            ui.button(icon="logout", on_click=lambda: ui.navigate.to("/logout")).props(
                 f'flat round dense color=white aria-label="{words("nav.leave")}"')  # fmt: skip
 
 

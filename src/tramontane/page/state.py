@@ -22,6 +22,8 @@ class View:
         model: Name of the model.
         geometry: Hash of the geometry.
         unit: Length unit of the geometry, where it is not the model's own.
+        set: Name of a dataset, where one of its cases is meant in place of a geometry and parameters.
+        case: Name of that case.
         parameters: By name, in the model's units.
         field: Which field, with a component after a dot: ``pressure``, ``velocity``, ``velocity.x``.
         map: Name of the colour map.
@@ -38,6 +40,8 @@ class View:
     model: str = ""
     geometry: str = ""
     unit: str = ""
+    set: str = ""
+    case: str = ""
     parameters: dict[str, float] = field(default_factory=dict)
     field: str = ""
     map: str = MAPS[0]
@@ -66,6 +70,7 @@ class View:
         section = text("section")
         return cls(
             model=text("model"), geometry=text("geometry"), unit=text("unit")[:20], field=text("field"),
+            set=text("set"), case=text("case"),
             parameters={key[len(prefix) + 2:]: value for key, given in query.items()
                         if key.startswith(f"{prefix}p.") and (value := number(given)) is not None},
             map=text("map") if text("map") in MAPS else MAPS[0],
@@ -84,6 +89,7 @@ class View:
             return None if value is None else f"{value:.8g}"
 
         own: dict[str, Any] = {"model": self.model, "geometry": self.geometry, "unit": self.unit or None}
+        own |= {"set": self.set or None, "case": self.case or None}
         own |= {f"p.{name}": plain(value) for name, value in self.parameters.items()}
         shared = {
             "field": self.field or None, "map": self.map if self.map != MAPS[0] else None, "low": plain(self.low),

@@ -16,6 +16,8 @@ from tramontane.errors import TramontaneError
 from tramontane.serve.database import Sessions, TokenRow
 from tramontane.serve.problems import Problem
 from tramontane.serve.settings import Settings
+from tramontane.serve.signed_in import PREFIX as SIGNED_IN
+from tramontane.serve.signed_in import SignedIn
 
 if TYPE_CHECKING:
     from tramontane.serve.oidc import Provider
@@ -118,6 +120,7 @@ class Access:
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
         self.settings, self.sessions = settings, sessions
+        self.signed_in = SignedIn()
         self._tokens: dict[str, TokenRow] = {}
         self._read_at = -_FRESH
         self._buckets: dict[str, tuple[float, float]] = {}
@@ -152,6 +155,12 @@ class Access:
             raise Problem(401, "send a token: 'Authorization: Bearer tmt_…'; the server's operator makes them"
                           if self.provider is None else "send a token: 'Authorization: Bearer …'; get one from "
                           f"{self.provider.settings.issuer}, or from the server's operator")  # fmt: skip
+        if token.startswith(SIGNED_IN):
+            signed_in = self.signed_in.find(token)
+            if signed_in is None:
+                raise Problem(401, "this sign-in has ended; sign in again")
+            self._count(signed_in)
+            return signed_in
         if self.provider is not None and not token.startswith(f"{_PREFIX}_"):
             caller = await self.provider.identify(token.strip(), rate=self.settings.rate)
             self._count(caller)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pyvista as pv
 from tramontane.case import Case
 from tramontane.errors import TramontaneError
 from tramontane.formats.meshes import write_mesh
+from tramontane.serve.pieces import Pieces, npz
 from tramontane.serve.problems import Fault, at_fault
 from tramontane.serve.schemas import DomainSummary, FieldSummary, Format, Summary
 
@@ -24,6 +24,7 @@ MEDIA_TYPES: dict[str, str] = {
     "vtp": "application/octet-stream", "vtu": "application/octet-stream", "vtkhdf": "application/octet-stream",
     "npz": "application/octet-stream", "arrow": "application/vnd.apache.arrow.stream",
 }  # fmt: skip
+MeshArrays = dict[str, np.ndarray[Any, Any]]
 # VTK's messages pass through one window of the whole process while a mesh is written.
 _VTK = threading.Lock()
 
@@ -49,7 +50,10 @@ def domains(case: Case) -> dict[str, DomainSummary]:
     }
 
 
-def encode(case: Case, summary: Summary, domain: str, form: Format, fields: Sequence[str] | None = None) -> bytes:
+def encode(
+    case: Case, summary: Summary, domain: str, form: Format, fields: Sequence[str] | None = None,
+    *, mesh_arrays: Callable[[pv.DataSet], MeshArrays] | None = None,
+) -> Pieces:  # fmt: skip
     """A domain of a case as a file.
 
     Args:
@@ -60,6 +64,10 @@ def encode(case: Case, summary: Summary, domain: str, form: Format, fields: Sequ
             (``connectivity``, ``offsets``, ``types``), and ``point_data/NAME`` or ``cell_data/NAME``. Arrow has one
             row a site: ``x``, ``y``, ``z`` and the fields, with units in their metadata.
         fields: Which; None takes all.
+        mesh_arrays: Gives what `mesh_arrays_of` gives, for a mesh of which it was asked before.
+
+    Returns:
+        The file; pieces of it are the case's own arrays.
 
     Raises:
         Problem: The domain, a field, or the format for it does not exist.
@@ -74,7 +82,10 @@ def encode(case: Case, summary: Summary, domain: str, form: Format, fields: Sequ
     if form == "vtp" and not isinstance(mesh, pv.PolyData):
         raise at_fault(Fault(input="format", detail=f"domain {domain} is no surface, so not VTP; ask for vtu"))
     if form == "npz":
-        return _npz(case, summary, domain, kept)
+        arrays = {"summary": np.array(summary.model_dump_json()), **(mesh_arrays or mesh_arrays_of)(mesh)}
+        for name, location in kept.items():
+            arrays[f"{location}_data/{name}"] = np.asarray(case.field_values(domain, name))
+        return npz(arrays)
     if form == "arrow":
         return _arrow(case, summary, domain, kept)
     plain = mesh.copy(deep=False)
@@ -83,7 +94,25 @@ def encode(case: Case, summary: Summary, domain: str, form: Format, fields: Sequ
     with _VTK, tempfile.TemporaryDirectory(prefix="tramontane-") as folder:
         file = Path(folder) / f"{domain}.{form}"
         write_mesh(plain, file, units={name: case.field_units[name] for name in kept if name in case.field_units})
-        return file.read_bytes()
+        return (file.read_bytes(),)
+
+
+def mesh_arrays_of(mesh: pv.DataSet) -> MeshArrays:
+    """A mesh as NPZ has it: ``points (n, 3)``, and cells in VTK's ways as ``connectivity``, ``offsets``, ``types``."""
+    arrays: MeshArrays = {"points": np.asarray(mesh.points)}
+    if isinstance(mesh, pv.PolyData) and mesh.is_all_triangles:
+        triangles = np.asarray(mesh.regular_faces, dtype=np.int32)
+        return arrays | {
+            "connectivity": triangles.ravel(),
+            "offsets": np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int32),
+            "types": np.full(len(triangles), int(pv.CellType.TRIANGLE), dtype=np.uint8),
+        }
+    grid = mesh if isinstance(mesh, pv.UnstructuredGrid) else mesh.cast_to_unstructured_grid()
+    return arrays | {
+        "connectivity": np.asarray(grid.cell_connectivity),
+        "offsets": np.asarray(grid.offset),
+        "types": np.asarray(grid.celltypes),
+    }
 
 
 def _field(values: np.ndarray[Any, Any], unit: str, location: Any) -> FieldSummary:
@@ -100,26 +129,7 @@ def _field(values: np.ndarray[Any, Any], unit: str, location: Any) -> FieldSumma
     )
 
 
-def _npz(case: Case, summary: Summary, domain: str, kept: dict[str, Any]) -> bytes:
-    mesh = case.meshes[domain]
-    arrays: dict[str, Any] = {"points": np.asarray(mesh.points), "summary": np.array(summary.model_dump_json())}
-    if isinstance(mesh, pv.PolyData) and mesh.is_all_triangles:
-        triangles = np.asarray(mesh.regular_faces, dtype=np.int32)
-        arrays["connectivity"] = triangles.ravel()
-        arrays["offsets"] = np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int32)
-        arrays["types"] = np.full(len(triangles), int(pv.CellType.TRIANGLE), dtype=np.uint8)
-    else:
-        grid = mesh if isinstance(mesh, pv.UnstructuredGrid) else mesh.cast_to_unstructured_grid()
-        arrays["connectivity"] = np.asarray(grid.cell_connectivity)
-        arrays["offsets"], arrays["types"] = np.asarray(grid.offset), np.asarray(grid.celltypes)
-    for name, location in kept.items():
-        arrays[f"{location}_data/{name}"] = np.asarray(case.field_values(domain, name))
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _arrow(case: Case, summary: Summary, domain: str, kept: dict[str, Any]) -> bytes:
+def _arrow(case: Case, summary: Summary, domain: str, kept: dict[str, Any]) -> Pieces:
     try:
         import pyarrow as pa
     except ImportError:
@@ -141,10 +151,10 @@ def _arrow(case: Case, summary: Summary, domain: str, kept: dict[str, Any]) -> b
         [pa.array(column) if isinstance(column, np.ndarray) else column for column in columns],
         schema=pa.schema(schema, metadata={"domain": domain, "summary": json.dumps(summary.model_dump(mode="json"))}),
     )
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
-    return sink.getvalue()
+    return (memoryview(sink.getvalue()),)
 
 
 def _list(names: Any) -> str:

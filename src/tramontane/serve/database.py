@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 from tramontane.errors import TramontaneError
-from tramontane.serve.schemas import DesignState, JobState, Kind
+from tramontane.serve.schemas import DesignState, JobKind, JobState
 
 VERSION = 1
 
@@ -54,13 +54,13 @@ class TokenRow(Base):
 
 
 class JobRow(Base):
-    """Many designs for one simulator.
+    """Many designs for one simulator, or a training.
 
     Attributes:
         id: Random.
         owner: Id of the token that asked; None where none was needed.
-        kind: ``surrogate`` or ``solver``.
-        model: Its name.
+        kind: ``surrogate``, ``solver``, or ``training``, of which `TrainingRow` says more.
+        model: Its name; of a training, which kind of model is asked for.
         model_hash: Which version of it was asked.
         state: ``queued``, ``running``, ``done``, ``cancelled``, or ``stopped`` for the reason given.
         reason: Why it stopped.
@@ -74,7 +74,7 @@ class JobRow(Base):
     __tablename__ = "jobs"
     id: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str | None]
-    kind: Mapped[Kind] = mapped_column(String)
+    kind: Mapped[JobKind] = mapped_column(String)
     model: Mapped[str]
     model_hash: Mapped[str]
     state: Mapped[JobState] = mapped_column(String, default="queued")
@@ -105,6 +105,31 @@ class DesignRow(Base):
     state: Mapped[DesignState] = mapped_column(String, default="waiting")
     summary: Mapped[str | None]
     reason: Mapped[str | None]
+
+
+class TrainingRow(Base):
+    """What a job of kind ``training`` is about; how far it is stands in its folder.
+
+    Attributes:
+        job: Whose.
+        dataset: Name of the dataset.
+        budget: Seconds.
+        seed: Of every random choice.
+        ending: Whether it was asked to end with what it has learnt.
+        kept: The name under which its model is served, once it was kept.
+        chosen: The kind of model that it came to.
+        why: In words.
+    """
+
+    __tablename__ = "trainings"
+    job: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    dataset: Mapped[str]
+    budget: Mapped[float]
+    seed: Mapped[int]
+    ending: Mapped[bool] = mapped_column(default=False)
+    kept: Mapped[str | None]
+    chosen: Mapped[str | None]
+    why: Mapped[str | None]
 
 
 Index("designs_by_state", DesignRow.job, DesignRow.state)

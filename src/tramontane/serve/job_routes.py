@@ -6,10 +6,10 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import Response
 
 from tramontane.formats import read_case
 from tramontane.serve import answers, designs
+from tramontane.serve.pieces import PiecesResponse
 from tramontane.serve.problems import Fault, at_fault, openapi_responses
 from tramontane.serve.registry import Served
 from tramontane.serve.routes import CallerOf, ServerOf, file_responses
@@ -79,11 +79,11 @@ async def design_of(
     if picked not in domains:
         raise at_fault(Fault(input="query.domain", detail=f"name one domain of {', '.join(domains)}"))
 
-    content = await server.predictions.run(
+    pieces = await server.predictions.run(
         lambda: answers.encode(read_case(folder), summary, picked, format)  # fields are found in SI, as they were kept
     )
     name = f'attachment; filename="{found.summary.model}-{index}.{format}"'
-    return Response(content, media_type=answers.MEDIA_TYPES[format], headers={"Content-Disposition": name})
+    return PiecesResponse(pieces, media_type=answers.MEDIA_TYPES[format], headers={"Content-Disposition": name})
 
 
 @router.post("/{job}/cancel", responses=_CHANGE)

@@ -59,7 +59,7 @@ class JobStore:
     def every(self, caller: Caller) -> list[JobAnswer]:
         """The caller's jobs, or with scope admin all, the newest first; at most a thousand."""
         with self.sessions() as session:
-            wanted = select(JobRow).order_by(JobRow.created.desc()).limit(1000)
+            wanted = select(JobRow).where(JobRow.kind != "training").order_by(JobRow.created.desc()).limit(1000)
             rows = session.scalars(wanted if caller.may("admin") else wanted.where(JobRow.owner == caller.token)).all()
             counts: dict[str, Counter[str]] = {row.id: Counter() for row in rows}
             grouped = select(DesignRow.job, DesignRow.state, func.count()).where(DesignRow.job.in_(list(counts)))
@@ -202,7 +202,7 @@ class JobStore:
 
 def _own(session: Session, caller: Caller, identity: str) -> JobRow:
     row = session.get(JobRow, identity)
-    if row is None or not (caller.may("admin") or row.owner == caller.token):
+    if row is None or row.kind == "training" or not (caller.may("admin") or row.owner == caller.token):
         raise at_fault(Fault(input="path.job", detail=f"there is no job {identity[:64]}"), status=404)
     return row
 
@@ -213,6 +213,7 @@ def _counts(session: Session, identity: str) -> Counter[str]:
 
 
 def _answer(row: JobRow, counts: Counter[str]) -> JobAnswer:
+    assert row.kind != "training"
     return JobAnswer(
         id=row.id, model=row.model, model_hash=row.model_hash, kind=row.kind, state=row.state, reason=row.reason,
         total=row.total, done=counts["done"], failed=counts["failed"], waiting=counts["waiting"], keep=row.keep,

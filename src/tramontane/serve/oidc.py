@@ -37,6 +37,9 @@ class Provider:
 
     A provider that is away when the server starts is asked again later; its tokens are answered with 503 until then.
 
+    Attributes:
+        endpoints: Where people sign in, and where codes are exchanged for tokens; None where that is not known.
+
     Args:
         settings: Which provider, and what its tokens say.
 
@@ -52,6 +55,7 @@ class Provider:
                                   "its tokens for this server have as 'aud')")  # fmt: skip
         _check_address(settings.issuer, "--oidc-issuer")
         self._decoder = jwt.PyJWT({"enforce_minimum_key_length": True})
+        self.endpoints: tuple[str, str] | None = None
         self._keys: list[dict[str, Any]] = []
         self._made: dict[tuple[str | None, str], jwt.PyJWK] = {}
         self._fetched = self._tried = -_STALE - 1.0
@@ -196,6 +200,7 @@ class Provider:
         if not usable:
             raise TramontaneError(f"{keys_at}: has no key with which tokens could be checked")
         self._keys, self._made, self._away = usable, {}, None
+        self.endpoints = _endpoints(about)
         self._fetched = time.monotonic()
 
 
@@ -235,6 +240,17 @@ def _check_address(address: str, what: str) -> None:
     if not good:
         raise TramontaneError(f"{what}: is {address!r}; give an address that begins with https://, since whoever could "
                               "change the keys on their way could make tokens")  # fmt: skip
+
+
+def _endpoints(about: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Those for signing in; a provider without them still signs tokens."""
+    found = [str(about.get(name)) for name in ("authorization_endpoint", "token_endpoint")]
+    try:
+        for each in found:
+            _check_address(each, "provider")
+    except TramontaneError:
+        return None
+    return found[0], found[1]
 
 
 def _signs(key: Any) -> bool:

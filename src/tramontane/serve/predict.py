@@ -13,12 +13,15 @@ from typing import Any, TypeVar
 
 from tramontane.case import Case
 from tramontane.errors import TramontaneError
+from tramontane.models.recent import Recent
 from tramontane.serve import answers, designs
+from tramontane.serve.answers import mesh_arrays_of
 from tramontane.serve.cache import ByteCache
 from tramontane.serve.metrics import Metrics
+from tramontane.serve.pieces import Pieces, size_of
 from tramontane.serve.problems import Fault, Problem, at_fault
 from tramontane.serve.registry import Served
-from tramontane.serve.schemas import DesignRequest, PredictRequest, QoiValue, Summary
+from tramontane.serve.schemas import DesignRequest, Format, QoiValue, Summary
 from tramontane.serve.settings import Settings
 from tramontane.serve.uploads import Geometries
 from tramontane.units import from_si
@@ -51,12 +54,25 @@ class Question:
         parts = [self.served.hash, self.geometry, self.length_unit, self.values, self.cells, domains or self.domains]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
+    def place(self) -> str:
+        """The same for questions that are answered on the same meshes."""
+        values = self.values if self.geometry is None else None
+        return json.dumps([self.served.hash, self.geometry, self.length_unit, values, self.cells])
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """An answer: the case, and what is said of it."""
+    """An answer.
+
+    Attributes:
+        key: Of the question.
+        place: Of the question.
+        case: Fields and QoIs.
+        summary: What is said of it.
+    """
 
     key: str
+    place: str
     case: Case
     summary: Summary
 
@@ -73,7 +89,8 @@ class Predictions:
     def __init__(self, settings: Settings, geometries: Geometries, metrics: Metrics) -> None:
         self.settings, self.geometries, self.metrics = settings, geometries, metrics
         self.cases: ByteCache[Prediction] = ByteCache(settings.cache_bytes)
-        self.files: ByteCache[bytes] = ByteCache(settings.cache_bytes)
+        self.files: ByteCache[Pieces] = ByteCache(settings.cache_bytes)
+        self._mesh_arrays = Recent(8)
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="predict")
         self._running: dict[str, asyncio.Future[Any]] = {}
         self._waiting = 0
@@ -104,54 +121,53 @@ class Predictions:
         picked = tuple(name for name in known if domains is None or name in domains)
         return Question(served, request.geometry, unit, values, cells, picked)
 
-    async def ask(self, question: Question, *, keep: bool = True, more: bool = False) -> tuple[Prediction, bool]:
+    async def ask(self, question: Question, *, keep: bool = True) -> tuple[Prediction, bool]:
         """The answer to a question, and whether it was there already.
 
         Args:
             question: Checked.
             keep: Whether the answer is kept for the next time.
-            more: Whether an answer with further domains will do, as it does for a file of one.
 
         Raises:
             Problem: Too many wait, or the design cannot be predicted.
         """
-        everything = tuple(question.served.contract.fields)
-        for key in (question.key(), question.key(everything)) if more else (question.key(),):
-            if (found := self.cases.get(key)) is not None:
-                self.metrics.cached("prediction", hit=True)
-                return found, True
-        self.metrics.cached("prediction", hit=False)
-        key = question.key()
+        if (found := self._kept(question)) is not None:
+            return found, True
+        return await self._once(question.key(), lambda: self._answer(question, keep=keep)), False
 
-        def work() -> Prediction:
-            prediction = self._predict(question, key)
-            if keep:
-                size = sum(1024 * mesh.actual_memory_size for mesh in prediction.case.meshes.values())
-                self.cases.put(key, prediction, size)
-            return prediction
-
-        return await self._once(key, work), False
-
-    async def file(self, prediction: Prediction, request: PredictRequest) -> tuple[bytes, bool]:
+    async def file(self, question: Question, form: Format, fields: list[str] | None) -> tuple[Pieces, bool]:
         """One domain of an answer as a file, and whether it was there already.
 
+        Args:
+            question: Checked; it names the domain.
+            form: Not JSON.
+            fields: Which the file holds; None takes all.
+
         Raises:
-            Problem: The request does not name one domain, or the format does not fit.
+            Problem: The question does not name one domain, the format does not fit, too many wait, or the design cannot
+                be predicted.
         """
-        named = request.domains or list(prediction.case.meshes)
-        if len(named) != 1:
+        if len(question.domains) != 1:
             raise at_fault(Fault(input="domains", detail="a file holds one domain; name one of "
-                                                         f"{', '.join(named)}"))  # fmt: skip
-        parts = [prediction.key, named[0], request.format, request.fields]
+                                                         f"{', '.join(question.domains)}"))  # fmt: skip
+        domain, prediction = question.domains[0], self._kept(question, more=True)
+        if prediction is None and (running := self._running.get(question.key())) is not None:
+            prediction = await asyncio.shield(running)
+        parts = [prediction.key if prediction else question.key(), domain, form, fields]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         if (found := self.files.get(key)) is not None:
             self.metrics.cached("file", hit=True)
             return found, True
         self.metrics.cached("file", hit=False)
 
-        def work() -> bytes:
-            content = answers.encode(prediction.case, prediction.summary, named[0], request.format, request.fields)
-            self.files.put(key, content, len(content))
+        # Predicted and written in one go: going back and forth between threads costs as much as either's small parts.
+        def work() -> Pieces:
+            known = prediction or self._answer(question, keep=True)
+            content = answers.encode(
+                known.case, known.summary, domain, form, fields,
+                mesh_arrays=lambda mesh: self._mesh_arrays.get((known.place, domain), lambda: mesh_arrays_of(mesh)),
+            )  # fmt: skip
+            self.files.put(key, content, size_of(content))
             return content
 
         return await self._once(key, work), False
@@ -172,6 +188,21 @@ class Predictions:
             self._waiting -= 1
             self.metrics.waiting.set(self._waiting)
 
+    def _kept(self, question: Question, *, more: bool = False) -> Prediction | None:
+        """The answer that is in the cache; with ``more``, one with further domains will do, as for a file of one."""
+        everything = tuple(question.served.contract.fields)
+        keys = (question.key(), question.key(everything)) if more else (question.key(),)
+        found = next((kept for key in keys if (kept := self.cases.get(key)) is not None), None)
+        self.metrics.cached("prediction", hit=found is not None)
+        return found
+
+    def _answer(self, question: Question, *, keep: bool) -> Prediction:
+        prediction = self._predict(question)
+        if keep:
+            size = sum(1024 * mesh.actual_memory_size for mesh in prediction.case.meshes.values())
+            self.cases.put(prediction.key, prediction, size)
+        return prediction
+
     async def _once(self, key: str, work: Callable[[], Result]) -> Result:
         """Several clients that ask the same at the same time share one answer."""
         if key not in self._running:
@@ -186,7 +217,7 @@ class Predictions:
             task.add_done_callback(done)
         return await asyncio.shield(self._running[key])
 
-    def _predict(self, question: Question, key: str) -> Prediction:
+    def _predict(self, question: Question) -> Prediction:
         begun = time.perf_counter()
         surrogate = question.served.surrogate
         contract = surrogate.contract
@@ -209,7 +240,7 @@ class Predictions:
             warnings=designs.warned(surrogate, asked, case.provenance.extra["warnings"]),
             seconds=seconds,
         )
-        return Prediction(key, case, summary)
+        return Prediction(question.key(), question.place(), case, summary)
 
 
 def stated_qoi(case: Case) -> dict[str, QoiValue]:

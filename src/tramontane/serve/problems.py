@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -135,7 +135,7 @@ async def _of_http(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _of_validation(_: Request, error: Exception) -> Response:
+async def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults: dict[str, Fault] = {}
     for found in error.errors():
@@ -145,7 +145,9 @@ async def _of_validation(_: Request, error: Exception) -> Response:
                 Fault(input="body", detail=f"the body is not JSON ({found['ctx']['error']} at {found['loc'][-1]})"),
                 status=400,
             ))  # fmt: skip
-        words = "is not known here; leave it out" if found["type"] == "extra_forbidden" else found["msg"]
+        words = found["msg"]
+        if found["type"] == "extra_forbidden":
+            words = f"is not known here; known are {', '.join(_known_keys(request, place[1:-1]))}"
         if place[-1] == "geometry" and found["type"] == "string_pattern_mismatch":
             words = "is no hash of a stored geometry; send the file to /v1/geometries and give the hash it answers with"
         if len(place) > 2 and place[-1] in _ALTERNATIVES:
@@ -153,6 +155,15 @@ async def _of_validation(_: Request, error: Exception) -> Response:
         name = ".".join(place[1:] if place[0] == "body" and len(place) > 1 else place)[:200]
         faults.setdefault(name, Fault(input=name, detail=f"{name}: {words}"))
     return respond(at_fault(*list(faults.values())[:20]))
+
+
+def _known_keys(request: Request, place: Sequence[str]) -> list[str]:
+    """The keys of an object in a route's body, by the way that leads to it."""
+    kind: Any = request.scope["route"].body_field.field_info.annotation
+    for part in place:
+        is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+        kind = kind.model_fields[part].annotation if is_model else get_args(kind)[0]
+    return list(kind.model_fields)
 
 
 async def _of_ours(_: Request, error: Exception) -> Response:

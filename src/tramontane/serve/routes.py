@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from tramontane.serve import answers
 from tramontane.serve.access import Caller
+from tramontane.serve.pieces import PiecesResponse
 from tramontane.serve.problems import Fault, at_fault, openapi_responses
 from tramontane.serve.registry import Served, Solver
 from tramontane.serve.schemas import (
@@ -27,12 +28,13 @@ from tramontane.units import from_si
 router = APIRouter(prefix="/v1")
 
 
-def server_of(request: Request) -> Server:
+# No work is done in these two; were they not asynchronous, each would be given to a thread and waited for.
+async def server_of(request: Request) -> Server:
     """The server behind an application."""
     return request.app.state.server  # type: ignore[no-any-return]
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Who asks, as the gate found."""
     return request.scope["caller"]  # type: ignore[no-any-return]
 
@@ -144,16 +146,16 @@ async def predict(model: ModelName, asked: PredictRequest, server: ServerOf, cal
     """Predict a design: a stored geometry and parameters. Answers from the cache say so in ``Tramontane-Cache``."""
     caller.need("predict")
     question = server.predictions.understand(server.model(model), asked, cells=asked.cells, domains=asked.domains)
-    prediction, cached = await server.predictions.ask(question, more=asked.format != "json")
+
+    def headers(cached: bool) -> dict[str, str]:
+        return {"Tramontane-Cache": "hit" if cached else "miss", "Tramontane-Model": question.served.hash}
+
     if asked.format == "json":
-        content, kind = prediction.summary.model_dump_json().encode(), "application/json"
-    else:
-        content, cached = await server.predictions.file(prediction, asked)
-        kind = answers.MEDIA_TYPES[asked.format]
-    headers = {"Tramontane-Cache": "hit" if cached else "miss", "Tramontane-Model": question.served.hash}
-    if asked.format != "json":
-        headers["Content-Disposition"] = f'attachment; filename="{question.served.name}.{asked.format}"'
-    return Response(content, media_type=kind, headers=headers)
+        prediction, cached = await server.predictions.ask(question)
+        return Response(prediction.summary.model_dump_json(), media_type="application/json", headers=headers(cached))
+    pieces, cached = await server.predictions.file(question, asked.format, asked.fields)
+    named = {"Content-Disposition": f'attachment; filename="{question.served.name}.{asked.format}"'}
+    return PiecesResponse(pieces, media_type=answers.MEDIA_TYPES[asked.format], headers=headers(cached) | named)
 
 
 def all_models(server: Server) -> ModelsAnswer:

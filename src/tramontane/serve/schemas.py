@@ -15,6 +15,7 @@ Given = Annotated[
           examples=["120 km/h"]),
 ]  # fmt: skip
 Kind = Literal["surrogate", "solver"]
+JobKind = Literal["surrogate", "solver", "training"]
 JobState = Literal["queued", "running", "done", "cancelled", "stopped"]
 DesignState = Literal["waiting", "done", "failed"]
 Format = Literal["json", "vtp", "vtu", "vtkhdf", "npz", "arrow"]
@@ -140,6 +141,7 @@ class StoredGeometry(BaseModel):
 
     Attributes:
         hash: SHA-256 of the uploaded bytes.
+        name: What its sender calls it, the newest name where it was sent again; empty where an older server stored it.
         bytes: Their number.
         format: The suffix without its dot.
         metric: Whether the file states its unit (STEP), so that the surface is in metres.
@@ -153,6 +155,7 @@ class StoredGeometry(BaseModel):
     """
 
     hash: str
+    name: str = ""
     bytes: int
     format: str
     metric: bool
@@ -178,7 +181,7 @@ class ParameterAnswer(BaseModel):
     unit: str
     low: float
     high: float
-    role: Literal["operating", "geometry"]
+    role: Literal["operating", "geometry", "constant"]
 
 
 class ModelAnswer(BaseModel):
@@ -301,3 +304,128 @@ class TokensAnswer(BaseModel):
     """All tokens."""
 
     tokens: list[TokenAnswer]
+
+
+class DatasetAnswer(BaseModel):
+    """A dataset that models can be trained on; ``splits`` counts its cases by split."""
+
+    name: str
+    cases: int
+    splits: dict[str, int]
+    parameters: list[str]
+    fields: list[str]
+    qoi: list[str]
+
+
+class DatasetsAnswer(BaseModel):
+    """All datasets, and why others that were named to the server cannot be used."""
+
+    datasets: list[DatasetAnswer]
+    refused: dict[str, str]
+
+
+class TrainingRequest(Request):
+    """A model to be trained.
+
+    Attributes:
+        dataset: Name of one of the server's datasets.
+        model: Which kind; ``auto`` chooses by what each leaves of the error on cases left out.
+        budget: How long, such as ``10min``. Models without steps take what they need.
+        seed: Of every random choice.
+    """
+
+    dataset: Name
+    model: Name = "auto"
+    budget: Annotated[str, Field(min_length=2, max_length=20, examples=["10min"])] = "10min"
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+
+class KeepRequest(Request):
+    """Under which name a trained model is served from now on; one of this name is only replaced where that is said."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    replace: bool = False
+
+
+class Curve(BaseModel):
+    """What a network reported while it learnt: at each of ``steps``, a number."""
+
+    network: str
+    steps: list[int]
+    values: list[float]
+
+
+class ErrorCurve(BaseModel):
+    """A field's error on cases that a network does not learn from: mean absolute in ``unit``, and relative L2."""
+
+    network: str
+    field: str
+    unit: str
+    steps: list[int]
+    absolute: list[float]
+    relative: list[float]
+
+
+class CandidateAnswer(BaseModel):
+    """What a kind of model leaves of the error (relative) on training cases left out, by field or QoI."""
+
+    name: str
+    cases: int
+    errors: dict[str, float]
+
+
+class ProgressAnswer(BaseModel):
+    """How far a training is.
+
+    Attributes:
+        stage: What goes on: ``starting``, ``reading``, ``kriging``, ``networks``, ``calibrating``, ``saving``.
+        seconds: That it has worked, parts before an interruption included.
+        loss: Of each network, thinned.
+        errors: Of each network and field.
+        candidates: Figures of each kind of model that was tried.
+    """
+
+    stage: str = "starting"
+    seconds: float = 0.0
+    loss: list[Curve] = []
+    errors: list[ErrorCurve] = []
+    candidates: list[CandidateAnswer] = []
+
+
+class TrainingAnswer(BaseModel):
+    """A training.
+
+    Attributes:
+        id: To ask for it by.
+        dataset: Of the server.
+        model: Which kind was asked for.
+        budget: Seconds.
+        state: ``done`` waits to be kept or thrown away; ``stopped`` can be resumed, for the reason given.
+        reason: Of a training that stopped.
+        ending: Whether it was asked to end with what it has learnt.
+        kept: The name under which its model is served.
+        chosen: The kind of model that it came to, once done.
+        why: In words, where it chose.
+        created: Seconds since 1970.
+        progress: How far it is; left out in lists.
+    """
+
+    id: str
+    dataset: str
+    model: str
+    budget: float
+    state: JobState
+    reason: str | None
+    ending: bool
+    kept: str | None
+    chosen: str | None
+    why: str | None
+    created: float
+    progress: ProgressAnswer | None = None
+
+
+class TrainingsAnswer(BaseModel):
+    """Trainings, the newest first, and the kinds of models that can be asked for."""
+
+    trainings: list[TrainingAnswer]
+    models: list[str]

@@ -20,6 +20,7 @@ from tramontane.serve.problems import Fault, at_fault
 from tramontane.serve.registry import Registry, Served, Solver, find_solvers
 from tramontane.serve.runner import Runner
 from tramontane.serve.settings import Settings
+from tramontane.serve.trainings import Trainings
 from tramontane.serve.uploads import Geometries
 
 _log = logging.getLogger("tramontane.serve")
@@ -51,6 +52,7 @@ class Server:
         self.predictions = Predictions(settings, self.geometries, self.metrics)
         self.jobs = JobStore(self.sessions, settings.state / "jobs")
         self.runner = Runner(settings, self.jobs, self.registry, self.solvers, self.predictions, self.metrics)
+        self.trainings = Trainings(settings, self.sessions)
         self._watcher: asyncio.Task[None] | None = None
         self.refresh()
 
@@ -93,7 +95,7 @@ class Server:
         """End it; what is finished is kept."""
         if self._watcher is not None:
             self._watcher.cancel()
-        await self.runner.stop()
+        await asyncio.gather(self.runner.stop(), asyncio.to_thread(self.trainings.close))
         await asyncio.to_thread(self.predictions.close)
         self.engine.dispose()
         self._claim.release()

@@ -19,12 +19,23 @@ class Oidc:
         audience: What tokens for this server have in ``aud``.
         claim: The claim that says what a token allows; a dot looks into an object: ``realm_access.roles``.
         roles: ``SCOPE=VALUE``: which values of that claim allow what; empty takes the scopes' own names.
+        client: Under which id the page is known there; empty takes the audience.
+        secret: Of that client, where it has one.
+        scope: What the page asks for when somebody signs in.
     """
 
     issuer: str
     audience: str
     claim: str = "scope"
     roles: tuple[str, ...] = ()
+    client: str = ""
+    secret: str = field(default="", repr=False)
+    scope: str = "openid"
+
+    @property
+    def client_id(self) -> str:
+        """The page's id."""
+        return self.client or self.audience
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Settings:
         require_tokens: Whether a token is asked even on loopback.
         oidc: A provider whose tokens are taken beside the server's own.
         solvers: Names of embedded solvers that are served, too.
-        datasets: Datasets that the page shows and evaluates models on.
+        datasets: Datasets that the page shows and evaluates models on, and that models are trained on.
         workers: Predictions at once.
         queue: Predictions that may wait; beyond that a client is told to come back.
         cache_bytes: Memory for answers that are kept for identical requests, and again for predicted cases.
@@ -90,6 +101,11 @@ class Settings:
     patience: float = 60.0
     poll_seconds: float = 2.0
     stop_seconds: float = 30.0
+
+    @property
+    def named_datasets(self) -> dict[str, Path]:
+        """The datasets by the names under which they are shown."""
+        return {path.resolve().name.removesuffix(".dataset"): path for path in self.datasets}
 
     @property
     def on_loopback(self) -> bool:

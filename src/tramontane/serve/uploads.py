@@ -1,7 +1,7 @@
 """Geometries that clients sent, by the hash of their bytes.
 
 An upload is streamed to the disk within a bound, parsed in a process of its own within bounds of memory and time, and
-kept as plain arrays. Names that clients give are used in messages alone; what reaches the file system is the hash.
+kept as plain arrays. Names that clients give are shown to people; what is named after anything on the disk is the hash.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Geometries:
             if size == 0:
                 raise at_fault(Fault(input="body", detail="the body is empty; send the file's bytes"))
             if (self._home(identity) / "about.json").is_file():
-                return self.find(identity), False
+                return await asyncio.to_thread(self._rename, identity, shown_name(name)), False
             return await self._parse(partial, identity, size, name), True
         finally:
             partial.unlink(missing_ok=True)
@@ -186,7 +186,7 @@ class Geometries:
         points, triangles = np.asarray(mesh.points), np.asarray(mesh.regular_faces)
         low, high = (tuple(corner.tolist()) for corner in (points.min(axis=0), points.max(axis=0)))
         stored = StoredGeometry(
-            hash=identity, bytes=size, format=suffix[1:], metric=suffix in (".step", ".stp"),
+            hash=identity, name=shown_name(name), bytes=size, format=suffix[1:], metric=suffix in (".step", ".stp"),
             triangles=len(triangles), points=len(points), low=low, high=high, closed=bool(found["closed"]),
             warnings=[text.replace(f"{partial}: ", "") for text in found["warnings"]],
             created=time.time(),
@@ -207,11 +207,33 @@ class Geometries:
             shutil.rmtree(staged, ignore_errors=True)
         return stored
 
+    def _rename(self, identity: str, name: str) -> StoredGeometry:
+        """Call a geometry as whoever sent it last does; its place among the newest stays."""
+        stored, about = self.find(identity), self._home(identity) / "about.json"
+        if stored.name == name:
+            return stored
+        stored = stored.model_copy(update={"name": name})
+        staged = self.incoming / uuid.uuid4().hex
+        try:
+            staged.write_text(stored.model_dump_json(), encoding="utf-8")
+            shutil.copystat(about, staged)
+            staged.replace(about)
+        except FileNotFoundError:  # removed just now
+            raise _unknown(identity) from None
+        finally:
+            staged.unlink(missing_ok=True)
+        return stored
+
     def _stored(self) -> int:
         return sum(file.stat().st_size for file in self.folder.glob("*/*/mesh.npz"))
 
     def _home(self, identity: str) -> Path:
         return self.folder / identity[:2] / identity if HASH.fullmatch(identity) else self.folder / "none"
+
+
+def shown_name(given: str) -> str:
+    """What a file is called for people: without folders and what cannot be seen, of at most 100 characters."""
+    return "".join(letter for letter in re.split(r"[/\\]", given)[-1] if letter.isprintable())[:100]
 
 
 def _stl_triangles(file: Path, size: int) -> int:

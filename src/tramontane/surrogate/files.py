@@ -50,6 +50,11 @@ def write_surrogate(path: Path, *, tensors: dict[str, Tensor], documents: dict[s
         "sha256": {file.name: file_sha256(file) for file in sorted(temporary.iterdir())},
     }
     (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    put_in_place(temporary, path)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a finished directory; one that stands there is replaced."""
     if path.exists():
         old = path.with_name(f".{path.name}.old")
         shutil.rmtree(old, ignore_errors=True)

@@ -25,7 +25,7 @@ from tramontane.surrogate.predictor import Predictor, Training
 from tramontane.surrogate.scalars import MODEL as SCALARS
 from tramontane.surrogate.scalars import fit_alone, fit_scalars
 from tramontane.surrogate.surrogate import Surrogate
-from tramontane.training import Precision, Run
+from tramontane.training import Precision, Run, Watch
 
 _CALIBRATED = 8192  # sites of each validation case that errors are measured on
 MODELS = ("auto", *REFERENCE_MODELS, *NETWORKS, SCALARS)
@@ -53,6 +53,7 @@ def fit(
     work: Path | None = None,
     checkpoint_seconds: float = 60.0,
     console: Console | None = None,
+    watch: Watch | None = None,
 ) -> Surrogate:
     """Train a surrogate on a dataset's training split; the test split is not read.
 
@@ -80,6 +81,7 @@ def fit(
         work: Directory of the checkpoint that a killed run goes on from; removed by the caller when all is saved.
         checkpoint_seconds: Seconds between two checkpoints.
         console: Where progress is shown.
+        watch: Who else is told how far it is, and may end it early, with what it has learnt.
 
     Returns:
         The surrogate, with its validation errors on record.
@@ -88,6 +90,7 @@ def fit(
         DatasetError: The splits are not set, or the training split is empty.
         TrainingError: The run cannot go on, or ``work`` holds a run with other settings.
     """
+    watch = watch or Watch()
     names = dataset.splits.get("train", []) if cases is None else list(cases)
     held = dataset.splits.get("validation", [])
     if not names:
@@ -111,7 +114,7 @@ def fit(
     if config and model in ("classical", SCALARS):
         raise TramontaneError(f"a {model} model has no network to configure ({', '.join(config)}); leave --config out")
     if model == SCALARS:
-        return _fit_scalars_alone(dataset, names, held, seed=seed, console=console)
+        return _fit_scalars_alone(dataset, names, held, seed=seed, console=console, watch=watch)
     if steps is None and budget is None and model != "classical":
         raise TrainingError("a run needs a length: give steps or a budget")
     contract = trained_contract(dataset, names)
@@ -126,8 +129,9 @@ def fit(
     training = Training(
         steps=steps, budget=budget, batch_size=batch_size, device=device, precision=precision, optimizer=optimizer,
         lr=lr, ema_decay=ema_decay, patience=patience, seed=seed, work=work,
-        checkpoint_seconds=checkpoint_seconds, console=console,
+        checkpoint_seconds=checkpoint_seconds, console=console, watch=watch,
     )  # fmt: skip
+    watch.stage("reading")
     templates = {domain: fit_template(dataset, names, domain, seed=seed) for domain in contract.fields}
     predictor: Predictor
     choice: dict[str, Any] = {}
@@ -153,21 +157,24 @@ def fit(
             "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
             "settings": settings | {"precision": precision, "device": device},
             "run": {"steps": run.steps, "seconds": run.seconds, "stopped_early": run.stopped_early},
-            "training_domain": _training_domain(dataset, names, contract),
+            "training_domain": training_domain(dataset, names, contract),
             "calibration": {},
             "figures": choice | _figures(run),
         },
     )
+    watch.stage("calibrating")
     surrogate.record["calibration"] = _calibration(surrogate, dataset, held)
     return surrogate
 
 
 def _fit_scalars_alone(
-    dataset: Dataset, names: list[str], held: list[str], *, seed: int, console: Console | None
+    dataset: Dataset, names: list[str], held: list[str], *, seed: int, console: Console | None, watch: Watch
 ) -> Surrogate:
     """A surrogate that predicts QoIs and no fields."""
+    watch.stage("kriging")
     contract = trained_contract(dataset, names).without_fields()
     predictor, scalars, figures, seconds = fit_alone(dataset, contract, names, console)
+    watch.candidate(SCALARS, len(names), {qoi: figure["relative"] for qoi, figure in figures.items()})
     return Surrogate(
         contract,
         predictor,
@@ -177,7 +184,7 @@ def _fit_scalars_alone(
             "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
             "settings": {"model": SCALARS, "seed": seed, "data": dataset.fingerprint(), "train": names},
             "run": {"steps": 0, "seconds": seconds, "stopped_early": False},
-            "training_domain": _training_domain(dataset, names, contract),
+            "training_domain": training_domain(dataset, names, contract),
             "calibration": {"left_out": {qoi: figure.pop("cases") for qoi, figure in figures.items()}},
             "figures": {"left_out": figures},
         },
@@ -206,21 +213,25 @@ def trained_contract(dataset: Dataset, names: Sequence[str]) -> Contract:
     table = {key: [dataset.parameters(name)[key] for name in names if key in dataset.parameters(name)]
              for key in dataset.contract.parameters}  # fmt: skip
     specs = {
-        key: spec.model_copy(update={"low": min(table[key]), "high": max(table[key])}) if table[key] else spec
+        key: spec.model_copy(update={"low": min(table[key]), "high": max(table[key])})
+        if table[key] and spec.role != "constant"
+        else spec
         for key, spec in dataset.contract.parameters.items()
     }
     return dataset.contract.model_copy(update={"parameters": specs})
 
 
-def _training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) -> dict[str, Any]:
+def training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) -> dict[str, Any]:
     if not dataset.has_geometry(names[0]):
-        parameters = {key: [spec.low, spec.high] for key, spec in contract.parameters.items()}
+        parameters = {key: [spec.low, spec.high] for key, spec in contract.asked(geometry=False).items()}
         return {"cases": len(names), "parameters": parameters}
     bounds = np.array([np.asarray(dataset.geometry(name).bounds).reshape(3, 2) for name in names])
     extent = bounds[:, :, 1] - bounds[:, :, 0]
     return {
         "cases": len(names),
         "parameters": {key: [spec.low, spec.high] for key, spec in contract.operating.items()},
+        # Where most cases have open walls, a new one that is open is nothing to be warned of.
+        "open": sum(dataset.geometry(name).n_open_edges > 0 for name in names) / len(names),
         "extent_low": extent.min(0).tolist(),
         "extent_high": extent.max(0).tolist(),
     }

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
 from tramontane.errors import TramontaneError
-from tramontane.metrics import relative_l2
+from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, describe
 from tramontane.surrogate.predictor import Training
@@ -25,12 +26,13 @@ from tramontane.surrogate.reference import (
     baseline_mean,
     baseline_with_deviation,
     corrections,
+    from_rows,
     make_layouts,
     shape_of,
     to_rows,
     train_network,
 )
-from tramontane.training import Normalization, Run, channel_slices
+from tramontane.training import FieldError, Normalization, Run, Validation, channel_slices
 from tramontane.training.reference_sampler import ReferenceSampler
 
 Array = NDArray[np.floating[Any]]
@@ -85,14 +87,15 @@ class ReferenceFit:
         config: dict[str, Any],
     ) -> None:
         self.contract, self.names, self.training, self.config = contract, list(names), training, config
-        self.started = time.monotonic()
+        self.watch, self.started = training.watch, time.monotonic()
         self.scales = Normalization.measure(dataset, names)
         components = {d: tuple(spec.components for spec in specs.values()) for d, specs in contract.fields.items()}
-        values = [dataset.parameters(name) for name in names]
+        values = self.values = [dataset.parameters(name) for name in names]
         fields = []
         for name, of in zip(names, values, strict=True):
             sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
             fields.append({d: (s.positions, to_rows(contract, self.scales, d, s.fields, of)) for d, s in sites.items()})
+        self.watch.stage("kriging")
         self.classical = ClassicalModel(components).fit(
             [shape_of(dataset.geometry(name)) for name in names],
             np.array([[of[key] for key in contract.operating] for of in values]),
@@ -118,35 +121,44 @@ class ReferenceFit:
             model: One of `MODELS`, or ``auto``, which chooses.
         """
         figures = {"classical": self._baseline_errors("kriging")}
+        self.watch.candidate("classical", len(self.names), figures["classical"])
         candidates: dict[str, Candidate] = {}
         kinds = {"classical": [], "auto": ["corrected", "tokens"]}.get(model, [model])
         folds = max(min(_FOLDS, len(self.names) // 2), 2)
         # A trial fold of each kind, then the other folds of the better one.
         parts = len(kinds) + folds - 1
         for kind in kinds:
+            if model == "auto" and self.watch.enough():
+                break
+            self.watch.stage("networks")
             candidates[kind] = candidate = self._candidate("mean" if kind == "tokens" else "kriging")
-            self._train_fold(candidate, 0, folds, share=1 / parts)
+            self._train_fold(candidate, 0, folds, share=1 / parts, kind=kind)
             figures[kind] = self._errors(candidate)
+            self.watch.candidate(kind, len(candidate.left_out), figures[kind])
             self.say(f"{kind}, first fold: {_percent(figures[kind])}; kriging: {_percent(self._on(candidate))}")
         chosen = model
         if model == "auto":
-            chosen = min(candidates, key=lambda kind: _mean(figures[kind]))
-            if not self._worth_it(figures[chosen], self._on(candidates[chosen])):
+            chosen = min(candidates, key=lambda kind: _mean(figures[kind]), default="classical")
+            if chosen == "classical" or not self._worth_it(figures[chosen], self._on(candidates[chosen])):
                 # The length that is left would not change it.
                 chosen, kinds = "classical", []
         if kinds:
             candidate = candidates[chosen]
             for fold in range(1, folds):
-                self._train_fold(candidate, fold, folds, share=1 / parts)
+                if self.watch.enough():
+                    break
+                self._train_fold(candidate, fold, folds, share=1 / parts, kind=chosen)
             candidate.shrink = self._shrink(candidate)
-            figures[chosen] = self._errors(candidate)
-            self.say(f"{chosen}, all folds: {_percent(figures[chosen])}; kriging: {_percent(figures['classical'])}")
-            if model == "auto" and not self._worth_it(figures[chosen], figures["classical"]):
+            figures[chosen], kriging = self._errors(candidate), self._on(candidate)
+            self.watch.candidate(chosen, len(candidate.left_out), figures[chosen])
+            self.say(f"{chosen}, all folds: {_percent(figures[chosen])}; kriging: {_percent(kriging)}")
+            if model == "auto" and not self._worth_it(figures[chosen], kriging):
                 chosen = "classical"
         record = {"chosen": chosen, "why": self._why(chosen, figures, candidates), "cross_validation": figures}
         run = Run(
-            steps=sum(candidate.steps for candidate in candidates.values()), seconds=time.monotonic() - self.started
-        )
+            steps=sum(candidate.steps for candidate in candidates.values()), seconds=time.monotonic() - self.started,
+            stopped_early=self.watch.enough(),
+        )  # fmt: skip
         if chosen == "classical":
             return ReferencePredictor(self.contract, self.scales, self.classical, model=chosen), record, run
         candidate = candidates[chosen]
@@ -179,7 +191,7 @@ class ReferenceFit:
         ones = {domain: np.ones_like(of) for domain, of in size.items()}
         return Candidate(baseline, descriptions, rows, size, {}, {}, ones)
 
-    def _train_fold(self, candidate: Candidate, fold: int, folds: int, *, share: float) -> None:
+    def _train_fold(self, candidate: Candidate, fold: int, folds: int, *, share: float, kind: str) -> None:
         """Train the network that does not see every ``folds``-th case, and ask it for those."""
         cases = range(len(self.names))
         seen = [case for case in cases if case % folds != fold]
@@ -209,15 +221,31 @@ class ReferenceFit:
         if training.budget is not None:
             # What kriging took comes off the length.
             training = replace(training, budget=max(training.budget - self.kriging_seconds, 1.0))
-        run = train_network(network, sampler, training, name=f"{candidate.baseline}-{fold}", share=share)
+        unseen = [case for case in cases if case % folds == fold]
+        run = train_network(
+            network, sampler, training, name=f"{candidate.baseline}-{fold}", share=share, called=f"{kind} {fold + 1}",
+            validation=Validation(lambda net: self._validate(candidate, net, unseen)) if self.watch.active else None,
+        )  # fmt: skip
         candidate.networks[fold] = network
         candidate.steps += run.steps
+        for case in unseen:
+            candidate.left_out[case] = _correction(candidate, network, case)
+
+    def _validate(self, candidate: Candidate, network: nn.Module, cases: Sequence[int]) -> dict[str, FieldError]:
+        """Errors of a network on cases that it does not see, at the reference points."""
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in self.fields}
         for case in cases:
-            if case % folds == fold:
-                candidate.left_out[case] = {
-                    domain: correction * size[domain]
-                    for domain, correction in corrections(network, candidate.descriptions[case], list(size)).items()
-                }
+            correction = _correction(candidate, network, case)
+            for domain in correction:
+                rows, truth = candidate.rows[case][domain] + correction[domain], self.truth[case][domain]
+                both = [from_rows(self.contract, self.scales, domain, of, self.values[case]) for of in (rows, truth)]
+                for field, columns in channel_slices(self.contract, domain).items():
+                    found[f"{domain}/{field}"].append((
+                        relative_l2(rows[:, columns], truth[:, columns]), mean_absolute(both[0][field], both[1][field])
+                    ))  # fmt: skip
+        units = {f"{d}/{f}": spec.unit for d, specs in self.contract.fields.items() for f, spec in specs.items()}
+        means = {name: np.mean(pairs, axis=0) for name, pairs in found.items()}
+        return {name: FieldError(float(mean[0]), float(mean[1]), units[name]) for name, mean in means.items()}
 
     def _shrink(self, candidate: Candidate) -> Rows:
         """The share of each field's corrections that brings unseen cases' errors lowest (least squares)."""
@@ -272,16 +300,26 @@ class ReferenceFit:
             "corrected": "kriging corrected by networks",
             "tokens": "networks alone",
         }
-        found = [f"{names['classical']} {100 * _mean(figures['classical']):.1f} %"]
+        # Figures stand beside each other where they are of the same cases: a kind that was given up has seen one fold.
+        asked: dict[tuple[int, ...], list[str]] = {}
         for kind, candidate in candidates.items():
-            asked = len(candidate.left_out)
-            on = (
-                ""
-                if asked == len(self.names)
-                else f" on {asked} of them ({100 * _mean(self._on(candidate)):.1f} there)"
-            )
-            found.append(f"{names[kind]} {100 * _mean(figures[kind]):.1f} %{on}")
-        return f"{names[chosen]}; mean error of {len(self.fields)} fields on cases left out: {', '.join(found)}"
+            asked.setdefault(tuple(sorted(candidate.left_out)), []).append(kind)
+        everything, found = tuple(range(len(self.names))), []
+        for cases, kinds in sorted(asked.items(), key=lambda entry: -len(entry[0])) or [(everything, [])]:
+            errors = [
+                ("classical", self._baseline_errors("kriging", cases)),
+                *((kind, figures[kind]) for kind in kinds),
+            ]
+            each = ", ".join(f"{names[kind]} {100 * _mean(of):.1f} %" for kind, of in errors)
+            on = "all" if len(cases) == len(self.names) else f"the same {len(cases)}"
+            found.append(f"on {on} of {len(self.names)}: {each}")
+        return f"{names[chosen]}; mean error of {len(self.fields)} fields on cases left out, {'; '.join(found)}"
+
+
+def _correction(candidate: Candidate, network: nn.Module, case: int) -> Rows:
+    """What a network adds to a case's baseline."""
+    found = corrections(network, candidate.descriptions[case], list(candidate.size))  # type: ignore[arg-type]
+    return {domain: correction * candidate.size[domain] for domain, correction in found.items()}
 
 
 def _dimensions(contract: Contract, values: list[dict[str, float]]) -> Array:

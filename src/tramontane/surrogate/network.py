@@ -19,8 +19,16 @@ from tramontane.models import build
 from tramontane.models.inputs import Inputs
 from tramontane.surrogate.places import anchors
 from tramontane.surrogate.predictor import Training, describe_design
-from tramontane.training import Normalization, Run, Sampler, Validation, channel_count, channel_slices, train
-from tramontane.training.loop import FieldError
+from tramontane.training import (
+    FieldError,
+    Normalization,
+    Run,
+    Sampler,
+    Validation,
+    channel_count,
+    channel_slices,
+    train,
+)
 from tramontane.training.sampler import geometry_input
 
 Array = NDArray[np.floating[Any]]
@@ -175,13 +183,15 @@ def fit_network(
         network.load_state_dict(start.tensors())
     draws = {"points": points, "geometry_points": geometry_points, "seed": training.seed}
     sampler = Sampler(dataset, names, scales, batch_size=training.batch_size or 1, **draws)
-    watch = Sampler(dataset, held, scales, **draws)
+    unseen = Sampler(dataset, held, scales, **draws)
+    training.watch.stage("networks")
     run = train(
         network, sampler,
         steps=training.steps, budget=training.budget, device=training.device, precision=training.precision,
         optimizer=training.optimizer, lr=training.lr, ema_decay=training.ema_decay,
         checkpoint=training.checkpoint(), checkpoint_seconds=training.checkpoint_seconds, console=training.console,
-        validation=Validation(lambda net: field_errors(net, watch), patience=training.patience) if held else None,
+        validation=Validation(lambda net: field_errors(net, unseen), patience=training.patience) if held else None,
+        watch=training.watch, name=model,
     )  # fmt: skip
     predictor = NetworkPredictor(
         contract, scales, network,

@@ -84,7 +84,8 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
     spec = contract.domains.get(domain, DomainSpec())
     if spec.side == "on":
         edge = 2.0 * float(np.sqrt(geometry.area / cells))
-        mesh: Any = geometry.subdivide_adaptive(max_edge_len=edge, max_n_passes=12)
+        # VTK's own limit is a triangle of 1 m2, which makes a mesh without end of a large body.
+        mesh: Any = geometry.subdivide_adaptive(max_edge_len=edge, max_tri_area=float(geometry.area), max_n_passes=12)
         return _cut(mesh, spec)
     low, extent = _box(geometry)
     if spec.side == "outside":

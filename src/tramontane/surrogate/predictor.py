@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from torch import Tensor
 
 from tramontane.dataset import describe_geometry
-from tramontane.training import Precision
+from tramontane.training import Precision, Watch
 
 Array = NDArray[np.floating[Any]]
 
@@ -79,6 +79,7 @@ class Training:
     work: Path | None
     checkpoint_seconds: float
     console: Console | None
+    watch: Watch = field(default_factory=Watch)
 
     def checkpoint(self, name: str = "checkpoint") -> Path | None:
         """Where a run of some name keeps its state."""

@@ -25,7 +25,7 @@ from tramontane.models.local_tokens import Description, LocalTokens, TokenLayout
 from tramontane.models.shapes import Shape
 from tramontane.surrogate.placements import Placements
 from tramontane.surrogate.predictor import Training
-from tramontane.training import Normalization, Run, channel_slices, train
+from tramontane.training import Normalization, Run, Validation, channel_slices, train
 from tramontane.training.normalization import operating_scale
 from tramontane.training.reference_sampler import local_inputs
 
@@ -229,8 +229,21 @@ def corrections(network: LocalTokens, described: Description, domains: Sequence[
     return answer
 
 
-def train_network(network: nn.Module, sampler: Any, training: Training, *, name: str, share: float) -> Run:
-    """One network's run, which takes a share of the whole length."""
+def train_network(
+    network: nn.Module, sampler: Any, training: Training, *, name: str, share: float, called: str,
+    validation: Validation | None = None,
+) -> Run:  # fmt: skip
+    """One network's run, which takes a share of the whole length.
+
+    Args:
+        network: Trained in place.
+        sampler: Draws its batches.
+        training: How.
+        name: Of its checkpoint.
+        share: Of the whole length.
+        called: What who watches knows it by.
+        validation: What is measured on the way.
+    """
     part = replace(
         training,
         steps=None if training.steps is None else max(round(share * training.steps), 1),
@@ -240,5 +253,6 @@ def train_network(network: nn.Module, sampler: Any, training: Training, *, name:
         network, sampler,
         steps=part.steps, budget=part.budget, device=part.device, precision=part.precision, optimizer=part.optimizer,
         lr=part.lr, ema_decay=part.ema_decay, checkpoint=part.checkpoint(name),
-        checkpoint_seconds=part.checkpoint_seconds, console=part.console,
+        checkpoint_seconds=part.checkpoint_seconds, console=part.console, watch=part.watch, name=called,
+        validation=validation,
     )  # fmt: skip

@@ -47,16 +47,17 @@ class ScalarPredictor:
         """The predictor, and what it says of the training cases ``(cases, d)``."""
         values = [dataset.parameters(name) for name in names]
         if not dataset.has_geometry(names[0]):
-            table = np.array([[of[key] for key in contract.parameters] for of in values]).reshape(len(names), -1)
+            keys = contract.asked(geometry=False)
+            table = np.array([[of[key] for key in keys] for of in values]).reshape(len(names), -1)
             logarithms = (table > 0).all(0) & (table.max(0) > 1.5 * table.min(0))
             self = cls(contract, None, logarithms)
             return self, np.array([self.design(None, of) for of in values])
-        keys = [key for key, spec in contract.parameters.items() if spec.role == "geometry"]
+        dimensions = [key for key, spec in contract.parameters.items() if spec.role == "geometry"]
         domains = list(dataset.contract.domains.values())
         shapes = ShapeCoordinates(
             [shape_of(dataset.geometry(name)) for name in names],
             np.array([[of[key] for key in contract.operating] for of in values]).reshape(len(names), -1),
-            np.array([[of[key] for key in keys if all(key in other for other in values)] for of in values]),
+            np.array([[of[key] for key in dimensions if all(key in other for other in values)] for of in values]),
             low=_common([spec.low for spec in domains]),
             high=_common([spec.high for spec in domains]),
         )
@@ -84,7 +85,7 @@ class ScalarPredictor:
         if self.shapes is not None:
             assert geometry is not None
             return self.shapes.of(shape_of(geometry), np.array([values[key] for key in self.contract.operating]))
-        numbers = np.array([values[key] for key in self.contract.parameters], float)
+        numbers = np.array([values[key] for key in self.contract.asked(geometry=False)], float)
         return np.where(self.logarithms, np.log(np.maximum(numbers, 1e-30)), numbers)
 
     def tensors(self) -> dict[str, Tensor]:

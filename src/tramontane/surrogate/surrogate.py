@@ -19,7 +19,7 @@ from tramontane.contract import Contract, Excess
 from tramontane.dataset import Sites, mesh_sites
 from tramontane.design import Design
 from tramontane.errors import ContractError, SurrogateError
-from tramontane.formats.geometry import Geometry, read_geometry
+from tramontane.formats.geometry import OPEN_EDGES, Geometry, read_geometry
 from tramontane.models import NETWORKS
 from tramontane.models.recent import Recent, digest
 from tramontane.models.scalar_kriging import ScalarKriging
@@ -137,7 +137,7 @@ class Surrogate:
                     positions=None if where is None else where.positions,
                     parameters=values,
                 )
-        noticed = [] if geometry is None else geometry.warnings
+        noticed = [] if geometry is None else self.noticed(geometry)
         extra: dict[str, Any] = {"warnings": [*noticed, *self.warnings(shape, design)]}
         extra |= {"deviations": {name: deviation for name, (_, deviation) in scalars.items()}} if scalars else {}
         return Case(
@@ -150,10 +150,16 @@ class Surrogate:
             provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity, extra=extra),
         )
 
+    def noticed(self, geometry: Geometry) -> list[str]:
+        """What is to be minded of a geometry; that it is open, only where most of the training cases' were closed."""
+        usual = not geometry.closed and self.record["training_domain"].get("open", 0.0) > 0.5
+        return [sentence for sentence in geometry.warnings if not (usual and OPEN_EDGES in sentence)]
+
     def check(self, design: Design) -> tuple[Geometry | None, dict[str, float]]:
         """The design's geometry in metres and its parameters in SI, or an error that names what is wrong."""
         if design.geometry is None and self.needs_geometry:
-            raise ContractError("the design has no geometry; this surrogate needs a file such as part.stl")
+            raise ContractError("the design has no geometry; this surrogate needs a file such as part.stl, or the "
+                                "results of a case, whose geometry is taken")  # fmt: skip
         if design.geometry is not None and not self.needs_geometry:
             raise ContractError(
                 "the design has a geometry; this surrogate was trained on parameters alone, leave it out"

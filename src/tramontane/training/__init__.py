@@ -5,14 +5,17 @@ from tramontane.training.loop import Precision, Run, Validation, train
 from tramontane.training.normalization import Normalization, channel_count, channel_slices
 from tramontane.training.sampler import Sampler
 from tramontane.training.schedule import parse_budget
+from tramontane.training.watch import FieldError, Watch
 
 __all__ = [
     "Batch",
+    "FieldError",
     "Normalization",
     "Precision",
     "Run",
     "Sampler",
     "Validation",
+    "Watch",
     "channel_count",
     "channel_slices",
     "parse_budget",

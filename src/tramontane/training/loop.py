@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.distributed as dist
@@ -23,20 +23,10 @@ from tramontane.training.batch import Batch
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
 from tramontane.training.optimizers import make_optimizer
 from tramontane.training.schedule import learning_rate, progress
+from tramontane.training.watch import FieldError, Watch
 
 Precision = Literal["float32", "bfloat16"]
 _DRAWERS = 4  # threads that draw batches ahead, beside an accelerator
-
-
-class FieldError(NamedTuple):
-    """Error of one field: relative L2 (mean over cases), and mean absolute error in ``unit``."""
-
-    relative: float
-    absolute: float
-    unit: str
-
-    def __str__(self) -> str:
-        return f"{100 * self.relative:.1f} % ({self.absolute:.3g} {self.unit})"
 
 
 class Draws(Protocol):
@@ -89,6 +79,8 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
     console: Console | None = None,
+    watch: Watch | None = None,
+    name: str = "network",
 ) -> Run:
     """Train a network in place; it ends with its exponentially averaged weights.
 
@@ -108,6 +100,8 @@ def train(
         checkpoint: File that a killed run goes on from; None writes none.
         checkpoint_seconds: Seconds between two checkpoints.
         console: Where progress is shown; None is silent.
+        watch: Who else is told, and may end the run early.
+        name: Of the network, for who watches.
 
     Returns:
         Steps, seconds and history of the whole run, parts before a kill included.
@@ -117,6 +111,7 @@ def train(
     """
     if steps is None and budget is None:
         raise TrainingError("a run needs a length: give steps or a budget")
+    watch = watch or Watch()
     rank, world = _join_processes()
     device = _own_device(torch.device(device))
     model.to(device).train()
@@ -145,19 +140,22 @@ def train(
                 run.seconds = _agreed(before + time.monotonic() - started, world, device)
                 done = progress(step=run.steps, elapsed=run.seconds, steps=steps, budget=budget)
                 due = validation is not None and done >= validation.every * (len(run.history) + 1) - 1e-9
-                if validation is not None and (due or done >= 1.0) and run.steps:
+                over = done >= 1.0 or (run.steps > 0 and watch.enough())
+                if validation is not None and (due or over) and run.steps:
                     with _weights(model, ema):
                         figures = validation.measure(model)
                     run.history.append({"step": run.steps, "seconds": run.seconds, "errors": figures})
+                    watch.validated(name, run.steps, figures)
                     mean = sum(figure.relative for figure in figures.values()) / max(len(figures), 1)
                     best, worse = (mean, 0) if mean < best else (best, worse + 1)
                     if console and rank == 0:
                         loss = sum(losses) / max(len(losses), 1)
-                        text = ", ".join(f"{name} {figure}" for name, figure in figures.items())
+                        text = ", ".join(f"{field} {figure}" for field, figure in figures.items())
                         console.print(f"step {run.steps:6d}  loss {loss:.3f}  validation: {text}")
                     losses.clear()
                     run.stopped_early = validation.patience is not None and worse >= validation.patience
-                if done >= 1.0 or run.stopped_early:
+                if over or run.stopped_early:
+                    run.stopped_early = run.stopped_early or done < 1.0
                     break
 
                 for group in adjust.param_groups:
@@ -175,10 +173,11 @@ def train(
                 run.steps += 1
                 decay = min(ema_decay, (1 + run.steps) / (10 + run.steps))
                 with torch.no_grad():
-                    for name, value in model.state_dict().items():
-                        ema[name].lerp_(value, 1 - decay) if value.is_floating_point() else ema[name].copy_(value)
+                    for key, value in model.state_dict().items():
+                        ema[key].lerp_(value, 1 - decay) if value.is_floating_point() else ema[key].copy_(value)
                 losses.append(float(error.detach()))
                 show(done, losses[-1])
+                watch.step(name, run.steps, losses[-1])
                 if time.monotonic() - saved > checkpoint_seconds:
                     run.seconds = before + time.monotonic() - started
                     save()

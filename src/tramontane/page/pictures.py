@@ -1,51 +1,16 @@
-"""What people call their geometries, and pictures of models: remembered for the page beside the server's files."""
+"""Pictures of models: remembered for the page beside the server's files."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
-import threading
 from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from tramontane.serve.problems import Problem
-
-_MOST = 5000
-
-
-class Names:
-    """Names of geometries by hash.
-
-    Args:
-        folder: Where they are kept.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._file, self._lock = folder / "names.json", threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._names: dict[str, str] = {}
-        if self._file.is_file():
-            self._names = json.loads(self._file.read_text(encoding="utf-8"))
-
-    def of(self, identity: str) -> str:
-        """The name of a geometry, or the beginning of its hash."""
-        return self._names.get(identity, identity[:12])
-
-    def keep(self, identity: str, name: str) -> None:
-        """Remember the name of a geometry; the newest is last."""
-        with self._lock:
-            self._names.pop(identity, None)
-            self._names[identity] = name[:100]
-            for old in list(self._names)[:-_MOST]:
-                del self._names[old]
-            staged = self._file.with_suffix(".new")
-            staged.write_text(json.dumps(self._names), encoding="utf-8")
-            staged.replace(self._file)
 
 
 class Pictures:

@@ -1,0 +1,77 @@
+"""Numbers of two answers beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nicegui import ui
+
+from tramontane.case import Case
+from tramontane.page.colours import number, readable
+from tramontane.page.design_panel import verdict
+from tramontane.page.solver_case import SolverCase
+from tramontane.page.words import Words
+from tramontane.serve.schemas import Summary
+
+_SEEN = {
+    "trained": "compare.seen_trained", "validation": "compare.seen_validation", "unseen": "compare.seen_unseen",
+    "unknown": "compare.seen_unknown",
+}  # fmt: skip
+Row = tuple[str, str, float | None, float | None]
+
+
+def of_designs(words: Words, a: Summary, b: Summary) -> None:
+    """QoIs of two predictions, and what to mind of each."""
+    rows = [(name, a.qoi[name].unit, a.qoi[name].value, b.qoi[name].value) for name in a.qoi if name in b.qoi]
+    _table(
+        (words("compare.quantity"), "A", "B", "B − A"), rows, lambda one, other, factor: number(factor * (other - one))
+    )
+    for key, summary in (("compare.a", a), ("compare.b", b)):
+        for warning in summary.warnings:
+            ui.label(f"{words(key)}: {warning.detail}").classes("is-warning small")
+
+
+def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float]) -> None:
+    """Whether the model knew the case, QoIs of both, errors of fields, and the verdict on the design's place."""
+    verdict(words(_SEEN[case.seen]), fine=case.seen == "unseen")
+    true = case.dataset.qoi(case.name)
+    heads = (words("compare.quantity"), words("evaluation.predicted"), words("evaluation.true"), "Δ [%]")
+    rows = [(name, whole.qoi_units[name], value, true.get(name)) for name, value in whole.qoi.items()]
+    _table(heads, rows, _share)
+    if errors:
+        with ui.element("table").classes("figures"):
+            with ui.element("tr"):
+                for head in ("", words("compare.error")):
+                    with ui.element("th").props("scope=col"):
+                        ui.label(head)
+            for name, error in errors.items():
+                with ui.element("tr").props(f"data-field={name} data-error={error!r}"):
+                    with ui.element("th").props("scope=row"):
+                        ui.label(name.replace("_", " "))
+                    with ui.element("td"):
+                        ui.label(f"{100 * error:.1f} %")
+    warnings = whole.provenance.extra["warnings"]
+    verdict(words("predict.outside" if warnings else "predict.inside"), warnings, fine=not warnings)
+
+
+def _share(predicted: float, true: float, _: float) -> str:
+    return f"{100 * (predicted - true) / abs(true):+.1f}" if true else number(None)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Row], change: Callable[[float, float, float], str]) -> None:
+    """Two numbers of each row, and what ``change`` says of them and of the factor to the unit shown."""
+    with ui.element("div").classes("scrolls"), ui.element("table").classes("figures"):
+        with ui.element("tr"):
+            for head in heads:
+                with ui.element("th").props("scope=col"):
+                    ui.label(head)
+        for name, own_unit, one, other in rows:
+            unit, factor = readable(own_unit, max(abs(one or 0.0), abs(other or 0.0)))
+            with ui.element("tr").props(f"data-qoi={name} data-a={one} data-b={other}"):
+                with ui.element("th").props("scope=row"):
+                    ui.label(f"{name.replace('_', ' ')} [{unit or '–'}]")
+                said = [number(None if value is None else factor * value) for value in (one, other)]
+                said.append(number(None) if one is None or other is None else change(one, other, factor))
+                for text in said:
+                    with ui.element("td"):
+                        ui.label(text)

@@ -1,0 +1,306 @@
+"""Models trained on the server's datasets: started, watched while they learn, ended, kept or thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Request
+from nicegui import ui
+from pydantic import ValidationError
+
+from tramontane.page.charts import curves
+from tramontane.page.colours import number, readable
+from tramontane.page.figures import table
+from tramontane.page.latest import Latest
+from tramontane.page.shell import Reader, Shell
+from tramontane.serve.problems import Problem
+from tramontane.serve.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
+
+KINDS = ("auto", "classical", "corrected", "tokens", "ab-upt", "scalars")
+STAGES = ("starting", "reading", "kriging", "networks", "calibrating", "saving")
+STATES = ("running", "done", "stopped")
+_EVERY = 1.0  # s between two looks
+_MINUTES, _LEAST, _MOST = 10, 0.1, 7 * 24 * 60
+
+
+def register(shell: Shell) -> None:
+    """The page ``/training``."""
+
+    @ui.page("/training")
+    def training(request: Request) -> None:
+        with shell.frame(request, "training") as reader:
+            if not reader.caller.may("admin"):
+                ui.label(reader.words("training.admin")).classes("nothing")
+            elif not shell.datasets.paths:
+                ui.label(reader.words("data.none")).classes("nothing")
+            else:
+                TrainingPage(shell, reader, request.query_params.get("id", ""), request.query_params.get("set", ""))
+
+
+class TrainingPage:
+    """What is asked for, all trainings, and one of them as it goes.
+
+    Args:
+        shell: Of the page.
+        reader: Who reads it.
+        identity: Of the training that is shown at first; empty for the newest.
+        dataset: That is chosen at first.
+    """
+
+    def __init__(self, shell: Shell, reader: Reader, identity: str, dataset: str) -> None:
+        self.shell, self.reader, self.words = shell, reader, reader.words
+        self.trainings = shell.server.trainings
+        self.identity = identity
+        self._listed: object = None
+        self._headed: object = None
+        self._drawn: object = None
+        self.latest = Latest(self._refresh)
+        names = list(shell.datasets.paths)
+        with ui.element("div").classes("sections"):
+            with ui.element("section").classes("panel"):
+                self.dataset = ui.select(
+                    names, value=dataset if dataset in names else names[0], label=self.words("data.set")
+                ).props("outlined dense options-dense")
+                kinds = {kind: self.words(f"kind.{kind}") for kind in KINDS}
+                kinds = {kind: f"{kind}: {said}" for kind, said in kinds.items()}
+                self.kind = ui.select(kinds, value=KINDS[0], label=self.words("training.kind")).props(
+                    "outlined dense options-dense"
+                )
+                self.minutes = ui.number(
+                    label=self.words("training.minutes"), value=_MINUTES, min=_LEAST, max=_MOST, format="%.5g"
+                ).props("outlined dense data-minutes")
+                self.start = ui.button(
+                    self.words("training.start"), icon="play_arrow", on_click=self._start
+                ).props("unelevated no-caps")  # fmt: skip
+                self.busy = ui.label(self.words("training.busy")).classes("quiet")
+            with ui.element("section").classes("panel"):
+                ui.label(self.words("training.all")).classes("heading")
+                self.list = ui.element("div").classes("sections")
+        with ui.element("div").classes("sections"):
+            with ui.element("section").classes("panel"):
+                self.head = ui.element("div").classes("sections")
+                with ui.element("div") as self.live:
+                    with ui.element("div").classes("row-between").props("aria-live=polite"):
+                        self.stage, self.time = ui.label(), ui.label().classes("quiet")
+                    self.bar = ui.linear_progress(value=0.0, show_value=False)
+                self.live.set_visibility(False)
+            with ui.element("section").classes("panel") as self.candidates:
+                ui.label(self.words("training.candidates")).classes("heading")
+                self.table = ui.element("div")
+            with ui.element("section").classes("panel") as self.curves:
+                ui.label(self.words("training.curves")).classes("heading")
+                self.charts = ui.element("div").classes("charts")
+        self.candidates.set_visibility(False)
+        self.curves.set_visibility(False)
+        ui.timer(_EVERY, self.latest.ask)
+
+    # -- what the reader does --------------------------------------------------------------------------------------
+
+    async def _do(self, work: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        """Something that the API does for those of scope admin; what is wrong is said, and nothing then comes back."""
+        try:
+            self.reader.caller.need("admin")
+            return await asyncio.to_thread(work, *given, **more)
+        except ValidationError:
+            ui.notify(self.words("training.bad_name"), type="negative")
+            return None
+        except Problem as problem:
+            ui.notify(problem.detail, type="negative", multi_line=True, timeout=10000, close_button=True)
+            return None
+        finally:
+            self.latest.ask()
+
+    async def _start(self) -> None:
+        minutes = min(max(float(self.minutes.value or _MINUTES), _LEAST), _MOST)
+        asked = TrainingRequest(dataset=self.dataset.value, model=self.kind.value, budget=f"{60 * minutes:.0f}s")
+        begun = await self._do(self.trainings.begin, self.reader.caller, asked)
+        if begun is not None:
+            self._choose(begun.id)
+
+    async def _end(self) -> None:
+        await self._do(self.trainings.end, self.identity)
+
+    async def _resume(self) -> None:
+        await self._do(self.trainings.resume, self.identity)
+
+    async def _keep(self, name: str) -> None:
+        taken = name in self.shell.server.registry.models
+        if taken and not await self._sure("replace", name=name):
+            return
+
+        def keep() -> None:
+            asked = KeepRequest(name=name, replace=taken)
+            self.trainings.keep(self.identity, asked.name, replace=asked.replace)
+            self.shell.server.refresh()
+
+        await self._do(keep)
+
+    async def _discard(self) -> None:
+        if await self._sure("discard"):
+            gone, self.identity = self.identity, ""
+            await self._do(self.trainings.remove, gone)
+
+    async def _sure(self, what: str, **values: Any) -> bool:
+        """Whether the reader wants something that cannot be taken back."""
+        asked = self.words("training.ask_discard" if what == "discard" else "training.ask_replace", **values)
+        with ui.dialog() as dialog, ui.card():
+            ui.label(asked)
+            with ui.row():
+                ui.button(self.words(f"training.{what}"), on_click=lambda: dialog.submit(True)).props(
+                    "unelevated no-caps color=negative")  # fmt: skip
+                ui.button(self.words("training.cancel"), on_click=lambda: dialog.submit(False)).props("flat no-caps")
+        return bool(await dialog)
+
+    def _choose(self, identity: str) -> None:
+        self.identity = identity
+        self.latest.ask()
+
+    # -- what is shown ---------------------------------------------------------------------------------------------
+
+    async def _refresh(self) -> None:
+        every = (await asyncio.to_thread(self.trainings.every)).trainings
+        known = [each.id for each in every]
+        if self.identity not in known:
+            self.identity = known[0] if known else ""
+        with self.list:
+            self._list(every)
+        found: TrainingAnswer | None = None
+        if self.identity:
+            try:
+                found = await asyncio.to_thread(self.trainings.find, self.identity)
+            except Problem:  # thrown away just now, by somebody else
+                self.identity = ""
+        headed = None if found is None else found.model_dump_json(exclude={"progress"})
+        if headed != self._headed or self._drawn is None:
+            self._headed = headed
+            self.head.clear()
+            with self.head:
+                self._head(found)
+                ui.run_javascript(f"tramontaneLink({json.dumps({'id': self.identity})})")
+        self._show(found)
+
+    def _list(self, every: list[TrainingAnswer]) -> None:
+        running = any(each.state == "running" for each in every)
+        self.start.set_enabled(not running)
+        self.busy.set_visibility(running)
+        listed = self.identity, [(each.id, each.state, each.kept) for each in every]
+        if listed == self._listed:
+            return
+        self._listed = listed
+        self.list.clear()
+        with self.list:
+            if not every:
+                ui.label("–").classes("quiet")
+            for each in every:
+                chosen = "aria-current=true" if each.id == self.identity else ""
+                with (
+                    ui.element("button").classes("training").props(f"type=button {chosen} data-training={each.id}")
+                    .on("click", lambda _, identity=each.id: self._choose(identity))
+                ):  # fmt: skip
+                    ui.label(f"{each.dataset} · {each.chosen or each.model}")
+                    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.created))
+                    ui.label(f"{when} · {self._state(each)}").classes("quiet")
+
+    def _state(self, training: TrainingAnswer) -> str:
+        if training.kept is not None:
+            return self.words("training.kept", name=training.kept)
+        state = training.state
+        return self.words(f"state.{state}") if state in STATES else state
+
+    def _head(self, found: TrainingAnswer | None) -> None:
+        if found is None:
+            ui.label(self.words("training.none")).classes("quiet")
+            return
+        with ui.element("div").classes("row-between").props(f"data-state={found.state}"):
+            ui.label(f"{found.dataset} · {found.chosen or found.model}").classes("training-title")
+            ui.label(self._state(found)).classes("tag")
+        if found.reason:
+            ui.label(found.reason).classes("is-error").props("role=alert")
+        if found.why:
+            ui.label(found.why).classes("small")
+        if found.ending and found.state == "running":
+            ui.label(self.words("training.ending")).classes("quiet")
+        with ui.element("div").classes("row-wrap"):
+            if found.state == "running" and not found.ending:
+                self._button("end", "stop", self._end, "unelevated")
+            if found.state == "stopped":
+                self._button("resume", "play_arrow", self._resume, "unelevated")
+            if found.state == "done" and found.kept is None:
+                name = ui.input(self.words("training.name"), value=self._free(found.dataset)).props(
+                    "outlined dense data-name maxlength=100"
+                )
+                self._button("keep", "save", lambda: self._keep(name.value), "unelevated")
+            if found.kept is not None:
+                ui.button(self.words("models.open"), icon="play_arrow",
+                          on_click=lambda: ui.navigate.to(f"/predict?model={found.kept}")
+                          ).props("unelevated no-caps")  # fmt: skip
+            self._button("discard", "delete", self._discard, "outline")
+
+    def _button(self, name: str, icon: str, work: Callable[[], Any], look: str) -> None:
+        ui.button(self.words(f"training.{name}"), icon=icon, on_click=work).props(f"{look} no-caps data-do={name}")
+
+    def _free(self, wanted: str) -> str:
+        """A name for the model that none has yet."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip("-._") or "model"
+        taken = self.shell.server.registry.models
+        return next(name for name in (plain, *(f"{plain}-{k}" for k in range(2, 10_000))) if name not in taken)
+
+    def _show(self, found: TrainingAnswer | None) -> None:
+        self.live.set_visibility(found is not None and found.state == "running")
+        progress = ProgressAnswer() if found is None or found.progress is None else found.progress
+        if found is not None and found.state == "running":
+            stage = progress.stage
+            self.stage.set_text(self.words(f"stage.{stage}") if stage in STAGES else stage)
+            self.time.set_text(
+                self.words("training.time", seconds=_clock(progress.seconds), budget=_clock(found.budget))
+            )
+            self.bar.set_value(min(progress.seconds / found.budget, 1.0))
+        drawn = self.identity, progress.model_dump_json(exclude={"seconds", "stage"})
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        self.curves.set_visibility(bool(progress.loss))
+        self.candidates.set_visibility(bool(progress.candidates))
+        self._draw(progress)
+
+    def _draw(self, progress: ProgressAnswer) -> None:
+        words = self.words
+        for part in (self.charts, self.table):
+            part.clear()
+        axis = words("training.steps")
+        with self.charts:
+            if progress.loss:
+                last = progress.loss[-1]
+                said = f"{words('training.loss')}, {last.network}: {number(last.values[-1], 3)}"
+                lines = [(each.network, each.steps, each.values) for each in progress.loss]
+                _figure("loss", said, curves(lines, label=said, unit="", axis=axis))
+            for field in dict.fromkeys(each.field for each in progress.errors):
+                own = [each for each in progress.errors if each.field == field]
+                unit, factor = readable(own[-1].unit, own[-1].absolute[-1])
+                said = f"{field}: {number(factor * own[-1].absolute[-1], 3)} {unit}, {100 * own[-1].relative[-1]:.1f} %"
+                lines = [(each.network, each.steps, each.absolute) for each in own]
+                _figure(field, said, curves(lines, label=said, unit=own[-1].unit, axis=axis))
+        if progress.candidates:
+            heads = ["", *(words("training.on", name=each.name, count=each.cases) for each in progress.candidates)]
+            fields = progress.candidates[0].errors
+            with self.table:
+                table(heads, {f: [each.errors.get(f, float("nan")) for each in progress.candidates] for f in fields})
+
+
+def _figure(name: str, said: str, picture: str) -> None:
+    figure = ui.element("figure")
+    figure.props["data-curve"] = name  # a field's name may have any character
+    with figure:
+        with ui.element("figcaption").classes("small"):
+            ui.label(said)
+        ui.html(picture, sanitize=False)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -1,0 +1,229 @@
+"""A table of designs, answered line by line: QoIs, how sure they are, and a verdict on each design."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from tramontane.design import Design
+from tramontane.errors import FormatError, TramontaneError
+from tramontane.formats.designs import read_designs
+from tramontane.formats.geometry import Geometry, read_geometry
+from tramontane.formats.results import CaseSource
+from tramontane.formats.table import QOI, SUFFIXES, Sheet, read_head, read_sheet
+from tramontane.surrogate.surrogate import Surrogate
+from tramontane.units import Quantity, from_si, parse_quantity
+
+_DEVIATIONS = 2.0  # that an interval reaches to either side
+_SHOWN, _REASONS = 20, 5  # lines, and sentences of a kind, that are printed
+_PREDICTED, _VERDICT, _REMARKS = "predicted ", "verdict", "remarks"
+
+Verdict = Literal["inside", "outside", "failed"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is answered to one design of a table.
+
+    Attributes:
+        name: Of the design.
+        verdict: Whether it lies inside what the surrogate was trained on; ``failed`` where it could not be predicted.
+        qoi: In SI.
+        deviations: Standard deviations of those that are regressed, SI.
+        remarks: What to mind, or why it failed.
+    """
+
+    name: str
+    verdict: Verdict
+    qoi: Mapping[str, float] = field(default_factory=dict)
+    deviations: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def predict_table(
+    surrogate: Surrogate,
+    file: Path,
+    settings: Mapping[str, str | Quantity] | None = None,
+    *,
+    cells: int = 50_000,
+    console: Console | None = None,
+) -> list[Line]:
+    """Predict the QoIs of every design in a table.
+
+    Args:
+        surrogate: The model.
+        file: A CSV or Parquet file with a line for each design: parameters, and names of geometry files, as
+            `tramontane.formats.designs.read_designs` reads them; other columns do not matter.
+        settings: Parameters that are the same for all designs; they stand above the table's.
+        cells: About how many cells fields are predicted on, where QoIs follow from them.
+        console: Where progress is shown.
+
+    Returns:
+        An answer for each line, in order.
+
+    Raises:
+        TramontaneError: The table cannot be read, or nothing of it can be predicted; the first reason is given.
+    """
+    contract = surrogate.contract
+    if not contract.qoi:
+        raise FormatError(f"{file}: a table is answered with QoIs, and this model predicts none; give it one geometry")
+    collection = read_designs(file, length_unit=contract.length_unit)
+    if surrogate.needs_geometry and all(not source.files for source in collection.sources):
+        raise FormatError(f"{file}: has no column of geometry files, which this model needs; add one, such as "
+                          "'geometry' with part.stl in each line")  # fmt: skip
+    given = {name: parse_quantity(value, name=name) for name, value in (settings or {}).items()}
+    known = functools.lru_cache(maxsize=4)(functools.partial(read_geometry, length_unit=collection.length_unit))
+    lines = []
+    for source in track(collection.sources, description="predicting", console=console, transient=True,
+                        disable=console is None):  # fmt: skip
+        row = {key.removeprefix(QOI): value for key, value in collection.table[source.name].items()}
+        parameters = {name: value for name, value in row.items() if name in contract.parameters} | given
+        try:
+            lines.append(_answer(surrogate, source, parameters, known, cells))
+        except TramontaneError as error:
+            lines.append(Line(source.name, "failed", remarks=(str(error),)))
+    if all(line.verdict == "failed" for line in lines):
+        raise FormatError(
+            f"{file}: none of its {len(lines)} designs can be predicted; the first: {lines[0].remarks[0]}"
+        )
+    return lines
+
+
+def _answer(
+    surrogate: Surrogate,
+    source: CaseSource,
+    parameters: Mapping[str, Quantity],
+    known: functools._lru_cache_wrapper[Geometry],
+    cells: int,
+) -> Line:
+    results = source.read()
+    if unread := [reason for name, reason in results.absent.items()
+                  if name in surrogate.contract.parameters and name not in parameters]:  # fmt: skip
+        raise FormatError(unread[0])
+    shape = known(results.geometry) if surrogate.needs_geometry and results.geometry is not None else None
+    design = Design(None if shape is None else shape.mesh, **parameters)
+    domains = {spec.definition.domain for spec in surrogate.contract.qoi.values()
+               if spec.from_fields and spec.definition is not None and spec.definition.kind != "volume"}  # fmt: skip
+    # Fields that no QoI follows from are not asked for.
+    case = surrogate.simulate(design, cells=cells, domains=domains, meshes=None if domains else {})
+    outside = surrogate.warnings(None if shape is None else shape.mesh, design)
+    return Line(
+        source.name,
+        "outside" if outside else "inside",
+        case.qoi,
+        case.provenance.extra.get("deviations", {}),
+        (*([] if shape is None else surrogate.noticed(shape)), *outside),
+    )
+
+
+def columns_of(surrogate: Surrogate, lines: Sequence[Line]) -> dict[str, list[float | str | None]]:
+    """The answers as columns: of each QoI its value and, where it is known, an interval of two standard deviations to
+    either side, in the unit in which it is shown; then the verdict and what to mind.
+    """
+    columns: dict[str, list[float | str | None]] = {}
+    for name, spec in surrogate.contract.qoi.items():
+        unit, sure = spec.shown, any(name in line.deviations for line in lines)
+        for label, steps in (("", 0.0), (" low", -_DEVIATIONS), (" high", _DEVIATIONS)) if sure else (("", 0.0),):
+            head = f"{_PREDICTED}{name}{label}" + (f" [{unit}]" if unit else "")
+            columns[head] = [
+                from_si(line.qoi[name] + steps * line.deviations.get(name, 0.0), unit) if name in line.qoi else None
+                for line in lines
+            ]
+    columns[_VERDICT] = [line.verdict for line in lines]
+    columns[_REMARKS] = ["; ".join(line.remarks) for line in lines]
+    return columns
+
+
+def print_lines(surrogate: Surrogate, lines: Sequence[Line], console: Console) -> None:
+    """Print the answers to the first designs, and how many of all lie inside, outside, or failed."""
+    table = Table("design")
+    columns = {head: cells for head, cells in columns_of(surrogate, lines).items() if head != _REMARKS}
+    for head in columns:
+        table.add_column(escape(head), justify="left" if head == _VERDICT else "right", overflow="fold")
+    for place, line in enumerate(lines[:_SHOWN]):
+        cells = (column[place] for column in columns.values())
+        table.add_row(escape(line.name), *(f"{cell:.6g}" if isinstance(cell, float) else cell or "" for cell in cells))
+    console.print(table)
+    if len(lines) > _SHOWN:
+        console.print(f"and {len(lines) - _SHOWN} more designs; --out writes all")
+    for verdict in ("outside", "failed"):
+        alike = [line for line in lines if line.verdict == verdict]
+        for line in alike[:_REASONS]:
+            console.print(f"{line.name}: {verdict}: {'; '.join(line.remarks)}", highlight=False, markup=False,
+                          soft_wrap=True, style="yellow" if verdict == "outside" else "red")  # fmt: skip
+        if len(alike) > _REASONS:
+            console.print(f"and {len(alike) - _REASONS} more are {verdict}", highlight=False)
+    counts = ", ".join(f"{sum(line.verdict == each for line in lines)} {each}" for each in get_args(Verdict))
+    console.print(f"{len(lines)} designs: {counts}", highlight=False)
+
+
+def write_table(surrogate: Surrogate, file: Path, lines: Sequence[Line], out: Path) -> None:
+    """Write a table of designs with its answers behind its own columns, a line for each design.
+
+    Args:
+        surrogate: The model.
+        file: The table of designs.
+        lines: What `predict_table` answered to it.
+        out: A CSV, TSV or Parquet file, by its suffix.
+
+    Raises:
+        FormatError: The suffix is none of these, or the file cannot be written.
+    """
+    if out.suffix.lower() not in SUFFIXES:
+        raise FormatError(f"{out}: a table is written as one of {', '.join(SUFFIXES)}; name it so")
+    sheet = read_sheet(file)
+    answers = columns_of(surrogate, lines)
+    own = [place for place, head in enumerate(sheet.heads) if not _is_answer(file, head)]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.partial")
+    try:
+        if out.suffix.lower() == ".parquet":
+            _write_parquet(temporary, sheet, own, answers)
+        else:
+            with temporary.open("w", encoding="utf-8", newline="") as stream:
+                writer = csv.writer(stream, delimiter="\t" if out.suffix.lower() == ".tsv" else ",")
+                writer.writerow([*(sheet.heads[place] for place in own), *answers])
+                for (_, row), *told in zip(sheet.rows, *answers.values(), strict=True):
+                    writer.writerow([*(row[place] for place in own), *(_plain(value) for value in told)])
+        temporary.replace(out)
+    except OSError as error:
+        raise FormatError(f"{out}: cannot be written ({error}); choose another place with --out") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _is_answer(file: Path, head: str) -> bool:
+    """Whether a column is of an earlier answer, which the new one replaces."""
+    name = read_head(file, head)[0] if head.strip() else ""
+    return name.startswith(_PREDICTED) or name in (_VERDICT, _REMARKS)
+
+
+def _plain(value: float | str | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:.9g}"
+
+
+def _write_parquet(
+    file: Path, sheet: Sheet, own: Sequence[int], answers: Mapping[str, Sequence[float | str | None]]
+) -> None:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise FormatError(f'{file}: needs pyarrow; `pip install "tramontane[parquet]"`, or write CSV') from error
+    columns: dict[str, Sequence[float | str | None]] = {}
+    for place in own:
+        cells = [row[place] for _, row in sheet.rows]
+        try:
+            columns[sheet.heads[place]] = [float(cell) if cell.strip() else None for cell in cells]
+        except ValueError:
+            columns[sheet.heads[place]] = cells
+    pq.write_table(pa.table(columns | dict(answers)), file)

@@ -1,0 +1,169 @@
+"""Training on the page, in a real browser: started, watched, ended, kept, found among the models, thrown away."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import Tab, chromium
+from serving import Running
+
+from tramontane.dataset import Dataset
+from tramontane.surrogate.fit import MODELS
+
+pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
+
+GROWN = (
+    "([name, count]) => Number(document.querySelector(`[data-curve='${name}'] [data-points]`)?.dataset.points) > count"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+def start(models: Path, dataset: Dataset, folder: Path, *options: str) -> Running:
+    models.mkdir(exist_ok=True)
+    return Running(models, folder / "state", "--data", str(dataset.path), *options)
+
+
+def choose(tab: Tab, kind: str) -> None:
+    tab.page.get_by_label("Kind of model").click()
+    tab.page.get_by_role("option").get_by_text(f"{kind}: ").click()
+
+
+def wait_for(tab: Tab, state: str) -> None:
+    tab.page.locator(f"[data-state={state}]").wait_for()
+
+
+def test_a_training_is_started_watched_ended_and_kept(
+    browser: Any, saved: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    with start(tmp_path / "models", dataset, tmp_path) as server, Tab(browser, server.url) as tab:
+        tab.open("/page/data")
+        tab.page.get_by_role("button", name="Train a model").click()
+        tab.page.wait_for_url("**/page/training**")
+        tab.page.get_by_text("Nothing was trained here yet.").wait_for()
+        choose(tab, "ab-upt")
+        tab.page.get_by_role("button", name="Start").click()
+        wait_for(tab, "running")
+        (training,) = server.http.get("/v1/trainings").json()["trainings"]
+        assert (training["model"], training["budget"], training["state"]) == ("ab-upt", 600.0, "running")
+        assert tab.parameter("id") == training["id"]
+        # The curve grows while one looks.
+        tab.page.wait_for_function(GROWN, arg=["loss", 1])
+        seen = int(tab.page.locator("[data-curve=loss] [data-points]").get_attribute("data-points"))
+        tab.page.wait_for_function(GROWN, arg=["loss", seen])
+        assert tab.page.get_by_role("button", name="Start").is_disabled()
+        tab.page.get_by_role("button", name="End now").click()
+        wait_for(tab, "done")
+        done = server.http.get(f"/v1/trainings/{training['id']}").json()
+        for each in done["progress"]["errors"]:
+            said = tab.page.locator(f"[data-curve='{each['field']}'] figcaption").inner_text()
+            shown, unit, share = re.fullmatch(rf"{each['field']}: (\S+) (\S*), (\S+) %", said).groups()  # type: ignore[union-attr]
+            factor = {"Pa": 1.0, "kPa": 1e-3, "µm": 1e6, "mm": 1e3, "nm": 1e9}[unit]
+            assert float(shown) == pytest.approx(factor * each["absolute"][-1], rel=1e-2)
+            assert float(share) == pytest.approx(100 * each["relative"][-1], abs=0.1)
+        tab.picture("training-done")
+        name = tab.page.locator("[data-name]")
+        assert name.input_value() == dataset.path.name  # type: ignore[union-attr]
+        name.fill("../outside")
+        tab.page.get_by_role("button", name="Keep").click()
+        tab.page.locator(".q-notification").get_by_text("A name has letters").wait_for()
+        shutil.copytree(saved, tmp_path / "models" / "taken")
+        server.http.post("/v1/models/reload")
+        name.fill("taken")
+        tab.page.get_by_role("button", name="Keep").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        assert server.http.get("/v1/models/taken").json()["architecture"] == "ab-upt"
+        name.fill("from-the-page")
+        tab.page.get_by_role("button", name="Keep").click()
+        tab.page.locator(".tag").get_by_text("Served as from-the-page").wait_for()
+        served = {each["name"]: each["hash"] for each in server.http.get("/v1/models").json()["models"]}
+        assert set(served) == {"from-the-page", "taken"}
+        assert served["from-the-page"] != served["taken"]
+        tab.open("/page/")
+        tab.page.locator("[data-model=from-the-page]").wait_for()
+        tab.open("/page/training")
+        tab.page.get_by_role("button", name="Throw away").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Throw away").click()
+        tab.page.get_by_text("Nothing was trained here yet.").wait_for()
+        assert server.http.get("/v1/trainings").json()["trainings"] == []
+        assert server.http.get("/v1/models/from-the-page").status_code == 200
+        tab.is_clean()
+        assert '"level": "error"' not in server.log.read_text()
+
+
+def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: Dataset, tmp_path: Path) -> None:
+    with start(tmp_path / "models", dataset, tmp_path) as server:
+        asked = {"dataset": dataset.path.name, "model": "classical"}  # type: ignore[union-attr]
+        identity = server.http.post("/v1/trainings", json=asked).json()["id"]
+        server.end(signal.SIGKILL)
+    narrow = {"viewport": {"width": 390, "height": 844}, "locale": "de-DE", "color_scheme": "dark"}
+    with start(tmp_path / "models", dataset, tmp_path) as server, Tab(browser, server.url, **narrow) as tab:
+        tab.open(f"/page/training?id={identity}")
+        wait_for(tab, "stopped")
+        assert "the server ended meanwhile" in tab.page.get_by_role("alert").inner_text()
+        tab.page.get_by_role("button", name="Fortsetzen").click()
+        wait_for(tab, "done")
+        left = server.http.get(f"/v1/trainings/{identity}").json()["progress"]["candidates"][0]["errors"]
+        table = tab.page.locator("table.figures").inner_text()
+        for field, error in left.items():
+            assert re.search(rf"{field}\s+{100 * error:.1f} %", table)
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+        tab.picture("de-training")
+        tab.is_clean()
+
+
+def test_who_may_not_train_is_told(browser: Any, saved: Path, dataset: Dataset, tmp_path: Path) -> None:
+    from tramontane.serve.access import create_token
+    from tramontane.serve.database import open_database
+    from tramontane.serve.settings import Settings
+
+    (tmp_path / "state").mkdir()
+    engine, sessions = open_database(Settings(models=saved, state=tmp_path / "state").database_url)
+    token = create_token(sessions, "Anna", scope="predict")
+    engine.dispose()
+    with start(tmp_path / "models", dataset, tmp_path, "--require-tokens") as server, Tab(browser, server.url) as tab:
+        tab.open("/page/training")
+        tab.page.fill("input[name=token]", token)
+        tab.page.keyboard.press("Enter")
+        tab.page.get_by_text("Training needs a token of scope admin").wait_for()
+        assert tab.page.get_by_role("button", name="Start").count() == 0
+        tab.is_clean()
+
+
+def test_every_kind_of_model_can_be_chosen() -> None:
+    from tramontane.page.training_page import KINDS
+
+    assert set(KINDS) == set(MODELS)
+
+
+def test_curves_are_drawn_to_a_logarithmic_scale() -> None:
+    from tramontane.page.charts import curves
+
+    steps, values = [0, 10, 20, 40], [1.0, 0.1, 0.01, 0.001]
+    drawn = curves([("first", [0, 40], [1.0, 1.0]), ("second", steps, values)], label="loss", unit="m", axis="steps")
+    path = re.findall(r'data-network="second".*?<path d="M(.*?)"/>', drawn)[0]
+    points = [tuple(map(float, pair.split())) for pair in path.split(" L")]
+    widths = [b[0] - a[0] for a, b in itertools.pairwise(points)]
+    assert widths[1] == pytest.approx(widths[0], abs=0.11)
+    assert widths[2] == pytest.approx(2 * widths[0], abs=0.11)
+    falls = [b[1] - a[1] for a, b in itertools.pairwise(points)]
+    assert min(falls) > 0
+    assert falls == pytest.approx([falls[0]] * 3, abs=0.11)
+    ticks = [float(text) for text in re.findall(r'text-anchor="end">([\d.e+-]+)</text><path class="grid"', drawn)]
+    assert [round(math.log10(tick), 6) for tick in ticks] == [-3, -2, -1, 0]
+    assert curves([("none", [], [])], label="loss", unit="", axis="steps") == ""
+    close = curves([("one", [1, 2], [6.5, 8.4])], label="loss", unit="Pa", axis="steps")
+    ticks = [float(text) for text in re.findall(r'text-anchor="end">([\d.e+-]+)</text><path class="grid"', close)]
+    assert ticks == [7.0, 8.0]
