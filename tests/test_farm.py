@@ -54,7 +54,9 @@ def test_a_design_that_fails_or_kills_its_process_is_recorded_and_takes_nothing_
 
 def test_a_run_that_is_stopped_or_killed_goes_on_without_loss_or_repetition(tmp_path: Path) -> None:
     out, log = tmp_path / "out", tmp_path / "log"
-    command = [sys.executable, "-c", f"import spring; spring.slow_farm({str(out)!r}, {str(log)!r})"]
+    # Whoever runs the tests in a shell's background has their children ignore SIGINT.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command = [sys.executable, "-c", f"{heeding}import spring; spring.slow_farm({str(out)!r}, {str(log)!r})"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     before: dict[str, int] = {}
     for blow in (signal.SIGINT, signal.SIGKILL):

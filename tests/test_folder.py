@@ -65,7 +65,9 @@ def test_a_written_case_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert read.field_units == case.field_units
     assert read.qoi_units == {name: si_unit(unit) for name, unit in case.qoi_units.items()}
     assert (read.provenance.solver, read.provenance.version) == ("analytic", "1")
-    assert read.provenance.extra == {"seconds": 1.5, "residuals": [0.1, 0.2]}
+    assert read.provenance.extra == {
+        "seconds": 1.5, "residuals": [0.1, 0.2], "shown_units": {"charge": "N*m"},
+    }  # fmt: skip
     assert read.design.geometry == tmp_path / "007" / "geometry.stl"
     write_case(read, tmp_path / "again")  # with a file as its geometry
     assert (tmp_path / "again" / "geometry.stl").read_bytes() == read.design.geometry.read_bytes()
@@ -79,7 +81,9 @@ def test_units_are_stated_or_assumed_and_the_case_is_in_si(folder: Path) -> None
     assert case.qoi == {"drag": 2000.0, "lift": 7.0}
     assert case.qoi_units == {"drag": "N", "lift": "N"}
     assert case.field_units == {"pressure": "Pa"}
-    assert case.provenance.extra == {"cells": 91108, "assumed_units": {"pressure": "Pa", "load": "N", "lift": "N"}}
+    assert case.provenance.extra == {
+        "cells": 91108, "assumed_units": {"pressure": "Pa", "load": "N", "lift": "N"}, "shown_units": {"drag": "kN"},
+    }  # fmt: skip
     assert (case.provenance.solver, case.provenance.version) == ("simpleFoam", "1912")
     assert case.design.geometry == folder / "body.stl"
     assert case.provenance.sources == {
