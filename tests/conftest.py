@@ -10,7 +10,9 @@ from jaxtyping import install_import_hook
 
 install_import_hook("tramontane.models", "beartype.beartype")
 
+from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -88,3 +90,12 @@ def saved(surrogate: Surrogate, tmp_path_factory: pytest.TempPathFactory) -> Pat
     path = tmp_path_factory.mktemp("models") / "model"
     surrogate.save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real browser, for one module's tests: while it runs, none can have an event loop of its own."""
+    from browsing import chromium
+
+    with chromium() as running:
+        yield running

@@ -13,17 +13,11 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import pyvista as pv
-from browsing import Tab, at, chromium
+from browsing import Tab, at
 from serving import Running, part
 
 CELLS = 2000
 AXES = (0.8, 0.7, 0.6)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import Tab, at, chromium
+from browsing import Tab, at
 from serving import Running
 
 from tramontane.case import Case
@@ -18,12 +18,6 @@ from tramontane.evaluation import evaluate
 from tramontane.surrogate import Surrogate
 
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

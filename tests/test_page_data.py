@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import Tab, chromium
+from browsing import Tab
 from conftest import ellipsoid
 from PIL import Image
 from serving import Running
@@ -20,12 +20,6 @@ from tramontane.evaluation import evaluate
 from tramontane.surrogate import Surrogate
 
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from browsing import Tab, chromium
+from browsing import Tab
 from serving import Running
 from test_serve_oidc import Company
 
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

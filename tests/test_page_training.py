@@ -7,12 +7,11 @@ import math
 import re
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Tab, chromium
+from browsing import Tab
 from serving import Running
 
 from tramontane.dataset import Dataset
@@ -23,12 +22,6 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 GROWN = (
     "([name, count]) => Number(document.querySelector(`[data-curve='${name}'] [data-points]`)?.dataset.points) > count"
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 def start(models: Path, dataset: Dataset, folder: Path, *options: str) -> Running:
