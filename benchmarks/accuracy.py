@@ -51,10 +51,7 @@ def run_one(
     from tramontane.surrogate.fit import fit
 
     dataset, console = Dataset.open(dataset_path), Console(width=140)
-    names = dataset.splits["train"]
-    # The first of a shuffled list, so that fewer cases are part of more.
-    order = np.random.default_rng(0).permutation(len(names))[:count]
-    cases = sorted(names[place] for place in order)
+    cases = training_cases(dataset, count)
     started = time.monotonic()
     if model in PEERS:
         sys.path.insert(0, str(Path(__file__).parent))
@@ -108,9 +105,14 @@ def table(runs: list[dict[str, Any]]) -> str:
         figures = [_spread([100 * of[name]["relative_l2"] for of in own]) if own[0] else "" for name in fields]
         figures += [_spread([100 * run["report"]["qoi"][name]["relative"] for run in group]) for name in qois]
         means = [np.mean([run[key] for run in group]) for key in ("training_seconds", "prediction_seconds")]
-        memory, size = np.mean([run["peak_memory_gib"] for run in group]), group[0]["network_parameters"]
+        # Of networks that were trained elsewhere it is not known.
+        known, size = (
+            [run["peak_memory_gib"] for run in group if run["peak_memory_gib"]],
+            group[0]["network_parameters"],
+        )
+        memory = f"{np.mean(known):.1f}" if known else ""
         lines.append(
-            f"| {model} | {cases} | {' | '.join(figures)} | {means[0]:.0f} | {means[1]:.2f} | {memory:.1f} | {size} |"
+            f"| {model} | {cases} | {' | '.join(figures)} | {means[0]:.0f} | {means[1]:.2f} | {memory} | {size} |"
         )
         report = group[0]["report"]
         if cases in nulls and not report["fields"]:
@@ -124,6 +126,21 @@ def table(runs: list[dict[str, Any]]) -> str:
             for null, label in (("mean", "mean"), ("nearest", "nearest"), ("parameters", "kriging on true parameters"))
         )
     return "\n".join([*lines, *nulls.values()])
+
+
+def training_cases(dataset: Any, count: int | None) -> list[str]:
+    """The first of the shuffled training split, so that fewer cases are part of more; all where None."""
+    names = dataset.splits["train"]
+    return sorted(names[place] for place in np.random.default_rng(0).permutation(len(names))[:count])
+
+
+def show(runs: list[dict[str, Any]], file: Path | None) -> None:
+    """Print the table, and write it with all runs where a file is given."""
+    text = table(runs)
+    print(text)
+    if file:
+        document = heading() | {"table": text.splitlines(), "runs": runs}
+        file.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _spread(values: list[float]) -> str:
@@ -168,11 +185,7 @@ def main() -> None:
                     ]  # fmt: skip
                     subprocess.run(command + (["--cases", str(count)] if count else []), check=True)
                 runs.append(json.loads(file.read_text(encoding="utf-8")))
-    text = table(runs)
-    print(text)
-    if options.table:
-        document = heading() | {"table": text.splitlines(), "runs": runs}
-        options.table.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    show(runs, options.table)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import table
+from accuracy import show, training_cases
 from peers.peer import Answers, arrays, judged
-from record import heading
 
 from tramontane.dataset import Dataset
 from tramontane.evaluation import evaluate
@@ -31,12 +30,6 @@ from tramontane.training import Normalization
 
 STEPS = {"transolver": 6000, "geotransolver": 6000, "ab-upt": 4000, "gino": 2000}
 UNIT = 20_000  # positions are whole numbers of this part of the frame
-
-
-def training_cases(dataset: Dataset, count: int | None) -> list[str]:
-    """The same as `accuracy.py` takes: fewer cases are part of more."""
-    names = dataset.splits["train"]
-    return sorted(names[place] for place in np.random.default_rng(0).permutation(len(names))[:count])
 
 
 def write(dataset: Dataset, folder: Path, counts: list[int], seeds: list[int], models: list[str], options: Any) -> None:
@@ -134,12 +127,18 @@ def judge(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
             for column, field in enumerate(specs):
                 # Measured where the network is, over all sites, before rounding; domains that did not travel, too.
                 each = [case[column] for case in said["errors"][domain]]
-                report["fields"][f"{domain}/{field}"] |= {"relative_l2": float(np.mean(each)), "each": each}
+                entry, worst = report["fields"][f"{domain}/{field}"], int(np.argmax(each))
+                entry |= {
+                    "relative_l2": float(np.mean(each)), "median": float(np.median(each)), "worst": each[worst],
+                    "worst_case": said["cases"][worst], "each": each,
+                }  # fmt: skip
+                if domain not in chosen["kept"]:
+                    entry["mean_absolute"] = None
         runs.append({
             "model": said["model"], "seed": said["seed"], "cases": len(cases), "device": "cuda", "steps": said["steps"],
             "settings": {}, "training_seconds": said["seconds_together"], "trained_together": said["together"],
             "prediction_seconds": said["prediction_seconds"], "network_parameters": said["parameters"],
-            "peak_memory_gib": float("nan"), "report": report,
+            "peak_memory_gib": None, "report": report,
         })  # fmt: skip
         print(said["model"], said["set"], said["seed"], flush=True)
     return runs
@@ -166,11 +165,7 @@ def main() -> None:
         write(dataset, options.folder, counts, seeds, options.models.split(","), options)
         return
     runs = judge(dataset, options.folder)
-    text = table(runs)
-    print(text)
-    if options.table:
-        document = heading() | {"table": text.splitlines(), "runs": runs}
-        options.table.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    show(runs, options.table)
 
 
 if __name__ == "__main__":
