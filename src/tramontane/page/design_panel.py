@@ -12,6 +12,7 @@ from tramontane.page.asking import asked_of
 from tramontane.page.colours import number, readable
 from tramontane.page.geometry_drop import GeometryDrop
 from tramontane.page.shell import Reader, Shell
+from tramontane.page.slider import Slider
 from tramontane.page.state import View
 from tramontane.serve.problems import Problem
 from tramontane.serve.routes import describe
@@ -96,13 +97,8 @@ class DesignPanel:
                 f'dense borderless input-class="text-right" aria-label="{label} [{unit}]" step={span / 100:.3g} '
                 f"data-parameter={name}"
             ).classes("parameter-number")  # fmt: skip
-        slider = ui.slider(min=low, max=high, step=span / 400, value=min(max(start, low), high)).props(
-            f'aria-label="{label} [{unit}]" data-slider={name}'
-        )
-        ui.label(self.words("predict.range", low=number(low), high=number(high), unit=unit)).classes("quiet")
 
-        def moved(event: Any) -> None:
-            value = float(event.args)
+        def moved(value: float) -> None:
             self.view.parameters[name] = value
             field.set_value(float(f"{value:.5g}"))
             self.changed()
@@ -115,7 +111,9 @@ class DesignPanel:
             self.changed()
 
         # While it moves, pictures follow as fast as they are made; the last place is always shown.
-        slider.on("update:model-value", moved, throttle=0.05, leading_events=True, trailing_events=True)
+        slider = Slider(low, high, span / 400, min(max(start, low), high), moved)
+        slider.props(f'aria-label="{label} [{unit}]" data-slider={name}')
+        ui.label(self.words("predict.range", low=number(low), high=number(high), unit=unit)).classes("quiet")
         field.on("change", typed)
         field.on("keydown.enter", typed)
 

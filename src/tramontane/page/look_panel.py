@@ -10,6 +10,7 @@ from nicegui import ui
 from tramontane.contract import Contract
 from tramontane.page.colours import MAPS
 from tramontane.page.scene import choices, vector_field, volume_domain
+from tramontane.page.slider import Slider
 from tramontane.page.state import AXES, CELLS, View
 from tramontane.page.words import Words
 
@@ -50,9 +51,8 @@ class LookPanel:
                 self.axis = ui.toggle(options, value=view.section, on_change=self._axis).props(
                     f'dense no-caps unelevated size=sm toggle-color=primary aria-label="{words("predict.section")}"'
                 )
-            self.place = ui.slider(min=0.0, max=1.0, step=0.005, value=view.at).props(
-                f'aria-label="{words("predict.place")}" data-slider=section')  # fmt: skip
-            self.place.on("update:model-value", self._at, throttle=0.05, leading_events=True, trailing_events=True)
+            self.place = Slider(0.0, 1.0, 0.005, view.at, self._at)
+            self.place.props(f'aria-label="{words("predict.place")}" data-slider=section')
             with ui.element("div").classes("row-wrap") as self.vectors:
                 self.arrows = ui.switch(words("predict.arrows"), value=view.arrows,
                                         on_change=lambda e: self._set("arrows", e.value)).props("dense")  # fmt: skip
@@ -116,8 +116,8 @@ class LookPanel:
     def _axis(self, event: Any) -> None:
         self._set("section", event.value or "")
 
-    def _at(self, event: Any) -> None:
-        self._set("at", float(event.args))
+    def _at(self, value: float) -> None:
+        self._set("at", value)
 
     def _set(self, name: str, value: Any) -> None:
         if getattr(self.view, name) != value:
