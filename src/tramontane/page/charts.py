@@ -16,7 +16,7 @@ Line = tuple[str, Sequence[int], Sequence[float]]
 
 
 def scatter(
-    true: Sequence[float], predicted: Sequence[float], names: Sequence[str], *, label: str, unit: str,
+    true: Sequence[float], predicted: Sequence[float], names: Sequence[str], *, label: str, unit: str, factor: float,
     axes: tuple[str, str],
 ) -> str:  # fmt: skip
     """A point for each case; those on the diagonal are predicted as they are.
@@ -26,11 +26,11 @@ def scatter(
         predicted: SI.
         names: Of the cases, shown where the pointer rests.
         label: Of the whole, read out in place of the picture.
-        unit: Of the values.
+        unit: In which the values are shown.
+        factor: Into that unit.
         axes: What stands along x and y.
     """
     both = np.array([true, predicted], dtype=float)
-    shown, factor = readable(unit, float(np.abs(both).max(initial=0.0)))
     low, high = float(both.min()), float(both.max())
     margin = 0.06 * ((high - low) or abs(high) or 1.0)
     low, high = low - margin, high + margin
@@ -44,7 +44,7 @@ def scatter(
 
     points = "".join(
         f'<circle cx="{x(t):.1f}" cy="{y(p):.1f}" r="5"><title>'
-        f"{html.escape(name)}: {number(factor * t)} → {number(factor * p)} {html.escape(shown)}</title></circle>"
+        f"{html.escape(name)}: {number(factor * t)} → {number(factor * p)} {html.escape(unit)}</title></circle>"
         for t, p, name in zip(true, predicted, names, strict=True)
     )
     first, last = number(factor * (low + margin), 3), number(factor * (high - margin), 3)
@@ -54,7 +54,7 @@ def scatter(
         f'<path class="axis" d="M{_LEFT} 8 V{floor} H{_SIZE - 8}"/>'
         f'<path class="diagonal" d="M{_LEFT} {floor} L{_SIZE - 8} 8"/>{points}'
         f'<text x="{_LEFT}" y="{floor + 14}">{first}</text>'
-        f'<text x="{_SIZE - 8}" y="{floor + 14}" text-anchor="end">{last} {html.escape(shown)}</text>'
+        f'<text x="{_SIZE - 8}" y="{floor + 14}" text-anchor="end">{last} {html.escape(unit)}</text>'
         f'<text x="{(_LEFT + _SIZE) / 2}" y="{_SIZE - 5}" text-anchor="middle">{html.escape(axes[0])}</text>'
         f'<text x="{_LEFT - 5}" y="{floor}" text-anchor="end">{first}</text>'
         f'<text x="{_LEFT - 5}" y="16" text-anchor="end">{last}</text>'

@@ -8,6 +8,10 @@ import math
 
 import numpy as np
 
+from tramontane.contract import QoiSpec
+from tramontane.evaluation.report import QoiFigures
+from tramontane.units import si_factor
+
 MAPS = ("viridis", "cividis", "magma", "coolwarm")
 """Perceptually uniform ones, the default first; the last is for signed fields, about zero."""
 _PREFIXES = {9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n"}
@@ -41,6 +45,20 @@ def readable(unit: str, magnitude: float) -> tuple[str, float]:
     if unit in ("m/s", "m") and power > 0:
         power = 0
     return f"{_PREFIXES[power]}{unit}", 10.0**-power
+
+
+def shown(qoi: QoiSpec | QoiFigures, magnitude: float) -> tuple[str, float]:
+    """The unit in which a QoI's numbers are shown, and the factor into it from SI.
+
+    It is the one in which people wrote the QoI; of SI's own, one in which the numbers are short.
+
+    Args:
+        qoi: Says which units.
+        magnitude: The largest of the numbers, SI.
+    """
+    if qoi.display_unit is None:
+        return readable(qoi.unit, magnitude)
+    return qoi.display_unit, 1.0 / si_factor(qoi.display_unit)
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -145,7 +145,9 @@ class ComparePage:
         a, b = await asyncio.gather(*(self.asking.answer(view) for view in self.views))
         if a.told is None or b.told is None:
             self._show_no_fields()
-            self._compare_results(compare_results.of_designs, a.prediction.summary, b.prediction.summary)
+            self._compare_results(
+                compare_results.of_designs, a.served.contract, a.prediction.summary, b.prediction.summary
+            )
             return
         one, other = one_scale(a.told, b.told, locked=first.low is not None or first.high is not None)
         self.fields[0].show(one)
@@ -155,7 +157,7 @@ class ComparePage:
         self.look.learn(a.served.contract, one)
         wholes = await asyncio.gather(*(self.asking.predict(view, None) for view in self.views))
         if not self.latest.overtaken:
-            self._compare_results(compare_results.of_designs, *(whole.summary for whole in wholes))
+            self._compare_results(compare_results.of_designs, a.served.contract, *(whole.summary for whole in wholes))
 
     def _difference(self, a: Answer, b: Answer) -> dict[str, Any]:
         view = View(**{name: getattr(self.views[0], name) for name in ("field", "camera")}, map="coolwarm")

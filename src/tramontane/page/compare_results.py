@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from nicegui import ui
 
 from tramontane.case import Case
-from tramontane.page.colours import number, readable
+from tramontane.contract import Contract, QoiSpec
+from tramontane.page.colours import number, shown
 from tramontane.page.design_panel import verdict
 from tramontane.page.solver_case import SolverCase
 from tramontane.page.words import Words
@@ -17,12 +18,12 @@ _SEEN = {
     "trained": "compare.seen_trained", "validation": "compare.seen_validation", "unseen": "compare.seen_unseen",
     "unknown": "compare.seen_unknown",
 }  # fmt: skip
-Row = tuple[str, str, float | None, float | None]
+Row = tuple[str, QoiSpec, float | None, float | None]
 
 
-def of_designs(words: Words, a: Summary, b: Summary) -> None:
-    """QoIs of two predictions, and what to mind of each."""
-    rows = [(name, a.qoi[name].unit, a.qoi[name].value, b.qoi[name].value) for name in a.qoi if name in b.qoi]
+def of_designs(words: Words, contract: Contract, a: Summary, b: Summary) -> None:
+    """QoIs of two predictions, in the units of the contract of the first, and what to mind of each."""
+    rows = [(name, contract.qoi[name], a.qoi[name].value, b.qoi[name].value) for name in a.qoi if name in b.qoi]
     _table(
         (words("compare.quantity"), "A", "B", "B − A"), rows, lambda one, other, factor: number(factor * (other - one))
     )
@@ -36,7 +37,7 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
     verdict(words(_SEEN[case.seen]), fine=case.seen == "unseen")
     true = case.dataset.qoi(case.name)
     heads = (words("compare.quantity"), words("evaluation.predicted"), words("evaluation.true"), "Δ [%]")
-    rows = [(name, whole.qoi_units[name], value, true.get(name)) for name, value in whole.qoi.items()]
+    rows = [(name, case.served.contract.qoi[name], value, true.get(name)) for name, value in whole.qoi.items()]
     _table(heads, rows, _share)
     if errors:
         with ui.element("table").classes("figures"):
@@ -65,8 +66,8 @@ def _table(heads: Sequence[str], rows: Sequence[Row], change: Callable[[float, f
             for head in heads:
                 with ui.element("th").props("scope=col"):
                     ui.label(head)
-        for name, own_unit, one, other in rows:
-            unit, factor = readable(own_unit, max(abs(one or 0.0), abs(other or 0.0)))
+        for name, spec, one, other in rows:
+            unit, factor = shown(spec, max(abs(one or 0.0), abs(other or 0.0)))
             with ui.element("tr").props(f"data-qoi={name} data-a={one} data-b={other}"):
                 with ui.element("th").props("scope=row"):
                     ui.label(f"{name.replace('_', ' ')} [{unit or '–'}]")

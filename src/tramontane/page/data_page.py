@@ -15,7 +15,7 @@ from tramontane.dataset import Dataset
 from tramontane.dataset.audit_charts import histogram
 from tramontane.errors import TramontaneError
 from tramontane.page.asking import asked_of
-from tramontane.page.colours import number, readable
+from tramontane.page.colours import number, shown
 from tramontane.page.datasets import stl
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.state import View
@@ -127,7 +127,7 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
     qois = {case: dataset.qoi(case) for case in dataset.names}
     for qoi, spec in contract.qoi.items():
         most = max((abs(values[qoi]) for values in qois.values() if qoi in values), default=0.0)
-        units[qoi] = readable(spec.unit, most)
+        units[qoi] = shown(spec, most)
     heads = {f"p:{key}": f"{key} [{spec.unit or '–'}]" for key, spec in contract.parameters.items()}
     heads |= {f"q:{key}": f"{key} [{units[key][0] or '–'}]" for key in contract.qoi}
     columns += [
@@ -166,9 +166,8 @@ def _histograms(dataset: Dataset) -> None:
         _chart(key, histogram({"": values}, label=key, unit=spec.unit))
     for key, qoi in contract.qoi.items():
         values = {case: dataset.qoi(case)[key] for case in cases if key in dataset.qoi(case)}
-        unit, factor = readable(qoi.unit, max((abs(value) for value in values.values()), default=0.0))
-        shown = {case: factor * value for case, value in values.items()}
-        _chart(key, histogram({"": shown}, label=key, unit=unit))
+        unit, factor = shown(qoi, max((abs(value) for value in values.values()), default=0.0))
+        _chart(key, histogram({"": {case: factor * value for case, value in values.items()}}, label=key, unit=unit))
 
 
 def _chart(name: str, svg: str) -> None:

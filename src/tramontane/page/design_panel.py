@@ -8,8 +8,9 @@ from typing import Any
 
 from nicegui import ui
 
+from tramontane.contract import Contract
 from tramontane.page.asking import asked_of
-from tramontane.page.colours import number, readable
+from tramontane.page.colours import number, shown
 from tramontane.page.geometry_drop import GeometryDrop
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.slider import Slider
@@ -162,20 +163,24 @@ class DesignPanel:
         self.changed()
 
 
-def results(words: Any, summary: Summary, waiting: list[str]) -> None:
+def results(words: Any, contract: Contract, summary: Summary, waiting: list[str]) -> None:
     """QoIs with units, the verdict on the design's place, and the time it took.
 
     Args:
         words: Of the reader's language.
+        contract: Of the model.
         summary: Of the prediction.
         waiting: Names of QoIs that are still to come.
     """
     for name, quantity in summary.qoi.items():
-        unit, factor = readable(quantity.unit, quantity.value or 0.0)
-        shown = None if quantity.value is None else factor * quantity.value
+        unit, factor = shown(contract.qoi[name], quantity.value or 0.0)
+        said = number(None if quantity.value is None else factor * quantity.value)
         with ui.element("div").classes("qoi").props(f"data-qoi={name} data-value={quantity.value}"):
             ui.label(name.replace("_", " "))
-            ui.label(f"{number(shown)} {unit}").classes("qoi-value")
+            value = ui.label(f"{said} {unit}").classes("qoi-value")
+            if quantity.deviation is not None:
+                value.set_text(f"{said} ± {number(factor * quantity.deviation, 2)} {unit}")
+                value.props["title"] = words("predict.deviation")
     for name in waiting:
         with ui.element("div").classes("qoi"):
             ui.label(name.replace("_", " "))

@@ -12,6 +12,7 @@ from nicegui import ui
 from tramontane.errors import TramontaneError
 from tramontane.evaluation.report import Report
 from tramontane.page.charts import scatter
+from tramontane.page.colours import number, shown
 from tramontane.page.data_page import choose_dataset
 from tramontane.page.field_view import FieldView
 from tramontane.page.figures import figures
@@ -125,10 +126,13 @@ class EvaluationPage:
     def _scatters(self, report: Report) -> None:
         axes = self.words("evaluation.true"), self.words("evaluation.predicted")
         for name, qoi in report.qoi.items():
+            unit, factor = shown(qoi, max(map(abs, [*qoi.true, *qoi.predicted]), default=0.0))
             with ui.element("figure"):
                 with ui.element("figcaption").classes("small"):
-                    ui.label(name.replace("_", " "))
-                picture = scatter(qoi.true, qoi.predicted, report.cases, label=name, unit=qoi.unit, axes=axes)
+                    error = number(factor * qoi.mean_absolute, 3)
+                    ui.label(f"{name.replace('_', ' ')}: {self.words('evaluation.error')} {error} {unit}".rstrip())
+                picture = scatter(qoi.true, qoi.predicted, report.cases, label=name, unit=unit, factor=factor,
+                                  axes=axes)  # fmt: skip
                 ui.html(picture, sanitize=False)
 
     def _cases(self, report: Report) -> None:

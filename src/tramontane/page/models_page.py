@@ -54,7 +54,7 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
             for domain, fields in contract.fields.items():
                 _row(domain, ", ".join(f"{name} [{spec.unit or '–'}]" for name, spec in fields.items()))
             if contract.qoi:
-                _row("QoI", ", ".join(f"{name} [{spec.unit or '–'}]" for name, spec in contract.qoi.items()))
+                _row("QoI", ", ".join(f"{name} [{spec.shown or '–'}]" for name, spec in contract.qoi.items()))
         ui.label(words("models.figures")).classes("heading")
         figures(words, model.figures, shell.datasets.best_report(served))
         ui.button(words("models.open"), icon="play_arrow",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
 from fastapi import Request
 from nicegui import ui
 
+from tramontane.contract import Contract
 from tramontane.page.asking import Answer, Asking
 from tramontane.page.design_panel import DesignPanel, results
 from tramontane.page.field_view import FieldView
@@ -17,6 +17,7 @@ from tramontane.page.look_panel import LookPanel
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.state import View
 from tramontane.serve.problems import Problem
+from tramontane.serve.schemas import Summary
 
 
 def register(shell: Shell) -> None:
@@ -88,14 +89,15 @@ class PredictPage:
             self.field.show(answer.told)
             view.camera = None
             self.look.learn(answer.served.contract, answer.told)
-        missing = [n for n in answer.served.contract.qoi if n not in answer.prediction.summary.qoi]
-        self._show_results(answer.prediction.summary, missing)
+        contract = answer.served.contract
+        missing = [name for name in contract.qoi if name not in answer.prediction.summary.qoi]
+        self._show_results(contract, answer.prediction.summary, missing)
         if missing:
             await asyncio.sleep(0.2)  # a slider that moves does not wait for them
             if not self.latest.overtaken:
                 whole = await self.asking.predict(view, None)
                 if not self.latest.overtaken:
-                    self._show_results(whole.summary, [])
+                    self._show_results(contract, whole.summary, [])
 
     async def _picture(self) -> None:
         """The first picture of a model stands on its card."""
@@ -103,10 +105,10 @@ class PredictPage:
         if answer is not None and not self.view.section and not pictures.has(answer.served.hash):
             pictures.keep(answer.served.hash, await self.field.thumbnail(*pictures.size))
 
-    def _show_results(self, summary: Any, waiting: list[str]) -> None:
+    def _show_results(self, contract: Contract, summary: Summary, waiting: list[str]) -> None:
         self.results.clear()
         with self.results:
-            results(self.words, summary, waiting)
+            results(self.words, contract, summary, waiting)
 
     def _buttons(self) -> None:
         with ui.element("div").classes("row-wrap"):
