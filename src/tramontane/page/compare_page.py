@@ -15,6 +15,7 @@ from tramontane.errors import TramontaneError
 from tramontane.page import compare_results
 from tramontane.page.asking import Answer, Asking
 from tramontane.page.case_panel import CasePanel
+from tramontane.page.complaints import complaint
 from tramontane.page.design_panel import DesignPanel
 from tramontane.page.field_view import FieldView
 from tramontane.page.latest import Latest
@@ -136,7 +137,7 @@ class ComparePage:
             await (self._show_case(models[first.model]) if second.case else self._show_designs())
         except (TramontaneError, Problem) as error:
             for field in self.fields:
-                field.fail(error.detail if isinstance(error, Problem) else str(error))
+                field.fail(complaint(self.words, error))
 
     # -- two designs -----------------------------------------------------------------------------------------------
 

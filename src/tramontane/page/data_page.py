@@ -16,6 +16,7 @@ from tramontane.dataset.audit_charts import histogram
 from tramontane.errors import TramontaneError
 from tramontane.page.asking import asked_of
 from tramontane.page.colours import number, shown
+from tramontane.page.complaints import complain, complaint
 from tramontane.page.datasets import stl
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.state import View
@@ -44,7 +45,7 @@ def register(shell: Shell) -> None:
             try:
                 _show(shell, reader, name, shell.datasets.open(name))
             except TramontaneError as error:
-                ui.label(str(error)).classes("is-error").props("role=alert")
+                ui.label(complaint(reader.words, error)).classes("is-error").props("role=alert")
 
 
 def choose_dataset(reader: Reader, names: list[str], name: str, target: str) -> None:
@@ -104,8 +105,7 @@ async def _ask(shell: Shell, reader: Reader, name: str, case: str) -> None:
             )
             view.geometry, view.unit = stored.hash, "m"
     except (TramontaneError, Problem) as error:
-        said = error.detail if isinstance(error, Problem) else str(error)
-        ui.notify(said, type="negative", multi_line=True, timeout=10000, close_button=True)
+        complain(reader.words, error)
         return
     ui.navigate.to("/predict?" + urlencode({key: each for key, each in view.query().items() if each is not None}))
 
@@ -140,7 +140,7 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
         row: dict[str, str] = {
             "case": case,
             "split": split_of.get(case, "–"),
-            "picture": f"/page/pictures/{quote(name)}/{quote(case)}",
+            "picture": f"/page/pictures/{quote(name)}/{quote(case)}" if dataset.has_geometry(case) else "",
         }
         row |= {f"p:{key}": number(from_si(values[key], spec.unit)) if key in values else "–"
                 for key, spec in contract.parameters.items()}  # fmt: skip
@@ -148,8 +148,8 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
         rows.append(row)
     table = ui.table(columns=columns, rows=rows, row_key="case", pagination=_ROWS).props("flat dense")
     table.props[":sort-method"] = _SORT
-    table.add_slot("body-cell-picture", """<q-td :props="props"><img :src="props.value" class="case-picture" alt=""
-        loading="lazy" onerror="this.style.visibility='hidden'"></q-td>""")  # fmt: skip
+    table.add_slot("body-cell-picture", """<q-td :props="props"><img v-if="props.value" :src="props.value"
+        class="case-picture" alt="" loading="lazy" onerror="this.style.visibility='hidden'"></q-td>""")  # fmt: skip
     label = html.escape(words("data.open"), quote=True)
     table.add_slot("body-cell-ask", f"""<q-td :props="props"><q-btn flat dense round icon="play_arrow" color="primary"
         :aria-label="'{label}: ' + props.row.case" title="{label}"

@@ -11,6 +11,7 @@ from nicegui import ui
 from tramontane.contract import Contract
 from tramontane.page.asking import asked_of
 from tramontane.page.colours import number, shown
+from tramontane.page.complaints import complain
 from tramontane.page.geometry_drop import GeometryDrop
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.slider import Slider
@@ -136,7 +137,7 @@ class DesignPanel:
         self.changed()
 
     def _refused(self, detail: str) -> None:
-        ui.notify(detail, type="negative", multi_line=True, timeout=10000, close_button=True)
+        complain(self.words, detail)
 
     def _describe_geometry(self) -> None:
         self.about.clear()

@@ -13,6 +13,7 @@ from tramontane.errors import TramontaneError
 from tramontane.evaluation.report import Report
 from tramontane.page.charts import scatter
 from tramontane.page.colours import number, shown
+from tramontane.page.complaints import complaint
 from tramontane.page.data_page import choose_dataset
 from tramontane.page.field_view import FieldView
 from tramontane.page.figures import figures
@@ -95,7 +96,7 @@ class EvaluationPage:
     def _fail(self, error: Exception) -> None:
         self.body.clear()
         with self.body:
-            ui.label(error.detail if isinstance(error, Problem) else str(error)).classes("is-error").props("role=alert")
+            ui.label(complaint(self.words, error)).classes("is-error").props("role=alert")
 
     def _show(self) -> None:
         with self.body:
@@ -191,7 +192,7 @@ class EvaluationPage:
             )
         except (TramontaneError, Problem) as error:
             for view in self.views:
-                view.fail(error.detail if isinstance(error, Problem) else str(error))
+                view.fail(complaint(self.words, error))
             return
         for view, each in zip(self.views, told, strict=True):
             view.show(each)

@@ -9,6 +9,7 @@ from nicegui import ui
 
 from tramontane.evaluation.report import Report
 from tramontane.page.words import Words
+from tramontane.serve.schemas import ChoiceAnswer
 
 
 def figures(words: Words, left: dict[str, Any], report: Report | None = None) -> None:
@@ -39,6 +40,18 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
     names = sorted(found, key=lambda name: name != chosen)
     shares = {field: [found[name].get(field, float("nan")) for name in names] for field in found[names[0]]}
     table(["", *names], shares)
+
+
+def because(words: Words, choice: ChoiceAnswer) -> str:
+    """Which kind of model was chosen, and why."""
+    compared = (
+        words("training.compared", cases=each.cases, all=choice.cases,
+              errors=", ".join(f"{kind} {100 * error:.1f} %" for kind, error in each.errors.items()))
+        for each in choice.compared
+    )  # fmt: skip
+    kind = choice.chosen
+    about = words(f"kind.{kind}")
+    return words("training.why", kind=kind, about=about, fields=choice.fields, compared="; ".join(compared))
 
 
 def table(heads: Sequence[str], rows: dict[str, list[float]]) -> None:

@@ -7,10 +7,11 @@ from nicegui import ui
 
 from tramontane.page.asking import asked_of
 from tramontane.page.colours import number
-from tramontane.page.figures import figures
+from tramontane.page.figures import because, figures
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.registry import Served
 from tramontane.serve.routes import describe
+from tramontane.serve.schemas import ChoiceAnswer
 
 
 def register(shell: Shell) -> None:
@@ -57,6 +58,8 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
                 _row("QoI", ", ".join(f"{name} [{spec.shown or '–'}]" for name, spec in contract.qoi.items()))
         ui.label(words("models.figures")).classes("heading")
         figures(words, model.figures, shell.datasets.best_report(served))
+        if choice := model.figures.get("choice"):
+            ui.label(because(words, ChoiceAnswer.model_validate(choice))).classes("small").props("data-why")
         ui.button(words("models.open"), icon="play_arrow",
                   on_click=lambda: ui.navigate.to(f"/predict?model={served.name}")
                   ).props("unelevated no-caps").classes("card-open")  # fmt: skip

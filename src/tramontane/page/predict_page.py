@@ -10,6 +10,7 @@ from nicegui import ui
 
 from tramontane.contract import Contract
 from tramontane.page.asking import Answer, Asking
+from tramontane.page.complaints import complain, complaint
 from tramontane.page.design_panel import DesignPanel, results
 from tramontane.page.field_view import FieldView
 from tramontane.page.latest import Latest
@@ -79,7 +80,7 @@ class PredictPage:
                 self.field.wait(self.words("predict.working"))
             answer = await self.asking.answer(view)
         except Problem as problem:
-            self.field.fail(problem.detail)
+            self.field.fail(complaint(self.words, problem))
             self.results.clear()
             return
         self.answer = answer
@@ -126,7 +127,7 @@ class PredictPage:
         given = f"/v1/models/{self.view.model}/predict", body, f"{self.view.model}.{form}"
         said = await ui.run_javascript(f"return tramontaneDownload(...{json.dumps(given)})", timeout=120.0)
         if said:
-            ui.notify(said, type="negative")
+            complain(self.words, said)
 
     async def _link(self) -> None:
         done = await ui.run_javascript("return tramontaneCopy()", timeout=10.0)

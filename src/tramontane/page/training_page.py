@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from tramontane.page.charts import curves
 from tramontane.page.colours import number, readable
-from tramontane.page.figures import table
+from tramontane.page.complaints import complain, complaint
+from tramontane.page.figures import because, table
 from tramontane.page.latest import Latest
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.problems import Problem
@@ -110,7 +111,7 @@ class TrainingPage:
             ui.notify(self.words("training.bad_name"), type="negative")
             return None
         except Problem as problem:
-            ui.notify(problem.detail, type="negative", multi_line=True, timeout=10000, close_button=True)
+            complain(self.words, problem)
             return None
         finally:
             self.latest.ask()
@@ -221,9 +222,13 @@ class TrainingPage:
             ui.label(f"{found.dataset} · {found.chosen or found.model}").classes("training-title")
             ui.label(self._state(found)).classes("tag")
         if found.reason:
-            ui.label(found.reason).classes("is-error").props("role=alert")
+            ui.label(complaint(self.words, found.reason)).classes("is-error").props("role=alert")
         if found.why:
-            ui.label(found.why).classes("small")
+            choice = None if found.progress is None else found.progress.choice
+            if choice is not None:
+                ui.label(because(self.words, choice)).classes("small").props("data-why")
+            elif self.words.language == "en":  # of an older version: words alone
+                ui.label(found.why).classes("small")
         if found.ending and found.state == "running":
             ui.label(self.words("training.ending")).classes("quiet")
         with ui.element("div").classes("row-wrap"):

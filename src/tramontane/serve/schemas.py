@@ -374,6 +374,29 @@ class CandidateAnswer(BaseModel):
     errors: dict[str, float]
 
 
+class ComparedAnswer(BaseModel):
+    """What kinds of models leave of the error (relative, mean over fields) on the same so many cases, by kind."""
+
+    cases: int
+    errors: dict[str, float]
+
+
+class ChoiceAnswer(BaseModel):
+    """Which kind of model a training came to, and why.
+
+    Attributes:
+        chosen: The kind.
+        fields: Number of fields over which errors are means.
+        cases: Number of training cases, each left out once.
+        compared: Kinds on cases left out; one that was given up has been asked for some of them only.
+    """
+
+    chosen: str
+    fields: int
+    cases: int
+    compared: list[ComparedAnswer]
+
+
 class ProgressAnswer(BaseModel):
     """How far a training is.
 
@@ -383,6 +406,7 @@ class ProgressAnswer(BaseModel):
         loss: Of each network, thinned.
         errors: Of each network and field.
         candidates: Figures of each kind of model that was tried.
+        choice: Which of them it came to and why, once that is known; null of a kind that has none beside it.
     """
 
     stage: str = "starting"
@@ -390,6 +414,7 @@ class ProgressAnswer(BaseModel):
     loss: list[Curve] = []
     errors: list[ErrorCurve] = []
     candidates: list[CandidateAnswer] = []
+    choice: ChoiceAnswer | None = None
 
 
 class TrainingAnswer(BaseModel):

@@ -9,14 +9,14 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tramontane.errors import TramontaneError
 from tramontane.processes import parent_is_alive
-from tramontane.serve.schemas import CandidateAnswer, Curve, ErrorCurve, ProgressAnswer
-from tramontane.training.watch import FieldError, Watch
+from tramontane.serve.schemas import CandidateAnswer, ChoiceAnswer, Curve, ErrorCurve, ProgressAnswer
+from tramontane.training.watch import Choice, FieldError, Watch
 
 EVENTS, END, PAUSE, MODEL = "events.jsonl", "end", "pause", "surrogate"
 _LOOK_EVERY = 0.2  # s between two looks for the files by which it is told to end
@@ -97,6 +97,10 @@ class Recorder(Watch):
         """See `Watch`."""
         self._write("candidate", name=name, cases=cases, errors=errors)
 
+    def chose(self, choice: Choice) -> None:
+        """See `Watch`."""
+        self._write("choice", **asdict(choice))
+
     def enough(self) -> bool:
         """See `Watch`."""
         now = time.monotonic()
@@ -153,6 +157,8 @@ def progress(folder: Path) -> ProgressAnswer:
         elif said["event"] == "candidate":
             about = {key: said[key] for key in ("name", "cases", "errors")}
             candidates[said["name"]] = CandidateAnswer.model_validate(about)
+        elif said["event"] == "choice":
+            found.choice = ChoiceAnswer.model_validate(said)
     found.loss, found.errors, found.candidates = [*losses.values()], [*errors.values()], [*candidates.values()]
     return found
 

@@ -190,15 +190,16 @@ class Trainings:
             staged = models / f".{name}.partial"  # on the models' own disk, where a rename is one step
             try:
                 shutil.rmtree(staged, ignore_errors=True)
-                shutil.copytree(self.folder / identity / MODEL, staged)
+                staged.mkdir()
+                for file in (self.folder / identity / MODEL).iterdir():
+                    shutil.copyfile(file, staged / file.name)
                 put_in_place(staged, target)
             except OSError as error:
                 shutil.rmtree(staged, ignore_errors=True)
-                if no_room(error):
-                    raise
-                why = error.strerror or "some of its files"
-                raise Problem(409, f"the model cannot be written to the folder of models ({why}); its operator "
-                              "can allow that") from error  # fmt: skip
+                full, why = no_room(error), error.strerror or str(error)
+                cure = "make room there" if full else "its operator can allow that"
+                detail = f"the model cannot be written to the folder of models, {models.resolve().name} ({why}); {cure}"
+                raise Problem(507 if full else 409, f"{detail}, and it can still be kept") from error
             with self.sessions.begin() as session:
                 session.execute(update(TrainingRow).where(TrainingRow.job == identity).values(kept=name))
             self._clear(identity)

@@ -54,13 +54,17 @@ def write_surrogate(path: Path, *, tensors: dict[str, Tensor], documents: dict[s
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
-    """Rename a finished directory; one that stands there is replaced."""
+    """Rename a finished directory; one that stands there is replaced, or stays where it cannot be."""
     if path.exists():
         old = path.with_name(f".{path.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         path.replace(old)
-        temporary.replace(path)
-        shutil.rmtree(old)
+        try:
+            temporary.replace(path)
+        except OSError:
+            old.replace(path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     else:
         temporary.replace(path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from tramontane.surrogate.reference import (
     to_rows,
     train_network,
 )
-from tramontane.training import FieldError, Normalization, Run, Validation, channel_slices
+from tramontane.training import Choice, Compared, FieldError, Normalization, Run, Validation, channel_slices
 from tramontane.training.reference_sampler import ReferenceSampler
 
 Array = NDArray[np.floating[Any]]
@@ -154,7 +154,9 @@ class ReferenceFit:
             self.say(f"{chosen}, all folds: {_percent(figures[chosen])}; kriging: {_percent(kriging)}")
             if model == "auto" and not self._worth_it(figures[chosen], kriging):
                 chosen = "classical"
-        record = {"chosen": chosen, "why": self._why(chosen, figures, candidates), "cross_validation": figures}
+        choice = self._choice(chosen, figures, candidates)
+        self.watch.chose(choice)
+        record = {"chosen": chosen, "why": str(choice), "choice": asdict(choice), "cross_validation": figures}
         run = Run(
             steps=sum(candidate.steps for candidate in candidates.values()), seconds=time.monotonic() - self.started,
             stopped_early=self.watch.enough(),
@@ -294,26 +296,16 @@ class ReferenceFit:
         """What kriging leaves of the same cases that a candidate has been asked for."""
         return self._baseline_errors("kriging", sorted(candidate.left_out))
 
-    def _why(self, chosen: str, figures: dict[str, dict[str, float]], candidates: dict[str, Candidate]) -> str:
-        names = {
-            "classical": "kriging of corresponding points",
-            "corrected": "kriging corrected by networks",
-            "tokens": "networks alone",
-        }
+    def _choice(self, chosen: str, figures: dict[str, dict[str, float]], candidates: dict[str, Candidate]) -> Choice:
         # Figures stand beside each other where they are of the same cases: a kind that was given up has seen one fold.
         asked: dict[tuple[int, ...], list[str]] = {}
         for kind, candidate in candidates.items():
             asked.setdefault(tuple(sorted(candidate.left_out)), []).append(kind)
         everything, found = tuple(range(len(self.names))), []
         for cases, kinds in sorted(asked.items(), key=lambda entry: -len(entry[0])) or [(everything, [])]:
-            errors = [
-                ("classical", self._baseline_errors("kriging", cases)),
-                *((kind, figures[kind]) for kind in kinds),
-            ]
-            each = ", ".join(f"{names[kind]} {100 * _mean(of):.1f} %" for kind, of in errors)
-            on = "all" if len(cases) == len(self.names) else f"the same {len(cases)}"
-            found.append(f"on {on} of {len(self.names)}: {each}")
-        return f"{names[chosen]}; mean error of {len(self.fields)} fields on cases left out, {'; '.join(found)}"
+            errors = {"classical": self._baseline_errors("kriging", cases)} | {kind: figures[kind] for kind in kinds}
+            found.append(Compared(len(cases), {kind: _mean(of) for kind, of in errors.items()}))
+        return Choice(chosen, len(self.fields), len(self.names), found)
 
 
 def _correction(candidate: Candidate, network: nn.Module, case: int) -> Rows:

@@ -5,10 +5,12 @@ from tramontane.training.loop import Precision, Run, Validation, train
 from tramontane.training.normalization import Normalization, channel_count, channel_slices
 from tramontane.training.sampler import Sampler
 from tramontane.training.schedule import parse_budget
-from tramontane.training.watch import FieldError, Watch
+from tramontane.training.watch import Choice, Compared, FieldError, Watch
 
 __all__ = [
     "Batch",
+    "Choice",
+    "Compared",
     "FieldError",
     "Normalization",
     "Precision",

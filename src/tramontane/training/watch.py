@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
+
+_KINDS = {
+    "classical": "kriging of corresponding points",
+    "corrected": "kriging corrected by networks",
+    "tokens": "networks alone",
+}
 
 
 class FieldError(NamedTuple):
@@ -15,6 +22,45 @@ class FieldError(NamedTuple):
 
     def __str__(self) -> str:
         return f"{100 * self.relative:.1f} % ({self.absolute:.3g} {self.unit})"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What kinds of models leave of the error on the same cases.
+
+    Attributes:
+        cases: Number of these cases.
+        errors: Relative L2, mean over fields, by kind.
+    """
+
+    cases: int
+    errors: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The kind of model that a run came to, and the figures that say why.
+
+    Attributes:
+        chosen: The kind.
+        fields: Number of fields over which errors are means.
+        cases: Number of training cases; each was left out to see what a model makes of it.
+        compared: Most cases first: a kind that was given up has been asked for some of them only.
+    """
+
+    chosen: str
+    fields: int
+    cases: int
+    compared: list[Compared]
+
+    def __str__(self) -> str:
+        found = []
+        for each in self.compared:
+            errors = ", ".join(f"{_KINDS.get(kind, kind)} {100 * error:.1f} %" for kind, error in each.errors.items())
+            on = "all" if each.cases == self.cases else f"the same {each.cases}"
+            found.append(f"on {on} of {self.cases}: {errors}")
+        chosen = _KINDS.get(self.chosen, self.chosen)
+        return f"{chosen}; mean error of {self.fields} fields on cases left out, {'; '.join(found)}"
 
 
 class Watch:
@@ -34,6 +80,9 @@ class Watch:
 
     def candidate(self, name: str, cases: int, errors: Mapping[str, float]) -> None:
         """What a kind of model leaves of the error (relative) on so many cases left out, by field or QoI."""
+
+    def chose(self, choice: Choice) -> None:
+        """Which kind of model it came to, and why."""
 
     def enough(self) -> bool:
         """Whether the run is to end now, with what it has learnt; asked at each step.
