@@ -114,6 +114,31 @@ def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: 
             assert re.search(rf"{field}\s+{100 * error:.1f} %", table)
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
         tab.picture("de-training")
+        # Why it was chosen is said in the reader's language; the API's own sentence is English.
+        done = server.http.get(f"/v1/trainings/{identity}").json()
+        mean, count = sum(left.values()) / len(left), len(dataset.splits["train"])
+        why = (
+            f"classical wurde gewählt (Kriging, ohne Schritte). Mittlerer Fehler der Felder ({len(left)}) an "
+            f"ausgelassenen Trainingsfällen: classical {100 * mean:.1f} % an {count} von {count} Fällen."
+        )
+        assert tab.page.locator("[data-why]").inner_text() == why
+        assert done["why"].startswith("kriging of corresponding points; mean error of")
+        assert "kriging of corresponding" not in tab.page.locator(".page-body").inner_text()
+        # What the server says stays English, and is named as such in the reader's language.
+        models = tmp_path / "models"
+        models.rename(tmp_path / "away")
+        models.write_text("in its place")
+        tab.page.locator("[data-name]").fill("kept")
+        tab.page.get_by_role("button", name="Behalten").click()
+        said = tab.page.locator(".q-notification", has_text="Der Server meldet: the model cannot be written")
+        said.get_by_text("folder of models, models (Not a directory)").wait_for()
+        models.unlink()
+        (tmp_path / "away").rename(models)
+        tab.page.get_by_role("button", name="Behalten").click()
+        tab.page.get_by_text("Wird angeboten als kept").first.wait_for()
+        tab.open("/page/")
+        assert tab.page.locator("[data-model=kept] [data-why]").inner_text() == why
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
         tab.is_clean()
 
 
@@ -146,6 +171,30 @@ def test_every_kind_of_model_can_be_chosen() -> None:
     from tramontane.page.training_page import KINDS
 
     assert set(KINDS) == set(MODELS)
+
+
+def test_why_a_kind_was_chosen_is_said_in_every_language() -> None:
+    from tramontane.page.figures import because
+    from tramontane.page.words import Words
+    from tramontane.serve.schemas import ChoiceAnswer
+
+    compared = [
+        {"cases": 11, "errors": {"classical": 0.05, "corrected": 0.0412}},
+        {"cases": 3, "errors": {"classical": 0.061, "tokens": 0.2}},
+    ]
+    choice = ChoiceAnswer.model_validate({"chosen": "corrected", "fields": 2, "cases": 11, "compared": compared})
+    said = {language: because(Words(language), choice) for language in ("en", "fr", "de", "zh")}
+    assert said["en"] == (
+        "corrected was chosen (kriging that networks correct). Mean error of the fields (2) on training cases left "
+        "out: classical 5.0 %, corrected 4.1 % on 11 of 11 cases; classical 6.1 %, tokens 20.0 % on 3 of 11 cases."
+    )
+    assert said["fr"] == (
+        "corrected a été choisi (krigeage corrigé par des réseaux). Erreur moyenne des champs (2) sur des cas "
+        "d’entraînement écartés : classical 5.0 %, corrected 4.1 % sur 11 cas parmi 11; classical 6.1 %, tokens "
+        "20.0 % sur 3 cas parmi 11."
+    )
+    for text in said.values():
+        assert [float(share) for share in re.findall(r"([\d.]+) %", text)] == [5.0, 4.1, 6.1, 20.0]
 
 
 def test_curves_are_drawn_to_a_logarithmic_scale() -> None:

@@ -58,6 +58,22 @@ def test_a_candidate_of_one_fold_is_compared_with_kriging_on_that_fold(chosen: S
     assert "networks alone" in parts[-1] or "corrected" in parts[-1]
 
 
+def test_the_reason_is_on_record_as_numbers(chosen: Surrogate, corrected: Surrogate, dataset: Dataset) -> None:
+    count, first = len(dataset.splits["train"]), -(-len(dataset.splits["train"]) // 4)
+    for each in (chosen, corrected):
+        figures = each.record["figures"]
+        choice = figures["choice"]
+        assert (choice["chosen"], choice["fields"], choice["cases"]) == (each.model, 2, count)
+        assert choice["compared"][0]["cases"] == (count if each.model != "classical" else first)
+        assert choice["compared"][-1]["cases"] == (count if each is corrected else first)
+        for compared in choice["compared"]:
+            assert next(iter(compared["errors"])) == "classical"
+            for kind, error in compared["errors"].items():
+                if kind != "classical" or compared["cases"] == count:
+                    assert error == pytest.approx(np.mean(list(figures["cross_validation"][kind].values())))
+                assert f"{100 * error:.1f} %" in figures["why"]
+
+
 def test_it_learns_from_few_cases_what_a_mean_field_cannot(chosen: Surrogate, dataset: Dataset) -> None:
     report = evaluate(chosen, dataset)
     displacement = report.fields["volume/displacement"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import resource
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from tramontane.dataset import Dataset
 from tramontane.dataset.ingest import ingest
 from tramontane.serve.training_run import EVENTS, Recorder, progress
 from tramontane.surrogate import Surrogate
+from tramontane.surrogate.files import put_in_place
 from tramontane.training import FieldError
 
 NAME = "ellipsoids"
@@ -126,7 +130,11 @@ def test_models_without_steps_say_what_they_leave_of_the_error(server: Running, 
     (candidate,) = done["progress"]["candidates"]
     assert candidate["cases"] == 11
     assert candidate["errors"]["surface/pressure"] < 0.1
-    assert f"{100 * sum(candidate['errors'].values()) / 2:.1f} %" in done["why"]
+    mean = sum(candidate["errors"].values()) / 2
+    assert f"{100 * mean:.1f} %" in done["why"]
+    choice = done["progress"]["choice"]
+    assert (choice["chosen"], choice["fields"], choice["cases"]) == ("classical", 2, 11)
+    assert choice["compared"] == [{"cases": 11, "errors": {"classical": pytest.approx(mean)}}]
     for name in ("../taken", ".taken", "a/b", ""):
         refused = server.http.post(f"/v1/trainings/{identity}/keep", json={"name": name})
         assert (refused.status_code, list(inputs(refused))) == (422, ["name"])
@@ -137,6 +145,61 @@ def test_models_without_steps_say_what_they_leave_of_the_error(server: Running, 
     kept = server.http.post(f"/v1/trainings/{identity}/keep", json={"name": "taken", "replace": True})
     assert kept.status_code == 200
     assert server.http.get("/v1/models/taken").json()["architecture"] == "classical"
+
+
+def test_a_model_that_cannot_be_written_can_be_kept_later(saved: Path, store: Path, tmp_path: Path) -> None:
+    models, away = tmp_path / "models", tmp_path / "away"
+    shutil.copytree(saved, models / "taken")
+    before = (models / "taken" / "manifest.json").read_bytes()
+    program = [sys.executable, "-m", "tramontane"]
+    if os.geteuid() == 0:  # or permissions would mean nothing
+        program = ["setpriv", "--bounding-set=-dac_override", *program]
+    options = ["--data", str(store), "--no-page"]
+    with Running(models, tmp_path / "state", *options, program=program) as server:
+        identity = begin(server, "classical")
+        assert ended(server, identity)["state"] == "done"
+
+        def refused(status: int, why: str) -> None:
+            for name in ("taken", "new"):
+                asked = {"name": name, "replace": True}
+                answer = server.http.post(f"/v1/trainings/{identity}/keep", json=asked)
+                assert (answer.status_code, inputs(answer)) == (status, {}), answer.text
+                assert f"the folder of models, models ({why});" in answer.json()["detail"]
+                assert str(tmp_path) not in answer.text
+            found = find(server, identity)
+            assert (found["state"], found["kept"]) == ("done", None)
+
+        models.chmod(0o555)
+        refused(409, "Permission denied")
+        models.chmod(0o755)
+        pid, (soft, hard) = server.process.pid, resource.getrlimit(resource.RLIMIT_FSIZE)
+        # A bound on the size of any file that the process writes stands for a disk that is full.
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (60_000, hard))
+        refused(507, "File too large")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+        assert [entry.name for entry in models.iterdir()] == ["taken"]
+        assert (models / "taken" / "manifest.json").read_bytes() == before
+        models.rename(away)
+        refused(409, "No such file or directory")
+        assert not models.exists()  # a disk that is not mounted, perhaps: nothing is written where it would be
+        models.write_text("in its place")
+        refused(409, "Not a directory")
+        assert models.read_text() == "in its place"
+        models.unlink()
+        away.rename(models)
+        kept = server.http.post(f"/v1/trainings/{identity}/keep", json={"name": "taken", "replace": True})
+        assert (kept.status_code, kept.json()["kept"]) == (200, "taken")
+        assert Surrogate.load(models / "taken").model == "classical"
+        assert server.http.get("/v1/models/taken").json()["architecture"] == "classical"
+        assert sorted(entry.name for entry in models.iterdir()) == ["taken"]
+
+
+def test_a_model_that_cannot_be_replaced_stays(saved: Path, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "model")
+    with pytest.raises(FileNotFoundError):
+        put_in_place(tmp_path / "missing", tmp_path / "model")
+    assert Surrogate.load(tmp_path / "model").model == Surrogate.load(saved).model
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
 
 
 def test_what_cannot_be_trained_is_refused_by_name(server: Running, store: Path) -> None:
