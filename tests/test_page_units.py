@@ -218,3 +218,39 @@ def test_what_is_written_in_si_is_shown_with_a_prefix_that_keeps_it_short() -> N
     ):
         found, into = shown(spec, magnitude)
         assert (found, into) == (unit, pytest.approx(factor))
+
+
+def test_what_lies_outside_is_said_in_the_readers_language(browser: Any, server: Running, tmp_path: Path) -> None:
+    from tramontane.contract import Excess
+    from tramontane.page.complaints import remark
+    from tramontane.page.words import Words
+    from tramontane.serve.designs import _with_range
+    from tramontane.serve.schemas import Warned
+
+    geometry = server.upload(part(tmp_path, (1.5, 0.7, 0.6), "long.stl").read_bytes(), "long.stl").json()["hash"]
+    answer = server.predict(geometry, "body", parameters={"load": 80}, cells=2000).json()
+    load, extent = (Warned.model_validate(each) for each in answer["warnings"])
+    assert (load.input, load.unit, load.axis) == ("parameters.load", "daN", None)
+    assert (extent.input, extent.unit, extent.axis) == ("geometry", "m", "x")
+    fixed = Excess("density", 2.0, 1.5, 1.5, "kg/m^3")
+    for each in (load, extent, _with_range("parameters.density", str(fixed), fixed)):
+        assert remark(Words("en"), each) == each.detail
+        for language in ("fr", "de", "zh"):
+            said = remark(Words(language), each)
+            assert said != each.detail
+            assert all(f"{number:.4g}"[:4] in said for number in (each.value, each.low, each.high))
+    note = Warned(input="geometry", detail="the geometry is not closed")
+    assert remark(Words("fr"), note) == note.detail
+    with Tab(browser, server.url, locale="fr-FR") as tab:
+        tab.open(f"/page/predict?model=body&geometry={geometry}&p.load=80&cells=2000")
+        tab.ready()
+        verdict = tab.page.locator(".verdict.is-warning")
+        verdict.wait_for()
+        lines = verdict.inner_text().split("\n")
+        share = 100 * (80 - load.high) / (load.high - load.low)
+        assert lines[-2:] == [
+            f"load = 80 daN sort de la plage {load.low:.6g} à {load.high:.6g} daN, de {share:.0f} % de celle-ci",
+            f"la géométrie mesure {extent.value:.4g} m selon x, les cas d’entraînement {extent.low:.4g} à "
+            f"{extent.high:.4g} m",
+        ]
+        tab.is_clean()

@@ -9,9 +9,11 @@ from nicegui import ui
 from tramontane.case import Case
 from tramontane.contract import Contract, QoiSpec
 from tramontane.page.colours import number, shown
+from tramontane.page.complaints import remark
 from tramontane.page.design_panel import verdict
 from tramontane.page.solver_case import SolverCase
 from tramontane.page.words import Words
+from tramontane.serve.designs import warned
 from tramontane.serve.schemas import Summary
 
 _SEEN = {
@@ -29,7 +31,7 @@ def of_designs(words: Words, contract: Contract, a: Summary, b: Summary) -> None
     )
     for key, summary in (("compare.a", a), ("compare.b", b)):
         for warning in summary.warnings:
-            ui.label(f"{words(key)}: {warning.detail}").classes("is-warning small")
+            ui.label(f"{words(key)}: {remark(words, warning)}").classes("is-warning small")
 
 
 def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float]) -> None:
@@ -51,7 +53,8 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
                         ui.label(name.replace("_", " "))
                     with ui.element("td"):
                         ui.label(f"{100 * error:.1f} %")
-    warnings = whole.provenance.extra["warnings"]
+    stated = warned(case.served.surrogate, whole.design, whole.provenance.extra["warnings"])
+    warnings = [remark(words, each) for each in stated]
     verdict(words("predict.outside" if warnings else "predict.inside"), warnings, fine=not warnings)
 
 

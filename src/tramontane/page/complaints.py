@@ -1,4 +1,4 @@
-"""What went wrong, told to readers: the server's own words, under a heading in theirs."""
+"""What went wrong or is to be minded, told to readers in their language as far as the server says it in numbers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,29 @@ from nicegui import ui
 
 from tramontane.page.words import Words
 from tramontane.serve.problems import Problem
+from tramontane.serve.schemas import Warned
+from tramontane.units import Quantity
 
 
 def complaint(words: Words, wrong: Exception | str) -> str:
     """What the server says, which it says in English, named as that in the reader's language."""
     return words("problem.said", detail=wrong.detail if isinstance(wrong, Problem) else str(wrong))
+
+
+def remark(words: Words, warned: Warned) -> str:
+    """What is to be minded of an answer: a number outside its range in the reader's words, all else in the server's."""
+    if warned.value is None or warned.low is None or warned.high is None or warned.share is None:
+        return warned.detail
+    unit = warned.unit or ""
+    if warned.axis is not None:
+        value, low, high = (f"{number:.4g}" for number in (warned.value, warned.low, warned.high))
+        return words("remark.extent", axis=warned.axis, value=f"{value} {unit}", low=low, high=f"{high} {unit}")
+    name = warned.input.rpartition(".")[2]
+    value, high = (str(Quantity(number, unit)) for number in (warned.value, warned.high))
+    if warned.low == warned.high:
+        return words("remark.constant", name=name, value=value, high=high)
+    share = f"{100 * warned.share:.0f}"
+    return words("remark.beyond", name=name, value=value, low=f"{warned.low:.6g}", high=high, share=share)
 
 
 def complain(words: Words, wrong: Exception | str) -> None:

@@ -11,7 +11,7 @@ from nicegui import ui
 from tramontane.contract import Contract
 from tramontane.page.asking import asked_of
 from tramontane.page.colours import number, shown
-from tramontane.page.complaints import complain
+from tramontane.page.complaints import complain, remark
 from tramontane.page.geometry_drop import GeometryDrop
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.slider import Slider
@@ -188,7 +188,7 @@ def results(words: Any, contract: Contract, summary: Summary, waiting: list[str]
             ui.label(words("predict.pending")).classes("quiet")
     fine = not summary.warnings
     said = words("predict.inside" if fine else "predict.outside")
-    verdict(said, [each.detail for each in summary.warnings], fine=fine)
+    verdict(said, [remark(words, each) for each in summary.warnings], fine=fine)
     cells = sum(domain.cells for domain in summary.domains.values())
     ui.label(words("predict.seconds", seconds=f"{summary.seconds:.2f}", count=f"{cells:,}")).classes("quiet")
 

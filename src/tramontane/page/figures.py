@@ -25,7 +25,11 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
         for rows in (fields, {name: (q.relative, q.nulls) for name, q in report.qoi.items()}):
             if rows:
                 nulls = next(iter(rows.values()))[1]
-                heads = ["", words("models.model"), *(words("models.null", name=null) for null in nulls)]
+                heads = [
+                    "",
+                    words("models.model"),
+                    *(words("models.null", name=words(f"null.{null}")) for null in nulls),
+                ]
                 table(heads, {name: [own, *others.values()] for name, (own, others) in rows.items()})
         return
     found: dict[str, dict[str, float]] = left.get("cross_validation") or {}

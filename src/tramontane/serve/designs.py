@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyvista as pv
 
@@ -109,7 +110,7 @@ def warned(surrogate: Surrogate | None, asked: Design, warnings: Iterable[str]) 
             ranges[str(each)] = _with_range(f"parameters.{each.name}", str(each), each)
         for each in surrogate.extent_excesses(_mesh(asked)):
             sentence = surrogate.extent_sentence(each)
-            ranges[sentence] = _with_range("geometry", sentence, each)
+            ranges[sentence] = _with_range("geometry", sentence, each, axis=each.name)
     return [
         ranges.get(text) or Warned(input="geometry" if text.startswith("geometry") else "design", detail=text)
         for text in warnings
@@ -121,6 +122,6 @@ def _mesh(asked: Design) -> pv.PolyData | None:
     return asked.geometry
 
 
-def _with_range(where: str, detail: str, excess: Excess) -> Warned:
+def _with_range(where: str, detail: str, excess: Excess, **more: Any) -> Warned:
     return Warned(input=where, detail=detail, value=excess.value, low=excess.low, high=excess.high, unit=excess.unit,
-                  share=excess.share)  # fmt: skip
+                  share=excess.share, **more)  # fmt: skip

@@ -101,6 +101,7 @@ class Warned(BaseModel):
         high: and
         unit: their unit.
         share: How far outside, as a share of the range.
+        axis: Of a geometry that is longer or shorter than those trained on: along which axis.
     """
 
     input: str
@@ -110,6 +111,7 @@ class Warned(BaseModel):
     high: float | None = None
     unit: str | None = None
     share: float | None = None
+    axis: Literal["x", "y", "z"] | None = None
 
 
 class Summary(BaseModel):
