@@ -138,7 +138,6 @@ class TrainingPage:
         def keep() -> None:
             asked = KeepRequest(name=name, replace=taken)
             self.trainings.keep(identity, asked.name, replace=asked.replace)
-            self.shell.server.refresh()
 
         await self._do(keep)
 

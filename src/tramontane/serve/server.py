@@ -52,7 +52,7 @@ class Server:
         self.predictions = Predictions(settings, self.geometries, self.metrics)
         self.jobs = JobStore(self.sessions, settings.state / "jobs")
         self.runner = Runner(settings, self.jobs, self.registry, self.solvers, self.predictions, self.metrics)
-        self.trainings = Trainings(settings, self.sessions)
+        self.trainings = Trainings(settings, self.sessions, self.refresh)
         self._watcher: asyncio.Task[None] | None = None
         self.refresh()
 

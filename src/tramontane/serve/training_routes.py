@@ -61,9 +61,7 @@ def resume(training: TrainingId, server: ServerOf, caller: CallerOf) -> Training
 async def keep(training: TrainingId, asked: KeepRequest, server: ServerOf, caller: CallerOf) -> TrainingAnswer:
     """Serve a finished training's model under a name."""
     caller.need("admin")
-    kept = await asyncio.to_thread(server.trainings.keep, training, asked.name, replace=asked.replace)
-    await asyncio.to_thread(server.refresh)
-    return kept
+    return await asyncio.to_thread(server.trainings.keep, training, asked.name, replace=asked.replace)
 
 
 @router.delete("/trainings/{training}", status_code=204, responses=_CHANGE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
 import threading
 import uuid
+from collections.abc import Callable
 
 from sqlalchemy import select, update
 
@@ -45,10 +47,11 @@ class Trainings:
     Args:
         settings: Datasets, folders.
         sessions: The database.
+        refresh: Looks for models that are new.
     """
 
-    def __init__(self, settings: Settings, sessions: Sessions) -> None:
-        self.settings, self.sessions = settings, sessions
+    def __init__(self, settings: Settings, sessions: Sessions, refresh: Callable[[], object]) -> None:
+        self.settings, self.sessions, self._refresh = settings, sessions, refresh
         self.folder = settings.state / "trainings"
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -200,6 +203,8 @@ class Trainings:
                 cure = "make room there" if full else "its operator can allow that"
                 detail = f"the model cannot be written to the folder of models, {models.resolve().name} ({why}); {cure}"
                 raise Problem(507 if full else 409, f"{detail}, and it can still be kept") from error
+            with contextlib.suppress(OSError):  # it is looked at again soon
+                self._refresh()  # what is said to be served is
             with self.sessions.begin() as session:
                 session.execute(update(TrainingRow).where(TrainingRow.job == identity).values(kept=name))
             self._clear(identity)
