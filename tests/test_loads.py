@@ -76,7 +76,7 @@ def test_distributed_loads_are_what_the_supports_hold(
 def test_what_is_no_number_is_said(tmp_path: Path) -> None:
     loads = (f"*PARAMETER\npush = 5.\n*STEP\n*STATIC\n*CLOAD\nTIP, 1, <push>\nNOWHERE, 1, 1.\n*CLOAD, AMPLITUDE=Up\n"
              f"{TIP[0]}, 1, many\n*DLOAD\n7, P1, 1.\n9, P1, 2.\nEALL, P2, 1.\nEALL, P3, 4.\n"
-             "*BOUNDARY\nTIP, 2, 3, 0.25\nNFIX, 1, 3, 0.\n*END STEP\n")  # fmt: skip
+             "*CLOAD\n999, 1, 7.\n*BOUNDARY\nTIP, 2, 3, 0.25\nNFIX, 1, 3, 0.\n998, 1, 1, 0.5\n*END STEP\n")  # fmt: skip
     (tmp_path / "bar.inp").write_text(MODEL + loads)
     found = read_abaqus(tmp_path / "bar.inp")
     assert {name: quantity.value for name, quantity in found.parameters.items()} == {
@@ -86,6 +86,8 @@ def test_what_is_no_number_is_said(tmp_path: Path) -> None:
     said = " ".join(found.warnings)
     for words in (
         "*CLOAD loads set NOWHERE, which is not defined", "*CLOAD follows amplitude Up", "many', of which no size",
+        "*CLOAD names node 999, which the deck does not have; it is left out",
+        "*BOUNDARY names node 998, which the deck does not have; it is left out",
         "bar.inp: pressure differs between 2 places that are given by number",
     ):  # fmt: skip
         assert words in said

@@ -151,8 +151,10 @@ def main(folder: Path) -> None:
     weights = list(net.parameters())
     average = [weight.detach().clone() for weight in weights]
     adjust = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.05, betas=(0.9, 0.99))
-    random, step, started = np.random.default_rng(job["seed"]), 0, time.monotonic()
-    while (done := (time.monotonic() - started) / job["seconds"]) < 1:
+    # On one thread the processor's time counts, from which other work on the machine takes nothing.
+    clock = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.monotonic
+    random, step, started = np.random.default_rng(job["seed"]), 0, clock()
+    while (done := (clock() - started) / job["seconds"]) < 1:
         for group in adjust.param_groups:
             warm = min(done / 0.05, 1.0)
             group["lr"] = 1e-3 * max(warm, 1e-3) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
@@ -174,7 +176,7 @@ def main(folder: Path) -> None:
         decay = min(0.999, (1 + step) / (10 + step))
         torch._foreach_lerp_(average, [weight.detach() for weight in weights], 1 - decay)
         if step % 100 == 0:
-            print(f"step {step}, {time.monotonic() - started:.0f} s, loss {loss.item():.3f}", flush=True)
+            print(f"step {step}, {clock() - started:.0f} s, loss {loss.item():.3f}", flush=True)
     with torch.no_grad():
         torch._foreach_copy_(weights, average)
     net.eval()

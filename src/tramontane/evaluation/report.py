@@ -156,7 +156,7 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
                 own.setdefault((domain, f), []).append((relative_l2(predicted, truth), mean_absolute(predicted, truth)))
         scalars = surrogate.scalars_of(geometry, values)
         for qoi, spec in contract.qoi.items():
-            if spec.definition is None or not spec.from_fields:
+            if spec.definition is None or qoi in scalars:
                 predicted_qoi[qoi].append(scalars[qoi][0])
                 within[qoi].append(abs(scalars[qoi][0] - dataset.qoi(name)[qoi]) <= 2 * scalars[qoi][1])
                 continue
@@ -188,7 +188,7 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
         qoi={
             qoi: _qoi_figures(
                 spec,
-                str(spec.definition) if spec.from_fields else regressed,
+                regressed if qoi in surrogate.scalars else str(spec.definition),
                 np.array(predicted_qoi[qoi]),
                 np.array([dataset.qoi(name)[qoi] for name in names]),
                 null_qoi[qoi],

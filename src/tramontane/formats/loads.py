@@ -69,7 +69,7 @@ def loads_of(
         step: The last one where None.
     """
     sets = {name.upper(): numbers[index] for name, index in node_sets.items()}
-    read = _Loads(where, sets, known, warnings)
+    read = _Loads(where, np.sort(numbers), sets, known, warnings)
     for card in cards:
         if step is None or card.step <= step:
             read.take(card)
@@ -79,8 +79,10 @@ def loads_of(
 class _Loads:
     """Loads as one statement after the other leaves them."""
 
-    def __init__(self, where: Path, sets: Mapping[str, Ids], known: Mapping[str, float], warnings: list[str]) -> None:
-        self.where, self.sets, self.known, self.warnings = where, sets, known, warnings
+    def __init__(
+        self, where: Path, numbers: Ids, sets: Mapping[str, Ids], known: Mapping[str, float], warnings: list[str]
+    ) -> None:
+        self.where, self.numbers, self.sets, self.known, self.warnings = where, numbers, sets, known, warnings
         self.concentrated: list[_Concentrated] = []
         # By name and target, then by the place on it: the step that says so, and the value.
         self.distributed: dict[tuple[str, str], dict[str, tuple[int, float]]] = {}
@@ -134,7 +136,8 @@ class _Loads:
                 continue
             target = row[0].upper()
             if re.fullmatch(r"\d{1,18}", target.rpartition(".")[2]):
-                single.setdefault(int(row[1]), []).append((int(target.rpartition(".")[2]), value))
+                if self._has(card.said, target):
+                    single.setdefault(int(row[1]), []).append((int(target.rpartition(".")[2]), value))
             elif target in self.sets:
                 nodes = self.sets[target]
                 self._add(_Concentrated(target, int(row[1]), card.step, nodes, np.full(len(nodes), value)))
@@ -173,12 +176,19 @@ class _Loads:
         """Nodes that are held where they are say nothing."""
         for row in rows:
             value = self._value(card.said, row, 3) if len(row) > 3 and row[3] else None
-            if not value or not row[1].isdecimal():
+            if not value or not row[1].isdecimal() or (row[0].isdecimal() and not self._has(card.said, row[0])):
                 continue
             last = int(row[2]) if row[2].isdecimal() else int(row[1])
             for direction in range(int(row[1]), min(last, 3) + 1):
                 target = "" if row[0].isdecimal() else row[0].upper()
                 self._set(self.moved, (f"displacement_{_AXES[direction]}", target), row[0], card.step, value)
+
+    def _has(self, said: Statement, node: str) -> bool:
+        """Whether the deck has a node; those of an instance, ``PART-1.7``, are counted by the instance."""
+        if "." in node or self.numbers.searchsorted(int(node), "right") > self.numbers.searchsorted(int(node)):
+            return True
+        self._warn(said, f"names node {node}, which the deck does not have; it is left out")
+        return False
 
     @staticmethod
     def _set(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 Array = NDArray[np.floating[Any]]
+Row = TypeVar("Row")
 
 _NEIGHBOURS = 6
 _PORTION = 8192  # places, which suits a CPU's cache
@@ -19,21 +20,38 @@ _SPIKE = 8.0  # robust deviations from its neighbours beyond which a value is on
 _SPIKE_NEIGHBOURS = 12
 
 
-def in_portions(answer: Callable[[Array], Array], wanted: Array) -> Array:
+class Stencil(NamedTuple):
+    """The neighbours ``(q, k)`` of places, nearest first, and their weights ``(q, k)``, which sum to one: 48 bytes a
+    place."""
+
+    near: NDArray[np.int32]
+    weight: NDArray[np.float32]
+
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return self.near.nbytes + self.weight.nbytes
+
+    @classmethod
+    def joined(cls, parts: Iterable[Stencil]) -> Stencil:
+        """One of all places of several."""
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def in_portions(answer: Callable[[Array], Row], wanted: Array) -> list[Row]:
     """What a function gives for many places, asked for a few thousand at a time on all cores.
 
     Args:
-        answer: From places ``(n, d)`` to rows ``(n, c)``; NumPy and SciPy let others run meanwhile.
+        answer: Asked with places ``(n, d)``; NumPy and SciPy let others run meanwhile.
         wanted: Places ``(q, d)``.
     """
     if len(wanted) <= _PORTION:
-        return answer(wanted)
+        return [answer(wanted)]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         parts = (wanted[start : start + _PORTION] for start in range(0, len(wanted), _PORTION))
-        return np.concatenate(list(pool.map(answer, parts)))
+        return list(pool.map(answer, parts))
 
 
-def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> tuple[NDArray[np.intp], Array]:
+def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> Stencil:
     """Neighbours and their weights in a local, distance-weighted linear fit.
 
     Moving least squares of first order (Lancaster & Salkauskas 1981).
@@ -43,9 +61,6 @@ def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> tuple[NDArr
             nearest by all features, the fit is linear in positions.
         wanted: Features of the ``q`` places asked for.
         ridge: Penalty on the slope, which is what remains where neighbours lie in a plane.
-
-    Returns:
-        Indices ``(q, k)``, nearest first, and weights ``(q, k)`` that sum to one.
     """
     known = tree.data
     count = min(_NEIGHBOURS, len(known))
@@ -67,15 +82,15 @@ def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> tuple[NDArr
     adjugate = ((a, b, c), (b, d, e), (c, e, f))
     slope = [(row[0] * middle[0] + row[1] * middle[1] + row[2] * middle[2]) / determinant for row in adjugate]
     weight *= 1 - (x * slope[0][:, None] + y * slope[1][:, None] + z * slope[2][:, None])
-    return index, weight
+    return Stencil(index.astype(np.int32), weight.astype(np.float32))
 
 
-def weighted(values: Array, index: NDArray[np.intp], weight: Array) -> Array:
-    """Sum ``(q, c)`` of the neighbours' values ``(n, c)`` by a `stencil`."""
-    out = weight[:, :1] * values[index[:, 0]]
-    for near in range(1, index.shape[1]):
-        out += weight[:, near, None] * values[index[:, near]]
-    return np.asarray(out)
+def weighted(values: Array, of: Stencil) -> NDArray[np.float32]:
+    """Sum ``(q, c)`` of the neighbours' values ``(n, c)`` by their weights."""
+    known = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    index, weight = torch.from_numpy(of.near), torch.from_numpy(of.weight)
+    found = torch.nn.functional.embedding_bag(index, known, per_sample_weights=weight, mode="sum")
+    return np.asarray(found.numpy())
 
 
 def without_spikes(features: Array, values: Array) -> Array:

@@ -16,30 +16,35 @@ class Recent:
 
     Args:
         count: How many are kept; the one that was asked for longest ago goes first.
+        room: Bytes that all values together may take; one that takes more is not kept. None sets no bound.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._values: dict[Any, Any] = {}
+    def __init__(self, count: int, *, room: int | None = None) -> None:
+        self.count, self.room = count, room
+        self._values: dict[Any, tuple[Any, int]] = {}
 
-    def get(self, key: Any, make: Callable[[], Value], *, keep: Callable[[Value], bool] = lambda _: True) -> Value:
+    def get(self, key: Any, make: Callable[[], Value], *, size: Callable[[Value], int] = lambda _: 0) -> Value:
         """The value of a key.
 
         Args:
             key: Whatever the value depends on.
             make: Makes it where it is not there.
-            keep: Whether a new value is kept.
+            size: Bytes of a new value.
         """
         # No lock: each of these steps is one of the interpreter's own, and a surrogate must pickle.
-        value: Value | None = self._values.pop(key, None)
-        if value is None:
+        held: tuple[Value, int] | None = self._values.pop(key, None)
+        if held is None:
             value = make()
-            if not keep(value):
+            held = value, size(value)
+            if self._over(held[1]):
                 return value
-        self._values[key] = value
-        while len(self._values) > self.count:
+        self._values[key] = held
+        while len(self._values) > self.count or self._over(sum(took for _, took in list(self._values.values()))):
             self._values.pop(next(iter(list(self._values))), None)
-        return value
+        return held[0]
+
+    def _over(self, took: int) -> bool:
+        return self.room is not None and took > self.room
 
 
 def digest(*arrays: Any) -> bytes:

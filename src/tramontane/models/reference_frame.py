@@ -19,13 +19,13 @@ from scipy.spatial import cKDTree
 from tramontane.errors import TramontaneError
 from tramontane.models.correspondence import Correspondence, Registration
 from tramontane.models.design_coordinates import DesignCoordinates
-from tramontane.models.neighbours import in_portions, stencil, weighted, without_spikes
+from tramontane.models.neighbours import Stencil, in_portions, stencil, weighted, without_spikes
 from tramontane.models.recent import Recent, digest
 from tramontane.models.shapes import Samples, Shape, Window
 
 Array = NDArray[np.floating[Any]]
 
-_KEPT_POSITIONS = 200_000  # whose neighbours may be remembered, 96 bytes each
+_KEPT_POSITIONS = 2_000_000  # whose stencil may be remembered
 _NORMAL = 0.1  # what a unit change of the normal counts against distance, in diagonals of the mean bounding box
 
 
@@ -39,7 +39,8 @@ class Placed:
         normals: By domain on the surface, the unit normals there ``(references, 3)``.
         samples: What is seen of the shape.
         trees: By domain, the tree of the carried points (and normals), made when first asked for.
-        stencils: Neighbours and weights of the places that were asked for last; None keeps none.
+        stencils: Of the places that were asked for last, on any shape; None keeps none.
+        shape: Tells this shape's from others'.
     """
 
     coordinates: Array
@@ -48,6 +49,7 @@ class Placed:
     samples: Samples
     trees: dict[str, cKDTree] = field(default_factory=dict)
     stencils: Recent | None = None
+    shape: bytes = b""
 
 
 class Known(NamedTuple):
@@ -179,32 +181,22 @@ class ReferenceFrame:
     def read(self, placed: Placed, domain: str, known: Known) -> Array:
         """Values ``(references, c)`` of a case at the reference points."""
         wanted = self._tree(domain, placed).data
-        return in_portions(lambda part: weighted(known.values, *stencil(known.tree, part)), wanted)
+        parts = in_portions(lambda part: weighted(known.values, stencil(known.tree, part)), wanted)
+        return np.concatenate(parts)
 
     def answer(self, placed: Placed, domain: str, values: Array, positions: Array) -> Array:
         """Values ``(q, c)`` at any positions, m, from those ``(references, c)`` at the reference points."""
-        if placed.stencils is not None and len(positions) <= _KEPT_POSITIONS:
-            key = domain, digest(positions)
-            return weighted(values, *placed.stencils.get(key, lambda: self._stencils(placed, domain, positions)))
         tree = self._tree(domain, placed)
 
-        def at(part: Array) -> Array:
-            return weighted(values, *self._stencil(tree, placed, domain, part))
+        def seen(part: Array) -> Stencil:
+            return stencil(tree, self._features(domain, placed.samples, np.asarray(part, float)))
 
-        return in_portions(at, positions)
-
-    def _stencils(self, placed: Placed, domain: str, positions: Array) -> tuple[NDArray[np.intp], Array]:
-        """The stencil of all positions at once."""
-        tree = self._tree(domain, placed)
-
-        def at(part: Array) -> Array:
-            return np.concatenate(self._stencil(tree, placed, domain, part), axis=1)
-
-        index, weight = np.split(in_portions(at, positions), 2, axis=1)
-        return index.astype(np.intp), weight
-
-    def _stencil(self, tree: cKDTree, placed: Placed, domain: str, positions: Array) -> tuple[NDArray[np.intp], Array]:
-        return stencil(tree, self._features(domain, placed.samples, np.asarray(positions, float)))
+        if placed.stencils is None or len(positions) > _KEPT_POSITIONS:
+            return np.concatenate(in_portions(lambda part: weighted(values, seen(part)), positions))
+        key = placed.shape, domain, digest(positions)
+        return weighted(values, placed.stencils.get(
+            key, lambda: Stencil.joined(in_portions(seen, positions)), size=Stencil.size
+        ))  # fmt: skip
 
     def surroundings(self, placed: Placed, domain: str) -> Array:
         """What the shape is like at each reference point, in diagonals of the mean bounding box.

@@ -92,7 +92,11 @@ class Asking:
         def work() -> dict[str, Any]:
             design = designs.design(contract, self.server.geometries, question.values, geometry=question.geometry,
                                     length_unit=question.length_unit)  # fmt: skip
-            mesh = self.buffers.drawn.get((where, on, "mesh"), lambda: _coarse(served, design, on))
+            mesh = self.buffers.drawn.get(
+                (where, on, "mesh"),
+                lambda: _coarse(served, design, on),
+                size=lambda made: 1024 * made.actual_memory_size,
+            )
             try:
                 case = served.surrogate.simulate(design, meshes={on: mesh})
             except TramontaneError as error:

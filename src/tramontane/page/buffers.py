@@ -51,7 +51,7 @@ class Buffers:
 
     def __init__(self, limit: int = 256 * MIB) -> None:
         self._kept: ByteCache[bytes] = ByteCache(limit)
-        self.drawn = Recent(16)
+        self.drawn = Recent(16, room=limit)
 
     def put(self, key: object, make: Callable[[], bytes]) -> str:
         """The address of a buffer.

@@ -101,6 +101,8 @@ class DesignPanel:
             ).classes("parameter-number")  # fmt: skip
 
         def moved(value: float) -> None:
+            if value == self.view.parameters[name]:
+                return
             self.view.parameters[name] = value
             field.set_value(float(f"{value:.5g}"))
             self.changed()

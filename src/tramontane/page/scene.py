@@ -82,6 +82,11 @@ class Triangles(NamedTuple):
     arrays: dict[str, np.ndarray[Any, Any]]
     cells: NDArray[np.int64] | None
 
+    def size(self) -> int:
+        """Bytes that they take."""
+        own = 0 if self.cells is None else self.cells.nbytes
+        return own + sum(array.nbytes for array in self.arrays.values())
+
     def values(self, values: Array, *, cell: bool) -> NDArray[np.float32]:
         """Values as the view takes them: one a point, or one a triangle."""
         return (values[self.cells] if cell and self.cells is not None else values).astype(np.float32)
@@ -145,7 +150,7 @@ class Scene:
             shown = own
             self._see(own)
         name = f"{key} difference" if values is not None else key
-        triangles = self.buffers.drawn.get((where, domain), lambda: triangles_of(mesh))
+        triangles = self.buffers.drawn.get((where, domain), lambda: triangles_of(mesh), size=Triangles.size)
         self.spec["surface"] = {
             "mesh": self.buffers.put([where, domain, "mesh"], lambda: pack(triangles.arrays)),
             "values": self.buffers.put(

@@ -19,7 +19,8 @@ class Slider(ui.slider):
         high: Its right end.
         step: Between two places.
         value: Where it starts.
-        moved: Called with the value as the slider moves, at most twenty times a second, and where it comes to rest.
+        moved: Called with the value as the slider moves, at most twenty times a second, and where it comes to rest,
+            which may be the place it was called with before.
     """
 
     LOOPBACK = False

@@ -90,7 +90,7 @@ class Predictions:
         self.settings, self.geometries, self.metrics = settings, geometries, metrics
         self.cases: ByteCache[Prediction] = ByteCache(settings.cache_bytes)
         self.files: ByteCache[Pieces] = ByteCache(settings.cache_bytes)
-        self._mesh_arrays = Recent(8)
+        self._mesh_arrays = Recent(8, room=settings.cache_bytes)
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="predict")
         self._running: dict[str, asyncio.Future[Any]] = {}
         self._waiting = 0
@@ -165,7 +165,11 @@ class Predictions:
             known = prediction or self._answer(question, keep=True)
             content = answers.encode(
                 known.case, known.summary, domain, form, fields,
-                mesh_arrays=lambda mesh: self._mesh_arrays.get((known.place, domain), lambda: mesh_arrays_of(mesh)),
+                mesh_arrays=lambda mesh: self._mesh_arrays.get(
+                    (known.place, domain),
+                    lambda: mesh_arrays_of(mesh),
+                    size=lambda made: sum(array.nbytes for array in made.values()),
+                ),
             )  # fmt: skip
             self.files.put(key, content, size_of(content))
             return content

@@ -17,6 +17,8 @@ from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError, TrainingError, TramontaneError
 from tramontane.metrics import relative_l2
 from tramontane.models import NETWORKS
+from tramontane.models.scalar_kriging import ScalarKriging
+from tramontane.surrogate.extrema import fit_extrema
 from tramontane.surrogate.fit_reference import MODELS as REFERENCE_MODELS
 from tramontane.surrogate.fit_reference import ReferenceFit
 from tramontane.surrogate.network import fit_network
@@ -136,6 +138,7 @@ def fit(
     predictor: Predictor
     choice: dict[str, Any] = {}
     designs = None
+    extrema: dict[str, ScalarKriging] = {}
     if model in NETWORKS:
         predictor, run = fit_network(
             dataset, contract, names, held, training,
@@ -148,11 +151,16 @@ def fit(
         # A training case's coordinates without itself, as a new design's are.
         designs = fitting.classical.frame.designs.seen
         fitting.say(f"Chosen: {choice['why']}")
+        extrema, choice["extrema"] = fit_extrema(dataset, fitting)
+        for name in extrema:
+            errors = choice["extrema"][name]
+            fitting.say(f"{name} is regressed: {100 * errors['regressed']:.2g} % of its mean size on cases left out; "
+                        f"the field's own: {100 * errors['field']:.2g} %")  # fmt: skip
     surrogate = Surrogate(
         contract,
         predictor,
         templates=templates,
-        scalars=fit_scalars(dataset, names, predictor, designs),
+        scalars=fit_scalars(dataset, names, predictor, designs) | extrema,
         record={
             "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
             "settings": settings | {"precision": precision, "device": device},

@@ -16,11 +16,12 @@ from tramontane.models.shapes import Samples, Shape
 
 Array = NDArray[np.floating[Any]]
 _KEPT = 4
-_KEPT_PLACES = 3  # meshes of a shape
+_KEPT_STENCILS, _ROOM = 12, 1 << 27  # of 50,000 points, 2.4 MB each; a million points take 48 MB
 
 
 @dataclass
 class _Seen:
+    shape: bytes
     samples: Samples
     registration: Registration
     placed: dict[tuple[str, ...], Placed] = field(default_factory=dict)
@@ -35,7 +36,7 @@ class Placements:
 
     def __init__(self, frame: ReferenceFrame) -> None:
         self.frame = frame
-        self._seen = Recent(_KEPT)
+        self._seen, self._stencils = Recent(_KEPT), Recent(_KEPT_STENCILS, room=_ROOM)
 
     def coordinates(self, shape: Shape, parameters: Array) -> Array:
         """The coordinates ``(d,)`` of a design; see `ReferenceFrame.locate`."""
@@ -48,19 +49,20 @@ class Placements:
         placed = seen.placed.get(key)
         if placed is None:
             placed = self.frame.put(seen.samples, seen.registration, coordinates, domains)
-            placed.stencils = Recent(_KEPT_PLACES)
+            placed.stencils, placed.shape = self._stencils, seen.shape
             seen.placed[key] = placed
         return replace(placed, coordinates=coordinates)  # trees and stencils are shared: they are of the shape, too
 
     def _locate(self, shape: Shape, parameters: Array) -> tuple[_Seen, Array]:
         located: list[Array] = []
+        key = digest(shape.points, shape.triangles)
 
         def locate() -> _Seen:
             samples, registration, coordinates = self.frame.locate(shape, parameters)
             located.append(coordinates)
-            return _Seen(samples, registration)
+            return _Seen(key, samples, registration)
 
-        seen = self._seen.get(digest(shape.points, shape.triangles), locate)
+        seen = self._seen.get(key, locate)
         if located:
             return seen, located[0]
         return seen, self.frame.designs.of(seen.samples, seen.registration, np.asarray(parameters, float).ravel())

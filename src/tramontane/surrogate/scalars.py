@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
-from tramontane.contract import Contract
+from tramontane.contract import Contract, QoiSpec
 from tramontane.dataset import Dataset
 from tramontane.errors import TrainingError
 from tramontane.metrics import mean_absolute
@@ -124,13 +124,32 @@ def fit_scalars(
     inputs = designs
     if inputs is None:
         inputs = np.array([predictor.design(dataset.geometry(name), dataset.parameters(name)) for name in names])
-    scales = {qoi: np.array([operating_scale(spec, dataset.parameters(name)) for name in names])
-              for qoi, spec in specs.items()}  # fmt: skip
-    views = getattr(predictor, "views", None)
-    return {
-        qoi: ScalarKriging(inputs, np.array([dataset.qoi(name)[qoi] for name in names]) / scale, views)
-        for qoi, scale in scales.items()
-    }
+    return regress(dataset, names, inputs, specs, getattr(predictor, "views", None))
+
+
+def regress(
+    dataset: Dataset,
+    names: Sequence[str],
+    inputs: Array,
+    specs: Mapping[str, QoiSpec],
+    views: Sequence[tuple[int, int]] | None = None,
+) -> dict[str, ScalarKriging]:
+    """A regression for each QoI, over its operating scale.
+
+    Args:
+        dataset: The store.
+        names: Training cases.
+        inputs: What tells them apart ``(cases, d)``.
+        specs: The QoIs.
+        views: As for `ScalarKriging`.
+    """
+    values = [dataset.parameters(name) for name in names]
+    known = [dataset.qoi(name) for name in names]
+    fits = {}
+    for qoi, spec in specs.items():
+        scaled = np.array([of[qoi] / operating_scale(spec, at) for of, at in zip(known, values, strict=True)])
+        fits[qoi] = ScalarKriging(inputs, scaled, views)
+    return fits
 
 
 def fit_alone(

@@ -35,7 +35,7 @@ from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
 
-_KEPT_CELLS = 200_000  # of the largest mesh that is kept for the next question about its geometry
+_ROOM = 1 << 28  # bytes of the meshes that are kept for the next question about their geometries
 
 
 class Surrogate:
@@ -62,7 +62,7 @@ class Surrogate:
     ) -> None:
         self.contract, self.predictor = contract, predictor
         self.templates, self.scalars, self.record = templates, scalars, record
-        self._checked, self._places = Recent(4), Recent(8)
+        self._checked, self._places = Recent(4), Recent(8, room=_ROOM)
 
     @property
     def model(self) -> str:
@@ -269,7 +269,7 @@ class Surrogate:
             return self._sites(default_mesh(geometry, self.contract, domain, template=template, cells=cells), domain)
 
         key = None if geometry is None else digest(geometry.points, geometry.faces), domain, cells
-        mesh, sites = self._places.get(key, make, keep=lambda value: value[0].n_cells <= _KEPT_CELLS)
+        mesh, sites = self._places.get(key, make, size=_bytes)
         return mesh.copy(), sites
 
     def _sites(self, mesh: pv.DataSet, domain: str) -> tuple[pv.DataSet, Sites]:
@@ -336,6 +336,13 @@ class Surrogate:
             )
         except (KeyError, TypeError, RuntimeError, ValidationError) as error:
             raise SurrogateError(f"{path}: is not complete ({str(error).splitlines()[0]}); copy it again") from error
+
+
+def _bytes(made: tuple[pv.DataSet, Sites]) -> int:
+    """What a mesh and its sites take."""
+    mesh, sites = made
+    arrays = (sites.positions, sites.weights, sites.normals)
+    return 1024 * int(mesh.actual_memory_size) + sum(array.nbytes for array in arrays if array is not None)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
