@@ -22,6 +22,10 @@ Database = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(help="URL of a database; a file in STATE if not given.", envvar="TRAMONTANE_DATABASE"),
 ]
+AllowHost = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(help="A name the server goes by, besides HOST.", envvar="TRAMONTANE_ALLOW_HOST"),
+]
 OidcIssuer = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(help="Address of an OpenID provider whose tokens are taken.", envvar="TRAMONTANE_OIDC_ISSUER"),
@@ -50,13 +54,13 @@ OidcScope = Annotated[
 
 def serve(
     models: Annotated[Path, typer.Argument(help="A folder of saved surrogates, or one.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on.", envvar="TRAMONTANE_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
     state: State = Path("tramontane-state"),
     database: Database = None,
     solver: Annotated[Optional[list[str]], typer.Option(help="An embedded solver to serve, too.")] = None,  # noqa: UP045
     require_tokens: Annotated[bool, typer.Option(help="Ask for a token on loopback, too.")] = False,
-    allow_host: Annotated[Optional[list[str]], typer.Option(help="A name the server goes by, besides HOST.")] = None,  # noqa: UP045
+    allow_host: AllowHost = None,
     oidc_issuer: OidcIssuer = None,
     oidc_audience: OidcAudience = None,
     oidc_claim: OidcClaim = "scope",

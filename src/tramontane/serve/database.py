@@ -171,7 +171,10 @@ def open_database(url: str) -> tuple[Engine, Sessions]:
                                       "upgrade tramontane, or give another database")  # fmt: skip
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise TramontaneError(f"{shown}: cannot be used ({reason}); check the URL and that it runs") from error
+        hint = "check the URL and that it runs"
+        if engine.dialect.name == "sqlite":
+            hint = "its folder must be there, and writable by the user that this program runs as"
+        raise TramontaneError(f"{shown}: cannot be used ({reason}); {hint}") from error
     return engine, sessions
 
 

@@ -15,7 +15,7 @@ from tramontane import __version__, solvers
 from tramontane.contract import Contract
 from tramontane.errors import TramontaneError
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.files import MANIFEST
+from tramontane.surrogate.files import MANIFEST, may_not_be_read
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _log = logging.getLogger("tramontane.serve")
@@ -137,7 +137,8 @@ class Registry:
             identity = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
             served = Served(name, identity, Surrogate.load(directory))
         except (TramontaneError, OSError) as error:
-            reason = str(error).replace(f"{directory}/", "").replace(str(directory), name)
+            said = may_not_be_read(directory / MANIFEST) if isinstance(error, PermissionError) else error
+            reason = str(said).replace(f"{directory}/", "").replace(str(directory), name)
             self._refused[name] = reason
             _log.warning("model refused", extra={"model": name, "reason": reason})
             return False
@@ -153,17 +154,27 @@ class Registry:
         return {
             entry.name: entry
             for entry in sorted(self.folder.iterdir())
-            if not entry.name.startswith(".") and (entry / MANIFEST).is_file()
+            if not entry.name.startswith(".") and _is_saved(entry)
         }
 
 
+def _is_saved(directory: Path) -> bool:
+    """Whether this is a saved surrogate, or may be: where nobody lets us look, loading it says so."""
+    try:
+        return (directory / MANIFEST).is_file()
+    except PermissionError:
+        return _NAME.fullmatch(directory.name) is not None
+
+
 def _state(directory: Path) -> object:
-    """Changes whenever a file of the directory does."""
+    """Changes whenever a file of the directory does, or who may read it (which moves the time of the inode alone)."""
     try:
         return sorted(
-            (file.name, status.st_mtime_ns, status.st_size, status.st_ino)
+            (file.name, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
             for file in directory.iterdir()
             for status in [file.stat()]
         )
+    except PermissionError:
+        return f"not to be looked into since {directory.stat().st_ctime_ns}"
     except OSError:  # it is being moved just now; the next look sees it
         return None

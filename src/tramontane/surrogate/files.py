@@ -50,6 +50,8 @@ def write_surrogate(path: Path, *, tensors: dict[str, Tensor], documents: dict[s
         "sha256": {file.name: file_sha256(file) for file in sorted(temporary.iterdir())},
     }
     (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    # safetensors writes a file that its owner alone can read; a server often runs as another user.
+    shutil.copymode(temporary / MANIFEST, temporary / WEIGHTS)
     put_in_place(temporary, path)
 
 
@@ -69,17 +71,25 @@ def put_in_place(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
+def may_not_be_read(file: Path) -> SurrogateError:
+    """The error for a surrogate's file that the program's user has no right to read."""
+    return SurrogateError(f"{file}: may not be read by the user that this program runs as; allow it, for example "
+                          f"with `chmod -R a+rX {file.parent}`")  # fmt: skip
+
+
 def read_surrogate(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Arrays and JSON documents of a saved surrogate, every file checked against its hash.
 
     Raises:
-        SurrogateError: Not a surrogate, of a newer format version, or a file is missing or changed.
+        SurrogateError: Not a surrogate, of a newer format version, or a file is missing, changed or not to be read.
     """
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SurrogateError(f"{path}: is no saved surrogate ({MANIFEST} is missing); name the directory "
                              "that `tramontane train -o` wrote") from None  # fmt: skip
+    except PermissionError:
+        raise may_not_be_read(path / MANIFEST) from None
     except (OSError, ValueError) as error:
         raise SurrogateError(f"{path / MANIFEST}: cannot be read ({error}); copy the directory again") from error
     if not isinstance(manifest, dict) or manifest.get("format") != "tramontane surrogate":
@@ -96,7 +106,11 @@ def read_surrogate(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         file = path / Path(name).name
         if not file.is_file():
             raise SurrogateError(f"{file}: is missing; copy the directory again")
-        if file_sha256(file) != hashes[name]:
+        try:
+            found_hash = file_sha256(file)
+        except PermissionError:
+            raise may_not_be_read(file) from None
+        if found_hash != hashes[name]:
             raise SurrogateError(f"{file}: has changed since it was saved; copy the directory again or retrain")
     if WEIGHTS not in hashes:
         raise SurrogateError(f"{path / MANIFEST}: does not list {WEIGHTS}; copy the directory again")
