@@ -25,7 +25,7 @@ from tramontane.models.shapes import Samples, Shape, Window
 
 Array = NDArray[np.floating[Any]]
 
-_KEPT_POSITIONS = 2_000_000  # whose stencil may be remembered
+_KEPT_POSITIONS = 1_000_000  # whose stencil may be remembered, 48 bytes each
 _NORMAL = 0.1  # what a unit change of the normal counts against distance, in diagonals of the mean bounding box
 
 

@@ -70,7 +70,7 @@ class Shell:
             ui.space()
             self._choices(request, words, mode)
         caller = request.scope.get("caller") or Caller(None, "read")
-        with ui.element("main").classes(f"page-body page-{name}"):
+        with ui.element("div").classes(f"page-body page-{name}"):
             yield Reader(words, caller)
 
     def _choices(self, request: Request, words: Words, mode: ui.dark_mode) -> None:
