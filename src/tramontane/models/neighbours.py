@@ -43,6 +43,9 @@ def in_portions(answer: Callable[[Array], Row], wanted: Array) -> list[Row]:
     Args:
         answer: Asked with places ``(n, d)``; NumPy and SciPy let others run meanwhile.
         wanted: Places ``(q, d)``.
+
+    Returns:
+        What it gives for each portion, in order.
     """
     if len(wanted) <= _PORTION:
         return [answer(wanted)]
