@@ -15,7 +15,7 @@ from scipy.special import elliprd
 from tramontane.errors import GeometryError, TramontaneError
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.design_coordinates import DesignCoordinates
-from tramontane.models.kriging import kernel, learn_hyperparameters, noise, spread, weights
+from tramontane.models.kriging import factorise, kernel, learn_hyperparameters, noise, spread, weights
 from tramontane.models.neighbours import in_portions, stencil, weighted, without_spikes
 from tramontane.models.reference_frame import Family
 from tramontane.models.shapes import Shape, Window, central, cut_planes
@@ -288,7 +288,7 @@ def test_spread_is_that_of_leaving_each_case_out() -> None:
         residual = centred[left] - across @ np.linalg.solve(covariance, centred[keep])
         squares.append(residual**2 / (own - across @ np.linalg.solve(covariance, across)))
     np.testing.assert_allclose(spread(inputs, outputs, hyper), np.sqrt(np.mean(squares, axis=0)), rtol=1e-8)
-    assert weights(inputs, inputs[0], hyper)[0].sum() == pytest.approx(1.0)
+    assert weights(inputs, inputs[0], hyper, factorise(inputs, hyper))[0].sum() == pytest.approx(1.0)
 
 
 def test_stencils_reproduce_linear_fields_and_spikes_go() -> None:

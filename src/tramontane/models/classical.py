@@ -9,11 +9,13 @@ reference points (`reference_frame`) and kriged over the designs' coordinates (`
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tramontane.blas import one_thread
 from tramontane.errors import TramontaneError
 from tramontane.metrics import relative_l2
 from tramontane.models.field_kriging import FieldKriging, column_slices
@@ -26,6 +28,9 @@ Fields = dict[str, tuple[Array, Array]]
 _ON = 0.01  # median distance to the shape, in diagonals, below which a domain lies on it
 _TRIED = 3000  # reference points by which templates are compared
 _ASKED = 500  # sites of each case and domain at which they are
+_READ_BACK = 8  # cases whose fields are read off and back, to see how that is done best
+_ASKED_BACK = 10_000  # sites of each at which they are: few bad faces must not decide
+_CLEARLY = 0.9  # share of an error that has to be left for a change that costs time
 _SAME = 0.01  # of a domain's length: faces that differ by less between cases are at one place
 
 
@@ -54,6 +59,7 @@ class ClassicalModel:
         self.references, self.templates = references, templates
         self.placed: list[Placed] = []
 
+    @one_thread()
     def fit(
         self,
         shapes: Sequence[Shape],
@@ -101,6 +107,8 @@ class ClassicalModel:
             families = [families[int(np.argmin(errors))]]
         self.frame = frame(families[0], self.references)
         self.placed = _put(self.frame, families[0])
+        for domain in self.frame.surfaces:
+            self._orient(domain, fields)
         table = _read([self.placed], [self.frame], fields)[0]
         self.kriging = FieldKriging(self.frame.designs.seen, table, self.frame.points, self.components)
         return self
@@ -161,6 +169,24 @@ class ClassicalModel:
             raise TramontaneError(
                 f"classical model: no domain {unknown[0]!r}; it was trained on {sorted(self.kriging.tables)}"
             )
+
+    def _orient(self, domain: str, fields: Sequence[Fields]) -> None:
+        """Tell a surface's places apart by normals, too, where fields come out clearly better, read off and back."""
+        some = range(0, len(fields), -(-len(fields) // _READ_BACK))
+        errors = []
+        for oriented in (False, True):
+            self.frame.oriented = self.frame.oriented | {domain} if oriented else self.frame.oriented - {domain}
+            found = []
+            for case in some:
+                where, values = fields[case][domain]
+                placed = replace(self.placed[case], trees={})
+                rows = self.frame.read(placed, domain, self.frame.known(placed.samples, domain, where, values))
+                back = self.frame.answer(placed, domain, rows, np.asarray(where)[:_ASKED_BACK])
+                for columns in column_slices(self.components[domain]):
+                    found.append(relative_l2(back[:, columns], np.asarray(values)[:_ASKED_BACK, columns]))
+            errors.append(float(np.mean(found)))
+        if errors[1] > _CLEARLY * errors[0]:
+            self.frame.oriented = self.frame.oriented - {domain}
 
     def _left_out_error(
         self, frame: ReferenceFrame, placed: Sequence[Placed], tables: dict[str, Array], fields: Sequence[Fields]

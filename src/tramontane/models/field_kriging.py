@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from tramontane.models.kriging import learn_hyperparameters, spread, weights
+from tramontane.models.kriging import factorise, learn_hyperparameters, spread, weights
 from tramontane.models.reference_frame import below
 
 Array = NDArray[np.floating[Any]]
@@ -45,6 +46,8 @@ class FieldKriging:
     ) -> None:
         self.coordinates, self.tables, self.components = coordinates, tables, components
         self.shares = {}
+        # Of all cases, for predictions; those without one are asked for once.
+        self._factors: dict[tuple[bytes, bool], list[tuple[Array, Array]]] = {}
         for domain, where in points.items():
             found = KMeans(min(regions, len(where)), n_init=1, random_state=0).fit(where[:5000])
             self.shares[domain] = _shares(where, np.asarray(found.cluster_centers_, float))
@@ -97,6 +100,7 @@ class FieldKriging:
     def from_state(cls, state: dict[str, NDArray[Any]]) -> FieldKriging:
         """The kriging that `state` described."""
         self = cls.__new__(cls)
+        self._factors = {}
         self.coordinates, self.folds = state["coordinates"], int(state["folds"][0])
         self.tables, self.shares, self.sizes, self.learnt, self.spread = (
             below(state, f"{name}/") for name in ("tables", "shares", "sizes", "learnt", "spread")
@@ -147,10 +151,12 @@ class FieldKriging:
             by_case = np.empty((len(learnt[field]), len(cases)), np.float32)
             for region, hyper in enumerate(learnt[field]):
                 sizes = self.sizes[domain][field, region, cases]
-                of_size, of_field = (weights(seen, where, part)[0] for part in np.split(hyper, 2))
+                of_size, of_field = (weights(seen, where, *of)[0] for of in self._processes(hyper, cases))
                 by_case[region] = of_field * np.exp(of_size @ sizes - sizes)
-            for case, weight in zip(cases, (self.shares[domain] @ by_case).T, strict=True):
-                mean[:, columns] += weight[:, None] * table[case][:, columns]
+            # Of narrow rows, PyTorch's sums take a sixth of NumPy's time.
+            total, share = torch.from_numpy(mean)[:, columns], torch.from_numpy(self.shares[domain] @ by_case)
+            for place, case in enumerate(cases):
+                total.addcmul_(share[:, place, None], torch.from_numpy(table[case][:, columns]))
         return mean
 
     def _deviation(self, domain: str, where: Array, mean: Array, cases: NDArray[np.intp], fold: int) -> Array:
@@ -162,16 +168,26 @@ class FieldKriging:
             shape, doubt = np.empty(len(learnt[field])), np.empty(len(learnt[field]))
             for region, hyper in enumerate(learnt[field]):
                 sizes = self.sizes[domain][field, region, cases]
-                of_size, of_field = np.split(hyper, 2)
-                weight, variance = weights(seen, where, of_size)
-                doubt[region] = np.sqrt(variance) * spread(seen, sizes[:, None], of_size)[0]
-                shape[region] = np.exp(weight @ sizes) * np.sqrt(weights(seen, where, of_field)[1])
+                process_of_size, process_of_field = self._processes(hyper, cases)
+                weight, variance = weights(seen, where, *process_of_size)
+                doubt[region] = np.sqrt(variance) * spread(seen, sizes[:, None], process_of_size[0])[0]
+                shape[region] = np.exp(weight @ sizes) * np.sqrt(weights(seen, where, *process_of_field)[1])
             of_shape, of_size = (
                 scale[:, columns] * (shares @ shape)[:, None],
                 mean[:, columns] * (shares @ doubt)[:, None],
             )
             deviation[:, columns] = np.hypot(of_shape, of_size)
         return deviation
+
+    def _processes(self, hyper: Array, cases: NDArray[np.intp]) -> list[tuple[Array, Array]]:
+        """Hyperparameters and Cholesky factor of the processes of a field's size and of the field, in one region."""
+        key = hyper.tobytes(), len(cases) == len(self.coordinates)
+        found = self._factors.get(key)
+        if found is None:
+            found = [(part, factorise(self.coordinates[cases], part)) for part in np.split(hyper, 2)]
+            if key[1]:
+                self._factors[key] = found
+        return found
 
     def _seen(self, left_out: int | None) -> tuple[NDArray[np.intp], int]:
         """The cases that count, and which of the learnt hyperparameters have seen no other."""

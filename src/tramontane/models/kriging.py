@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_solve, cholesky
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
@@ -83,16 +83,20 @@ def noise(hyper: Array, nugget: float = _NUGGET) -> float:
     return float(np.exp(hyper[1]) + nugget)
 
 
-def weights(seen: Array, inputs: Array, hyper: Array) -> tuple[Array, float]:
-    """How to predict at ``inputs`` ``(d,)`` from the outputs at ``seen`` ``(n, d)``.
+def factorise(seen: Array, hyper: Array) -> Array:
+    """The upper Cholesky factor ``(n, n)`` of the covariance of outputs at ``seen`` ``(n, d)``, noise included."""
+    return np.asarray(cholesky(kernel(seen, seen, hyper) + noise(hyper) * np.eye(len(seen))))
+
+
+def weights(seen: Array, inputs: Array, hyper: Array, factor: Array) -> tuple[Array, float]:
+    """How to predict at ``inputs`` ``(d,)`` from the outputs at ``seen`` ``(n, d)``, whose `factorise` is ``factor``.
 
     Returns:
         Weight ``(n,)`` of each seen case's output, which sum to one, and the variance of a new output in units of the
         process's scale.
     """
-    factor = cho_factor(kernel(seen, seen, hyper) + noise(hyper) * np.eye(len(seen)))
     across = kernel(inputs[None], seen, hyper)[0]
-    solved = cho_solve(factor, across)
+    solved = cho_solve((factor, False), across)
     variance = float(kernel(inputs[None], inputs[None], hyper)[0, 0] - across @ solved + noise(hyper))
     # Outputs are taken about their mean, which gets what the weights lack to one.
     return solved + (1 - solved.sum()) / len(solved), max(variance, noise(hyper))

@@ -1,9 +1,9 @@
 """Reference points that all cases of a family share, whatever their meshes: where statistics can begin.
 
-Shapes are registered on a template (`correspondence`). The template's own sites are the reference points: carried onto
-a shape, they are where its fields are read off (`neighbours`), which makes a row of a table of every case, and where a
-predicted row is interpolated from. A shape's coordinates, its box and how it differs from the template, say which
-design it is.
+Shapes are registered on a template (`correspondence`). The template's own sites are the reference points, with
+midpoints between them where they are few. Carried onto a shape, at their heights above its surface (`footing`), they
+are where its fields are read off (`neighbours`), which makes a row of a table of every case, and where a predicted row
+is interpolated from. A shape's coordinates, its box and how it differs from the template, say which design it is.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from tramontane.errors import TramontaneError
 from tramontane.models.correspondence import Correspondence, Registration
 from tramontane.models.design_coordinates import DesignCoordinates
+from tramontane.models.footing import Footing, orient
 from tramontane.models.neighbours import Stencil, in_portions, stencil, weighted, without_spikes
 from tramontane.models.recent import Recent, digest
 from tramontane.models.shapes import Samples, Shape, Window
@@ -26,7 +27,9 @@ from tramontane.models.shapes import Samples, Shape, Window
 Array = NDArray[np.floating[Any]]
 
 _KEPT_POSITIONS = 1_000_000  # whose stencil may be remembered, 48 bytes each
-_NORMAL = 0.1  # what a unit change of the normal counts against distance, in diagonals of the mean bounding box
+_FEW = 8_000  # sites of a template, up to which midpoints join them
+_MIDWAY = 6  # neighbours of a site, halfway to which there is a midpoint
+_ALIKE = 0.8  # cosine between normals on one face
 
 
 @dataclass
@@ -35,7 +38,7 @@ class Placed:
 
     Attributes:
         coordinates: Which design it is, standard scores ``(d,)``; operating conditions come last.
-        carried: By domain, where the reference points lie ``(references, 3)``, m.
+        carried: By domain, where the reference points stand ``(references, 3)``, m.
         normals: By domain on the surface, the unit normals there ``(references, 3)``.
         samples: What is seen of the shape.
         trees: By domain, the tree of the carried points (and normals), made when first asked for.
@@ -85,6 +88,10 @@ class ReferenceFrame:
             estimated for any shape, and then say better than principal components which design it is.
         surfaces: Domains that lie on the shape.
         references: How many reference points to keep in each domain.
+
+    Attributes:
+        oriented: Surfaces whose places are told apart by their normals, too, when a field is read off. That serves
+            walls thinner than the distance of sites, and harms on edges, where a site faces one way or the other.
     """
 
     def __init__(
@@ -100,15 +107,17 @@ class ReferenceFrame:
         self.correspondence = family.correspondence
         self.designs = DesignCoordinates(family.samples, family.registrations, parameters, dimensions)
         template, at = family.samples[family.template], family.registrations[family.template]
+        self.surfaces, self.oriented = set(surfaces) & set(sites), set[str]()
         self.points: dict[str, Array] = {}
-        self.normals: dict[str, Array] = {}
+        self.footings: dict[str, Footing] = {}
         for domain, where in sites.items():
             # The template's own sites, so that reference points are dense where its mesh is.
-            keep = np.random.default_rng(0).permutation(len(where))[:references]
-            chosen = np.asarray(where, float)[keep]
+            chosen = np.asarray(where, float)
+            if len(chosen) < min(_FEW, references):
+                chosen = _with_midpoints(chosen, template if domain in self.surfaces else None)
+            chosen = chosen[np.random.default_rng(0).permutation(len(chosen))[:references]]
             self.points[domain] = self.correspondence.to_template(chosen, at)
-            if domain in surfaces:
-                self.normals[domain] = template.normals[template.tree.query(chosen)[1]]
+            self.footings[domain] = Footing(chosen, template, self._scale, surface=domain in self.surfaces)
         self._prepare()
 
     def place(self, shape: Shape, parameters: Array, domains: Collection[str] | None = None) -> Placed:
@@ -151,17 +160,16 @@ class ReferenceFrame:
             coordinates: Which design it is ``(d,)``.
             domains: Whose reference points; None takes all.
         """
-        weight = _NORMAL * self.correspondence.window.scale
         carried, normals = {}, {}
         oriented: cKDTree | None = None
         for domain in self.points if domains is None else domains:
-            reference = self.points[domain]
-            carried[domain] = self.correspondence.carry(reference, self.bases[domain], registration)
-            if domain in self.normals:
-                # A reference point takes the normal of the nearest place whose normal is like the template's.
-                oriented = oriented or cKDTree(np.concatenate([samples.points, weight * samples.normals], 1))
-                wanted = np.concatenate([carried[domain], weight * self.normals[domain]], 1)
-                normals[domain] = samples.normals[oriented.query(wanted, workers=-1)[1]]
+            footing = self.footings[domain]
+            carried[domain] = self.correspondence.carry(self.points[domain], self.bases[domain], registration)
+            if len(footing.near):
+                oriented = oriented or cKDTree(orient(samples.points, samples.normals, self._scale))
+                carried[domain], facing = footing.stand(carried[domain], samples, oriented, self._scale)
+                if domain in self.surfaces:
+                    normals[domain] = facing
         return Placed(coordinates, carried, normals, samples)
 
     def known(self, samples: Samples, domain: str, positions: Array, values: Array) -> Known:
@@ -174,7 +182,7 @@ class ReferenceFrame:
             values: ``(n, c)``.
         """
         features, values = self._features(domain, samples, np.asarray(positions, float)), np.asarray(values, float)
-        if domain in self.normals:
+        if domain in self.surfaces:
             values = without_spikes(features, values)
         return Known(cKDTree(features), values)
 
@@ -183,6 +191,10 @@ class ReferenceFrame:
         wanted = self._tree(domain, placed).data
         parts = in_portions(lambda part: weighted(known.values, stencil(known.tree, part)), wanted)
         return np.concatenate(parts)
+
+    def prepare(self, placed: Placed, domain: str) -> None:
+        """Make what `answer` will search, which it does itself where it was not done before."""
+        self._tree(domain, placed)
 
     def answer(self, placed: Placed, domain: str, values: Array, positions: Array) -> Array:
         """Values ``(q, c)`` at any positions, m, from those ``(references, c)`` at the reference points."""
@@ -206,9 +218,9 @@ class ReferenceFrame:
             ``(references, 7)`` elsewhere: how far it was carried, the direction to the surface, and the logarithm of
             the distance to it.
         """
-        scale = self.correspondence.window.scale
+        scale = self._scale
         moved = (placed.carried[domain] - placed.samples.low - self.points[domain]) / scale
-        if domain in self.normals:
+        if domain in self.surfaces:
             return np.concatenate([moved, placed.normals[domain]], axis=1)
         distance, index = placed.samples.tree.query(placed.carried[domain], workers=-1)
         away = (placed.samples.points[index] - placed.carried[domain]) / np.maximum(distance, 1e-12)[:, None]
@@ -218,7 +230,11 @@ class ReferenceFrame:
         """Everything needed to place and answer, as arrays."""
         out = {f"correspondence/{name}": value for name, value in self.correspondence.state().items()}
         out |= {f"designs/{name}": value for name, value in self.designs.state().items()}
-        return out | {f"{name}/{domain}": value for name in _BY_DOMAIN for domain, value in getattr(self, name).items()}
+        for domain, points in self.points.items():
+            kinds = domain in self.surfaces, domain in self.oriented
+            out |= {f"points/{domain}": points, f"kinds/{domain}": np.array(kinds)}
+            out |= {f"footing/{domain}/{name}": value for name, value in self.footings[domain].state().items()}
+        return out
 
     @classmethod
     def from_state(cls, state: dict[str, NDArray[Any]]) -> ReferenceFrame:
@@ -226,33 +242,44 @@ class ReferenceFrame:
         self = cls.__new__(cls)
         self.correspondence = Correspondence.from_state(below(state, "correspondence/"))
         self.designs = DesignCoordinates.from_state(below(state, "designs/"))
-        for name in _BY_DOMAIN:
-            setattr(self, name, below(state, f"{name}/"))
+        self.points = below(state, "points/")
+        self.footings = {domain: Footing.from_state(below(state, f"footing/{domain}/")) for domain in self.points}
+        kinds = below(state, "kinds/")
+        self.surfaces, self.oriented = ({domain for domain, of in kinds.items() if of[kind]} for kind in range(2))
         self._prepare()
         return self
 
     def _prepare(self) -> None:
         self.bases = {domain: self.correspondence.basis(points) for domain, points in self.points.items()}
 
+    @property
+    def _scale(self) -> float:
+        return self.correspondence.window.scale
+
     def _features(self, domain: str, samples: Samples, positions: Array) -> Array:
-        """What neighbours are searched by: positions, beside normals where the domain lies on the shape."""
-        if domain not in self.normals:
+        """What neighbours are searched by: positions, beside normals on an oriented surface."""
+        if domain not in self.oriented:
             return positions
-        normals = samples.normals[samples.tree.query(positions)[1]]
-        return np.concatenate([positions, _NORMAL * self.correspondence.window.scale * normals], 1)
+        return orient(positions, samples.normals[samples.tree.query(positions)[1]], self._scale)
 
     def _tree(self, domain: str, placed: Placed) -> cKDTree:
-        """The carried reference points, with normals as further features where the domain lies on the shape."""
+        """Of the features of the carried reference points."""
         if domain not in placed.trees:
             points = placed.carried[domain]
-            if domain in self.normals:
-                weight = _NORMAL * self.correspondence.window.scale
-                points = np.concatenate([points, weight * placed.normals[domain]], axis=1)
-            placed.trees[domain] = cKDTree(points)
+            oriented = domain in self.oriented
+            placed.trees[domain] = cKDTree(orient(points, placed.normals[domain], self._scale) if oriented else points)
         return placed.trees[domain]
 
 
-_BY_DOMAIN = ("points", "normals")
+def _with_midpoints(points: Array, surface: Samples | None) -> Array:
+    """Points ``(n, 3)``, and those halfway between neighbours; on a surface, between neighbours on one face."""
+    near = cKDTree(points).query(points, k=min(_MIDWAY + 1, len(points)), workers=-1)[1].reshape(len(points), -1)
+    pairs = np.stack([np.repeat(near[:, 0], near.shape[1] - 1), near[:, 1:].ravel()], 1)
+    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
+    if surface is not None:
+        one, other = (surface.normals[surface.tree.query(points[end])[1]] for end in pairs.T)
+        pairs = pairs[np.einsum("nd,nd->n", one, other) > _ALIKE]
+    return np.concatenate([points, points[pairs].mean(1)])
 
 
 def below(state: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -59,8 +59,8 @@ class Samples:
         self.points, self.low, self.extent, self.descriptors = points, low, extent, descriptors
         around = normals[self.tree.query(points, k=min(_SMOOTHED, len(points)), workers=-1)[1].reshape(len(points), -1)]
         # A rounded edge in an STL file is a few flat strips, whose own normals would say little of where on it one is.
-        like = np.einsum("nkd,nd->nk", around, normals) > np.cos(np.radians(_CREASE))
-        smooth = np.einsum("nkd,nk->nd", around, like)
+        like = (around @ normals[:, :, None])[..., 0] > np.cos(np.radians(_CREASE))
+        smooth = (like[:, None].astype(float) @ around)[:, 0]
         self.normals: Array = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
 
     @cached_property

@@ -19,7 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tramontane.blas import one_thread
 from tramontane.contract import Contract
+from tramontane.large_arrays import in_threads
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, TokenLayout, describe
 from tramontane.models.shapes import Shape
@@ -68,6 +70,7 @@ class ReferencePredictor:
         self.layouts = make_layouts(classical) if self.networks else {}
         self.placements = Placements(classical.frame)
 
+    @one_thread()
     def fields(
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
     ) -> dict[str, dict[str, Array]]:
@@ -75,13 +78,17 @@ class ReferencePredictor:
         frame = self.classical.frame
         wanted = list(self.layouts or positions)
         placed = self.placements.place(shape_of(geometry), self._operating(values), wanted)
-        ask = self.classical, self.baseline
-        if not self.networks:
-            rows = {domain: baseline_mean(*ask, domain, placed.coordinates) for domain in wanted}
-        else:
-            base = {domain: baseline_with_deviation(*ask, domain, placed.coordinates) for domain in wanted}
-            rows = {domain: mean for domain, (mean, _) in base.items()}
-            described = describe(frame, self.layouts, placed, base)
+        baseline = baseline_with_deviation if self.networks else baseline_mean
+
+        def prepared(domain: str) -> Any:
+            frame.prepare(placed, domain)
+            return baseline(self.classical, self.baseline, domain, placed.coordinates)
+
+        found = dict(zip(wanted, in_threads(prepared, wanted), strict=True))
+        rows: Rows = found
+        if self.networks:
+            rows = {domain: mean for domain, (mean, _) in found.items()}
+            described = describe(frame, self.layouts, placed, found)
             for network in self.networks:
                 for domain, correction in corrections(network, described, list(positions)).items():
                     rows[domain] = rows[domain] + correction * (
@@ -94,6 +101,7 @@ class ReferencePredictor:
             for domain, where in positions.items()
         }
 
+    @one_thread()
     def spread(
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
     ) -> dict[str, dict[str, Array]]:
@@ -107,6 +115,7 @@ class ReferencePredictor:
             answer[domain] = from_rows(self.contract, self.scales, domain, found, values)
         return answer
 
+    @one_thread()
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """The coordinates over which fields are kriged."""
         return self.placements.coordinates(shape_of(geometry), self._operating(values))
