@@ -83,7 +83,7 @@ class Correspondence:
         seeking = cloud[:: max(len(cloud) // (_SEEKING * len(moved)), 1)]
         for turn, softness in enumerate(_SOFTENING):
             for _ in range(_STEPS):
-                distance, index = tree.query(moved, k=3, workers=-1)
+                distance, index = tree.query(moved, k=3)
                 weight = 1 / (distance + 1e-9 * window.scale)
                 target = np.einsum("pk,pkd->pd", weight / weight.sum(1, keepdims=True), cloud[index, :3])
                 if turn < _BOTH_WAYS:
@@ -156,7 +156,7 @@ def _drawn(target: Array, moved: Array, seeking: Array) -> Array:
     A control point finds the nearest place, but a place that is the nearest to none, such as a rib that the template
     has elsewhere, would be left out.
     """
-    nearest = cKDTree(moved).query(seeking, workers=-1)[1]
+    nearest = cKDTree(moved).query(seeking)[1]
     count = np.bincount(nearest, minlength=len(moved))[:, None]
     total = np.stack([np.bincount(nearest, weights=column, minlength=len(moved)) for column in seeking[:, :3].T], 1)
     return np.where(count > 0, (target + total / np.maximum(count, 1)) / 2, target)

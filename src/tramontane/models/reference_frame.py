@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from tramontane.errors import TramontaneError
+from tramontane.large_arrays import in_threads
 from tramontane.models.correspondence import Correspondence, Registration
 from tramontane.models.design_coordinates import DesignCoordinates
 from tramontane.models.footing import Footing, orient
@@ -74,7 +75,7 @@ class Family:
     def __init__(self, window: Window, samples: Sequence[Samples], template: int) -> None:
         self.samples, self.template = samples, template
         self.correspondence = Correspondence(window, samples[template])
-        self.registrations = [self.correspondence.register(each) for each in samples]
+        self.registrations = in_threads(self.correspondence.register, samples)
 
 
 class ReferenceFrame:

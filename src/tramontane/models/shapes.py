@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from tramontane.errors import GeometryError
+from tramontane.large_arrays import in_threads
 from tramontane.models.scanlines import crossings
 
 Array = NDArray[np.floating[Any]]
@@ -247,8 +248,11 @@ def central(window: Window, shapes: Sequence[Samples]) -> list[int]:
         clouds.append(window.cloud(each)[drawn])
     trees = [cKDTree(cloud) for cloud in clouds]
     others = range(len(clouds)) if len(clouds) <= 40 else range(0, len(clouds), len(clouds) // 40)
-    distance = [sum(trees[i].query(clouds[j])[0].mean() + trees[j].query(clouds[i])[0].mean() for j in others)
-                for i in range(len(clouds))]  # fmt: skip
+
+    def mean_distance(i: int) -> float:
+        return float(sum(trees[i].query(clouds[j])[0].mean() + trees[j].query(clouds[i])[0].mean() for j in others))
+
+    distance = in_threads(mean_distance, range(len(clouds)))
     return [int(case) for case in np.argsort(distance, kind="stable")]
 
 
