@@ -1,7 +1,8 @@
 """NumPy's matrix products in one thread, where they are many and small.
 
 OpenBLAS starts threads for a product of 800 by 100 numbers, which take longer to wake than to multiply, and then wait
-busily for the next one on the cores that others could use.
+busily for the next one on the cores that others could use. What is saved is loaded under the same bound as it was
+made: sums in another order have other last bits.
 """
 
 from __future__ import annotations

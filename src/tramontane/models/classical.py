@@ -113,6 +113,7 @@ class ClassicalModel:
         self.kriging = FieldKriging(self.frame.designs.seen, table, self.frame.points, self.components)
         return self
 
+    @one_thread()
     def predict(self, shape: Shape, parameters: Array, positions: dict[str, Array]) -> Fields:
         """Fields of a new design.
 
@@ -132,6 +133,7 @@ class ClassicalModel:
         placed = self.frame.place(shape, parameters)
         return self._answers(placed, placed.coordinates, positions)
 
+    @one_thread()
     def predict_left_out(self, case: int, shape: Shape, positions: dict[str, Array]) -> Fields:
         """Fields of a training case from all others: its values touch neither weights nor hyperparameters.
 
@@ -156,6 +158,7 @@ class ClassicalModel:
                 for part, state in parts.items() for name, value in state.items()}  # fmt: skip
 
     @classmethod
+    @one_thread()
     def from_state(cls, state: dict[str, NDArray[Any]]) -> ClassicalModel:
         """The model that `state` described."""
         kriging = FieldKriging.from_state(below(state, "kriging/"))
