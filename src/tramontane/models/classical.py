@@ -108,7 +108,10 @@ class ClassicalModel:
         self.frame = frame(families[0], self.references)
         self.placed = _put(self.frame, families[0])
         for domain in self.frame.surfaces:
-            self._orient(domain, fields)
+            by_place = self._read_back_error(domain, fields)
+            self.frame.oriented.add(domain)
+            if self._read_back_error(domain, fields) > _CLEARLY * by_place:
+                self.frame.oriented.remove(domain)
         table = _read([self.placed], [self.frame], fields)[0]
         self.kriging = FieldKriging(self.frame.designs.seen, table, self.frame.points, self.components)
         return self
@@ -143,8 +146,8 @@ class ClassicalModel:
             positions: By domain, points ``(q, 3)`` in metres.
 
         Returns:
-            As `predict`. (Registration and reference points, which see shapes and meshes only, are shared; so is the
-            template, which all cases helped to choose among four.)
+            As `predict`. (Registration and reference points, which see shapes and meshes only, are shared; so are the
+            template, which all cases helped to choose among four, and whether normals tell a surface's places apart.)
         """
         self.check_domains(positions)
         placed = self.frame.place(shape, np.ones(len(self.frame.designs.log_parameters)))
@@ -173,23 +176,17 @@ class ClassicalModel:
                 f"classical model: no domain {unknown[0]!r}; it was trained on {sorted(self.kriging.tables)}"
             )
 
-    def _orient(self, domain: str, fields: Sequence[Fields]) -> None:
-        """Tell a surface's places apart by normals, too, where fields come out clearly better, read off and back."""
-        some = range(0, len(fields), -(-len(fields) // _READ_BACK))
+    def _read_back_error(self, domain: str, fields: Sequence[Fields]) -> float:
+        """Mean relative error of some cases' true fields, read off at the reference points and interpolated back."""
         errors = []
-        for oriented in (False, True):
-            self.frame.oriented = self.frame.oriented | {domain} if oriented else self.frame.oriented - {domain}
-            found = []
-            for case in some:
-                where, values = fields[case][domain]
-                placed = replace(self.placed[case], trees={})
-                rows = self.frame.read(placed, domain, self.frame.known(placed.samples, domain, where, values))
-                back = self.frame.answer(placed, domain, rows, np.asarray(where)[:_ASKED_BACK])
-                for columns in column_slices(self.components[domain]):
-                    found.append(relative_l2(back[:, columns], np.asarray(values)[:_ASKED_BACK, columns]))
-            errors.append(float(np.mean(found)))
-        if errors[1] > _CLEARLY * errors[0]:
-            self.frame.oriented = self.frame.oriented - {domain}
+        for case in range(0, len(fields), -(-len(fields) // _READ_BACK)):
+            where, values = fields[case][domain]
+            placed = replace(self.placed[case], trees={})
+            rows = self.frame.read(placed, domain, self.frame.known(placed.samples, domain, where, values))
+            back = self.frame.answer(placed, domain, rows, np.asarray(where)[:_ASKED_BACK])
+            for columns in column_slices(self.components[domain]):
+                errors.append(relative_l2(back[:, columns], np.asarray(values)[:_ASKED_BACK, columns]))
+        return float(np.mean(errors))
 
     def _left_out_error(
         self, frame: ReferenceFrame, placed: Sequence[Placed], tables: dict[str, Array], fields: Sequence[Fields]
