@@ -3,9 +3,10 @@
     python benchmarks/peers/series.py FOLDER --models transolver,geotransolver,ab-upt
 
 A step of a network of this size keeps a card busy for a fraction of the time that it takes to start its kernels. So
-the draw of a batch, both passes and the optimiser's step are recorded once as a CUDA graph, and the graphs of several
-networks are replayed side by side, each on a stream of its own. Networks whose shapes depend on the data (GINO's) take
-plain steps (``--plain``), as does any processor.
+networks of one kind are stacked: their weights are one tensor, and each kernel works for all of them (`torch.vmap`).
+The draw of a batch, both passes and the optimiser's step are recorded once as a CUDA graph, and the graphs of different
+kinds are replayed side by side, each on a stream of its own. A processor takes plain steps (``--plain``). Networks
+whose shapes depend on the data (GINO's) can't be stacked.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 sys.path.insert(0, str(Path(__file__).parent))
 from worker import PEERS, POINTS, misfit, skip_fake_kernels
@@ -61,25 +63,22 @@ NETWORKS = PEERS | {"ab-upt": AbUpts}
 
 
 class Data:
-    """The cases of one data set on the device, in the standard scores of one set of training cases.
+    """The cases of one data set on the device, in the standard scores of all its training cases.
 
     Args:
         folder: What `curves.py` wrote.
-        chosen: The set.
         device: Where to.
     """
 
-    def __init__(self, folder: Path, chosen: dict[str, Any], device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         with np.load(folder / "arrays.npz") as file:
             self.arrays = {key: torch.from_numpy(file[key]) for key in file.files}
         self.about = json.loads((folder / "about.json").read_text())
         self.domains: list[str] = self.about["domains"]
-        self.device, self.set = device, chosen
-        self.zero = {d: torch.tensor(chosen["zero"][d], device=device) for d in self.domains}
+        self.device = device
         self.case = {
             "geometry": self._places("geometry"), "normals": self._plain("normals"),
-            "parameters": (self._plain("parameters") * torch.tensor(chosen["parameter_gain"], device=device)
-                           + torch.tensor(chosen["parameter_offset"], device=device))[:, None],
+            "parameters": self._plain("parameters")[:, None],
         }  # fmt: skip
         self.rows = {d: self.full(d) for d in self.domains}
 
@@ -88,8 +87,7 @@ class Data:
         key = f"{domain}{'/' + case if case else ''}"
         local = self._plain(f"local/{key}")
         local = torch.cat([local, local[..., 3:].norm(dim=-1, keepdim=True)], -1)
-        gain, offset = (torch.tensor(self.set[name][domain], device=self.device) for name in ("gain", "offset"))
-        return self._places(f"positions/{key}"), local, self._plain(f"scores/{key}") * gain + offset
+        return self._places(f"positions/{key}"), local, self._plain(f"scores/{key}")
 
     def _places(self, key: str) -> Tensor:
         return self._plain(key) / self.about["unit"]
@@ -98,40 +96,87 @@ class Data:
         return self.arrays[key].to(self.device).float()
 
 
-class Training:
-    """One network and its steps.
+class Scales:
+    """From the standard scores of all training cases to those of the few that each network of a stack is trained on.
 
     Args:
-        run: Model, set, seed and number of steps.
-        data: Its set's.
+        data: The data set.
+        sets: The set of each network.
+    """
+
+    def __init__(self, data: Data, sets: list[dict[str, Any]]) -> None:
+        def stacked(key: str, domain: str | None = None) -> Tensor:
+            rows = [chosen[key][domain] if domain else chosen[key] for chosen in sets]
+            return torch.tensor(rows, device=data.device)
+
+        self.gain, self.offset, self.zero = (
+            {d: stacked(key, d)[:, None] for d in data.domains} for key in ("gain", "offset", "zero")
+        )
+        self.parameters = stacked("parameter_gain")[:, None], stacked("parameter_offset")[:, None]
+
+    def case(self, case: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Cases ``(networks, ...)`` with each network's own scores of parameters."""
+        gain, offset = self.parameters
+        return case | {"parameters": case["parameters"] * gain + offset}
+
+    def scores(self, domain: str, scores: Tensor) -> Tensor:
+        """Each network's own scores, ``(networks, n, channels)``."""
+        return scores * self.gain[domain] + self.offset[domain]
+
+
+class Stack:
+    """Networks of one kind that take their steps as one: weights ``(networks, ...)``, products in batches.
+
+    Each has its own cases, seed, scores, draws and bound on its gradient; they share kernels, not numbers.
+
+    Args:
+        runs: Model, set, seed and number of steps; the first and the last the same for all.
+        data: The data set.
         graph: Record the step and replay it.
     """
 
-    def __init__(self, run: dict[str, Any], data: Data, *, graph: bool) -> None:
-        self.run, self.data, device = run, data, data.device
-        torch.manual_seed(run["seed"])
+    def __init__(self, runs: list[dict[str, Any]], data: Data, *, graph: bool) -> None:
+        self.runs, self.data, device = runs, data, data.device
+        self.model, self.steps = runs[0]["model"], runs[0]["steps"]
+        self.sets = [data.about["sets"][run["set"]] for run in runs]
+        self.scales = Scales(data, self.sets)
         channels = {d: rows[2].shape[-1] for d, rows in data.rows.items()}
-        self.net = NETWORKS[run["model"]](channels, data.case["parameters"].shape[-1]).to(device)
-        self.weights = list(self.net.parameters())
-        self.average = [weight.detach().clone() for weight in self.weights]
+        nets = []
+        for run in runs:
+            torch.manual_seed(run["seed"])
+            nets.append(NETWORKS[self.model](channels, data.case["parameters"].shape[-1]).to(device))
+        self.net = nets[0]
+        # Parameters alone: a state may hold more than tensors.
+        names = [name for name, _ in self.net.named_parameters()]
+        each = [dict(net.named_parameters()) for net in nets]
+        self.weights = {name: torch.stack([one[name].detach() for one in each]).requires_grad_() for name in names}
+        self.average = {name: weight.detach().clone() for name, weight in self.weights.items()}
+        self.answers = torch.vmap(
+            lambda weights, case, at: torch.func.functional_call(self.net, weights, (case, at)), randomness="different"
+        )
+        self.misfits = torch.vmap(lambda found, chosen, zero: misfit(found, chosen, zero, data.about["widths"]))
         self.rate = torch.tensor(0.0, device=device)
         self.adjust = torch.optim.AdamW(
-            self.weights, lr=self.rate, weight_decay=0.05, betas=(0.9, 0.99), capturable=device.type == "cuda"
+            self.weights.values(), lr=self.rate, weight_decay=0.05, betas=(0.9, 0.99), capturable=device.type == "cuda"
         )
-        steps, random = run["steps"], np.random.default_rng(run["seed"])
-        train = np.array(data.set["train"])
-        order = np.concatenate([random.permutation(train) for _ in range(-(-steps // len(train)))])
-        self.order = torch.from_numpy(order).to(device)
-        most = ANCHORS if run["model"] == "ab-upt" else POINTS
+        random = [np.random.default_rng(run["seed"]) for run in runs]
+        order = [
+            np.concatenate([draw.permutation(chosen["train"]) for _ in range(-(-self.steps // len(chosen["train"])))])
+            for draw, chosen in zip(random, self.sets, strict=True)
+        ]
+        self.order = torch.from_numpy(np.stack([of[: self.steps] for of in order], 1)).to(device)
+        most = ANCHORS if self.model == "ab-upt" else POINTS
         self.points = {d: min(most, rows[0].shape[1]) for d, rows in data.rows.items()}
         self.starts = {
-            d: torch.from_numpy(random.integers(rows[0].shape[1], size=steps)).to(device)
+            d: torch.from_numpy(np.stack([draw.integers(rows[0].shape[1], size=self.steps) for draw in random], 1)).to(
+                device
+            )
             for d, rows in data.rows.items()
         }
         # The rate of each step, looked up by a counter on the device: a graph takes no arguments.
-        self.rates = _rates(steps).to(device)
+        self.rates = _rates(self.steps).to(device)
         self.count = torch.zeros(1, dtype=torch.int64, device=device)
-        self.loss = torch.zeros((), device=device)
+        self.losses = torch.zeros(len(runs), device=device)
         self.stream = torch.cuda.Stream() if device.type == "cuda" else None
         self.graph = self._record() if graph else None
 
@@ -148,35 +193,55 @@ class Training:
 
     def shorten(self, share: float) -> None:
         """Come to the end of the schedule after a share of the steps."""
-        self.run["steps"] = max(round(share * self.run["steps"]), 1)
-        self.rates[: self.run["steps"]] = _rates(self.run["steps"]).to(self.rates.device)
+        self.steps = max(round(share * self.steps), 1)
+        self.rates[: self.steps] = _rates(self.steps).to(self.rates.device)
 
     def _follow(self, number: int) -> None:
         if number % AVERAGED == 0:
             round_ = number // AVERAGED
             decay = min(1 - 0.001 * AVERAGED, (1 + round_) / (10 + round_))
-            torch._foreach_lerp_(self.average, [weight.detach() for weight in self.weights], 1 - decay)
+            weights = [weight.detach() for weight in self.weights.values()]
+            torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
 
     def _work(self) -> None:
         data = self.data
         place = torch.clamp(self.count, max=len(self.order) - 1)
         # Looked up by `index_select`, as an index in brackets would have to be known on the host.
         self.rate.copy_(self.rates.index_select(0, place)[0])
-        which = self.order.index_select(0, place)
-        case = {key: value.index_select(0, which) for key, value in data.case.items()}
+        which = self.order.index_select(0, place)[0]
+        # One case to a network, with the batch of one that networks take.
+        case = self.scales.case({key: value.index_select(0, which) for key, value in data.case.items()})
+        case = {key: value[:, None] for key, value in case.items()}
         at, chosen = {}, {}
-        for domain, (positions, local, scores) in data.rows.items():
-            size = positions.shape[1]
-            start = self.starts[domain].index_select(0, place)
-            rows = (start + torch.arange(self.points[domain], device=data.device)) % size + which * size
-            at[domain] = tuple(part.flatten(0, 1).index_select(0, rows)[None] for part in (positions, local))
-            chosen[domain] = scores.flatten(0, 1).index_select(0, rows)[None]
-        loss = misfit(self.net(case, at), chosen, data.zero, data.about["widths"])
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.weights, 1.0)
+        for domain, rows in data.rows.items():
+            size = rows[0].shape[1]
+            start = self.starts[domain].index_select(0, place)[0]
+            drawn = (start[:, None] + torch.arange(self.points[domain], device=data.device)) % size
+            drawn = (drawn + which[:, None] * size).flatten()
+            positions, local, scores = (
+                part.flatten(0, 1).index_select(0, drawn).unflatten(0, (len(which), -1)) for part in rows
+            )
+            at[domain] = positions[:, None], local[:, None]
+            chosen[domain] = self.scales.scores(domain, scores)[:, None]
+        zero = {domain: of[:, 0] for domain, of in self.scales.zero.items()}
+        # The fused kernels take no stacks: their backward pass is refused.
+        with sdpa_kernel(SDPBackend.MATH):
+            found = self.answers(self.weights, case, at)
+        losses = self.misfits(found, chosen, zero)
+        losses.sum().backward()
+        self._clip()
         self.adjust.step()
-        self.loss.copy_(loss.detach())
+        self.losses.copy_(losses.detach())
         self.count += 1
+
+    def _clip(self) -> None:
+        """No network's gradient is longer than one."""
+        gradients = [weight.grad for weight in self.weights.values() if weight.grad is not None]
+        length = (
+            torch.stack([gradient.reshape(len(gradient), -1).square().sum(1) for gradient in gradients]).sum(0).sqrt()
+        )
+        shrink = (1 / (length + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(gradients, [shrink.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients])
 
     def _record(self) -> Any:
         assert self.stream is not None
@@ -193,49 +258,57 @@ class Training:
         self.count.zero_()
         return graph
 
-    def answer(self, folder: Path) -> dict[str, Any]:
+    def answer(self, folder: Path, seconds: float, together: int) -> None:
         """Errors of each field on the cases asked for, written with the scores themselves."""
-        with torch.no_grad():
-            for weight, average in zip(self.weights, self.average, strict=True):
-                weight.copy_(average)
         self.net.eval()
-        errors: dict[str, list[list[float]]] = {d: [] for d in self.data.domains}
+        for number, run in enumerate(self.runs):
+            with torch.no_grad():
+                for name, weight in self.net.named_parameters():
+                    weight.copy_(self.average[name][number])
+            self._answer(folder, run, self.sets[number], Scales(self.data, [self.sets[number]]), {
+                "steps": self.steps, "seconds_together": seconds, "together": together,
+                "loss": float(self.losses[number]),
+            })  # fmt: skip
+
+    def _answer(
+        self, folder: Path, run: dict[str, Any], chosen: dict[str, Any], scales: Scales, about: dict[str, Any]
+    ) -> None:
+        data = self.data
+        errors: dict[str, list[list[float]]] = {d: [] for d in data.domains}
         scores: dict[str, Any] = {}
         begun = time.monotonic()
-        for name in self.data.set["ask"]:
-            which = self.data.about["names"].index(name)
-            case = {key: value[which][None] for key, value in self.data.case.items()}
-            if self.data.set["whole"]:
-                at = {d: self.data.full(d, name) for d in self.data.domains}
+        for name in chosen["ask"]:
+            which = data.about["names"].index(name)
+            case = scales.case({key: value[which][None] for key, value in data.case.items()})
+            if chosen["whole"]:
+                at = {d: data.full(d, name) for d in data.domains}
             else:
-                at = {d: tuple(part[which] for part in rows) for d, rows in self.data.rows.items()}
+                at = {d: (rows[0][which], rows[1][which], rows[2][which]) for d, rows in data.rows.items()}
             with torch.inference_mode():
                 found = self._ask(case, at)
             for domain, answer in found.items():
-                truth, start, each = at[domain][2], 0, []
-                for width in self.data.about["widths"][domain]:
+                truth, start, each = scales.scores(domain, at[domain][2][None])[0], 0, []
+                for width in data.about["widths"][domain]:
                     columns = slice(start, start + width)
                     wrong = (answer - truth)[:, columns].double().square().sum()
-                    whole = (truth + self.data.zero[domain])[:, columns].double().square().sum()
+                    whole = (truth + scales.zero[domain][0])[:, columns].double().square().sum()
                     each.append(float((wrong / whole).sqrt()))
                     start += width
                 errors[domain].append(each)
-                if domain in self.data.set["kept"]:
+                if domain in chosen["kept"]:
                     scores[f"{name}/{domain}"] = answer.half().cpu().numpy()
-        seconds = (time.monotonic() - begun) / max(len(self.data.set["ask"]), 1)
-        run = self.run
+        seconds = (time.monotonic() - begun) / max(len(chosen["ask"]), 1)
         stem = f"{run['model']}-{run['set']}-{run['seed']}"
         np.savez_compressed(folder / f"{stem}.npz", **scores)
-        said = run | {
-            "errors": errors, "cases": self.data.set["ask"], "prediction_seconds": seconds,
-            "parameters": sum(weight.numel() for weight in self.weights), "loss": float(self.loss),
+        said = run | about | {
+            "errors": errors, "cases": chosen["ask"], "prediction_seconds": seconds,
+            "parameters": sum(weight.numel() for weight in self.net.parameters()),
         }  # fmt: skip
         (folder / f"{stem}.json").write_text(json.dumps(said))
         means = {d: [round(100 * v, 1) for v in np.mean(of, 0)] for d, of in errors.items()}
         print(f"{stem}: {means}", flush=True)
-        return said
 
-    def _ask(self, case: dict[str, Tensor], at: dict[str, tuple[Tensor, ...]]) -> dict[str, Tensor]:
+    def _ask(self, case: dict[str, Tensor], at: dict[str, tuple[Tensor, Tensor, Tensor]]) -> dict[str, Tensor]:
         if isinstance(self.net, AbUpts):
             # Any sites in random order are anchors; all are queries.
             given = self.net.given(case, {d: parts[0][None, :ANCHORS] for d, parts in at.items()})
@@ -244,7 +317,7 @@ class Training:
         pieces = max(-(-len(parts[0]) // CHUNK) for parts in at.values())
         found = {d: torch.empty_like(parts[2]) for d, parts in at.items()}
         for piece in range(pieces):
-            some = {d: tuple(part[piece::pieces][None] for part in parts[:2]) for d, parts in at.items()}
+            some = {d: (parts[0][piece::pieces][None], parts[1][piece::pieces][None]) for d, parts in at.items()}
             for domain, answer in self.net(case, some).items():
                 found[domain][piece::pieces] = answer.reshape(-1, found[domain].shape[-1])
         return found
@@ -256,10 +329,49 @@ def _rates(steps: int) -> Tensor:
     return 1e-3 * warm * (0.01 + 0.99 * 0.5 * (1 + torch.cos(math.pi * done)))
 
 
-def fitting(trainings: list[Training], pace: float, seconds: float) -> float:
-    """The share of all steps that can be taken in a time, ``pace`` being that of a step of all networks."""
-    each = pace / len(trainings)
-    return min(1.0, seconds / max(each * sum(training.run["steps"] for training in trainings), 1e-9))
+def fitting(stacks: list[Stack], pace: float, seconds: float) -> float:
+    """The share of all steps that can be taken in a time, ``pace`` being that of a step of all stacks."""
+    each = pace / len(stacks)
+    return min(1.0, seconds / max(each * sum(stack.steps for stack in stacks), 1e-9))
+
+
+def stacked(runs: list[dict[str, Any]], data: Data, most: int, *, graph: bool) -> list[Stack]:
+    """Runs of one model and as many steps, side by side, ``most`` to a stack; those that fail are told and left out."""
+    alike: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for run in runs:
+        alike.setdefault((run["model"], run["steps"]), []).append(run)
+    stacks = []
+    for (model, _), group in alike.items():
+        for first in range(0, len(group), most):
+            try:
+                stacks.append(Stack(group[first : first + most], data, graph=graph))
+            except Exception:
+                traceback.print_exc()
+                print(f"{model}: could not be recorded", flush=True)
+    return stacks
+
+
+def train(stacks: list[Stack], device: torch.device, seconds: float | None, out: Path) -> None:
+    """All steps of all stacks, one step of each in turn, and their answers."""
+    begun, number = time.monotonic(), 0
+    while number < max((stack.steps for stack in stacks), default=0):
+        for stack in stacks:
+            if number < stack.steps:
+                stack.step(number)
+        number += 1
+        if device.type == "cuda" and (number % 500 == 0 or number == TRIED):
+            torch.cuda.synchronize()
+            print(f"step {number}, {time.monotonic() - begun:.1f} s", flush=True)
+        if number == TRIED and seconds:
+            share = fitting(stacks, (time.monotonic() - begun) / TRIED, seconds)
+            for stack in stacks:
+                stack.shorten(share)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    taken, together = time.monotonic() - begun, sum(len(stack.runs) for stack in stacks)
+    for stack in stacks:
+        stack.answer(out, taken, together)
+    print(f"{together} networks, {taken:.0f} s, {time.monotonic() - begun:.0f} s with answers", flush=True)
 
 
 def main() -> None:
@@ -271,52 +383,20 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="plain steps, no graphs")
     parser.add_argument("--steps", type=int, help="in place of what the runs say")
     parser.add_argument("--seconds", type=float, help="take fewer steps where they would last longer than this")
-    parser.add_argument("--together", type=int, default=8, help="networks trained side by side")
+    parser.add_argument("--together", type=int, default=8, help="networks in a stack, at most")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     skip_fake_kernels()
     torch.set_float32_matmul_precision("high")
     options.out.mkdir(parents=True, exist_ok=True)
-    about, device = json.loads((options.folder / "about.json").read_text()), torch.device(options.device)
-    wanted = options.models.split(",")
+    device, wanted = torch.device(options.device), options.models.split(",")
+    data = Data(options.folder, device)
     runs = [
-        run for run in about["runs"]
+        run | ({"steps": options.steps} if options.steps else {}) for run in data.about["runs"]
         if run["model"] in wanted and (not options.sets or run["set"] in options.sets.split(","))
         and not (options.out / f"{run['model']}-{run['set']}-{run['seed']}.json").exists()
     ]  # fmt: skip
-    if options.steps:
-        runs = [run | {"steps": options.steps} for run in runs]
-    sets: dict[str, Data] = {}
-    for first in range(0, len(runs), options.together):
-        trainings = []
-        for run in runs[first : first + options.together]:
-            if run["set"] not in sets:
-                sets[run["set"]] = Data(options.folder, about["sets"][run["set"]], device)
-            try:
-                trainings.append(Training(run, sets[run["set"]], graph=not options.plain))
-            except Exception:
-                traceback.print_exc()
-                print(f"{run}: could not be recorded", flush=True)
-        begun, number = time.monotonic(), 0
-        while number < max((t.run["steps"] for t in trainings), default=0):
-            for training in trainings:
-                if number < training.run["steps"]:
-                    training.step(number)
-            number += 1
-            if device.type == "cuda" and (number % 500 == 0 or number == TRIED):
-                torch.cuda.synchronize()
-                print(f"step {number}, {time.monotonic() - begun:.1f} s", flush=True)
-            if number == TRIED and options.seconds:
-                share = fitting(trainings, (time.monotonic() - begun) / TRIED, options.seconds)
-                for training in trainings:
-                    training.shorten(share)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds = time.monotonic() - begun
-        for training in trainings:
-            training.run["seconds_together"], training.run["together"] = seconds, len(trainings)
-            training.answer(options.out)
-        print(f"{len(trainings)} networks, {seconds:.0f} s, {time.monotonic() - begun:.0f} s with answers", flush=True)
+    train(stacked(runs, data, options.together, graph=not options.plain), device, options.seconds, options.out)
 
 
 if __name__ == "__main__":
