@@ -15,6 +15,7 @@ from scipy.special import elliprd
 from tramontane.errors import GeometryError, TramontaneError
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.design_coordinates import DesignCoordinates
+from tramontane.models.field_kriging import FieldKriging
 from tramontane.models.kriging import factorise, kernel, learn_hyperparameters, noise, spread, weights
 from tramontane.models.neighbours import in_portions, stencil, weighted, without_spikes
 from tramontane.models.reference_frame import Family
@@ -289,6 +290,24 @@ def test_spread_is_that_of_leaving_each_case_out() -> None:
         squares.append(residual**2 / (own - across @ np.linalg.solve(covariance, across)))
     np.testing.assert_allclose(spread(inputs, outputs, hyper), np.sqrt(np.mean(squares, axis=0)), rtol=1e-8)
     assert weights(inputs, inputs[0], hyper, factorise(inputs, hyper))[0].sum() == pytest.approx(1.0)
+
+
+def test_a_field_that_changes_its_sign_in_a_region_is_followed() -> None:
+    # To the right a field goes through nothing, and so does its size there, but not over the whole domain.
+    random = np.random.default_rng(4)
+    places = random.random((400, 3)) + np.repeat([[0, 0, 0], [4, 0, 0]], 200, axis=0)
+    right = places[:, :1] > 2
+
+    def field(by: float) -> Array:
+        return np.where(right, by * (1 + 0.5 * np.sin(3 * places[:, 1:2])), 2.0 + 0.1 * by + places[:, 2:])
+
+    inputs = np.linspace(-1.5, 1.5, 12)[:, None]
+    table = np.stack([field(by) for by in inputs[:, 0]]).astype(np.float32)
+    kriging = FieldKriging(inputs, {"wall": table}, {"wall": places}, {"wall": (1,)}, regions=2)
+    for by in (-0.9, 0.0, 0.4):
+        truth = field(by)
+        assert np.abs(kriging.predict("wall", np.array([by])) - truth).max() < 0.05
+    assert np.abs(kriging.predict("wall", inputs[6], left_out=6) - table[6]).max() < 0.05
 
 
 def test_stencils_reproduce_linear_fields_and_spikes_go() -> None:

@@ -1,8 +1,9 @@
 """Kriging of whole fields, region by region: for the nose does not feel what the tail does.
 
 Rows of a table, one a case, hold a field's values at reference points that correspond between cases. Each field in each
-region has its own Gaussian process over the designs' coordinates, after a power law of its own; regions blend at their
-seams. In the line of MMGP (Casenave et al. 2023, arXiv:2305.12871).
+region has its own Gaussian process over the designs' coordinates, after a power law of its size there or, where that
+leaves less of cases left out, of the whole field's; regions blend at their seams. In the line of MMGP (Casenave et al.
+2023, arXiv:2305.12871).
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from tramontane.models.kriging import factorise, learn_hyperparameters, spread, weights
+from tramontane.models.kriging import (
+    expected_hyperparameters,
+    factorise,
+    learn_hyperparameters,
+    left_out_errors,
+    spread,
+    weights,
+)
 from tramontane.models.reference_frame import below
 
 Array = NDArray[np.floating[Any]]
@@ -57,17 +65,11 @@ class FieldKriging:
         self.sizes: dict[str, Array] = {}
         self.learnt: dict[str, Array] = {}
         self.spread: dict[str, Array] = {}
-        for domain, table in tables.items():
-            self.sizes[domain] = self._sizes(domain)
-            learnt = [
-                [
-                    [self._learn(table[:, part, columns], self.sizes[domain][field, region], cases) for cases in folds]
-                    for region, part in enumerate(self._parts(domain))
-                ]
-                for field, columns in enumerate(column_slices(components[domain]))
-            ]
-            self.learnt[domain] = np.moveaxis(np.array(learnt), 2, 0)
-            self.spread[domain] = self._spread(domain, self.learnt[domain][0], folds[0])
+        for domain in tables:
+            own, whole = self._sizes(domain)
+            fitted = [self._fit(domain, own, whole, cases) for cases in folds]
+            self.sizes[domain], self.learnt[domain] = (np.stack(of) for of in zip(*fitted, strict=True))
+            self.spread[domain] = self._spread(domain, 0, folds[0])
 
     def predict(self, domain: str, coordinates: Array, *, left_out: int | None = None) -> Array:
         """Values ``(references, c)`` at a design's coordinates ``(d,)``.
@@ -110,37 +112,61 @@ class FieldKriging:
         }
         return self
 
-    def _sizes(self, domain: str) -> Array:
-        """Logarithm of the root of the mean square of each field in each region ``(fields, regions, cases)``."""
-        table = self.tables[domain]
-        rows = [
-            [np.sqrt(np.mean(table[:, part, columns].astype(float) ** 2, axis=(1, 2))) for part in self._parts(domain)]
-            for columns in column_slices(self.components[domain])
-        ]
-        return np.log(np.maximum(np.array(rows), _NOTHING))
+    def _sizes(self, domain: str) -> tuple[Array, Array]:
+        """Size of each field in each region ``(fields, regions, cases)``, and everywhere ``(fields, cases)``."""
+        columns, table = column_slices(self.components[domain]), self.tables[domain]
+        own = [[_size(table[:, part, of]) for part in self._parts(domain)] for of in columns]
+        return np.array(own), np.array([_size(table[:, :, of]) for of in columns])
 
-    def _learn(self, values: Array, sizes: Array, cases: NDArray[np.intp]) -> Array:
-        """Hyperparameters of a field's size, then of the field over its size, in one region from some cases.
+    def _fit(self, domain: str, own: Array, whole: Array, cases: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Sizes ``(fields, regions, all cases)`` by which fields are scaled, and hyperparameters, from some cases.
+
+        A region has its own size or the whole field's, whichever leaves less of these cases left out, before anything
+        else is learnt: a pressure that changes its sign between cases has a size of its own that comes close to
+        nothing, whose logarithm no process follows.
+        """
+        sizes, learnt = own.copy(), []
+        for field, columns in enumerate(column_slices(self.components[domain])):
+            for region, part in enumerate(self._parts(domain)):
+                values = self.tables[domain][:, part, columns][cases]
+                flat = values.reshape(len(cases), -1)
+                tried = own[field, region], whole[field]
+                errors = [self._left_out_error(flat, size[cases], whole[field, cases], cases) for size in tried]
+                sizes[field, region] = tried[int(np.argmin(errors))]
+                learnt.append(self._learn(flat, sizes[field, region, cases], cases))
+        return sizes, np.reshape(learnt, (*own.shape[:2], -1))
+
+    def _left_out_error(self, values: Array, size: Array, whole: Array, cases: NDArray[np.intp]) -> float:
+        """Mean error of a field ``(cases, n)``, scaled by a size, on cases left out; in sizes of the whole field."""
+        seen, kept = self.coordinates[cases], np.eye(len(cases))
+        errors, _ = left_out_errors(seen, expected_hyperparameters(seen.shape[1]))
+        found = np.exp(size - errors @ size)[:, None] * (kept - errors) * np.exp(-size)
+        wrong = (kept - found).astype(values.dtype) @ values
+        return float(np.mean(np.sqrt((wrong**2).mean(1)) * np.exp(-whole)))
+
+    def _learn(self, values: Array, size: Array, cases: NDArray[np.intp]) -> Array:
+        """Hyperparameters of a field's size, then of the field ``(cases, n)`` over its size, in one region.
 
         A size is kriged as a logarithm: coordinates are logarithms of lengths and operating conditions, or nearly so,
         and many sizes follow a power of them (a plate's deflection is as the cube of its thickness).
         """
-        seen, size = self.coordinates[cases], sizes[cases] - sizes[cases].mean()
-        flat = values[cases].reshape(len(cases), -1) * np.exp(-sizes[cases]).astype(np.float32)[:, None]
+        seen, about_mean = self.coordinates[cases], size - size.mean()
+        flat = values * np.exp(-size).astype(np.float32)[:, None]
         flat = flat - flat.mean(0)
-        grams = (np.outer(size, size), (flat @ flat.T).astype(float))
+        grams = (np.outer(about_mean, about_mean), (flat @ flat.T).astype(float))
         return np.concatenate([learn_hyperparameters(seen, gram) for gram in grams])
 
-    def _spread(self, domain: str, learnt: Array, cases: NDArray[np.intp]) -> Array:
+    def _spread(self, domain: str, fold: int, cases: NDArray[np.intp]) -> Array:
         """Scale ``(references, c)`` of the processes of fields over their sizes, from some cases."""
         seen, table, shares = self.coordinates[cases], self.tables[domain], self.shares[domain]
+        sizes, learnt = self.sizes[domain][fold], self.learnt[domain][fold]
         out = np.zeros(table.shape[1:], np.float32)
         for field, columns in enumerate(column_slices(self.components[domain])):
             for region, part in enumerate(self._parts(domain)):
                 _, hyper = np.split(learnt[field, region], 2)
                 values = table[:, part, columns][cases]
                 flat = values.reshape(len(cases), -1)
-                flat = flat * np.exp(-self.sizes[domain][field, region, cases]).astype(np.float32)[:, None]
+                flat = flat * np.exp(-sizes[field, region, cases]).astype(np.float32)[:, None]
                 out[part, columns] += shares[part, region, None] * spread(seen, flat, hyper).reshape(values.shape[1:])
         return out
 
@@ -150,7 +176,7 @@ class FieldKriging:
         for field, columns in enumerate(column_slices(self.components[domain])):
             by_case = np.empty((len(learnt[field]), len(cases)), np.float32)
             for region, hyper in enumerate(learnt[field]):
-                sizes = self.sizes[domain][field, region, cases]
+                sizes = self.sizes[domain][fold, field, region, cases]
                 of_size, of_field = (weights(seen, where, *of)[0] for of in self._processes(hyper, cases))
                 by_case[region] = of_field * np.exp(of_size @ sizes - sizes)
             # Of narrow rows, PyTorch's sums take a sixth of NumPy's time.
@@ -162,12 +188,12 @@ class FieldKriging:
     def _deviation(self, domain: str, where: Array, mean: Array, cases: NDArray[np.intp], fold: int) -> Array:
         """The field's over its size, and its size's: they add up as independent errors do."""
         seen, learnt, shares = self.coordinates[cases], self.learnt[domain][fold], self.shares[domain]
-        scale = self.spread[domain] if len(cases) == len(self.coordinates) else self._spread(domain, learnt, cases)
+        scale = self.spread[domain] if len(cases) == len(self.coordinates) else self._spread(domain, fold, cases)
         deviation = np.empty_like(scale)
         for field, columns in enumerate(column_slices(self.components[domain])):
             shape, doubt = np.empty(len(learnt[field])), np.empty(len(learnt[field]))
             for region, hyper in enumerate(learnt[field]):
-                sizes = self.sizes[domain][field, region, cases]
+                sizes = self.sizes[domain][fold, field, region, cases]
                 process_of_size, process_of_field = self._processes(hyper, cases)
                 weight, variance = weights(seen, where, *process_of_size)
                 doubt[region] = np.sqrt(variance) * spread(seen, sizes[:, None], process_of_size[0])[0]
@@ -203,6 +229,11 @@ def column_slices(components: tuple[int, ...]) -> list[slice]:
     """Which columns belong to each field, from the fields' numbers of components."""
     ends = np.cumsum(components)
     return [slice(int(end - count), int(end)) for end, count in zip(ends, components, strict=True)]
+
+
+def _size(values: Array) -> Array:
+    """Logarithm of the root of the mean square of a field, by case."""
+    return np.asarray(np.log(np.maximum(np.sqrt(np.mean(values.astype(float) ** 2, axis=(1, 2))), _NOTHING)))
 
 
 def _shares(points: Array, centres: Array) -> Array:

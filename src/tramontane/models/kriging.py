@@ -37,8 +37,7 @@ def learn_hyperparameters(inputs: Array, gram: Array, *, nugget: float = _NUGGET
         input, a slope for every input.
     """
     count, size = inputs.shape
-    root = max(size, 1) ** 0.5
-    start = np.log([_BEND, _NOISE, *[_LENGTH * root] * size, *[_SLOPE / root] * size])
+    start = expected_hyperparameters(size)
     if np.trace(gram) <= 0:
         return start
     gram = gram * (count / np.trace(gram))
@@ -68,6 +67,12 @@ def learn_hyperparameters(inputs: Array, gram: Array, *, nugget: float = _NUGGET
     bounds = [(value - 5 * width, value + 5 * width) for value, width in zip(start, drawn, strict=True)]
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
     return np.asarray(found.x)
+
+
+def expected_hyperparameters(size: int) -> Array:
+    """Hyperparameters for ``size`` inputs, in the order of `learn_hyperparameters`, before anything is learnt."""
+    root = max(size, 1) ** 0.5
+    return np.log([_BEND, _NOISE, *[_LENGTH * root] * size, *[_SLOPE / root] * size])
 
 
 def kernel(a: Array, b: Array, hyper: Array) -> Array:
@@ -102,9 +107,20 @@ def weights(seen: Array, inputs: Array, hyper: Array, factor: Array) -> tuple[Ar
     return solved + (1 - solved.sum()) / len(solved), max(variance, noise(hyper))
 
 
+def left_out_errors(seen: Array, hyper: Array, nugget: float = _NUGGET) -> tuple[Array, Array]:
+    """How wrong the process is on each case if it has not seen that case's outputs.
+
+    Returns:
+        The matrix ``(n, n)`` whose product with outputs ``(n, q)`` is their leave-one-out errors, and the variances
+        ``(n,)`` that the process expects of them, in units of its scale.
+    """
+    inverse = np.linalg.inv(kernel(seen, seen, hyper) + noise(hyper, nugget) * np.eye(len(seen)))
+    # (K^-1 (y - mean))_i / K^-1_ii, as one product.
+    variance = 1 / np.diag(inverse)
+    return (inverse - inverse.mean(1, keepdims=True)) * variance[:, None], variance
+
+
 def spread(seen: Array, outputs: Array, hyper: Array, nugget: float = _NUGGET) -> Array:
     """Scale ``(q,)`` of the process at which the leave-one-out errors of ``outputs`` ``(n, q)`` are as expected."""
-    inverse = np.linalg.inv(kernel(seen, seen, hyper) + noise(hyper, nugget) * np.eye(len(seen)))
-    # Error (K^-1 y)_i / K^-1_ii over its standard deviation (K^-1_ii)^-1/2, as one product.
-    left_out = ((inverse - inverse.mean(1, keepdims=True)) / np.sqrt(np.diag(inverse))[:, None]).astype(outputs.dtype)
-    return np.asarray(np.sqrt(((left_out @ outputs) ** 2).mean(0)))
+    errors, variance = left_out_errors(seen, hyper, nugget)
+    return np.asarray(np.sqrt((((errors / np.sqrt(variance)[:, None]).astype(outputs.dtype) @ outputs) ** 2).mean(0)))
