@@ -21,6 +21,7 @@ from tramontane.metrics import relative_l2
 from tramontane.models.field_kriging import FieldKriging, column_slices
 from tramontane.models.reference_frame import Family, Placed, ReferenceFrame, below
 from tramontane.models.shapes import Shape, Window, central, cut_planes
+from tramontane.models.site_correction import SiteCorrection, field_sizes, site_inputs
 
 Array = NDArray[np.floating[Any]]
 Fields = dict[str, tuple[Array, Array]]
@@ -31,6 +32,7 @@ _ASKED = 500  # sites of each case and domain at which they are
 _READ_BACK = 8  # cases whose fields are read off and back, to see how that is done best
 _ASKED_BACK = 10_000  # sites of each at which they are: few bad faces must not decide
 _CLEARLY = 0.9  # share of an error that has to be left for a change that costs time
+_LEARNT = 1000  # sites of each case and domain from which corrections are learnt
 _SAME = 0.01  # of a domain's length: faces that differ by less between cases are at one place
 
 
@@ -46,6 +48,8 @@ class ClassicalModel:
     Attributes:
         frame: The reference points and the designs' coordinates.
         kriging: The Gaussian processes, with the training cases' fields at the reference points.
+        corrections: By domain, what is regressed on predictions at sites, from all cases and from those of each fold;
+            a domain where that is not worth its time is not named.
         placed: The training shapes with the reference points on them; empty in a model that was loaded.
     """
 
@@ -58,6 +62,7 @@ class ClassicalModel:
         self.components = dict(components or {})
         self.references, self.templates = references, templates
         self.placed: list[Placed] = []
+        self.corrections: dict[str, list[SiteCorrection | None]] = {}
 
     @one_thread()
     def fit(
@@ -114,6 +119,7 @@ class ClassicalModel:
                 self.frame.oriented.remove(domain)
         table = _read([self.placed], [self.frame], fields)[0]
         self.kriging = FieldKriging(self.frame.designs.seen, table, self.frame.points, self.components)
+        self.corrections = {domain: found for domain in table if any(found := self._learn_corrections(domain, fields))}
         return self
 
     @one_thread()
@@ -155,7 +161,12 @@ class ClassicalModel:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to predict, as arrays."""
-        parts = {"frame": self.frame.state(), "kriging": self.kriging.state()}
+        corrections = {
+            f"{domain}/{fold}/{name}": value
+            for domain, of in self.corrections.items() for fold, one in enumerate(of) if one is not None
+            for name, value in one.state().items()
+        }  # fmt: skip
+        parts = {"frame": self.frame.state(), "kriging": self.kriging.state(), "corrections": corrections}
         # A writer of raw memory, such as safetensors, would store a transposed view in the wrong order.
         return {f"{part}/{name}": np.ascontiguousarray(value)
                 for part, state in parts.items() for name, value in state.items()}  # fmt: skip
@@ -167,7 +178,31 @@ class ClassicalModel:
         kriging = FieldKriging.from_state(below(state, "kriging/"))
         self = cls(kriging.components)
         self.kriging, self.frame = kriging, ReferenceFrame.from_state(below(state, "frame/"))
+        corrections = below(state, "corrections/")
+        for domain, fold in sorted({tuple(name.rsplit("/", 2)[:2]) for name in corrections}):
+            of = self.corrections.setdefault(domain, [None] * (1 + kriging.folds))
+            of[int(fold)] = SiteCorrection.from_state(below(corrections, f"{domain}/{fold}/"))
         return self
+
+    def corrected(
+        self, placed: Placed, domain: str, rows: Array, where: Array, mean: Array, *, left_out: int | None = None
+    ) -> Array:
+        """Values ``(q, c)`` at sites, corrected by what was regressed on such predictions.
+
+        Args:
+            placed: The reference points on the design.
+            domain: The domain.
+            rows: Predicted values at the reference points ``(references, c)``.
+            where: The sites ``(q, 3)`` in metres.
+            mean: Predicted values there.
+            left_out: A training case whose values are to touch nothing.
+        """
+        of = self.corrections.get(domain)
+        correction = of[self.kriging.fold_of(left_out)] if of else None
+        if correction is None or not len(where):
+            return mean
+        sizes = field_sizes(rows, column_slices(self.components[domain]))
+        return mean + sizes * correction(self._site_inputs(placed, where, mean / sizes))
 
     def check_domains(self, positions: dict[str, Array]) -> None:
         """Raise a `TramontaneError` where a domain is asked for that was not trained on."""
@@ -207,6 +242,27 @@ class ClassicalModel:
                     errors.append(relative_l2(found[:, columns], np.asarray(values)[some, columns]))
         return float(np.mean(errors))
 
+    def _learn_corrections(self, domain: str, fields: Sequence[Fields]) -> list[SiteCorrection | None]:
+        """From all cases, and from the cases of each fold; what is left of a case is predicted from others alone."""
+        kriging, columns = self.kriging, column_slices(self.components[domain])
+        folds = range(1 + kriging.folds)
+        inputs: list[list[Array]] = [[] for _ in folds]
+        left: list[list[Array]] = [[] for _ in folds]
+        for case, item in enumerate(fields):
+            some = np.random.default_rng(case).permutation(len(item[domain][0]))[:_LEARNT]
+            where, values = (np.asarray(part)[some] for part in item[domain])
+            seen = [fold for fold in folds if fold == 0 or fold != kriging.fold_of(case)]
+            rows = [kriging.predict_training(domain, case, fold) for fold in seen]
+            found = self.frame.answer(self.placed[case], domain, np.concatenate(rows, axis=1), where)
+            for fold, row, mean in zip(seen, rows, np.split(found, len(seen), axis=1), strict=True):
+                sizes = field_sizes(row, columns)
+                inputs[fold].append(self._site_inputs(self.placed[case], where, mean / sizes))
+                left[fold].append((values - mean) / sizes)
+        return [SiteCorrection.learn(*of, columns) for of in zip(inputs, left, strict=True)]
+
+    def _site_inputs(self, placed: Placed, where: Array, values: Array) -> Array:
+        return site_inputs(values, placed.samples, np.asarray(where, float), self.frame.correspondence.window.scale)
+
     def _answers(
         self, placed: Placed, coordinates: Array, positions: dict[str, Array], *, left_out: int | None = None
     ) -> Fields:
@@ -214,6 +270,7 @@ class ClassicalModel:
         for domain, where in positions.items():
             both = self.kriging.predict_with_deviation(domain, coordinates, left_out=left_out)
             mean, deviation = np.split(self.frame.answer(placed, domain, np.concatenate(both, 1), where), 2, axis=1)
+            mean = self.corrected(placed, domain, both[0], where, mean, left_out=left_out)
             answers[domain] = mean, np.maximum(deviation, 0.0)
         return answers
 

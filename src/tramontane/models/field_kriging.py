@@ -81,6 +81,23 @@ class FieldKriging:
         """
         return self._mean(domain, coordinates, *self._seen(left_out))
 
+    def predict_training(self, domain: str, case: int, fold: int) -> Array:
+        """Values ``(references, c)`` of a training case from all others that a fold has seen.
+
+        Args:
+            domain: The domain.
+            case: Which training case; one that the fold has seen.
+            fold: 0 for all cases, else one more than the fold left out.
+        """
+        if fold == 0:
+            return self.predict(domain, self.coordinates[case], left_out=case)
+        cases = np.flatnonzero(np.arange(len(self.coordinates)) % self.folds != fold - 1)
+        return self._mean(domain, self.coordinates[case], cases[cases != case], fold)
+
+    def fold_of(self, left_out: int | None) -> int:
+        """Which fold's hyperparameters have not seen a case: 0 for None, else one more than the fold."""
+        return 0 if left_out is None else 1 + left_out % self.folds
+
     def predict_with_deviation(
         self, domain: str, coordinates: Array, *, left_out: int | None = None
     ) -> tuple[Array, Array]:
@@ -218,7 +235,7 @@ class FieldKriging:
     def _seen(self, left_out: int | None) -> tuple[NDArray[np.intp], int]:
         """The cases that count, and which of the learnt hyperparameters have seen no other."""
         cases = np.arange(len(self.coordinates))
-        return (cases, 0) if left_out is None else (np.delete(cases, left_out), 1 + left_out % self.folds)
+        return (cases if left_out is None else np.delete(cases, left_out)), self.fold_of(left_out)
 
     def _parts(self, domain: str) -> list[NDArray[np.intp]]:
         """The reference points that belong to each region, if only in part."""

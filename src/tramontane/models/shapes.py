@@ -57,7 +57,7 @@ class Samples:
     """
 
     def __init__(self, points: Array, normals: Array, low: Array, extent: Array, descriptors: Array) -> None:
-        self.points, self.low, self.extent, self.descriptors = points, low, extent, descriptors
+        self.points, self.facets, self.low, self.extent, self.descriptors = points, normals, low, extent, descriptors
         around = normals[self.tree.query(points, k=min(_SMOOTHED, len(points)), workers=-1)[1].reshape(len(points), -1)]
         # A rounded edge in an STL file is a few flat strips, whose own normals would say little of where on it one is.
         like = (around @ normals[:, :, None])[..., 0] > np.cos(np.radians(_CREASE))

@@ -1,0 +1,148 @@
+"""What kriging leaves at a site, regressed on what is predicted there and on how the surface lies.
+
+Kriging follows every value by itself from design to design. It does not know what holds at every site of every design:
+that a free surface bears no traction, or how a field's components go together. A ridge regression on random Fourier
+features (Rahimi & Recht 2007, NIPS 20) of a domain's predicted values, the surface's normal and the height above it
+learns that from the sites of all training cases. How smooth it is, and how far each field's is trusted, is what leaves
+least of cases left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tramontane.models.shapes import Samples
+
+Array = NDArray[np.floating[Any]]
+
+_FEATURES = 512
+_FREQUENCY = 0.5  # of a feature: the length of its direction, in deviations of the inputs
+_RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
+_GROUPS = 5  # of cases, each left out once
+_CLEARLY = 0.9  # share of some field's error that has to be left for a correction that costs time
+_FARTHEST = 4.0  # sizes of a value, and deviations of an input, beyond which more says no more
+_BESIDE = 4  # samples beside a site that say which way the surface faces there
+_HEIGHT = 0.001  # in diagonals, where heights stop counting in proportion
+_ARRAYS = ("centre", "scale", "directions", "phases", "weights")
+
+
+class SiteCorrection:
+    """A correction of a domain's values, in the sizes of its fields.
+
+    Args:
+        centre: Of the inputs ``(inputs,)``.
+        scale: Of the inputs ``(inputs,)``.
+        directions: Of the random features ``(inputs, features)``.
+        phases: Of the random features ``(features,)``.
+        weights: Of one, the inputs and the features ``(1 + inputs + features, c)``.
+    """
+
+    def __init__(self, centre: Array, scale: Array, directions: Array, phases: Array, weights: Array) -> None:
+        self.centre, self.scale, self.directions, self.phases, self.weights = centre, scale, directions, phases, weights
+
+    @classmethod
+    def learn(cls, inputs: Sequence[Array], left: Sequence[Array], fields: Sequence[slice]) -> SiteCorrection | None:
+        """Learn from cases, or None where no field comes out clearly better on cases left out.
+
+        Args:
+            inputs: Each case's, from `site_inputs`.
+            left: What is left of each case's values at these sites ``(n, c)``, in the sizes of its fields.
+            fields: Which columns belong to each field.
+        """
+        together = np.concatenate(inputs)
+        size, random = together.shape[1], np.random.default_rng(0)
+        directions = random.normal(size=(size, _FEATURES)) * (_FREQUENCY / size**0.5)
+        width = 1 + size + _FEATURES
+        self = cls(
+            together.mean(0), together.std(0) + 1e-6, directions.astype(np.float32),
+            random.uniform(0, 2 * np.pi, _FEATURES).astype(np.float32), np.zeros((width, left[0].shape[1]), np.float32),
+        )  # fmt: skip
+        groups = min(_GROUPS, len(inputs))
+        gram, product = np.zeros((groups, width, width)), np.zeros((groups, *self.weights.shape))
+        energy, shares = np.zeros(self.weights.shape[1]), np.zeros(groups)
+        for case, (given, wrong) in enumerate(zip(inputs, left, strict=True)):
+            features, clipped = self._features(given), np.clip(wrong, -_FARTHEST, _FARTHEST)
+            group, share = case % groups, 1 / len(given)
+            gram[group] += share * (features.T @ features).numpy()
+            product[group] += share * (features.T @ torch.from_numpy(clipped.astype(np.float32))).numpy()
+            energy += share * (clipped.astype(float) ** 2).sum(0)
+            shares[group] += 1
+
+        def solve(gram: Array, product: Array, cases: Any, *, ridge: float) -> Array:
+            return np.asarray(np.linalg.solve(gram + ridge * cases * np.eye(width), product))
+
+        along, across = np.zeros((len(_RIDGES), len(energy))), np.zeros((len(_RIDGES), len(energy)))
+        for trial, ridge in enumerate(_RIDGES):
+            for out in range(groups):
+                rest = (of.sum(0) - of[out] for of in (gram, product, shares))
+                weights = solve(*rest, ridge=ridge)
+                along[trial] += (weights * product[out]).sum(0)
+                across[trial] += (weights * (gram[out] @ weights)).sum(0)
+        worth = False
+        for columns in fields:
+            # Of the error's square, a share t of a correction leaves  energy - 2 t along + t^2 across.
+            met, used = along[:, columns].sum(1), across[:, columns].sum(1)
+            trust = np.clip(met / np.maximum(used, 1e-30), 0, 1)
+            remains = 1 + (trust**2 * used - 2 * trust * met) / max(energy[columns].sum(), 1e-30)
+            best = int(np.argmin(remains))
+            worth |= bool(remains[best] < _CLEARLY**2)
+            found = solve(gram.sum(0), product.sum(0)[:, columns], shares.sum(), ridge=_RIDGES[best])
+            self.weights[:, columns] = trust[best] * found
+        return self if worth else None
+
+    def __call__(self, inputs: Array) -> Array:
+        """The correction ``(n, c)`` at sites with these inputs ``(n, inputs)``, in the sizes of the fields."""
+        return np.asarray((self._features(inputs) @ torch.from_numpy(self.weights)).numpy())
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything needed to correct, as arrays."""
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    @classmethod
+    def from_state(cls, state: dict[str, NDArray[Any]]) -> SiteCorrection:
+        """The correction that `state` described."""
+        return cls(*(state[name] for name in _ARRAYS))
+
+    def _features(self, inputs: Array) -> torch.Tensor:
+        # By PyTorch, which has threads here where NumPy's BLAS has one.
+        given = np.clip((inputs - self.centre) / self.scale, -_FARTHEST, _FARTHEST).astype(np.float32)
+        seen = torch.from_numpy(given)
+        waves = torch.addmm(torch.from_numpy(self.phases), seen, torch.from_numpy(self.directions)).cos_()
+        return torch.cat([torch.ones(len(seen), 1), seen, waves], 1)
+
+
+def site_inputs(values: Array, samples: Samples, where: Array, diagonal: float) -> Array:
+    """What a correction sees of sites: predicted values, which way the surface beside them faces, and how far it is.
+
+    The nearest normal and the mean of a few: a mean shorter than one is an edge's. The height is the largest over their
+    planes. Normals are those of the triangles, not smoothed ones, which an edge would bend.
+
+    Args:
+        values: Predicted ``(n, c)``, in the sizes of their fields.
+        samples: Of the shape.
+        where: The sites ``(n, 3)`` in metres.
+        diagonal: The unit of lengths.
+
+    Returns:
+        ``(n, c + 7)``, float32.
+    """
+    nearest = samples.tree.query(where, k=np.arange(1, 1 + min(_BESIDE, len(samples.points))), workers=-1)[1]
+    normals = samples.facets[nearest]
+    heights = np.abs(np.einsum("nkd,nkd->nk", where[:, None] - samples.points[nearest], normals)).max(1) / diagonal
+    parts = [
+        np.clip(values, -_FARTHEST, _FARTHEST), normals[:, 0], normals.mean(1), np.arcsinh(heights / _HEIGHT)[:, None]
+    ]  # fmt: skip
+    return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def field_sizes(rows: Array, fields: Sequence[slice]) -> Array:
+    """Root of the mean square of each column's field ``(c,)`` over all reference points ``(references, c)``."""
+    out = np.empty(rows.shape[1], np.float32)
+    for columns in fields:
+        out[columns] = max(float(np.sqrt(np.mean(rows[:, columns].astype(float) ** 2))), 1e-12)
+    return out
