@@ -26,7 +26,7 @@ _RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
 _GROUPS = 5  # of cases, each left out once
 _CLEARLY = 0.9  # share of some field's error that has to be left for a correction that costs time
 _FARTHEST = 4.0  # sizes of a value, and deviations of an input, beyond which more says no more
-_BESIDE = 4  # samples beside a site that say which way the surface faces there
+_BESIDE = 6  # samples beside a site that say which way the surface faces there
 _HEIGHT = 0.001  # in diagonals, where heights stop counting in proportion
 _ARRAYS = ("centre", "scale", "directions", "phases", "weights")
 
@@ -119,8 +119,8 @@ class SiteCorrection:
 def site_inputs(values: Array, samples: Samples, where: Array, diagonal: float) -> Array:
     """What a correction sees of sites: predicted values, which way the surface beside them faces, and how far it is.
 
-    The nearest normal and the mean of a few: a mean shorter than one is an edge's. The height is the largest over their
-    planes. Normals are those of the triangles, not smoothed ones, which an edge would bend.
+    The mean of a few samples' normals, smooth ones and the triangles' own, which tell an edge: there it is shorter than
+    one. No single sample decides, as it may lie between two triangles. The height is the largest over their planes.
 
     Args:
         values: Predicted ``(n, c)``, in the sizes of their fields.
@@ -132,11 +132,10 @@ def site_inputs(values: Array, samples: Samples, where: Array, diagonal: float) 
         ``(n, c + 7)``, float32.
     """
     nearest = samples.tree.query(where, k=np.arange(1, 1 + min(_BESIDE, len(samples.points))), workers=-1)[1]
-    normals = samples.facets[nearest]
-    heights = np.abs(np.einsum("nkd,nkd->nk", where[:, None] - samples.points[nearest], normals)).max(1) / diagonal
-    parts = [
-        np.clip(values, -_FARTHEST, _FARTHEST), normals[:, 0], normals.mean(1), np.arcsinh(heights / _HEIGHT)[:, None]
-    ]  # fmt: skip
+    smooth, facets = samples.normals[nearest], samples.facets[nearest]
+    heights = np.abs(np.einsum("nkd,nkd->nk", where[:, None] - samples.points[nearest], smooth)).max(1) / diagonal
+    values = np.clip(values, -_FARTHEST, _FARTHEST)
+    parts = [values, smooth.mean(1), facets.mean(1), np.arcsinh(heights / _HEIGHT)[:, None]]
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
