@@ -19,6 +19,7 @@ from tramontane.blas import one_thread
 from tramontane.errors import TramontaneError
 from tramontane.metrics import relative_l2
 from tramontane.models.field_kriging import FieldKriging, column_slices
+from tramontane.models.neighbours import in_portions
 from tramontane.models.reference_frame import Family, Placed, ReferenceFrame, below
 from tramontane.models.shapes import Shape, Window, central, cut_planes
 from tramontane.models.site_correction import SiteCorrection, field_sizes, site_inputs
@@ -202,7 +203,13 @@ class ClassicalModel:
         if correction is None or not len(where):
             return mean
         sizes = field_sizes(rows, column_slices(self.components[domain]))
-        return mean + sizes * correction(self._site_inputs(placed, where, mean / sizes))
+
+        def portion(both: Array) -> Array:
+            at, mean = both[:, :3], both[:, 3:]
+            return mean + sizes * correction(self._site_inputs(placed, at, mean / sizes))
+
+        both = np.concatenate([where, mean], axis=1, dtype=np.float64)
+        return np.concatenate(in_portions(portion, both)).astype(mean.dtype)
 
     def check_domains(self, positions: dict[str, Array]) -> None:
         """Raise a `TramontaneError` where a domain is asked for that was not trained on."""
@@ -250,7 +257,7 @@ class ClassicalModel:
         left: list[list[Array]] = [[] for _ in folds]
         for case, item in enumerate(fields):
             some = np.random.default_rng(case).permutation(len(item[domain][0]))[:_LEARNT]
-            where, values = (np.asarray(part)[some] for part in item[domain])
+            where, values = (np.asarray(part, float)[some] for part in item[domain])
             seen = [fold for fold in folds if fold == 0 or fold != kriging.fold_of(case)]
             rows = [kriging.predict_training(domain, case, fold) for fold in seen]
             found = self.frame.answer(self.placed[case], domain, np.concatenate(rows, axis=1), where)
@@ -261,7 +268,7 @@ class ClassicalModel:
         return [SiteCorrection.learn(*of, columns) for of in zip(inputs, left, strict=True)]
 
     def _site_inputs(self, placed: Placed, where: Array, values: Array) -> Array:
-        return site_inputs(values, placed.samples, np.asarray(where, float), self.frame.correspondence.window.scale)
+        return site_inputs(values, placed.samples, where, self.frame.correspondence.window.scale)
 
     def _answers(
         self, placed: Placed, coordinates: Array, positions: dict[str, Array], *, left_out: int | None = None

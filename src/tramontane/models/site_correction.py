@@ -131,7 +131,7 @@ def site_inputs(values: Array, samples: Samples, where: Array, diagonal: float) 
     Returns:
         ``(n, c + 7)``, float32.
     """
-    nearest = samples.tree.query(where, k=np.arange(1, 1 + min(_BESIDE, len(samples.points))), workers=-1)[1]
+    nearest = samples.tree.query(where, k=np.arange(1, 1 + min(_BESIDE, len(samples.points))))[1]
     smooth, facets = samples.normals[nearest], samples.facets[nearest]
     heights = np.abs(np.einsum("nkd,nkd->nk", where[:, None] - samples.points[nearest], smooth)).max(1) / diagonal
     values = np.clip(values, -_FARTHEST, _FARTHEST)
