@@ -204,12 +204,11 @@ class ClassicalModel:
             return mean
         sizes = field_sizes(rows, column_slices(self.components[domain]))
 
-        def portion(both: Array) -> Array:
-            at, mean = both[:, :3], both[:, 3:]
-            return mean + sizes * correction(self._site_inputs(placed, at, mean / sizes))
+        def portion(sites: NDArray[np.intp]) -> Array:
+            there = mean[sites]
+            return there + sizes * correction(self._site_inputs(placed, where[sites], there / sizes))
 
-        both = np.concatenate([where, mean], axis=1, dtype=np.float64)
-        return np.concatenate(in_portions(portion, both)).astype(mean.dtype)
+        return np.concatenate(in_portions(portion, np.arange(len(where))))
 
     def check_domains(self, positions: dict[str, Array]) -> None:
         """Raise a `TramontaneError` where a domain is asked for that was not trained on."""
@@ -257,7 +256,7 @@ class ClassicalModel:
         left: list[list[Array]] = [[] for _ in folds]
         for case, item in enumerate(fields):
             some = np.random.default_rng(case).permutation(len(item[domain][0]))[:_LEARNT]
-            where, values = (np.asarray(part, float)[some] for part in item[domain])
+            where, values = (np.asarray(part)[some] for part in item[domain])
             seen = [fold for fold in folds if fold == 0 or fold != kriging.fold_of(case)]
             rows = [kriging.predict_training(domain, case, fold) for fold in seen]
             found = self.frame.answer(self.placed[case], domain, np.concatenate(rows, axis=1), where)

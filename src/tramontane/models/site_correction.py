@@ -66,7 +66,8 @@ class SiteCorrection:
         gram, product = np.zeros((groups, width, width)), np.zeros((groups, *self.weights.shape))
         energy, shares = np.zeros(self.weights.shape[1]), np.zeros(groups)
         for case, (given, wrong) in enumerate(zip(inputs, left, strict=True)):
-            features, clipped = self._features(given), np.clip(wrong, -_FARTHEST, _FARTHEST)
+            features = torch.cat([torch.ones(len(given), 1), *self._features(given)], 1)
+            clipped = np.clip(wrong, -_FARTHEST, _FARTHEST)
             group, share = case % groups, 1 / len(given)
             gram[group] += share * (features.T @ features).numpy()
             product[group] += share * (features.T @ torch.from_numpy(clipped.astype(np.float32))).numpy()
@@ -97,7 +98,10 @@ class SiteCorrection:
 
     def __call__(self, inputs: Array) -> Array:
         """The correction ``(n, c)`` at sites with these inputs ``(n, inputs)``, in the sizes of the fields."""
-        return np.asarray((self._features(inputs) @ torch.from_numpy(self.weights)).numpy())
+        seen, waves = self._features(inputs)
+        of_one, of_seen, of_waves = np.split(self.weights, [1, 1 + len(self.centre)])
+        plain = torch.addmm(torch.from_numpy(of_one[0]), seen, torch.from_numpy(of_seen))
+        return np.asarray(plain.addmm_(waves, torch.from_numpy(of_waves)).numpy())
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to correct, as arrays."""
@@ -108,12 +112,12 @@ class SiteCorrection:
         """The correction that `state` described."""
         return cls(*(state[name] for name in _ARRAYS))
 
-    def _features(self, inputs: Array) -> torch.Tensor:
-        # By PyTorch, which has threads here where NumPy's BLAS has one.
+    def _features(self, inputs: Array) -> tuple[torch.Tensor, torch.Tensor]:
+        """Clipped inputs, and the random features; by PyTorch, which has threads here where NumPy's BLAS has one."""
         given = np.clip((inputs - self.centre) / self.scale, -_FARTHEST, _FARTHEST).astype(np.float32)
         seen = torch.from_numpy(given)
         waves = torch.addmm(torch.from_numpy(self.phases), seen, torch.from_numpy(self.directions)).cos_()
-        return torch.cat([torch.ones(len(seen), 1), seen, waves], 1)
+        return seen, waves
 
 
 def site_inputs(values: Array, samples: Samples, where: Array, diagonal: float) -> Array:
