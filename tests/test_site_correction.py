@@ -43,6 +43,8 @@ def test_errors_that_are_each_cases_own_are_left_alone() -> None:
     cases = [traction_free(random)[0] for _ in range(10)]
     left = [np.full((len(case), 4), random.normal(), np.float32) for case in cases]
     assert SiteCorrection.learn(cases, left, FIELDS) is None
+    few = [traction_free(random) for _ in range(4)]  # would do, but cannot say what they are worth
+    assert SiteCorrection.learn([given for given, _ in few], [wrong for _, wrong in few], FIELDS) is None
     nothing = [np.zeros((len(case), 4), np.float32) for case in cases]
     assert SiteCorrection.learn(cases, nothing, FIELDS) is None
 
@@ -69,7 +71,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("always")
 def test_a_case_left_out_touches_no_correction_of_its_own() -> None:
-    cases = draw(6, seed=3)
+    cases = draw(10, seed=3)
     left = 3
     shape, where, values = cases[left][2]
     before = fitted(cases, templates=1).predict_left_out(left, shape, where)
@@ -82,7 +84,7 @@ def test_a_case_left_out_touches_no_correction_of_its_own() -> None:
 
 @pytest.mark.usefixtures("always")
 def test_saved_and_loaded_it_corrects_the_same_and_each_site_by_itself() -> None:
-    cases = draw(6, seed=4)
+    cases = draw(10, seed=4)
     model = fitted(cases, templates=1)
     assert set(model.corrections) == set(COMPONENTS)
     shape, where, _ = cases[0][2]

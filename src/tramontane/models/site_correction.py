@@ -23,6 +23,7 @@ Array = NDArray[np.floating[Any]]
 _FEATURES = 512
 _FREQUENCY = 0.5  # of a feature: the length of its direction, in deviations of the inputs
 _RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
+_FEWEST = 8  # cases that can say what a correction is worth
 _GROUPS = 5  # of cases, each left out once
 _CLEARLY = 0.9  # share of some field's error that has to be left for a correction that costs time
 _FARTHEST = 4.0  # sizes of a value, and deviations of an input, beyond which more says no more
@@ -47,13 +48,15 @@ class SiteCorrection:
 
     @classmethod
     def learn(cls, inputs: Sequence[Array], left: Sequence[Array], fields: Sequence[slice]) -> SiteCorrection | None:
-        """Learn from cases, or None where no field comes out clearly better on cases left out.
+        """Learn from cases, or None where they are too few or no field comes out clearly better on cases left out.
 
         Args:
             inputs: Each case's, from `site_inputs`.
             left: What is left of each case's values at these sites ``(n, c)``, in the sizes of its fields.
             fields: Which columns belong to each field.
         """
+        if len(inputs) < _FEWEST:
+            return None
         together = np.concatenate(inputs)
         size, random = together.shape[1], np.random.default_rng(0)
         directions = random.normal(size=(size, _FEATURES)) * (_FREQUENCY / size**0.5)
