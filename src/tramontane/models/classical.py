@@ -204,11 +204,10 @@ class ClassicalModel:
             return mean
         sizes = field_sizes(rows, column_slices(self.components[domain]))
 
-        def portion(sites: NDArray[np.intp]) -> Array:
-            there = mean[sites]
-            return there + sizes * correction(self._site_inputs(placed, where[sites], there / sizes))
+        def inputs(sites: NDArray[np.intp]) -> Array:
+            return self._site_inputs(placed, where[sites], mean[sites] / sizes)
 
-        return np.concatenate(in_portions(portion, np.arange(len(where))))
+        return mean + sizes * correction(np.concatenate(in_portions(inputs, np.arange(len(where)))))
 
     def check_domains(self, positions: dict[str, Array]) -> None:
         """Raise a `TramontaneError` where a domain is asked for that was not trained on."""

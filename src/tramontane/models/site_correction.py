@@ -29,7 +29,8 @@ _CLEARLY = 0.9  # share of some field's error that has to be left for a correcti
 _FARTHEST = 4.0  # sizes of a value, and deviations of an input, beyond which more says no more
 _BESIDE = 6  # samples beside a site that say which way the surface faces there
 _HEIGHT = 0.001  # in diagonals, where heights stop counting in proportion
-_ARRAYS = ("centre", "scale", "directions", "phases", "weights")
+_AT_ONCE = 8192  # sites whose features are in memory at once: in a cache, and in the same place every time
+_ARRAYS = ("centre", "scale", "directions", "weights")
 
 
 class SiteCorrection:
@@ -38,13 +39,12 @@ class SiteCorrection:
     Args:
         centre: Of the inputs ``(inputs,)``.
         scale: Of the inputs ``(inputs,)``.
-        directions: Of the random features ``(inputs, features)``.
-        phases: Of the random features ``(features,)``.
+        directions: Of the random features, their phases first ``(1 + inputs, features)``.
         weights: Of one, the inputs and the features ``(1 + inputs + features, c)``.
     """
 
-    def __init__(self, centre: Array, scale: Array, directions: Array, phases: Array, weights: Array) -> None:
-        self.centre, self.scale, self.directions, self.phases, self.weights = centre, scale, directions, phases, weights
+    def __init__(self, centre: Array, scale: Array, directions: Array, weights: Array) -> None:
+        self.centre, self.scale, self.directions, self.weights = centre, scale, directions, weights
 
     @classmethod
     def learn(cls, inputs: Sequence[Array], left: Sequence[Array], fields: Sequence[slice]) -> SiteCorrection | None:
@@ -60,16 +60,18 @@ class SiteCorrection:
         together = np.concatenate(inputs)
         size, random = together.shape[1], np.random.default_rng(0)
         directions = random.normal(size=(size, _FEATURES)) * (_FREQUENCY / size**0.5)
+        phases = random.uniform(0, 2 * np.pi, (1, _FEATURES))
         width = 1 + size + _FEATURES
         self = cls(
-            together.mean(0), together.std(0) + 1e-6, directions.astype(np.float32),
-            random.uniform(0, 2 * np.pi, _FEATURES).astype(np.float32), np.zeros((width, left[0].shape[1]), np.float32),
+            together.mean(0), together.std(0) + 1e-6, np.concatenate([phases, directions]).astype(np.float32),
+            np.zeros((width, left[0].shape[1]), np.float32),
         )  # fmt: skip
         groups = min(_GROUPS, len(inputs))
         gram, product = np.zeros((groups, width, width)), np.zeros((groups, *self.weights.shape))
         energy, shares = np.zeros(self.weights.shape[1]), np.zeros(groups)
         for case, (given, wrong) in enumerate(zip(inputs, left, strict=True)):
-            features = torch.cat([torch.ones(len(given), 1), *self._features(given)], 1)
+            seen = self._seen(given)
+            features = torch.cat([seen, (seen @ torch.from_numpy(self.directions)).cos_()], 1)
             clipped = np.clip(wrong, -_FARTHEST, _FARTHEST)
             group, share = case % groups, 1 / len(given)
             gram[group] += share * (features.T @ features).numpy()
@@ -101,10 +103,15 @@ class SiteCorrection:
 
     def __call__(self, inputs: Array) -> Array:
         """The correction ``(n, c)`` at sites with these inputs ``(n, inputs)``, in the sizes of the fields."""
-        seen, waves = self._features(inputs)
-        of_one, of_seen, of_waves = np.split(self.weights, [1, 1 + len(self.centre)])
-        plain = torch.addmm(torch.from_numpy(of_one[0]), seen, torch.from_numpy(of_seen))
-        return np.asarray(plain.addmm_(waves, torch.from_numpy(of_waves)).numpy())
+        # By PyTorch, which has threads here where NumPy's BLAS has one.
+        directions = torch.from_numpy(self.directions)
+        plain, of_waves = (torch.from_numpy(part) for part in np.split(self.weights, [len(directions)]))
+        out, waves = torch.empty(len(inputs), plain.shape[1]), torch.empty(_AT_ONCE, directions.shape[1])
+        for start in range(0, len(inputs), _AT_ONCE):
+            seen = self._seen(inputs[start : start + _AT_ONCE])
+            features = torch.mm(seen, directions, out=waves[: len(seen)]).cos_()
+            out[start : start + _AT_ONCE] = torch.mm(seen, plain).addmm_(features, of_waves)
+        return np.asarray(out.numpy())
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to correct, as arrays."""
@@ -115,12 +122,10 @@ class SiteCorrection:
         """The correction that `state` described."""
         return cls(*(state[name] for name in _ARRAYS))
 
-    def _features(self, inputs: Array) -> tuple[torch.Tensor, torch.Tensor]:
-        """Clipped inputs, and the random features; by PyTorch, which has threads here where NumPy's BLAS has one."""
-        given = np.clip((inputs - self.centre) / self.scale, -_FARTHEST, _FARTHEST).astype(np.float32)
-        seen = torch.from_numpy(given)
-        waves = torch.addmm(torch.from_numpy(self.phases), seen, torch.from_numpy(self.directions)).cos_()
-        return seen, waves
+    def _seen(self, inputs: Array) -> torch.Tensor:
+        """One, and the inputs as standard scores ``(n, 1 + inputs)``."""
+        scores = np.clip((inputs - self.centre) / self.scale, -_FARTHEST, _FARTHEST)
+        return torch.from_numpy(np.concatenate([np.ones((len(inputs), 1)), scores], axis=1, dtype=np.float32))
 
 
 def site_inputs(values: Array, samples: Samples, where: Array, diagonal: float) -> Array:
