@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvista as pv
 from numpy.typing import NDArray
-from test_classical import COMPONENTS, draw, fitted
+from test_classical import COMPONENTS, draw, fitted, with_other_values
 
 from tramontane.models import site_correction
 from tramontane.models.classical import ClassicalModel
-from tramontane.models.site_correction import SiteCorrection, field_sizes, site_inputs
+from tramontane.models.shapes import Shape, Window
+from tramontane.models.site_correction import SiteCorrection, field_sizes, how_it_lies, site_inputs
 
 Array = NDArray[np.floating[Any]]
 FIELDS = [slice(0, 3), slice(3, 4)]
@@ -50,16 +52,15 @@ def test_errors_that_are_each_cases_own_are_left_alone() -> None:
 
 
 def test_an_edge_is_told_from_a_face() -> None:
-    cases = draw(3, seed=0)
-    model = fitted(cases, templates=1)
-    samples, scale = model.placed[0].samples, model.frame.correspondence.window.scale
-    values = np.zeros((4, 1), np.float32)
-    on, off = samples.points[:4], samples.points[:4] + 0.01 * scale * samples.facets[:4]
-    flat, above = (site_inputs(values, samples, where, scale) for where in (on, off))
-    assert flat.shape == (4, 8)
-    assert (np.linalg.norm(flat[:, 1:4], axis=1) <= 1 + 1e-6).all()
-    assert (np.linalg.norm(flat[:, 4:7], axis=1) <= 1 + 1e-6).all()
-    assert (above[:, 7] > flat[:, 7]).all()
+    cube = pv.Cube().triangulate()
+    shape = Shape(np.asarray(cube.points, float), np.asarray(cube.regular_faces))
+    low, high = np.full(3, -0.6), np.full(3, 0.6)
+    samples = Window.measure([shape], low, high, {}).sample(shape)
+    edge, face, above = how_it_lies(samples, np.array([[0.5, 0.5, 0.1], [0.5, 0.1, 0.1], [0.52, 0.1, 0.1]]), 3**0.5)
+    np.testing.assert_allclose(face, [1, 0, 0, 1, 0, 0, 0], atol=1e-5)
+    assert np.linalg.norm(edge[3:6]) < 0.95
+    assert above[6] == pytest.approx(np.arcsinh(20 / 3**0.5), rel=1e-3)
+    assert site_inputs(np.full((1, 1), 9.0), face[None])[0, 0] == 4.0  # no further than counts
     np.testing.assert_allclose(field_sizes(np.array([[3.0, 0], [4.0, 0]]), [slice(0, 2)]), 2.5)
 
 
@@ -71,15 +72,8 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("always")
 def test_a_case_left_out_touches_no_correction_of_its_own() -> None:
-    cases = draw(10, seed=3)
-    left = 3
-    shape, where, values = cases[left][2]
-    before = fitted(cases, templates=1).predict_left_out(left, shape, where)
-    for name in values:
-        values[name] = 100 * np.random.default_rng(0).normal(size=values[name].shape)
-    after = fitted(cases, templates=1).predict_left_out(left, shape, where)
-    for name in values:
-        np.testing.assert_array_equal(before[name][0], after[name][0])
+    _, model = with_other_values(draw(10, seed=3), 3)
+    assert set(model.corrections) == set(COMPONENTS)
 
 
 @pytest.mark.usefixtures("always")

@@ -22,7 +22,7 @@ from tramontane.models.field_kriging import FieldKriging, column_slices
 from tramontane.models.neighbours import in_portions
 from tramontane.models.reference_frame import Family, Placed, ReferenceFrame, below
 from tramontane.models.shapes import Shape, Window, central, cut_planes
-from tramontane.models.site_correction import SiteCorrection, field_sizes, site_inputs
+from tramontane.models.site_correction import SiteCorrection, field_sizes, how_it_lies, site_inputs
 
 Array = NDArray[np.floating[Any]]
 Fields = dict[str, tuple[Array, Array]]
@@ -203,11 +203,7 @@ class ClassicalModel:
         if correction is None or not len(where):
             return mean
         sizes = field_sizes(rows, column_slices(self.components[domain]))
-
-        def inputs(sites: NDArray[np.intp]) -> Array:
-            return self._site_inputs(placed, where[sites], mean[sites] / sizes)
-
-        return mean + sizes * correction(np.concatenate(in_portions(inputs, np.arange(len(where)))))
+        return mean + sizes * correction(site_inputs(mean / sizes, self._lies(placed, where)))
 
     def check_domains(self, positions: dict[str, Array]) -> None:
         """Raise a `TramontaneError` where a domain is asked for that was not trained on."""
@@ -259,14 +255,16 @@ class ClassicalModel:
             seen = [fold for fold in folds if fold == 0 or fold != kriging.fold_of(case)]
             rows = [kriging.predict_training(domain, case, fold) for fold in seen]
             found = self.frame.answer(self.placed[case], domain, np.concatenate(rows, axis=1), where)
+            lies = self._lies(self.placed[case], where)
             for fold, row, mean in zip(seen, rows, np.split(found, len(seen), axis=1), strict=True):
                 sizes = field_sizes(row, columns)
-                inputs[fold].append(self._site_inputs(self.placed[case], where, mean / sizes))
+                inputs[fold].append(site_inputs(mean / sizes, lies))
                 left[fold].append((values - mean) / sizes)
         return [SiteCorrection.learn(*of, columns) for of in zip(inputs, left, strict=True)]
 
-    def _site_inputs(self, placed: Placed, where: Array, values: Array) -> Array:
-        return site_inputs(values, placed.samples, where, self.frame.correspondence.window.scale)
+    def _lies(self, placed: Placed, where: Array) -> Array:
+        scale = self.frame.correspondence.window.scale
+        return np.concatenate(in_portions(lambda part: how_it_lies(placed.samples, part, scale), where))
 
     def _answers(
         self, placed: Placed, coordinates: Array, positions: dict[str, Array], *, left_out: int | None = None

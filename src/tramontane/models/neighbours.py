@@ -37,12 +37,12 @@ class Stencil(NamedTuple):
         return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def in_portions(answer: Callable[[NDArray[Any]], Row], wanted: NDArray[Any]) -> list[Row]:
+def in_portions(answer: Callable[[Array], Row], wanted: Array) -> list[Row]:
     """What a function gives for many places, asked for a few thousand at a time on all cores.
 
     Args:
-        answer: Asked with places ``(n, d)`` or their numbers; NumPy and SciPy let others run meanwhile.
-        wanted: Places ``(q, d)``, or their numbers ``(q,)``.
+        answer: Asked with places ``(n, d)``; NumPy and SciPy let others run meanwhile.
+        wanted: Places ``(q, d)``.
 
     Returns:
         What it gives for each portion, in order.

@@ -82,10 +82,11 @@ class SiteCorrection:
         def solve(gram: Array, product: Array, cases: Any, *, ridge: float) -> Array:
             return np.asarray(np.linalg.solve(gram + ridge * cases * np.eye(width), product))
 
+        whole = [of.sum(0) for of in (gram, product, shares)]
         along, across = np.zeros((len(_RIDGES), len(energy))), np.zeros((len(_RIDGES), len(energy)))
         for trial, ridge in enumerate(_RIDGES):
             for out in range(groups):
-                rest = (of.sum(0) - of[out] for of in (gram, product, shares))
+                rest = (every - of[out] for every, of in zip(whole, (gram, product, shares), strict=True))
                 weights = solve(*rest, ridge=ridge)
                 along[trial] += (weights * product[out]).sum(0)
                 across[trial] += (weights * (gram[out] @ weights)).sum(0)
@@ -97,8 +98,7 @@ class SiteCorrection:
             remains = 1 + (trust**2 * used - 2 * trust * met) / max(energy[columns].sum(), 1e-30)
             best = int(np.argmin(remains))
             worth |= bool(remains[best] < _CLEARLY**2)
-            found = solve(gram.sum(0), product.sum(0)[:, columns], shares.sum(), ridge=_RIDGES[best])
-            self.weights[:, columns] = trust[best] * found
+            self.weights[:, columns] = trust[best] * solve(*whole, ridge=_RIDGES[best])[:, columns]
         return self if worth else None
 
     def __call__(self, inputs: Array) -> Array:
@@ -128,27 +128,27 @@ class SiteCorrection:
         return torch.from_numpy(np.concatenate([np.ones((len(inputs), 1)), scores], axis=1, dtype=np.float32))
 
 
-def site_inputs(values: Array, samples: Samples, where: Array, diagonal: float) -> Array:
-    """What a correction sees of sites: predicted values, which way the surface beside them faces, and how far it is.
+def how_it_lies(samples: Samples, where: Array, diagonal: float) -> Array:
+    """Which way the surface beside sites faces, and how far it is: ``(n, 7)``, float32.
 
     The mean of a few samples' normals, smooth ones and the triangles' own, which tell an edge: there it is shorter than
     one. No single sample decides, as it may lie between two triangles. The height is the largest over their planes.
 
     Args:
-        values: Predicted ``(n, c)``, in the sizes of their fields.
         samples: Of the shape.
         where: The sites ``(n, 3)`` in metres.
         diagonal: The unit of lengths.
-
-    Returns:
-        ``(n, c + 7)``, float32.
     """
     nearest = samples.tree.query(where, k=np.arange(1, 1 + min(_BESIDE, len(samples.points))))[1]
     smooth, facets = samples.normals[nearest], samples.facets[nearest]
     heights = np.abs(np.einsum("nkd,nkd->nk", where[:, None] - samples.points[nearest], smooth)).max(1) / diagonal
-    values = np.clip(values, -_FARTHEST, _FARTHEST)
-    parts = [values, smooth.mean(1), facets.mean(1), np.arcsinh(heights / _HEIGHT)[:, None]]
+    parts = [smooth.mean(1), facets.mean(1), np.arcsinh(heights / _HEIGHT)[:, None]]
     return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def site_inputs(values: Array, lies: Array) -> Array:
+    """What a correction sees of sites ``(n, c + 7)``: predicted values in the sizes of their fields, `how_it_lies`."""
+    return np.concatenate([np.clip(values, -_FARTHEST, _FARTHEST), lies], axis=1, dtype=np.float32)
 
 
 def field_sizes(rows: Array, fields: Sequence[slice]) -> Array:
