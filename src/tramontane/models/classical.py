@@ -185,25 +185,26 @@ class ClassicalModel:
             of[int(fold)] = SiteCorrection.from_state(below(corrections, f"{domain}/{fold}/"))
         return self
 
-    def corrected(
-        self, placed: Placed, domain: str, rows: Array, where: Array, mean: Array, *, left_out: int | None = None
-    ) -> Array:
-        """Values ``(q, c)`` at sites, corrected by what was regressed on such predictions.
+    def answer(self, placed: Placed, domain: str, rows: Array, where: Array, *, left_out: int | None = None) -> Array:
+        """Values ``(q, columns)`` at sites, corrected by what was regressed on such predictions.
 
         Args:
             placed: The reference points on the design.
             domain: The domain.
-            rows: Predicted values at the reference points ``(references, c)``.
+            rows: Predicted values at the reference points ``(references, columns)``; columns beyond the domain's own
+                are interpolated and no more.
             where: The sites ``(q, 3)`` in metres.
-            mean: Predicted values there.
             left_out: A training case whose values are to touch nothing.
         """
         of = self.corrections.get(domain)
         correction = of[self.kriging.fold_of(left_out)] if of else None
         if correction is None or not len(where):
-            return mean
-        sizes = field_sizes(rows, column_slices(self.components[domain]))
-        return mean + sizes * correction(site_inputs(mean / sizes, self._lies(placed, where)))
+            return self.frame.answer(placed, domain, rows, where)
+        own, width = sum(self.components[domain]), rows.shape[1]
+        found = self.frame.answer(placed, domain, np.concatenate([rows, self._lies(placed, domain)], axis=1), where)
+        sizes = field_sizes(rows[:, :own], column_slices(self.components[domain]))
+        found[:, :own] += sizes * correction(site_inputs(found[:, :own] / sizes, found[:, width:]))
+        return found[:, :width]
 
     def check_domains(self, positions: dict[str, Array]) -> None:
         """Raise a `TramontaneError` where a domain is asked for that was not trained on."""
@@ -254,17 +255,24 @@ class ClassicalModel:
             where, values = (np.asarray(part)[some] for part in item[domain])
             seen = [fold for fold in folds if fold == 0 or fold != kriging.fold_of(case)]
             rows = [kriging.predict_training(domain, case, fold) for fold in seen]
-            found = self.frame.answer(self.placed[case], domain, np.concatenate(rows, axis=1), where)
-            lies = self._lies(self.placed[case], where)
-            for fold, row, mean in zip(seen, rows, np.split(found, len(seen), axis=1), strict=True):
+            together = np.concatenate([*rows, self._lies(self.placed[case], domain)], axis=1)
+            *means, lies = np.split(
+                self.frame.answer(self.placed[case], domain, together, where),
+                np.cumsum([row.shape[1] for row in rows]), axis=1,
+            )  # fmt: skip
+            for fold, row, mean in zip(seen, rows, means, strict=True):
                 sizes = field_sizes(row, columns)
                 inputs[fold].append(site_inputs(mean / sizes, lies))
                 left[fold].append((values - mean) / sizes)
         return [SiteCorrection.learn(*of, columns) for of in zip(inputs, left, strict=True)]
 
-    def _lies(self, placed: Placed, where: Array) -> Array:
-        scale = self.frame.correspondence.window.scale
-        return np.concatenate(in_portions(lambda part: how_it_lies(placed.samples, part, scale), where))
+    def _lies(self, placed: Placed, domain: str) -> Array:
+        """`how_it_lies` at the reference points ``(references, 7)``; kept with the shape."""
+        if domain not in placed.lies:
+            scale = self.frame.correspondence.window.scale
+            parts = in_portions(lambda part: how_it_lies(placed.samples, part, scale), placed.carried[domain])
+            placed.lies[domain] = np.concatenate(parts)
+        return placed.lies[domain]
 
     def _answers(
         self, placed: Placed, coordinates: Array, positions: dict[str, Array], *, left_out: int | None = None
@@ -272,8 +280,8 @@ class ClassicalModel:
         answers = {}
         for domain, where in positions.items():
             both = self.kriging.predict_with_deviation(domain, coordinates, left_out=left_out)
-            mean, deviation = np.split(self.frame.answer(placed, domain, np.concatenate(both, 1), where), 2, axis=1)
-            mean = self.corrected(placed, domain, both[0], where, mean, left_out=left_out)
+            found = self.answer(placed, domain, np.concatenate(both, axis=1), where, left_out=left_out)
+            mean, deviation = np.split(found, 2, axis=1)
             answers[domain] = mean, np.maximum(deviation, 0.0)
         return answers
 

@@ -43,6 +43,7 @@ class Placed:
         normals: By domain on the surface, the unit normals there ``(references, 3)``.
         samples: What is seen of the shape.
         trees: By domain, the tree of the carried points (and normals), made when first asked for.
+        lies: By domain, how the surface lies at the reference points, made when first asked for.
         stencils: Of the places that were asked for last, on any shape; None keeps none.
         shape: Tells this shape's from others'.
     """
@@ -52,6 +53,7 @@ class Placed:
     normals: dict[str, Array]
     samples: Samples
     trees: dict[str, cKDTree] = field(default_factory=dict)
+    lies: dict[str, Array] = field(default_factory=dict)
     stencils: Recent | None = None
     shape: bytes = b""
 

@@ -3,8 +3,9 @@
 Kriging follows every value by itself from design to design. It does not know what holds at every site of every design:
 that a free surface bears no traction, or how a field's components go together. A ridge regression on random Fourier
 features (Rahimi & Recht 2007, NIPS 20) of a domain's predicted values, the surface's normal and the height above it
-learns that from the sites of all training cases. How smooth it is, and how far each field's is trusted, is what leaves
-least of cases left out.
+learns that from the sites of all training cases. How the surface lies is found at the reference points, once for a
+shape, and interpolated as the values are. How smooth the correction is, and how far each field's is trusted, is what
+leaves least of cases left out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _FEWEST = 8  # cases that can say what a correction is worth
 _GROUPS = 5  # of cases, each left out once
 _CLEARLY = 0.9  # share of some field's error that has to be left for a correction that costs time
 _FARTHEST = 4.0  # sizes of a value, and deviations of an input, beyond which more says no more
-_BESIDE = 6  # samples beside a site that say which way the surface faces there
+_BESIDE = 6  # samples beside a point that say which way the surface faces there
 _HEIGHT = 0.001  # in diagonals, where heights stop counting in proportion
 _AT_ONCE = 8192  # sites whose features are in memory at once: in a cache, and in the same place every time
 _ARRAYS = ("centre", "scale", "directions", "weights")
@@ -105,7 +106,10 @@ class SiteCorrection:
         """The correction ``(n, c)`` at sites with these inputs ``(n, inputs)``, in the sizes of the fields."""
         # By PyTorch, which has threads here where NumPy's BLAS has one.
         directions = torch.from_numpy(self.directions)
-        plain, of_waves = (torch.from_numpy(part) for part in np.split(self.weights, [len(directions)]))
+        # In columns, or a product with so few of them takes twice as long.
+        plain, of_waves = (
+            torch.from_numpy(np.asfortranarray(part)) for part in np.split(self.weights, [len(directions)])
+        )
         out, waves = torch.empty(len(inputs), plain.shape[1]), torch.empty(_AT_ONCE, directions.shape[1])
         for start in range(0, len(inputs), _AT_ONCE):
             seen = self._seen(inputs[start : start + _AT_ONCE])
@@ -129,14 +133,14 @@ class SiteCorrection:
 
 
 def how_it_lies(samples: Samples, where: Array, diagonal: float) -> Array:
-    """Which way the surface beside sites faces, and how far it is: ``(n, 7)``, float32.
+    """Which way the surface beside points faces, and how far it is: ``(n, 7)``, float32.
 
     The mean of a few samples' normals, smooth ones and the triangles' own, which tell an edge: there it is shorter than
     one. No single sample decides, as it may lie between two triangles. The height is the largest over their planes.
 
     Args:
         samples: Of the shape.
-        where: The sites ``(n, 3)`` in metres.
+        where: The points ``(n, 3)`` in metres.
         diagonal: The unit of lengths.
     """
     nearest = samples.tree.query(where, k=np.arange(1, 1 + min(_BESIDE, len(samples.points))))[1]

@@ -16,7 +16,7 @@ from torch import Tensor
 from tramontane.design import file_sha256
 from tramontane.errors import SurrogateError
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 

@@ -94,12 +94,13 @@ class ReferencePredictor:
                     rows[domain] = rows[domain] + correction * (
                         self.size[domain] * self.shrink[domain] / len(self.networks)
                     )
+        # Corrections at sites were learnt on kriging alone.
+        at = self.classical.answer if self.baseline == "kriging" and not self.networks else frame.answer
         answer = {}
         for domain, where in positions.items():
-            mean = frame.answer(placed, domain, rows[domain], where)
-            if self.baseline == "kriging" and not self.networks:
-                mean = self.classical.corrected(placed, domain, rows[domain], where, mean)
-            answer[domain] = from_rows(self.contract, self.scales, domain, mean, values)
+            answer[domain] = from_rows(
+                self.contract, self.scales, domain, at(placed, domain, rows[domain], where), values
+            )
         return answer
 
     @one_thread()
