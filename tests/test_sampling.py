@@ -114,6 +114,19 @@ def test_needles_are_sampled_like_any_triangle() -> None:
     assert np.abs(found - 100).max() <= 10
 
 
+def test_a_speck_far_from_the_body_is_passed_over() -> None:
+    # Its area is lost to rounding when all are summed up.
+    body = box(1.0, 1.0, 1.0)
+    corners = 5 + 1e-9 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2]]) + body.n_points
+    both = pv.PolyData.from_regular_faces(
+        np.concatenate([np.asarray(body.points, float), corners]), np.concatenate([body.regular_faces, faces])
+    )
+    points, _ = sample_surface(both, 1000, 0)
+    assert len(points) == 1000
+    assert points.max() < 1.001
+
+
 @pytest.mark.parametrize(
     ("surface", "said"),
     [
