@@ -81,7 +81,7 @@ def dataset(family: Path) -> Dataset:
 @pytest.fixture(scope="session")
 def surrogate(dataset: Dataset) -> Surrogate:
     """A tiny network trained for a few seconds; read only."""
-    return fit(dataset, model="ab-upt", config=TINY, steps=250, points=96, geometry_points=256, lr=3e-3)
+    return fit(dataset, model="ab-upt", config=TINY, steps=250, points=96, anchors=96, geometry_points=256, lr=3e-3)
 
 
 @pytest.fixture(scope="session")

@@ -244,6 +244,10 @@ def test_cached_queries_at_the_anchors_say_what_the_anchors_say(sizes: dict[str,
         for i, (name, n) in enumerate(sizes.items()):
             assert fields[name].shape == (2, n, i + 1)
             torch.testing.assert_close(model.decode(cache, name, inputs.points[name]), fields[name])
+        asked = make_inputs(dict.fromkeys(sizes, 5), batch=2, seed=3).points
+        inputs.queries = asked
+        for name, found in model(inputs).items():
+            torch.testing.assert_close(found, model.decode(cache, name, asked[name]))
 
 
 def test_cached_queries_agree_with_the_whole_network_written_out():

@@ -10,17 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvista as pv
 import torch
 from conftest import TINY
 from torch import nn
 
-from tramontane.dataset import Dataset
+from tramontane.dataset import Dataset, sample_surface
 from tramontane.errors import TrainingError
 from tramontane.metrics import relative_l2
 from tramontane.models import build
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.training import Normalization, Sampler, Validation, channel_count, parse_budget, train
+from tramontane.training.anchors import fit_template
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
 from tramontane.training.loop import FieldError, _draws
 from tramontane.training.optimizers import Lion, make_optimizer
@@ -33,9 +35,13 @@ def network(dataset: Dataset, seed: int = 0) -> nn.Module:
     return build("ab-upt", {"domains": domains, "n_parameters": 1, **TINY})
 
 
-def sampler(dataset: Dataset, seed: int = 0) -> Sampler:
-    names = dataset.splits["train"]
-    return Sampler(dataset, names, Normalization.measure(dataset, names), points=48, geometry_points=128, seed=seed)
+def sampler(dataset: Dataset, seed: int = 0, kind: type[Sampler] = Sampler) -> Sampler:
+    names, domains = dataset.splits["train"], dataset.contract.fields
+    return kind(
+        dataset, names, Normalization.measure(dataset, names),
+        templates={domain: fit_template(dataset, names, domain) for domain in domains},
+        points=48, anchors=48, geometry_points=128, seed=seed,
+    )  # fmt: skip
 
 
 class KilledError(Exception):
@@ -57,9 +63,8 @@ def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(dataset: Dataset, t
     whole = network(dataset)
     train(whole, sampler(dataset), steps=14, lr=1e-3)
 
-    checkpoint, names = tmp_path / "checkpoint.safetensors", dataset.splits["train"]
-    scales = Normalization.measure(dataset, names)
-    dying = DyingSampler(dataset, names, scales, points=48, geometry_points=128)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    dying = sampler(dataset, kind=DyingSampler)
     with pytest.raises(KilledError):
         train(network(dataset), dying, steps=14, lr=1e-3, checkpoint=checkpoint, checkpoint_seconds=0.0)
     resumed = network(dataset, seed=99)
@@ -138,8 +143,8 @@ def test_nan_stops_with_the_culprit_named(dataset: Dataset) -> None:
                 self.poisoned = batch.cases[0]
             return batch
 
-    names = dataset.splits["train"]
-    draws = Poisoned(dataset, names, Normalization.measure(dataset, names), points=48, geometry_points=128)
+    draws = sampler(dataset, kind=Poisoned)
+    assert isinstance(draws, Poisoned)
     with pytest.raises(TrainingError, match="step 2: field surface/pressure of case") as caught:
         train(network(dataset), draws, steps=5)
     assert draws.poisoned in str(caught.value)
@@ -165,6 +170,32 @@ def test_draws_are_a_function_of_seed_and_step_alone(dataset: Dataset) -> None:
     assert sorted(epoch) == sorted(one.names)
     shared = [one.draw(step, rank=rank, world=2).cases[0] for step in range(2) for rank in range(2)]
     assert shared == epoch[:4]
+
+
+def test_anchors_are_spread_as_in_a_prediction_and_fields_asked_for_at_sites(dataset: Dataset) -> None:
+    draws, crowded, spread = sampler(dataset), [], []
+    for step in range(2 * len(draws.names)):
+        batch = draws.draw(step)
+        name, scales = batch.cases[0], draws.normalization
+        geometry, parameters = dataset.geometry(name), dataset.parameters(name)
+        asked = batch.inputs.queries["volume"][0].numpy() * scales.half_extent + scales.center
+        found = scales.decode(dataset.contract, "volume", batch.targets["volume"][0].numpy(), parameters)
+        np.testing.assert_allclose(found["displacement"], 1e-6 * parameters["load"] * asked, rtol=1e-3, atol=1e-9)
+        # The mesh crowds its nodes at the poles.
+        top = 0.9 * float(geometry.bounds[5])
+        crowded.append(np.mean(np.abs(dataset.sites(name, "surface").positions[:, 2]) > top))
+        anchors = batch.inputs.points["surface"][0].numpy() * scales.half_extent + scales.center
+        uniform, _ = sample_surface(geometry, 2000, 5)
+        spread.append([np.mean(np.abs(points[:, 2]) > top) for points in (anchors, uniform)])
+    drawn, even = np.mean(spread, axis=0)
+    assert abs(drawn - even) < 0.03
+    assert np.mean(crowded) > even + 0.1
+
+
+def test_a_case_whose_geometry_has_no_room_is_named(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dataset, "geometry", lambda self, name: pv.Plane().triangulate())
+    with pytest.raises(TrainingError, match=r"case \d+: domain volume: no room for it inside the geometry"):
+        sampler(dataset).draw(0)
 
 
 def test_training_never_draws_a_held_out_case(dataset: Dataset) -> None:
@@ -264,7 +295,7 @@ def test_training_goes_on_from_a_saved_network(dataset: Dataset, surrogate: Surr
     name = dataset.splits["train"][0]
     where = {"volume": dataset.sites(name, "volume").positions}
     before = surrogate.fields(dataset.geometry(name), dataset.parameters(name), where)["volume"]["displacement"]
-    sampling = {"points": 96, "geometry_points": 256}
+    sampling = {"points": 96, "anchors": 96, "geometry_points": 256}
     after = fit(dataset, start=surrogate, steps=1, lr=1e-9, **sampling)  # type: ignore[arg-type]
     assert after.model == "ab-upt"
     found = after.fields(dataset.geometry(name), dataset.parameters(name), where)["volume"]["displacement"]

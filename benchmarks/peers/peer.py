@@ -21,7 +21,7 @@ from tramontane.surrogate.fit import trained_contract, training_domain
 from tramontane.surrogate.predictor import describe_design
 from tramontane.surrogate.scalars import fit_scalars
 from tramontane.training import Normalization, channel_count
-from tramontane.training.sampler import geometry_input
+from tramontane.training.anchors import geometry_input
 
 
 class Answers:

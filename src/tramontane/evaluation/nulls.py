@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from tramontane.dataset import Dataset, describe_geometry
 from tramontane.models.regression import KernelRegression
-from tramontane.surrogate.places import to_box
+from tramontane.training.anchors import to_box
 from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]

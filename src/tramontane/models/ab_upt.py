@@ -119,8 +119,10 @@ class AbUpt(nn.Module):
             self.condition = nn.Sequential(nn.Linear(n_parameters, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU())
 
     def forward(self, inputs: Inputs) -> dict[str, Float[Tensor, "batch _ _"]]:
-        """Fields at the anchors, ``inputs.points``, by domain: ``(batch, n, channels)``."""
-        tokens, _ = self._anchors(inputs)
+        """Fields by domain ``(batch, n, channels)``: at ``inputs.queries``, else at the anchors, ``inputs.points``."""
+        tokens, cache = self._anchors(inputs)
+        if inputs.queries:
+            return {name: self.decode(cache, name, inputs.queries[name]) for name in self.domains}
         return {name: branch.fields(tokens[name]) for name, branch in zip(self.domains, self.branches, strict=True)}
 
     def encode(self, inputs: Inputs) -> Cache:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -17,13 +17,15 @@ class Inputs:
         geometry: Points drawn by area on the closed surface, in random order.
         normals: Outward unit normals at them.
         parameters: Operating conditions as standard scores; may have no columns.
-        points: By domain, the points whose fields are predicted (for AB-UPT, its anchors).
+        points: By domain, points that stand for it (AB-UPT's anchors).
+        queries: By domain, the points whose fields are wanted; none where they are those of ``points``.
     """
 
     geometry: Float[Tensor, "batch geometry 3"]
     normals: Float[Tensor, "batch geometry 3"]
     parameters: Float[Tensor, "batch parameters"]
     points: dict[str, Float[Tensor, "batch _ 3"]]
+    queries: dict[str, Float[Tensor, "batch _ 3"]] = field(default_factory=dict)
 
     def to(self, device: str | torch.device) -> Inputs:
         """The same on another device."""
@@ -32,4 +34,5 @@ class Inputs:
             normals=self.normals.to(device),
             parameters=self.parameters.to(device),
             points={domain: points.to(device) for domain, points in self.points.items()},
+            queries={domain: points.to(device) for domain, points in self.queries.items()},
         )

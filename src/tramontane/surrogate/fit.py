@@ -22,12 +22,12 @@ from tramontane.surrogate.extrema import fit_extrema
 from tramontane.surrogate.fit_reference import MODELS as REFERENCE_MODELS
 from tramontane.surrogate.fit_reference import ReferenceFit
 from tramontane.surrogate.network import fit_network
-from tramontane.surrogate.places import fit_template
 from tramontane.surrogate.predictor import Predictor, Training
 from tramontane.surrogate.scalars import MODEL as SCALARS
 from tramontane.surrogate.scalars import fit_alone, fit_scalars
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.training import Precision, Run, Watch
+from tramontane.training.anchors import fit_template
 
 _CALIBRATED = 8192  # sites of each validation case that errors are measured on
 MODELS = ("auto", *REFERENCE_MODELS, *NETWORKS, SCALARS)
@@ -42,6 +42,7 @@ def fit(
     steps: int | None = None,
     budget: float | None = None,
     points: int = 1024,
+    anchors: int = 256,
     geometry_points: int = 4096,
     batch_size: int | None = None,
     device: str = "auto",
@@ -69,7 +70,8 @@ def fit(
         config: Keyword arguments of the network beyond its defaults.
         steps: Length of the run in steps.
         budget: Length of the run in seconds.
-        points: For AB-UPT, sites drawn of each domain in a step, and anchors in a prediction.
+        points: For AB-UPT, sites drawn of each domain in a step, where its fields are asked for.
+        anchors: For AB-UPT, points of each domain, drawn from the geometry, that sites attend to.
         geometry_points: For AB-UPT, points drawn on the geometry.
         batch_size: Cases in a step; None takes what suits the model.
         device: A torch device, or ``auto`` for the accelerator that torch finds, else the CPU.
@@ -122,6 +124,7 @@ def fit(
     contract = trained_contract(dataset, names)
     settings: dict[str, Any] = {
         "model": model, "config": config or {}, "steps": steps, "budget": budget, "points": points,
+        "anchors": anchors,
         "geometry_points": geometry_points, "batch_size": batch_size, "optimizer": optimizer, "lr": lr,
         "ema_decay": ema_decay, "seed": seed, "data": dataset.fingerprint(), "train": names,
         "from": None if start is None else start.record["data"],
@@ -142,7 +145,8 @@ def fit(
     if model in NETWORKS:
         predictor, run = fit_network(
             dataset, contract, names, held, training,
-            model=model, config=config or {}, templates=templates, points=points, geometry_points=geometry_points,
+            model=model, config=config or {}, templates=templates, points=points, anchors=anchors,
+            geometry_points=geometry_points,
             start=start.predictor if start is not None else None,  # type: ignore[arg-type]
         )  # fmt: skip
     else:

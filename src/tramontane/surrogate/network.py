@@ -17,7 +17,6 @@ from tramontane.errors import SurrogateError
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.models import build
 from tramontane.models.inputs import Inputs
-from tramontane.surrogate.places import anchors
 from tramontane.surrogate.predictor import Training, describe_design
 from tramontane.training import (
     FieldError,
@@ -26,10 +25,9 @@ from tramontane.training import (
     Sampler,
     Validation,
     channel_count,
-    channel_slices,
     train,
 )
-from tramontane.training.sampler import geometry_input
+from tramontane.training.anchors import draw_anchors, geometry_input
 
 Array = NDArray[np.floating[Any]]
 # Sizes that a few hundred CPU minutes can train; the classes keep their papers' sizes as defaults.
@@ -48,7 +46,7 @@ class NetworkPredictor:
         network: Maps `Inputs` to standard scores; has ``config``, ``encode`` and ``decode``.
         model: The network's name in `tramontane.models`.
         templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
-        points: Anchors of each domain.
+        anchors: How many of each domain.
         geometry_points: Points drawn on the geometry.
     """
 
@@ -60,11 +58,11 @@ class NetworkPredictor:
         *,
         model: str,
         templates: dict[str, Array],
-        points: int,
+        anchors: int,
         geometry_points: int,
     ) -> None:
         self.contract, self.scales, self.network, self.model = contract, scales, network.eval(), model
-        self.templates, self.points, self.geometry_points = templates, points, geometry_points
+        self.templates, self.anchors, self.geometry_points = templates, anchors, geometry_points
 
     def fields(
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
@@ -103,7 +101,7 @@ class NetworkPredictor:
     def document(self) -> dict[str, Any]:
         """Scales, and what rebuilds the network."""
         return {
-            "model": self.model, "config": self.network.config, "points": self.points,
+            "model": self.model, "config": self.network.config, "anchors": self.anchors,
             "geometry_points": self.geometry_points, "normalization": self.scales.model_dump(mode="json"),
         }  # fmt: skip
 
@@ -122,7 +120,7 @@ class NetworkPredictor:
         network.load_state_dict(tensors)
         return cls(
             contract, Normalization.model_validate(document["normalization"]), network.to(device),
-            model=document["model"], templates=templates, points=document["points"],
+            model=document["model"], templates=templates, anchors=document["anchors"],
             geometry_points=document["geometry_points"],
         )  # fmt: skip
 
@@ -130,7 +128,7 @@ class NetworkPredictor:
         scales = self.scales
         on_surface, normals = geometry_input(geometry, self.contract, count=self.geometry_points, seed=_SEED)
         places = {
-            domain: anchors(geometry, self.contract, domain, count=self.points, seed=_SEED, template=template)
+            domain: draw_anchors(geometry, self.contract, domain, count=self.anchors, seed=_SEED, template=template)
             for domain, template in self.templates.items()
         }
         return Inputs(
@@ -152,6 +150,7 @@ def fit_network(
     config: dict[str, Any],
     templates: dict[str, Array],
     points: int,
+    anchors: int,
     geometry_points: int,
     start: NetworkPredictor | None = None,
 ) -> tuple[NetworkPredictor, Run]:
@@ -166,7 +165,8 @@ def fit_network(
         model: Name in `tramontane.models`.
         config: Keyword arguments of the network beyond its defaults.
         templates: By domain, where training cases have their sites.
-        points: Sites drawn of each domain in a step; also the number of anchors in a prediction.
+        points: Sites drawn of each domain in a step, where its fields are asked for.
+        anchors: Of each domain, in training and in predictions.
         geometry_points: Points drawn on the geometry.
         start: Whose weights, architecture and scales the run goes on from; None starts at random.
     """
@@ -181,7 +181,10 @@ def fit_network(
         scales = start.scales
         network = build(model, start.document()["config"])
         network.load_state_dict(start.tensors())
-    draws = {"points": points, "geometry_points": geometry_points, "seed": training.seed}
+    draws: dict[str, Any] = {
+        "templates": templates, "points": points, "anchors": anchors, "geometry_points": geometry_points,
+        "seed": training.seed,
+    }  # fmt: skip
     sampler = Sampler(dataset, names, scales, batch_size=training.batch_size or 1, **draws)
     unseen = Sampler(dataset, held, scales, **draws)
     training.watch.stage("networks")
@@ -195,7 +198,7 @@ def fit_network(
     )  # fmt: skip
     predictor = NetworkPredictor(
         contract, scales, network,
-        model=model, templates=templates, points=points, geometry_points=geometry_points,
+        model=model, templates=templates, anchors=anchors, geometry_points=geometry_points,
     )  # fmt: skip
     return predictor, run
 
@@ -211,22 +214,20 @@ def field_errors(network: nn.Module, sampler: Sampler) -> dict[str, FieldError]:
 
 
 def _case_errors(network: nn.Module, sampler: Sampler, name: str) -> dict[str, tuple[float, float]]:
-    """Relative L2 and mean absolute error (SI) of each field on a fixed sample of one case."""
-    contract, scales = sampler.dataset.contract, sampler.normalization
-    parameters = sampler.dataset.parameters(name)
-    batch = sampler.batch([name], key=(0, 1 << 20))
+    """Relative L2 and mean absolute error (SI) of each field at sites of a case, asked for as in a prediction."""
+    dataset, scales, parameters = sampler.dataset, sampler.normalization, sampler.dataset.parameters(name)
     device = next(network.parameters()).device
-    with torch.no_grad():
-        predicted = network(batch.inputs.to(device))
+    asked: Any = network
     errors = {}
-    for domain in contract.fields:
-        answer = scales.decode(contract, domain, predicted[domain][0].float().cpu().numpy(), parameters)
-        truth = scales.decode(contract, domain, batch.targets[domain][0].numpy(), parameters)
-        for field in channel_slices(contract, domain):
-            errors[f"{domain}/{field}"] = (
-                relative_l2(answer[field], truth[field]),
-                mean_absolute(answer[field], truth[field]),
-            )
+    with torch.no_grad():
+        cache = asked.encode(sampler.batch([name], key=(0, 1 << 20)).inputs.to(device))
+        for domain in dataset.contract.fields:
+            sites = dataset.sample(name, domain, _CHUNK, np.random.default_rng(_SEED))
+            queries = _batch(scales.positions(sites.positions)).to(device)
+            scores = asked.decode(cache, domain, queries)[0].float().cpu().numpy()
+            for field, answer in scales.decode(dataset.contract, domain, scores, parameters).items():
+                truth = sites.fields[field].reshape(answer.shape)
+                errors[f"{domain}/{field}"] = relative_l2(answer, truth), mean_absolute(answer, truth)
     return errors
 
 

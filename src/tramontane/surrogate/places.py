@@ -1,4 +1,4 @@
-"""Where a surrogate looks and answers when only a geometry is given: anchors, and meshes for its fields."""
+"""Meshes on which a surrogate answers when only a geometry is given."""
 
 from __future__ import annotations
 
@@ -9,68 +9,12 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.contract import Contract, DomainSpec
-from tramontane.dataset import Dataset
 from tramontane.errors import SurrogateError
-from tramontane.formats.geometry import inside
 from tramontane.surrogate.cut_grid import cut_grid
-from tramontane.training.sampler import geometry_input
+from tramontane.training.anchors import box
 
 Array = NDArray[np.floating[Any]]
 _OPEN = 0.1  # of its area: the share of holes from which a geometry has no inside
-_TEMPLATE_POINTS = 16384
-
-
-def fit_template(dataset: Dataset, names: list[str], domain: str, *, seed: int = 0) -> Array:
-    """Where training cases have their sites, relative to each geometry's bounding box.
-
-    Args:
-        dataset: The store.
-        names: Training cases.
-        domain: The domain.
-        seed: Of the draw.
-
-    Returns:
-        ``(n, 3)`` positions in which the bounding box spans 0 to 1 along each axis.
-    """
-    rng = np.random.default_rng(seed)
-    share = -(-_TEMPLATE_POINTS // len(names))
-    parts = [to_box(dataset.sample(name, domain, share, rng).positions, dataset.geometry(name)) for name in names]
-    points = np.concatenate(parts)
-    return points[rng.permutation(len(points))[:_TEMPLATE_POINTS]].astype(np.float32)
-
-
-def to_box(positions: Array, geometry: pv.PolyData) -> Array:
-    """Positions in which a geometry's bounding box spans 0 to 1 along each axis."""
-    low, extent = _box(geometry)
-    return (positions - low) / extent
-
-
-def anchors(geometry: pv.PolyData, contract: Contract, domain: str, *, count: int, seed: int, template: Array) -> Array:
-    """Points ``(count, 3)`` of a domain in metres, drawn as in training but from the geometry alone.
-
-    On a surface by area, inside by volume, outside from the training cases' template mapped by bounding box.
-
-    Raises:
-        SurrogateError: The geometry leaves no room for the domain.
-    """
-    spec = contract.domains.get(domain, DomainSpec())
-    if spec.side == "on":
-        return geometry_input(geometry, contract, count=count, seed=seed)[0]
-    rng = np.random.default_rng((seed, 3))
-    low, extent = _box(geometry)
-    found: list[Array] = []
-    for _ in range(20):
-        if spec.side == "inside":
-            unit: Array = rng.random((4 * count, 3))
-        else:
-            unit = template[rng.integers(len(template), size=2 * count)]
-        points = (low + extent * unit).astype(np.float32)
-        points = _clipped(points, spec)
-        points = points[inside(geometry, points) == (spec.side == "inside")]
-        found.append(points)
-        if sum(map(len, found)) >= count:
-            return np.concatenate(found)[:count]
-    raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check the geometry's length unit")
 
 
 def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, template: Array, cells: int) -> pv.DataSet:
@@ -88,10 +32,10 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
         # VTK's own limit is a triangle of 1 m2, which makes a mesh without end of a large body.
         mesh: Any = geometry.subdivide_adaptive(max_edge_len=edge, max_tri_area=float(geometry.area), max_n_passes=12)
         return _cut(mesh, spec)
-    low, extent = _box(geometry)
+    low, extent = box(geometry)
     if spec.side == "outside":
-        box = np.quantile(template, (0.002, 0.998), axis=0)
-        low, extent = low + extent * box[0], extent * (box[1] - box[0])
+        seen = np.quantile(template, (0.002, 0.998), axis=0)
+        low, extent = low + extent * seen[0], extent * (seen[1] - seen[0])
     high = low + extent
     low = np.array([value if plane is None else max(plane, value) for plane, value in zip(spec.low, low, strict=True)])
     high = np.array(
@@ -153,22 +97,3 @@ def _cut(mesh: pv.PolyData, spec: DomainSpec) -> pv.PolyData:
                                  invert=invert)  # fmt: skip
     mesh.clear_data()
     return mesh
-
-
-def _clipped(points: Array, spec: DomainSpec) -> Array:
-    for axis in range(3):
-        low, high = spec.low[axis], spec.high[axis]
-        if low is not None and low == high:
-            points[:, axis] = low
-            continue
-        if low is not None:
-            points = points[points[:, axis] >= low]
-        if high is not None:
-            points = points[points[:, axis] <= high]
-    return points
-
-
-def _box(geometry: pv.PolyData) -> tuple[Array, Array]:
-    bounds = np.asarray(geometry.bounds, dtype=np.float64).reshape(3, 2)
-    extent = bounds[:, 1] - bounds[:, 0]
-    return bounds[:, 0], np.where(extent > 0, extent, 1.0)
