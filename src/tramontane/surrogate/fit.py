@@ -124,8 +124,8 @@ def fit(
     contract = trained_contract(dataset, names)
     settings: dict[str, Any] = {
         "model": model, "config": config or {}, "steps": steps, "budget": budget, "points": points,
-        "anchors": anchors, "geometry_points": geometry_points, "batch_size": batch_size, "optimizer": optimizer, "lr": lr,
-        "ema_decay": ema_decay, "seed": seed, "data": dataset.fingerprint(), "train": names,
+        "anchors": anchors, "geometry_points": geometry_points, "batch_size": batch_size, "optimizer": optimizer,
+        "lr": lr, "ema_decay": ema_decay, "seed": seed, "data": dataset.fingerprint(), "train": names,
         "from": None if start is None else start.record["data"],
     }  # fmt: skip
     if work is not None:
