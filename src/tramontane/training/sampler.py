@@ -25,6 +25,7 @@ from tramontane.training.normalization import Normalization, channel_slices
 
 Array = NDArray[np.floating[Any]]
 _CACHE_BYTES = 4 << 30
+_DRAWN = 4  # sites, for one that is taken by its area or volume
 _POOL = 8  # points of a case's geometry, and anchors of a domain, that are kept for one drawn in a step
 
 
@@ -125,16 +126,28 @@ class Sampler:
         return (geometry, normals[chosen], scales.parameter_vector(parameters), around), queries, targets
 
     def _draw_sites(self, name: str, domain: str, rng: np.random.Generator) -> Sites:
-        if not self._cached:
-            return self.dataset.sample(name, domain, self.points, rng)
-        if (name, domain) not in self._sites:
-            self._sites[name, domain] = self.dataset.sites(name, domain)
-        sites = self._sites[name, domain]
-        size = len(sites.positions)
-        # They lie in random order: a window of them is a sample.
-        index = (rng.integers(size) + np.arange(min(self.points, size))) % size
-        return Sites(sites.positions[index], {field: values[index] for field, values in sites.fields.items()},
-                     sites.weights[index], None)  # fmt: skip
+        """On a surface and inside a body in proportion to area or volume, on which forces and mass hang.
+
+        Outside they follow the solver's mesh, which is fine where the flow changes fast.
+        """
+        weighted = self.dataset.contract.domains.get(domain, DomainSpec()).side != "outside"
+        count = self.points * (_DRAWN if weighted else 1)
+        if self._cached:
+            if (name, domain) not in self._sites:
+                self._sites[name, domain] = self.dataset.sites(name, domain)
+            sites = self._sites[name, domain]
+            size = len(sites.positions)
+            # They lie in random order: a window of them is a sample.
+            window = (rng.integers(size) + np.arange(min(count, size))) % size
+        else:
+            sites = self.dataset.sample(name, domain, count, rng)
+            window = np.arange(len(sites.positions))
+        if weighted:
+            # Gumbel's trick: the largest of log w + noise are a draw without replacement in proportion to w.
+            rank = np.log(np.maximum(sites.weights[window], 1e-30)) + rng.gumbel(size=len(window))
+            window = window[np.argsort(-rank)[: self.points]]
+        return Sites(sites.positions[window], {field: values[window] for field, values in sites.fields.items()},
+                     sites.weights[window], None)  # fmt: skip
 
     def _on_geometry(self, name: str) -> tuple[Array, Array]:
         if name not in self._geometry:
