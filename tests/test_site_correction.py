@@ -10,7 +10,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 from test_classical import COMPONENTS, draw, fitted, with_other_values
 
-from tramontane.models import site_correction
+from tramontane.models import classical, site_correction
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.shapes import Shape, Window
 from tramontane.models.site_correction import SiteCorrection, field_sizes, how_it_lies, site_inputs
@@ -74,6 +74,20 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_case_left_out_touches_no_correction_of_its_own() -> None:
     _, model = with_other_values(draw(10, seed=3), 3)
     assert set(model.corrections) == set(COMPONENTS)
+
+
+@pytest.mark.usefixtures("always")
+def test_how_the_surface_lies_is_learnt_from_and_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = draw(10, seed=5)
+    model = fitted(cases, templates=1)
+    shape, where, _ = cases[0][2]
+    seen = model.predict(shape, np.array([cases[0][1]]), where)
+    monkeypatch.setattr(classical, "how_it_lies", lambda samples, points, scale: np.zeros((len(points), 7), np.float32))
+    blind = model.predict(shape, np.array([cases[0][1]]), where)
+    assert np.abs(seen["surface"][0] - blind["surface"][0]).max() > 1e-4 * np.abs(seen["surface"][0]).max()
+    never = fitted(cases, templates=1)
+    assert all(np.ptp(one.scale[-7:]) == 0 for one in never.corrections["surface"] if one is not None)
+    assert all(np.ptp(one.scale[-7:]) > 0 for one in model.corrections["surface"] if one is not None)
 
 
 @pytest.mark.usefixtures("always")

@@ -13,16 +13,19 @@ import pytest
 import pyvista as pv
 import torch
 from conftest import TINY
+from scipy.spatial import cKDTree
 from torch import nn
 
+from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Dataset, sample_surface
-from tramontane.errors import TrainingError
+from tramontane.errors import SurrogateError, TrainingError
+from tramontane.formats.geometry import inside
 from tramontane.metrics import relative_l2
 from tramontane.models import build
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.training import Normalization, Sampler, Validation, channel_count, parse_budget, train
-from tramontane.training.anchors import fit_template
+from tramontane.training.anchors import draw_anchors, fit_template, geometry_input, to_box
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
 from tramontane.training.loop import FieldError, _draws
 from tramontane.training.optimizers import Lion, make_optimizer
@@ -172,24 +175,72 @@ def test_draws_are_a_function_of_seed_and_step_alone(dataset: Dataset) -> None:
     assert shared == epoch[:4]
 
 
-def test_anchors_are_spread_as_in_a_prediction_and_fields_asked_for_at_sites(dataset: Dataset) -> None:
-    draws, crowded, spread = sampler(dataset), [], []
+@pytest.mark.parametrize("cached", [True, False])
+def test_anchors_are_a_predictions_and_fields_asked_for_at_sites(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    if not cached:
+        monkeypatch.setattr("tramontane.training.sampler._CACHE_BYTES", 0)
+    draws, crowded, even, asked, anchors, apart = sampler(dataset), [], [], [], [], []
     for step in range(2 * len(draws.names)):
         batch = draws.draw(step)
         name, scales = batch.cases[0], draws.normalization
         geometry, parameters = dataset.geometry(name), dataset.parameters(name)
-        asked = batch.inputs.queries["volume"][0].numpy() * scales.half_extent + scales.center
+
+        def metres(points: torch.Tensor, scales: Normalization = scales) -> np.ndarray:
+            return points[0].numpy() * scales.half_extent + scales.center
+
+        where, about = ({d: metres(p) for d, p in of.items()} for of in (batch.inputs.queries, batch.inputs.points))
         found = scales.decode(dataset.contract, "volume", batch.targets["volume"][0].numpy(), parameters)
-        np.testing.assert_allclose(found["displacement"], 1e-6 * parameters["load"] * asked, rtol=1e-3, atol=1e-9)
+        truth = 1e-6 * parameters["load"] * where["volume"]
+        np.testing.assert_allclose(found["displacement"], truth, rtol=1e-3, atol=1e-9)
+        # No anchor of the volume is one of the mesh's nodes, and none lies outside.
+        assert cKDTree(dataset.sites(name, "volume").positions).query(about["volume"])[0].min() > 1e-5
+        assert inside(geometry, about["volume"]).mean() > 0.98
+        nearest = cKDTree(about["surface"]).query(about["surface"], k=2)[0][:, 1]
+        apart.append(nearest.mean() / np.sqrt(geometry.area / len(nearest)))
         # The mesh crowds its nodes at the poles.
         top = 0.9 * float(geometry.bounds[5])
-        crowded.append(np.mean(np.abs(dataset.sites(name, "surface").positions[:, 2]) > top))
-        anchors = batch.inputs.points["surface"][0].numpy() * scales.half_extent + scales.center
-        uniform, _ = sample_surface(geometry, 2000, 5)
-        spread.append([np.mean(np.abs(points[:, 2]) > top) for points in (anchors, uniform)])
-    drawn, even = np.mean(spread, axis=0)
-    assert abs(drawn - even) < 0.03
-    assert np.mean(crowded) > even + 0.1
+        sets = (dataset.sites(name, "surface").positions, sample_surface(geometry, 2000, 5)[0], where["surface"],
+                about["surface"])  # fmt: skip
+        for list_, points in zip((crowded, even, asked, anchors), sets, strict=True):
+            list_.append(np.mean(np.abs(points[:, 2]) > top))
+    # A prediction's keep their distances; points drawn one by one are half a spacing from the nearest.
+    assert np.mean(apart) > 0.6
+    assert np.mean(crowded) > np.mean(even) + 0.1
+    assert abs(np.mean(anchors) - np.mean(even)) < 0.03
+    assert abs(np.mean(asked) - np.mean(even)) < 0.06  # by area, without replacement
+
+
+def test_a_case_is_seen_with_other_anchors_and_asked_elsewhere_from_step_to_step(dataset: Dataset) -> None:
+    draws = sampler(dataset)
+    one, two = (draws.batch([draws.names[0]], key=(step, 0)).inputs for step in (0, 1))
+    for domain in one.points:
+        assert not torch.equal(one.points[domain], two.points[domain])
+        assert not torch.equal(one.queries[domain], two.queries[domain])
+
+
+def test_anchors_outside_lie_where_training_cases_have_their_sites() -> None:
+    body = pv.Sphere(radius=0.5).triangulate()
+    contract = Contract(domains={"air": DomainSpec(side="outside", low=(None, None, 0.0))})
+    rng = np.random.default_rng(0)
+    template = rng.uniform(-0.5, 1.5, (5000, 3))
+    points = draw_anchors(body, contract, "air", count=300, seed=1, template=template)
+    assert points.shape == (300, 3)
+    assert points[:, 2].min() >= 0
+    assert not inside(body, points).any()
+    assert cKDTree(template).query(to_box(points, body))[0].max() < 1e-5
+
+
+def test_a_thin_slice_of_a_surface_has_as_many_points_as_were_asked_for() -> None:
+    rod = pv.Cylinder(radius=0.5, height=100.0).triangulate()
+    contract = Contract(domains={"skin": DomainSpec(side="on", low=(-0.1, None, None), high=(0.1, None, None))})
+    points, normals = geometry_input(rod, contract, count=200, seed=0)
+    assert points.shape == normals.shape == (200, 3)
+    assert np.abs(points[:, 0]).max() <= 0.1
+    far = Contract(domains={"skin": DomainSpec(side="on", low=(90.0, None, None))})
+    with pytest.raises(SurrogateError, match="no part of the surface"):
+        geometry_input(rod, far, count=50, seed=0)
 
 
 def test_a_case_whose_geometry_has_no_room_is_named(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +346,7 @@ def test_training_goes_on_from_a_saved_network(dataset: Dataset, surrogate: Surr
     name = dataset.splits["train"][0]
     where = {"volume": dataset.sites(name, "volume").positions}
     before = surrogate.fields(dataset.geometry(name), dataset.parameters(name), where)["volume"]["displacement"]
-    sampling = {"points": 96, "anchors": 96, "geometry_points": 256}
+    sampling = {"points": 96, "geometry_points": 256}
     after = fit(dataset, start=surrogate, steps=1, lr=1e-9, **sampling)  # type: ignore[arg-type]
     assert after.model == "ab-upt"
     found = after.fields(dataset.geometry(name), dataset.parameters(name), where)["volume"]["displacement"]
@@ -316,3 +367,4 @@ def test_drawing_ahead_gives_the_same_batches(dataset: Dataset) -> None:
         for domain, target in alone.targets.items():
             assert torch.equal(batch.targets[domain], target)
             assert torch.equal(batch.inputs.points[domain], alone.inputs.points[domain])
+            assert torch.equal(batch.inputs.queries[domain], alone.inputs.queries[domain])

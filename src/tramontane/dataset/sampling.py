@@ -193,7 +193,7 @@ def _share_out(codes: Codes, areas: Array, count: int, seed: int) -> NDArray[np.
         child_last = np.append(children[1:], len(codes)) - 1
         whole = ends[last] - starts[first]
         offset = _random(codes[first] >> np.uint64(3 * level + _FACING_BITS), seed * 64 + level)[parent]
-        scale = np.where(whole > 0, points / np.where(whole > 0, whole, 1.0), 0.0)  # specks that rounding hides
+        scale = points / np.where(whole > 0, whole, np.inf)  # rounding hides specks
         upper = np.where(child_last == last[parent], points[parent],
                          (ends[child_last] - starts[first][parent]) * scale[parent])  # fmt: skip
         marks = np.floor(upper + offset).astype(np.int64)

@@ -187,16 +187,17 @@ class Dataset:
         Raises:
             DatasetError: The case has none, or it is damaged.
         """
-        if name not in self._geometries:
+        mesh = self._geometries.get(name)
+        if mesh is None:
             record, arrays = self._opened(name)
             if record.geometry is None:
                 raise DatasetError(f"{self.path}: case {name} has no geometry; ingest it again with one")
             if len(self._geometries) >= _GEOMETRIES:
-                self._geometries.pop(next(iter(self._geometries)))
-            mesh = read_mesh(record.geometry, arrays)
-            assert isinstance(mesh, pv.PolyData)
-            self._geometries[name] = mesh
-        return self._geometries[name].copy()
+                self._geometries.pop(next(iter(list(self._geometries))), None)  # others may draw at the same time
+            read = read_mesh(record.geometry, arrays)
+            assert isinstance(read, pv.PolyData)
+            mesh = self._geometries[name] = read
+        return mesh.copy()
 
     def sites(self, name: str, domain: str, start: int = 0, stop: int | None = None) -> Sites:
         """A window of a domain's sites in their random order, with the contract's fields; reads the chunks it needs.

@@ -204,7 +204,7 @@ class ClassicalModel:
         found = self.frame.answer(placed, domain, np.concatenate([rows, self._lies(placed, domain)], axis=1), where)
         sizes = field_sizes(rows[:, :own], column_slices(self.components[domain]))
         found[:, :own] += sizes * correction(site_inputs(found[:, :own] / sizes, found[:, width:]))
-        return found[:, :width]
+        return np.ascontiguousarray(found[:, :width])
 
     def check_domains(self, positions: dict[str, Array]) -> None:
         """Raise a `TramontaneError` where a domain is asked for that was not trained on."""
@@ -264,6 +264,7 @@ class ClassicalModel:
                 sizes = field_sizes(row, columns)
                 inputs[fold].append(site_inputs(mean / sizes, lies))
                 left[fold].append((values - mean) / sizes)
+            self.placed[case].lies.clear()  # all cases' would take as much memory as their points
         return [SiteCorrection.learn(*of, columns) for of in zip(inputs, left, strict=True)]
 
     def _lies(self, placed: Placed, domain: str) -> Array:

@@ -42,7 +42,7 @@ def fit(
     steps: int | None = None,
     budget: float | None = None,
     points: int = 1024,
-    anchors: int = 256,
+    anchors: int | None = None,
     geometry_points: int = 4096,
     batch_size: int | None = None,
     device: str = "auto",
@@ -71,7 +71,8 @@ def fit(
         steps: Length of the run in steps.
         budget: Length of the run in seconds.
         points: For AB-UPT, sites drawn of each domain in a step, where its fields are asked for.
-        anchors: For AB-UPT, points of each domain, drawn from the geometry, that sites attend to.
+        anchors: For AB-UPT, points of each domain, drawn from the geometry, that sites attend to; None takes 256, or
+            those of ``start``.
         geometry_points: For AB-UPT, points drawn on the geometry.
         batch_size: Cases in a step; None takes what suits the model.
         device: A torch device, or ``auto`` for the accelerator that torch finds, else the CPU.

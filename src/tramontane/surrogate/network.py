@@ -33,6 +33,9 @@ Array = NDArray[np.floating[Any]]
 # Sizes that a few hundred CPU minutes can train; the classes keep their papers' sizes as defaults.
 _SMALL = {"ab-upt": {"dim": 96, "decoder_depth": 1}}
 _SEED = 0  # of every draw in a prediction: the same design gives the same answer
+_ANCHORS = 256  # of each domain, where nobody says otherwise
+_MEASURED = 2048  # sites of each domain of a held case at which a network is judged on the way
+_FIXED = (0, 1 << 20)  # key of their draws
 # Positions decoded at once: what suits a CPU's cache, and what keeps an accelerator busy.
 _CHUNK, _ACCELERATED_CHUNK = 2048, 1 << 17
 
@@ -150,7 +153,7 @@ def fit_network(
     config: dict[str, Any],
     templates: dict[str, Array],
     points: int,
-    anchors: int,
+    anchors: int | None,
     geometry_points: int,
     start: NetworkPredictor | None = None,
 ) -> tuple[NetworkPredictor, Run]:
@@ -166,7 +169,7 @@ def fit_network(
         config: Keyword arguments of the network beyond its defaults.
         templates: By domain, where training cases have their sites.
         points: Sites drawn of each domain in a step, where its fields are asked for.
-        anchors: Of each domain, in training and in predictions.
+        anchors: Of each domain, in training and in predictions; None takes those of ``start``, or a few hundred.
         geometry_points: Points drawn on the geometry.
         start: Whose weights, architecture and scales the run goes on from; None starts at random.
     """
@@ -181,12 +184,16 @@ def fit_network(
         scales = start.scales
         network = build(model, start.document()["config"])
         network.load_state_dict(start.tensors())
+    if anchors is None:
+        anchors = _ANCHORS if start is None else start.anchors
     draws: dict[str, Any] = {
         "templates": templates, "points": points, "anchors": anchors, "geometry_points": geometry_points,
         "seed": training.seed,
     }  # fmt: skip
     sampler = Sampler(dataset, names, scales, batch_size=training.batch_size or 1, **draws)
     unseen = Sampler(dataset, held, scales, **draws)
+    for name in held:
+        unseen.inputs([name], key=_FIXED)  # one that leaves no room is named now, not when it is first measured
     training.watch.stage("networks")
     run = train(
         network, sampler,
@@ -213,18 +220,17 @@ def field_errors(network: nn.Module, sampler: Sampler) -> dict[str, FieldError]:
     }
 
 
-def _case_errors(network: nn.Module, sampler: Sampler, name: str) -> dict[str, tuple[float, float]]:
-    """Relative L2 and mean absolute error (SI) of each field at sites of a case, asked for as in a prediction."""
+def _case_errors(network: Any, sampler: Sampler, name: str) -> dict[str, tuple[float, float]]:
+    """Relative L2 and mean absolute error (SI) of each field at sites of a case."""
     dataset, scales, parameters = sampler.dataset, sampler.normalization, sampler.dataset.parameters(name)
     device = next(network.parameters()).device
-    asked: Any = network
     errors = {}
     with torch.no_grad():
-        cache = asked.encode(sampler.batch([name], key=(0, 1 << 20)).inputs.to(device))
+        cache = network.encode(sampler.inputs([name], key=_FIXED).to(device))
         for domain in dataset.contract.fields:
-            sites = dataset.sample(name, domain, _CHUNK, np.random.default_rng(_SEED))
+            sites = dataset.sample(name, domain, _MEASURED, np.random.default_rng(_SEED))
             queries = _batch(scales.positions(sites.positions)).to(device)
-            scores = asked.decode(cache, domain, queries)[0].float().cpu().numpy()
+            scores = network.decode(cache, domain, queries)[0].float().cpu().numpy()
             for field, answer in scales.decode(dataset.contract, domain, scores, parameters).items():
                 truth = sites.fields[field].reshape(answer.shape)
                 errors[f"{domain}/{field}"] = relative_l2(answer, truth), mean_absolute(answer, truth)

@@ -51,7 +51,7 @@ class Placements:
             placed = self.frame.put(seen.samples, seen.registration, coordinates, domains)
             placed.stencils, placed.shape = self._stencils, seen.shape
             seen.placed[key] = placed
-        return replace(placed, coordinates=coordinates)  # trees and stencils are shared: they are of the shape, too
+        return replace(placed, coordinates=coordinates)  # all else is of the shape, and shared
 
     def _locate(self, shape: Shape, parameters: Array) -> tuple[_Seen, Array]:
         located: list[Array] = []

@@ -18,25 +18,19 @@ from tramontane.formats.geometry import inside
 
 Array = NDArray[np.floating[Any]]
 _TEMPLATE_POINTS = 16384
+_TRIES = 20  # draws, until as many points as were asked for lie where they should
 
 
 def geometry_input(mesh: pv.PolyData, contract: Contract, *, count: int, seed: int) -> tuple[Array, Array]:
     """Points ``(count, 3)`` in metres and unit normals on the part of a closed surface that the domains cover.
 
     A network sees the geometry alike, whatever its triangulation.
+
+    Raises:
+        SurrogateError: No part of the surface lies there.
     """
     spec = next((spec for spec in contract.domains.values() if spec.side == "on"), DomainSpec())
-    found: list[tuple[Array, Array]] = []
-    total = 0
-    for attempt in range(4):
-        points, normals = onto_domain(*sample_surface(mesh, count * 2**attempt, seed + attempt), spec)
-        found.append((points, normals))
-        total += len(points)
-        if total >= count:
-            break
-    points, normals = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.random.default_rng((seed, 7)).permutation(len(points))[:count]
-    return points[order], normals[order]
+    return _on_surface(mesh, spec, count=count, seed=seed)
 
 
 def onto_domain(points: Array, normals: Array, spec: DomainSpec) -> tuple[Array, Array]:
@@ -114,15 +108,17 @@ def draw_anchors(
     """
     spec = contract.domains.get(domain, DomainSpec())
     if spec.side == "on":
-        return geometry_input(geometry, contract, count=count, seed=seed)[0]
+        return _on_surface(geometry, spec, count=count, seed=seed)[0]
     rng = np.random.default_rng((seed, 3))
     low, extent = box(geometry)
     found: list[Array] = []
-    for _ in range(20):
+    for attempt in range(_TRIES):
+        drawn = 4 * count * 2 ** min(attempt, 5)  # a thin body fills little of its box
+        unit: Array
         if spec.side == "inside":
-            unit: Array = rng.random((4 * count, 3))
+            unit = rng.random((drawn, 3))
         else:
-            unit = template[rng.integers(len(template), size=2 * count)]
+            unit = template[rng.integers(len(template), size=drawn)]
         points = (low + extent * unit).astype(np.float32)
         points = _clipped(points, spec)
         points = points[inside(geometry, points) == (spec.side == "inside")]
@@ -130,6 +126,23 @@ def draw_anchors(
         if sum(map(len, found)) >= count:
             return np.concatenate(found)[:count]
     raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check the geometry's length unit")
+
+
+def _on_surface(mesh: pv.PolyData, spec: DomainSpec, *, count: int, seed: int) -> tuple[Array, Array]:
+    found: list[tuple[Array, Array]] = []
+    total = 0
+    for attempt in range(_TRIES):
+        points, normals = onto_domain(*sample_surface(mesh, count * 2 ** min(attempt, 5), seed + attempt), spec)
+        found.append((points, normals))
+        total += len(points)
+        if total >= count:
+            break
+    if not total:
+        raise SurrogateError("no part of the surface lies between the planes of its domain; check its unit and place")
+    points, normals = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.random.default_rng((seed, 7)).permutation(len(points))
+    order = np.resize(order, count)  # where almost nothing lies there, points come again
+    return points[order], normals[order]
 
 
 def _clipped(points: Array, spec: DomainSpec) -> Array:

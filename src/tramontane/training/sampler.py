@@ -7,15 +7,17 @@ were sites of solvers' meshes is lost among anchors that are spread in another w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
+import pyvista as pv
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tramontane.contract import DomainSpec
+from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Dataset, Sites
 from tramontane.errors import SurrogateError, TrainingError
 from tramontane.models.inputs import Inputs
@@ -24,9 +26,10 @@ from tramontane.training.batch import Batch
 from tramontane.training.normalization import Normalization, channel_slices
 
 Array = NDArray[np.floating[Any]]
+Drawn = TypeVar("Drawn")
 _CACHE_BYTES = 4 << 30
 _DRAWN = 4  # sites, for one that is taken by its area or volume
-_POOL = 8  # points of a case's geometry, and anchors of a domain, that are kept for one drawn in a step
+_POOL = 8  # draws of a case's anchors that are kept, and points of its geometry for one that a step sees
 
 
 class Sampler:
@@ -64,7 +67,7 @@ class Sampler:
         channels = 8 + max(sum(s.components for s in specs.values()) for specs in dataset.contract.fields.values())
         self._cached = rows * channels * 4 < _CACHE_BYTES
         self._sites: dict[tuple[str, str], Sites] = {}
-        self._anchors: dict[tuple[str, str], Array] = {}
+        self._anchors: dict[tuple[str, str], list[Array]] = {}
         self._geometry: dict[str, tuple[Array, Array]] = {}
 
     def draw(self, step: int, *, rank: int = 0, world: int = 1) -> Batch:
@@ -78,12 +81,13 @@ class Sampler:
         return self.batch([self.names[place] for place in places], key=(step, rank))
 
     def batch(self, names: Sequence[str], *, key: tuple[int, ...]) -> Batch:
-        """A batch of the given cases; ``key`` and the seed decide which points are drawn."""
-        drawn = [self._one(name, np.random.default_rng((self.seed, *key, k))) for k, name in enumerate(names)]
-        inputs, queries, targets = zip(*drawn, strict=True)
+        """A batch of the given cases; ``key`` and the seed decide which points are drawn. Errors as in `draw`."""
+        inputs = self.inputs(names, key=key)
+        queries, targets = zip(*(self._asked(name, np.random.default_rng((self.seed, *key, k, 1)))
+                                 for k, name in enumerate(names)), strict=True)  # fmt: skip
         # Domains may be smaller than what was asked for: a batch takes what every one of its cases has.
         count = {domain: min(len(target[domain]) for target in targets) for domain in targets[0]}
-        asked, together = (
+        inputs.queries, together = (
             {domain: _stack([case[domain][:n] for case in of]) for domain, n in count.items()}
             for of in (queries, targets)
         )
@@ -94,36 +98,55 @@ class Sampler:
                 zero = target.new_tensor(scale.mean) / scale.deviation
                 fields[f"{domain}/{name}"] = (domain, columns)
                 energy[f"{domain}/{name}"] = (target[..., columns] + zero).square().sum((1, 2))
-        return Batch(
-            Inputs(
-                geometry=_stack([geometry for geometry, *_ in inputs]),
-                normals=_stack([normals for _, normals, *_ in inputs]),
-                parameters=_stack([parameters for _, _, parameters, _ in inputs]),
-                points={domain: _stack([anchors[domain] for *_, anchors in inputs]) for domain in count},
-                queries=asked,
-            ),
-            together,
-            fields,
-            energy,
-            list(names),
+        return Batch(inputs, together, fields, energy, list(names))
+
+    def inputs(self, names: Sequence[str], *, key: tuple[int, ...]) -> Inputs:
+        """What a network sees of cases before it is asked for anything: geometry, parameters and anchors.
+
+        Args:
+            names: Of the sampler's cases.
+            key: Decides, with the seed, which points are drawn.
+
+        Raises:
+            TrainingError: The geometry of a case leaves no room for a domain.
+        """
+        seen = [self._seen(name, np.random.default_rng((self.seed, *key, k))) for k, name in enumerate(names)]
+        return Inputs(
+            geometry=_stack([geometry for geometry, *_ in seen]),
+            normals=_stack([normals for _, normals, *_ in seen]),
+            parameters=_stack([parameters for _, _, parameters, _ in seen]),
+            points={
+                domain: _stack([anchors[domain] for *_, anchors in seen]) for domain in self.dataset.contract.fields
+            },
         )
 
-    def _one(
-        self, name: str, rng: np.random.Generator
-    ) -> tuple[tuple[Array, Array, Array, dict[str, Array]], dict[str, Array], dict[str, Array]]:
-        """Geometry, normals, parameters and anchors; queries; targets there."""
-        contract, parameters, scales = self.dataset.contract, self.dataset.parameters(name), self.normalization
-        around, queries, targets = {}, {}, {}
+    def _seen(self, name: str, rng: np.random.Generator) -> tuple[Array, Array, Array, dict[str, Array]]:
+        """Points on the geometry, normals, parameters and anchors."""
+        scales = self.normalization
+        if name not in self._geometry:
+            self._geometry[name] = self._drawn(
+                name, lambda geometry, contract, seed: geometry_input(
+                    geometry, contract, count=_POOL * self.geometry_points, seed=seed
+                )
+            )  # fmt: skip
+        points, normals = self._geometry[name]
+        chosen = rng.permutation(len(points))[: self.geometry_points]
+        anchors = {}
+        for domain in self.dataset.contract.fields:
+            draws = self._pool(name, domain)
+            anchors[domain] = scales.positions(draws[rng.integers(len(draws))])
+        vector = scales.parameter_vector(self.dataset.parameters(name))
+        return scales.positions(points[chosen]), normals[chosen], vector, anchors
+
+    def _asked(self, name: str, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
+        """By domain, where fields are asked for, and what they are there."""
+        contract, parameters = self.dataset.contract, self.dataset.parameters(name)
+        queries, targets = {}, {}
         for domain in contract.fields:
             sites = self._draw_sites(name, domain, rng)
-            queries[domain] = scales.positions(sites.positions)
-            targets[domain] = scales.encode(contract, domain, sites.fields, parameters)
-            pool = self._pool(name, domain)
-            around[domain] = scales.positions(pool[rng.permutation(len(pool))[: self.anchors]])
-        on_surface, normals = self._on_geometry(name)
-        chosen = rng.choice(len(on_surface), size=self.geometry_points, replace=len(on_surface) < self.geometry_points)
-        geometry = scales.positions(on_surface[chosen])
-        return (geometry, normals[chosen], scales.parameter_vector(parameters), around), queries, targets
+            queries[domain] = self.normalization.positions(sites.positions)
+            targets[domain] = self.normalization.encode(contract, domain, sites.fields, parameters)
+        return queries, targets
 
     def _draw_sites(self, name: str, domain: str, rng: np.random.Generator) -> Sites:
         """On a surface and inside a body in proportion to area or volume, on which forces and mass hang.
@@ -149,33 +172,25 @@ class Sampler:
         return Sites(sites.positions[window], {field: values[window] for field, values in sites.fields.items()},
                      sites.weights[window], None)  # fmt: skip
 
-    def _on_geometry(self, name: str) -> tuple[Array, Array]:
-        if name not in self._geometry:
-            count = _POOL * max(self.geometry_points, self.anchors)
-            self._geometry[name] = geometry_input(
-                self.dataset.geometry(name), self.dataset.contract, count=count, seed=self._seed_of(name)
-            )
-        return self._geometry[name]
-
-    def _pool(self, name: str, domain: str) -> Array:
-        """Points of a case's domain ``(n, 3)``, m, from which its anchors are drawn."""
+    def _pool(self, name: str, domain: str) -> list[Array]:
+        """Some draws of a case's anchors ``(anchors, 3)``, m, each as a prediction's: points keep their distances."""
         if (name, domain) not in self._anchors:
-            contract, count = self.dataset.contract, _POOL * self.anchors
-            if contract.domains.get(domain, DomainSpec()).side == "on":
-                found = self._on_geometry(name)[0][:count]
-            else:
-                try:
-                    found = draw_anchors(
-                        self.dataset.geometry(name), contract, domain,
-                        count=count, seed=self._seed_of(name), template=self.templates[domain],
-                    )  # fmt: skip
-                except SurrogateError as error:
-                    raise TrainingError(f"case {name}: {error}") from None
-            self._anchors[name, domain] = found
+            template = self.templates[domain]
+            self._anchors[name, domain] = self._drawn(
+                name, lambda geometry, contract, seed: [
+                    draw_anchors(geometry, contract, domain, count=self.anchors, seed=seed + each, template=template)
+                    for each in range(_POOL)
+                ]
+            )  # fmt: skip
         return self._anchors[name, domain]
 
-    def _seed_of(self, name: str) -> int:
-        return int(np.random.default_rng((self.seed, 1 << 21, self.names.index(name))).integers(1 << 31))
+    def _drawn(self, name: str, draw: Callable[[pv.PolyData, Contract, int], Drawn]) -> Drawn:
+        # The seed is one of the sampler's own, so that a prediction's, 0, is one that was not seen.
+        seed = int.from_bytes(hashlib.blake2b(f"{self.seed}/{name}".encode(), digest_size=4).digest())
+        try:
+            return draw(self.dataset.geometry(name), self.dataset.contract, seed)
+        except SurrogateError as error:
+            raise TrainingError(f"case {name}: {error}") from None
 
 
 def shuffled(position: int, count: int, seed: int) -> int:
