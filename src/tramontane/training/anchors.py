@@ -123,8 +123,10 @@ def draw_anchors(
         points = _clipped(points, spec)
         points = points[inside(geometry, points) == (spec.side == "inside")]
         found.append(points)
-        if sum(map(len, found)) >= count:
+        if (total := sum(map(len, found))) >= count:
             return np.concatenate(found)[:count]
+        if _hopeless(total, attempt):
+            break
     raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check the geometry's length unit")
 
 
@@ -135,7 +137,7 @@ def _on_surface(mesh: pv.PolyData, spec: DomainSpec, *, count: int, seed: int) -
         points, normals = onto_domain(*sample_surface(mesh, count * 2 ** min(attempt, 5), seed + attempt), spec)
         found.append((points, normals))
         total += len(points)
-        if total >= count:
+        if total >= count or _hopeless(total, attempt):
             break
     if not total:
         raise SurrogateError("no part of the surface lies between the planes of its domain; check its unit and place")
@@ -143,6 +145,11 @@ def _on_surface(mesh: pv.PolyData, spec: DomainSpec, *, count: int, seed: int) -
     order = np.random.default_rng((seed, 7)).permutation(len(points))
     order = np.resize(order, count)  # where almost nothing lies there, points come again
     return points[order], normals[order]
+
+
+def _hopeless(total: int, attempt: int) -> bool:
+    """Whether nothing was found for so long that nothing is there, as with a geometry in another unit."""
+    return not total and attempt >= 4
 
 
 def _clipped(points: Array, spec: DomainSpec) -> Array:
