@@ -33,7 +33,7 @@ def geometry_input(mesh: pv.PolyData, contract: Contract, *, count: int, seed: i
     return _on_surface(mesh, spec, count=count, seed=seed)
 
 
-def onto_domain(points: Array, normals: Array, spec: DomainSpec) -> tuple[Array, Array]:
+def _onto_domain(points: Array, normals: Array, spec: DomainSpec) -> tuple[Array, Array]:
     """Those of the surface points ``(n, 3)`` and normals that lie between the planes that cut a domain off.
 
     A domain that is flat along an axis (a two-dimensional flow) takes the points of the walls along that axis, moved
@@ -134,7 +134,7 @@ def _on_surface(mesh: pv.PolyData, spec: DomainSpec, *, count: int, seed: int) -
     found: list[tuple[Array, Array]] = []
     total = 0
     for attempt in range(_TRIES):
-        points, normals = onto_domain(*sample_surface(mesh, count * 2 ** min(attempt, 5), seed + attempt), spec)
+        points, normals = _onto_domain(*sample_surface(mesh, count * 2 ** min(attempt, 5), seed + attempt), spec)
         found.append((points, normals))
         total += len(points)
         if total >= count or _hopeless(total, attempt):
