@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.deck import read_deck
 from tramontane.formats.frd import Dataset, Frd, State, open_frd
+from tramontane.formats.numerals import real
 from tramontane.formats.patches import add_domains, describe_deck, named_in
 from tramontane.formats.results import Results
 from tramontane.units import Quantity
@@ -35,7 +36,7 @@ _APART = {
                 "CPRESS": "contact_pressure", "CSHEAR1": "contact_shear_1", "CSHEAR2": "contact_shear_2"},
 }  # fmt: skip
 _SYMMETRIC = ((1, 1), (2, 2), (3, 3), (1, 2), (2, 3), (1, 3))
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:E[-+]\d{1,2})?")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:E[-+]\d{1,3}|[-+]\d{3})?")
 _FREQUENCY, _OTHER = 2, 4  # kinds of states whose values are modes
 _PRINTED = re.compile(
     rb"^ *total ([a-z ]+?) *(?:\(([a-z, ]*)\))? for set +(\S+) and time +(\S+)\s*?\n\s*\n([^\n]*)", re.M
@@ -234,12 +235,12 @@ def _rows(file: Path, columns: int) -> list[list[float]]:
     except OSError as error:
         raise FormatError(f"{file}: cannot be read ({error}); run the case again or remove it") from error
     lines = [line for line in lines if len(line) == columns and all(_NUMBER.fullmatch(entry) for entry in line)]
-    return [[float(entry) for entry in line] for line in lines]
+    return [[real(entry) for entry in line] for line in lines]
 
 
 def _numbers(file: Path, line: bytes) -> list[float]:
     try:
-        values = [float(entry) for entry in line.split()]
+        values = [real(entry) for entry in _text(line).split()]
     except ValueError as error:
         raise FormatError(f"{file}: {_text(line)[:60]!r} is no line of numbers; run the case again") from error
     if not np.isfinite(values).all():

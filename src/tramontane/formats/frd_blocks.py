@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from tramontane.errors import FormatError
 
 Bytes = NDArray[np.uint8]
 _ROWS = 100_000  # decoded at a time: bounds the memory beside the arrays themselves
+_STEP = 4 << 20  # bytes of lines that are taken apart at a time
+_NEWLINE = 10
+_LONG = re.compile(rb"[Ee][-+]\d{3}")
 _SAME = tuple(range(20))
 # VTK's shape, number of nodes, and which of them VTK's nodes are: here, middles of upright edges come before those on
 # top.
@@ -45,6 +49,8 @@ def node_block(
         return records["node"].astype(np.int64), np.array(records["value"]), end
     digits = 5 if form == 0 else 10
     lines, size = _lines_of_record(file, data, start, components, label)
+    if count and not (_is_of_columns(data, start, lines, digits, components) and _ends_at(data, start + count * size)):
+        return *_uneven_rows(file, data, start, count, digits, components, label), end
     rows = data[start : start + count * size].reshape(count, size)
     numbers, values = np.empty(count, dtype=np.int64), np.empty((count, components))
     for at in range(0, count, _ROWS):
@@ -54,11 +60,9 @@ def node_block(
             if not (part[:, offset : offset + 3] == np.frombuffer(key, dtype=np.uint8)).all():
                 raise _damaged(file, label, "has a line of another length or kind")
         numbers[at : at + _ROWS] = _integers(file, part[:, 3 : 3 + digits], label)
-        for line, (offset, length) in enumerate(lines):
+        for line, (offset, _) in enumerate(lines):
             first, last = 6 * line, min(6 * line + 6, components)
             left = offset + 3 + digits
-            if left + 12 * (last - first) > offset + length:
-                raise _damaged(file, label, "has a line that is too short")
             chars = part[:, left : left + 12 * (last - first)].reshape(len(part), last - first, 12)
             values[at : at + _ROWS, first:last] = _reals(file, chars, label)
     return numbers, values, end
@@ -71,8 +75,85 @@ def end_of_nodes(file: Path, data: Bytes, start: int, count: int, form: int, com
         if end > len(data):
             raise _damaged(file, label, f"says {count} nodes, but the file ends before")
         return end
-    size = _lines_of_record(file, data, start, components, label)[1] if count else 0
-    return _end_of_lines(file, data, start + count * size, f"{label} says {count} nodes")
+    claim = f"{label} says {count} nodes"
+    if count == 0:
+        return _end_of_lines(file, data, start, claim)
+    lines, size = _lines_of_record(file, data, start, components, label)
+    if _is_of_columns(data, start, lines, 5 if form == 0 else 10, components):
+        if _ends_at(data, start + count * size):
+            return _end_of_lines(file, data, start + count * size, claim)
+    elif not _is_uneven(data, start, lines):
+        raise _damaged(file, label, "has a line that is too short")
+    # Lines of different lengths: exponents of three digits, which make negative numbers 13 characters long.
+    end = _find_end(file, data, start, label)
+    held = sum(int((data[at : min(at + _STEP, end)] == _NEWLINE).sum()) for at in range(start, end, _STEP))
+    return _end_of_lines(file, data, end if held == count * len(lines) else len(data), claim)
+
+
+def _is_of_columns(data: Bytes, start: int, lines: list[tuple[int, int]], digits: int, components: int) -> bool:
+    """Whether the first record's lines are as long as columns of 12 characters make them."""
+    for line, (offset, length) in enumerate(lines):
+        width = 3 + digits + 12 * min(6, components - 6 * line)
+        if bytes(data[start + offset + width : start + offset + length]).strip() or width >= length:
+            return False
+    return True
+
+
+def _is_uneven(data: Bytes, start: int, lines: list[tuple[int, int]]) -> bool:
+    """Whether the first record has a number with an exponent of three digits."""
+    return _LONG.search(bytes(data[start : start + sum(length for _, length in lines)])) is not None
+
+
+def _ends_at(data: Bytes, at: int) -> bool:
+    return bytes(data[at : at + 3]) == b" -3"
+
+
+def _uneven_rows(
+    file: Path, data: Bytes, start: int, count: int, digits: int, components: int, label: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Node numbers and values of lines that differ in length, since exponents of three digits need more room."""
+    end, per_record = _find_end(file, data, start, label), -(-components // 6)
+    numbers, values = np.empty(count, dtype=np.int64), np.empty((count, components))
+    rows, at = 0, start
+    while at < end:
+        stop = min(at + _STEP, end)
+        stop = stop if stop == end else at + int(np.flatnonzero(data[at:stop] == _NEWLINE)[-1]) + 1
+        newlines = at + np.flatnonzero(data[at:stop] == _NEWLINE)
+        whole = len(newlines) // per_record  # records; what is left of the portion comes with the next one
+        if whole == 0:
+            raise _damaged(file, label, "has a line that is too long")
+        stop = int(newlines[whole * per_record - 1]) + 1
+        starts = np.concatenate([[at], newlines[: whole * per_record - 1] + 1]).reshape(whole, per_record)
+        for line in range(per_record):
+            key = np.frombuffer(b" -1" if line == 0 else b" -2", dtype=np.uint8)
+            if not (data[starts[:, line, None] + np.arange(3)] == key).all():
+                raise _damaged(file, label, "has a line of another kind")
+        numbers[rows : rows + whole] = _integers(file, data[starts[:, 0, None] + np.arange(3, 3 + digits)], label)
+        values[rows : rows + whole] = _long_reals(file, data[at:stop], whole, components, label)
+        rows, at = rows + whole, stop
+    return numbers, values
+
+
+def _long_reals(file: Path, text: Bytes, rows: int, components: int, label: str) -> NDArray[np.float64]:
+    """Numbers such as ``-1.23456E-003`` that follow one another without a blank; each has one ``E``."""
+    places = np.flatnonzero((text | 32) == ord("e"))
+    if len(places) != rows * components or (len(places) and places[0] < 8):
+        raise _damaged(file, label, f"has {len(places)} numbers with an exponent, {rows * components} are expected")
+    columns = places[:, None] + np.arange(-8, 5)
+    chars = text[np.minimum(columns, len(text) - 1)]
+    third = chars[:, 12] - np.uint8(48) <= 9
+    chars[~third, 12] = ord(" ")
+    chars[(chars[:, 0] != ord("-")) & (chars[:, 0] != ord("+")), 0] = ord(" ")  # of the number before
+    entries = chars.view("S13").ravel()
+    odd = (chars == ord("#")).any(axis=1)  # 1.#IND0E+000, 1.#QNAN, 1.#INF: what Windows prints where there is no number
+    if odd.any():
+        entries = entries.copy()
+        entries[odd] = b"nan"
+    try:
+        values: NDArray[np.float64] = entries.astype(np.float64)
+    except ValueError as error:
+        raise _damaged(file, label, "has something else where a number is expected") from error
+    return values.reshape(rows, components)
 
 
 def _record(form: int, components: int) -> np.dtype[Any]:
