@@ -1,4 +1,4 @@
-"""Result files of CalculiX as its builds for Windows print them: exponents of three digits, lines of several lengths."""
+"""Result files of CalculiX as its Windows builds print them: exponents of three digits, lines of several lengths."""
 
 from __future__ import annotations
 

@@ -12,14 +12,15 @@ import numpy as np
 import pyvista as pv
 import trimesh
 from numpy.typing import NDArray
-from trimesh.exchange.stl import load_stl
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance, vtkOrientPolyData
 from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
 
 from tramontane.errors import FormatError, GeometryError
 from tramontane.formats.meshes import read_mesh
+from tramontane.formats.obj import with_positive_indices
 from tramontane.formats.step import read_step
+from tramontane.formats.stl import read_stl
 from tramontane.large_arrays import bad_rows
 from tramontane.units import si_factor
 
@@ -63,10 +64,10 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
         GeometryError: Missing, damaged, empty, without area, or with points that are not finite.
     """
     if isinstance(source, pv.PolyData):
-        label, mesh, factor = "geometry", source, si_factor(length_unit)
+        label, mesh, found, factor = "geometry", source, list[str](), si_factor(length_unit)
     else:
         file = Path(source)
-        label, mesh = str(file), _read(file)
+        label, (mesh, found) = str(file), _read(file, length_unit)
         factor = 1.0 if file.suffix.lower() in (".step", ".stp") else si_factor(length_unit)
     points = np.asarray(mesh.points, dtype=np.float64) * factor
     bad = bad_rows(points)
@@ -86,7 +87,7 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
     if area <= 0:
         raise GeometryError(f"{label}: has no triangle with an area; export the surface again")
 
-    warnings = []
+    warnings = found
     if collapsed.any():
         warnings.append(f"{label}: {collapsed.sum()} triangles have two equal corners; they were left out")
     edges = _Edges.of(triangles, len(points))
@@ -260,7 +261,8 @@ def _inside_out(body: NDArray[Any], pieces: NDArray[Any], corners: NDArray[Any])
     return sorted(wrong)
 
 
-def _read(file: Path) -> pv.PolyData:
+def _read(file: Path, length_unit: str) -> tuple[pv.PolyData, list[str]]:
+    """A file's triangles, and what to mind of it."""
     suffix = file.suffix.lower()
     if not file.is_file():
         raise GeometryError(f"{file}: there is no such file; check the path")
@@ -270,17 +272,17 @@ def _read(file: Path) -> pv.PolyData:
     if file.stat().st_size == 0:
         raise GeometryError(f"{file}: is empty; export or copy it again")
     if suffix in (".step", ".stp"):
-        return read_step(file)
+        return read_step(file), []
     if suffix == ".vtp":
         try:
-            return read_mesh(file)
+            return read_mesh(file), []
         except FormatError as error:
             raise GeometryError(str(error)) from error
     if suffix == ".stl":
-        _check_stl_size(file)
+        return _read_stl(file, length_unit)
     try:
-        loaded = _plain_stl(file) if suffix == ".stl" else None
-        loaded = loaded or trimesh.load_mesh(file, process=False)
+        mended = with_positive_indices(file) if suffix == ".obj" else None
+        loaded = trimesh.load_mesh(mended or file, file_type=suffix[1:], process=False)
         loaded = loaded.to_mesh() if isinstance(loaded, trimesh.Scene) else loaded
     except Exception as error:  # trimesh raises errors of many kinds for one damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -296,16 +298,18 @@ def _read(file: Path) -> pv.PolyData:
     if triangles.min() < 0 or triangles.max() >= len(points):
         wrong = int(triangles.min() if triangles.min() < 0 else triangles.max())
         raise GeometryError(f"{file}: a triangle has point {wrong}, points are 0 to {len(points) - 1}; export it again")
-    return pv.PolyData.from_regular_faces(points, triangles)
+    return pv.PolyData.from_regular_faces(points, triangles), []
 
 
-def _plain_stl(file: Path) -> trimesh.Trimesh | None:
-    """An STL of one body; its copies through trimesh's scenes take a hundred times as long as reading it."""
-    with file.open("rb") as stream:
-        found = load_stl(stream)
-    if "vertices" not in found:
-        return None
-    return trimesh.Trimesh(found["vertices"], found["faces"], process=False, validate=False)
+def _read_stl(file: Path, length_unit: str) -> tuple[pv.PolyData, list[str]]:
+    corners, found, stated = read_stl(file)
+    if stated is not None and si_factor(stated) != si_factor(length_unit):
+        found.append(f"{file}: its header says that it is in {stated}, it is read in {length_unit}; say which is right "
+                     "(geometry_unit in its case's JSON, or length_unit in the contract)")  # fmt: skip
+    if len(corners) == 0:
+        raise GeometryError(f"{file}: holds no triangles; export a triangle surface")
+    triangles = np.arange(3 * len(corners)).reshape(-1, 3)
+    return pv.PolyData.from_regular_faces(corners.reshape(-1, 3), triangles), found
 
 
 def _announced_faces(file: Path, suffix: str) -> int:
@@ -318,21 +322,3 @@ def _announced_faces(file: Path, suffix: str) -> int:
         with file.open("rb") as stream:
             return sum(line.startswith((b"f ", b"f\t")) for line in stream)
     return 0
-
-
-def _check_stl_size(file: Path) -> None:
-    """A binary STL says how many triangles follow; an ascii one ends in ``endsolid``."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        head = stream.read(84)
-        stream.seek(max(0, size - 256))
-        tail = stream.read()
-    count = int.from_bytes(head[80:84], "little")
-    if len(head) == 84 and size == 84 + 50 * count:
-        return
-    if head.lstrip()[:5].lower() == b"solid":
-        if b"endsolid" not in tail.lower():
-            raise GeometryError(f"{file}: is cut off (no endsolid at its end); export or copy it again")
-        return
-    expected = f", {84 + 50 * count} expected" if len(head) == 84 and count < 1e9 else ""
-    raise GeometryError(f"{file}: is cut off or no STL ({size} bytes{expected}); export or copy it again")

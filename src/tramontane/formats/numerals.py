@@ -1,4 +1,4 @@
-"""Numbers as Fortran programs print them: ``1.5D+03``, and ``1.5-103`` where an exponent of three digits has no letter."""
+"""Numbers as Fortran prints them: ``1.5D+03``, and ``1.5-103`` where an exponent of three digits has no letter."""
 
 from __future__ import annotations
 
