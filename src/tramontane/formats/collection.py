@@ -9,11 +9,11 @@ from pathlib import Path
 import pyvista as pv
 
 from tramontane.errors import FormatError
-from tramontane.formats import geometry, vtk
+from tramontane.formats import geometry, series, vtk
 from tramontane.formats.designs import names_geometry, read_designs, table_alone
 from tramontane.formats.folder import find_cases, is_case, read_results
 from tramontane.formats.layouts import LAYOUTS
-from tramontane.formats.readers import case_name, file_reader, folder_reader, not_read, result_files
+from tramontane.formats.readers import case_name, file_reader, folder_reader, folders_of_pieces, not_read, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import SUFFIXES as TABLE_SUFFIXES
 from tramontane.formats.table import Table, read_table
@@ -54,7 +54,12 @@ def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) 
         return read_designs(table)
     files = _files_that_are_cases(folder)
     if files:
-        return Collection(folder, "folder of files", [_file_source(file) for file in files], table=read_table(folder))
+        sources, rows = [_file_source(file) for file in files], read_table(folder)
+        shapes = [
+            file.stem for file in folder.iterdir() if file.suffix.lower() in geometry.SUFFIXES and file not in files
+        ]
+        notes = series.note_of_numbered(files, [*rows, *shapes])
+        return Collection(folder, "folder of files", sources, table=rows, notes=notes)
     cases = find_cases(folder)
     sources = [CaseSource(case.resolve().name, case, functools.partial(read_results, case)) for case in cases]
     if cases == [folder]:
@@ -109,7 +114,7 @@ def _files_that_are_cases(folder: Path) -> list[Path]:
     if len(files) < 2 or len({file.suffix.lower() for file in files}) != 1 or (folder / "case.json").is_file():
         return []
     subfolders = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    blocks = {file.stem for file in files if file.suffix.lower() == ".vtm"}
+    blocks = folders_of_pieces(folder)
     if any(file.stem.lower() in _DOMAINS for file in files) or any(sub.name not in blocks for sub in subfolders):
         return []
     return files

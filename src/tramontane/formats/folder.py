@@ -15,10 +15,10 @@ import pyvista as pv
 from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.errors import FormatError
-from tramontane.formats import geometry, vtk
+from tramontane.formats import geometry, series, vtk
 from tramontane.formats.assemble import assemble
 from tramontane.formats.meshes import write_mesh
-from tramontane.formats.readers import file_reader, folder_reader, result_files
+from tramontane.formats.readers import file_reader, folder_reader, folders_of_pieces, result_files
 from tramontane.formats.results import GEOMETRY_UNIT, Results
 from tramontane.formats.table import read_number, read_table
 
@@ -39,7 +39,7 @@ def find_cases(root: str | os.PathLike[str]) -> list[Path]:
         raise FormatError(f"{folder}: is no folder; name a folder of cases")
     if (folder / _DOCUMENT).is_file() or folder_reader(folder) is not None:
         return [folder]
-    blocks = {file.stem for file in folder.glob("*.vtm")}  # the folder beside a .vtm holds its blocks
+    blocks = folders_of_pieces(folder)
     subfolders = sorted(sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith("."))
     found = [sub for sub in subfolders if sub.name not in blocks and is_case(sub)]
     if not found and is_case(folder):
@@ -90,10 +90,12 @@ def read_results(folder: Path) -> Results:
     whole = folder_reader(folder)
     found = whole(folder) if whole is not None else Results()
     shape = _geometry_file(folder, files)
-    for file in result_files(files) if whole is None else ():
+    own = [file for file in result_files(files) if file != shape] if whole is None else []
+    shared = _without_earlier_steps(own, found.warnings)
+    for file in own:
         reader = file_reader(file)
-        if reader is not None and file != shape:
-            _join(found, reader(file), file)
+        if reader is not None:
+            _join(found, _called(reader(file), file.stem, shared.get(file)), file)
     document, documents = _read_document(files)
     where = documents[0] if documents else folder / _DOCUMENT
     for label, key, numbers in (("parameter", "parameters", found.parameters), ("QoI", "qoi", found.qoi)):
@@ -107,6 +109,29 @@ def read_results(folder: Path) -> Results:
     found.geometry = shape or found.geometry
     found.files += [*([shape] if shape else []), *documents]
     return found
+
+
+def _without_earlier_steps(files: list[Path], warnings: list[str]) -> dict[Path, str]:
+    """Take the earlier of numbered time steps out of a case's files; gives what each last step is called by."""
+    kept: dict[Path, str] = {}
+    for shared, group in series.numbered(files).items():
+        if series.one_run(group):
+            warnings.append(f"{group[-1]}: is taken for the last of {len(group)} time steps, {group[0].name} and on; "
+                            f"a list of them ({shared}.pvd) says their times")  # fmt: skip
+            kept[group[-1]] = shared
+            files[:] = [file for file in files if file not in group[:-1]]
+        else:
+            warnings.append(f"{group[0]}: and {len(group) - 1} more files are called as time steps are; each is read "
+                            "as a domain of its own, since their meshes differ")  # fmt: skip
+    return kept
+
+
+def _called(results: Results, stem: str, name: str | None) -> Results:
+    """Results whose only mesh is called after its file, under another name."""
+    if name is not None and list(results.meshes) == [stem]:
+        results.meshes = {name: results.meshes[stem]}
+        results.units = {f"{name}/{key.removeprefix(f'{stem}/')}": unit for key, unit in results.units.items()}
+    return results
 
 
 def _join(found: Results, more: Results, file: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tramontane.errors import FormatError
-from tramontane.formats import cgns, ensight, exodus, fluent, lammps, openfoam, tecplot, vtk, xdmf
+from tramontane.formats import cgns, ensight, exodus, fluent, lammps, openfoam, series, tecplot, vtk, xdmf
 from tramontane.formats.inp import included_files
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import Results
@@ -49,6 +49,7 @@ def read_rst(file: Path) -> Results:
 # One line a format. A reader takes a path and gives `Results`; it raises `FormatError` and nothing else.
 FILE_READERS: dict[str, Reader] = {
     **dict.fromkeys(vtk.SUFFIXES, read_vtk),
+    **dict.fromkeys(series.SUFFIXES, series.read_series),
     ".frd": read_frd,
     ".inp": read_inp,
     **dict.fromkeys((".rst", ".rth"), read_rst),
@@ -87,10 +88,34 @@ def result_files(files: Sequence[Path]) -> list[Path]:
     if len(decks) > 1 and set(decks) & set(own):
         parts |= {part.resolve() for deck in decks for part in included_files(deck)}
     for file in own:
+        if series.is_series(file) and file.resolve() not in parts:
+            with contextlib.suppress(FormatError):
+                listed = {step.file.resolve() for step in series.steps(file)}
+                # Several lists may name the same files.
+                parts |= {other.resolve() for other in own if other != file and series.is_series(other)
+                          and _lists_all(other, listed)}  # fmt: skip
+                parts |= listed
         if file.suffix.lower() in vtk.LISTS:
             with contextlib.suppress(FormatError):  # said when the list is read
                 parts |= {piece.resolve() for piece in pieces(file)}
     return [file for file in own if file.resolve() not in parts]
+
+
+def _lists_all(file: Path, listed: set[Path]) -> bool:
+    """Whether all that a list of time steps names stands in another one, too."""
+    with contextlib.suppress(FormatError):
+        return {step.file.resolve() for step in series.steps(file)} <= listed
+    return False
+
+
+def folders_of_pieces(folder: Path) -> set[str]:
+    """The subfolders that hold what lists in a folder name: the blocks of a ``.vtm``, the steps of a series."""
+    found = {file.stem for file in folder.glob("*.vtm")}
+    for file in folder.iterdir():
+        if series.is_series(file) and file.is_file():
+            with contextlib.suppress(FormatError):
+                found |= {step.file.relative_to(folder).parts[0] for step in series.steps(file)}
+    return found
 
 
 def file_reader(file: Path) -> Reader | None:
