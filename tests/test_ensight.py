@@ -119,3 +119,60 @@ def test_code_saturne(tmp_path: Path) -> None:
     assert volume.cell_data["velocity"][:, 0].mean() == pytest.approx(1, rel=0.1)
     assert surface.cell_data["y_plus"].min() >= 0
     assert found.extra["time"] == {"value": pytest.approx(0.5), "step": 3, "steps": 3}
+
+
+def write_gold(folder: Path, geometry: str, variable: str) -> Path:
+    """A cube in text with a pressure of two steps, whose files are called so in the case file."""
+    points = [(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)]
+    head = [
+        "a",
+        "b",
+        "node id assign",
+        "element id assign",
+        "part",
+        "         1",
+        "my part",
+        "coordinates",
+        "         8",
+    ]
+    corners = "".join(f"{corner:10d}" for corner in (1, 2, 4, 3, 5, 6, 8, 7))
+    lines = [*head, *(f"{point[axis]:12.5e}" for axis in range(3) for point in points), "hexa8", "         1", corners]
+    for name, content in {
+        geometry: lines,
+        **{variable.replace("**", f"{step:02d}"): ["p", "part", "         1", "coordinates",
+                                                   *(f"{value + 100 * step:12.5e}" for value in range(8))]
+           for step in range(2)},
+    }.items():  # fmt: skip
+        path = folder / name.strip('"')
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("\n".join(content) + "\n")
+    (folder / "c.case").write_text(
+        f"FORMAT\ntype: ensight gold\nGEOMETRY\nmodel: {geometry}\nVARIABLE\nconstant per case: Re 100.0\n"
+        f"scalar per node: 1 press {variable}\nTIME\ntime set: 1\nnumber of steps: 2\nfilename start number: 0\n"
+        "filename increment: 1\ntime values: 0.0 0.5\n"
+    )
+    return folder / "c.case"
+
+
+@pytest.mark.parametrize(
+    ("geometry", "variable"),
+    [
+        ("a.geo", "p.**"),
+        ('"a.geo"', '"p.**"'),
+        ('"my a.geo"', '"my p.**"'),
+        ("a.geo", '"my data/air pressure.**"'),
+        ('"my data/a.geo"', "p.**"),
+    ],
+)
+def test_quoted_names_with_blanks(tmp_path: Path, geometry: str, variable: str) -> None:
+    found = read_ensight(write_gold(tmp_path, geometry, variable))
+    assert found.meshes["volume"].point_data["press"].tolist() == [100.0 + value for value in range(8)]
+    assert found.extra["time"]["value"] == 0.5
+    assert found.warnings == [f"{tmp_path / 'c.case'}: constant per case Re is left out"]
+
+
+def test_a_quoted_name_of_a_file_that_is_missing(tmp_path: Path) -> None:
+    file = write_gold(tmp_path, '"my a.geo"', '"my p.**"')
+    (tmp_path / "my a.geo").unlink()
+    with pytest.raises(FormatError, match=r"c\.case: its geometry is missing \(my a\.geo\); copy that file"):
+        read_ensight(file)

@@ -16,7 +16,7 @@ from programs import need, run, run_saturne
 from tramontane.errors import FormatError
 from tramontane.formats.cgns import read_cgns
 from tramontane.formats.readers import file_reader
-from tramontane.formats.results import patches_of
+from tramontane.formats.results import Results, patches_of
 from tramontane.formats.tecplot import read_tecplot
 
 WALL = """# exported by hand
@@ -143,3 +143,66 @@ def test_a_dat_of_another_program_is_not_taken_for_one_of_tecplots(tmp_path: Pat
         assert file_reader(tmp_path / "other.dat") is None
     (tmp_path / "figure.plt").write_text('set title "zones"\nplot "a.dat"\n')
     assert file_reader(tmp_path / "figure.plt") is None
+
+
+def brick(time: str, *, strand: int = 1, value: str = "300", name: str = "v") -> str:
+    """A zone of one brick, its temperature from a value on."""
+    return (
+        f'ZONE T="{name}", STRANDID={strand}, SOLUTIONTIME={time}, NODES=8, ELEMENTS=1, DATAPACKING=BLOCK, '
+        f"ZONETYPE=FEBRICK\n0 1 1 0 0 1 1 0\n0 0 1 1 0 0 1 1\n0 0 0 0 2 2 2 2\n1 2 3 4 5 6 7 8\n8*{value}\n"
+        "1 2 3 4 5 6 7 8\n"
+    )
+
+
+HEAD = 'TITLE = "t"\nVARIABLES = "X", "Y", "Z", "P [Pa]", "T"\n'
+PLATE = """ZONE T="wall", STRANDID=0, SOLUTIONTIME=0, NODES=4, ELEMENTS=1, DATAPACKING=POINT, ZONETYPE=FEQUADRILATERAL
+0 0 0 1 1
+1 0 0 1 1
+1 1 0 1 1
+0 1 0 1 1
+1 2 3 4
+"""
+
+
+def read(tmp_path: Path, *zones: str, head: str = HEAD) -> Results:
+    file = tmp_path / "zones.dat"
+    file.write_text(head + "".join(zones))
+    return read_tecplot(file)
+
+
+def test_a_static_zone_belongs_to_every_time(tmp_path: Path) -> None:
+    found = read(tmp_path, PLATE, brick("0.1"), brick("0.2", value="310"))
+    assert found.meshes["volume"].point_data["T"].tolist() == [310.0] * 8
+    assert found.meshes["surface"].n_cells == 1
+    held = patches_of(found.meshes["surface"])
+    assert held is not None
+    assert held[1] == ["wall"]
+    assert found.extra["time"] == {"value": 0.2, "step": 2, "steps": 2}
+    assert not found.warnings
+
+
+def test_zones_that_are_all_of_strand_0_are_steps(tmp_path: Path) -> None:
+    found = read(tmp_path, brick("0.1", strand=0), brick("0.2", strand=0, value="310"))
+    assert found.meshes["volume"].n_cells == 1
+    assert found.meshes["volume"].point_data["T"].max() == 310.0
+
+
+def test_a_zone_that_ends_before_the_last_time_is_said(tmp_path: Path) -> None:
+    found = read(tmp_path, brick("0.1", strand=1), brick("0.1", strand=2, name="porous"), brick("0.2", strand=1))
+    assert found.meshes["volume"].n_cells == 1
+    assert found.warnings[0].endswith("zone porous has no values at the last time, 0.2; it is left out")
+
+
+def test_exponents_as_fortran_prints_them(tmp_path: Path) -> None:
+    found = read(tmp_path, brick("1.0D-01", value="3.1D+02"), brick("2.0d-01", value="1.5-103"))
+    assert found.extra["time"]["value"] == 0.2
+    assert found.meshes["volume"].point_data["T"].tolist() == [1.5e-103] * 8
+    assert read(tmp_path, brick("1", value="3.1D+02")).meshes["volume"].point_data["T"].max() == 310.0
+
+
+def test_two_variables_of_one_name_and_two_units(tmp_path: Path) -> None:
+    head = HEAD.replace('"T"', '"P [bar]"')
+    mesh = read(tmp_path, brick("0.1"), head=head).meshes["volume"]
+    values = {name: mesh.point_data[name].max() for name in mesh.point_data.keys()}  # noqa: SIM118
+    assert sorted(values.values()) == [8.0, 300.0]
+    assert len(values) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ SUFFIXES = (".case", ".encas")
 _SECTIONS = ("FORMAT", "GEOMETRY", "VARIABLE", "TIME", "FILE", "MATERIAL", "SCRIPTS", "BLOCK_CONTINUATION")
 _KINDS = re.compile(r"^(scalar|vector|tensor (?:symm|asym)|complex scalar|complex vector) per "
                     r"(node|element|measured node)$")  # fmt: skip
+
+
+_WORD, _QUOTED = re.compile(r'"[^"]*"|\S+'), re.compile(r'"([^"]*)"')
 
 
 @dataclass
@@ -63,11 +67,40 @@ def load(file: Path) -> tuple[Any, dict[str, Any]]:
 
     from tramontane.formats.vtk import last_step
 
-    reader = vtkGenericEnSightReader()
-    reader.SetCaseFileName(str(file))
-    reader.ReadAllVariablesOn()
-    time = last_step(reader)
+    with tempfile.TemporaryDirectory(prefix="tramontane-") as folder:
+        reader = vtkGenericEnSightReader()
+        reader.SetCaseFileName(str(_unquoted(file, Path(folder))))
+        reader.ReadAllVariablesOn()
+        time = last_step(reader)
     return reader.GetOutput(), {"time": time}
+
+
+def _unquoted(file: Path, folder: Path) -> Path:
+    """A case without quoted names, in which VTK's reader goes wrong; files whose names have blanks are linked."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    names = list(dict.fromkeys(_QUOTED.findall(text)))
+    if not names:
+        return file
+    try:
+        for entry in file.parent.absolute().iterdir():
+            if entry.name != file.name:
+                (folder / entry.name).symlink_to(entry)
+        for number, name in enumerate(names):
+            if not re.search(r"\s", name):
+                text = text.replace(f'"{name}"', name)
+                continue
+            place = beside(file, name)
+            plain = f"blank{number}_" + re.sub(r"[^\w.*]", "_", place.name)
+            steps = re.compile("([0-9]+)".join(map(re.escape, re.split(r"\*+", place.name))))
+            for entry in place.parent.absolute().iterdir():
+                if match := steps.fullmatch(entry.name):
+                    (folder / (re.sub(r"\*+", match[1], plain) if match.groups() else plain)).symlink_to(entry)
+            text = text.replace(f'"{name}"', plain)
+        (folder / file.name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FormatError(f"{file}: names files with blanks, which cannot be linked here ({error}); rename them "
+                          "without, in the case, too") from error  # fmt: skip
+    return folder / file.name
 
 
 def is_ensight(file: Path) -> bool:
@@ -89,7 +122,7 @@ def _parse(file: Path) -> _Case:
             section = line.upper()
             continue
         key, colon, rest = line.partition(":")
-        key, words = " ".join(key.lower().split()), rest.split()
+        key, words = " ".join(key.lower().split()), _WORD.findall(rest)
         if section == "TIME":
             steps.take(key if colon else "", words if colon else line.split())
         if line and section in ("FORMAT", "GEOMETRY", "VARIABLE") and not (colon and words):
@@ -113,7 +146,9 @@ def _parse(file: Path) -> _Case:
             if match[1].startswith("complex") or match[2] == "measured node":
                 case.left_out.append(f"{key} {words[-1]}")
             else:
-                case.variables.append((key, numbers[0] if numbers else "1", names[0], names[-1]))
+                case.variables.append((key, numbers[0] if numbers else "1", names[0].strip('"'), names[-1]))
+        elif section == "VARIABLE":
+            case.left_out.append(f"{key} {_leading_numbers(words)[1][0]}")
     if not case.kind.startswith("ensight"):
         raise FormatError(f"{file}: names no kind of EnSight file (type: ensight gold); its suffix may be wrong, or "
                           "write it again")  # fmt: skip

@@ -172,6 +172,6 @@ def _of_pvd(file: Path, text: bytes) -> Iterable[tuple[str, str, str]]:
         yield entry.get("timestep") or str(index), entry.attrib["file"], entry.get("name", "")
 
 
-def _of_series(text: bytes) -> Iterable[tuple[float, str, str]]:
+def _of_series(text: bytes) -> Iterable[tuple[str, str, str]]:
     for index, entry in enumerate(json.loads(text.decode("utf-8-sig"))["files"]):
-        yield entry.get("time", index), entry["name"], ""
+        yield str(entry.get("time", index)), entry["name"], ""

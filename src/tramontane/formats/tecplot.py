@@ -6,6 +6,7 @@ precision only.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import warnings
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError, UnitError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.checks import first_bytes
+from tramontane.formats.numerals import plain, real
 from tramontane.formats.results import Results
 from tramontane.units import si_factor
 
@@ -86,10 +88,17 @@ def read_tecplot(file: Path) -> Results:
     if not is_tecplot(file):
         raise FormatError(f"{file}: is no Tecplot file (no TITLE, VARIABLES or ZONE); its suffix may be wrong")
     names, zones = _read(file)
-    times = sorted({zone.time for zone in zones if zone.time is not None})
-    last = [zone for zone in zones if zone.time is None or zone.time == times[-1]]
-    bare = dict(_bare(name) for name in names)
+    static = _static(zones)
+    times = sorted({zone.time for zone in zones if zone.time is not None and zone.number not in static})
+    last = [zone for zone in zones if zone.number in static or zone.time is None or zone.time == times[-1]]
+    bare = _bare_names(names)
     parts = domains(file, [Named(zone.name, _mesh(file, list(bare), zone)) for zone in last])
+    present = {zone.name for zone in last} | {_strand(zone) for zone in last}
+    for zone in zones:
+        if _strand(zone) and not {zone.name, _strand(zone)} & present:
+            present.add(zone.name)
+            parts.warnings.append(f"{file}: zone {zone.name} has no values at the last time, {times[-1]:g}; it is left "
+                                  "out")  # fmt: skip
     units = {
         f"{domain}/{parts.renamed[name]}": unit for name, unit in bare.items() for domain, mesh in parts.meshes.items()
         if unit is not None and parts.renamed.get(name) in mesh.array_names
@@ -99,6 +108,28 @@ def read_tecplot(file: Path) -> Results:
     return Results(
         meshes=parts.meshes, units=units, length_unit=length, files=[file], warnings=parts.warnings, extra=extra
     )
+
+
+def _strand(zone: _Zone) -> str:
+    return zone.said.get("STRANDID", "")
+
+
+def _static(zones: list[_Zone]) -> set[int]:
+    """Numbers of the zones that belong to every time: those of strand 0, where others are of strands of their own."""
+    if not any(_strand(zone) not in ("", "0", "-1") for zone in zones):
+        return set()
+    return {zone.number for zone in zones if _strand(zone) == "0"}
+
+
+def _bare_names(names: list[str]) -> dict[str, str | None]:
+    """The variables' names without their units, and these, in the file's order; none twice, for they name fields."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        bare, unit = _bare(name)
+        while bare in found:
+            bare = name if name not in found else f"{bare} again"
+        found[bare] = unit
+    return found
 
 
 def _bare(name: str) -> tuple[str, str | None]:
@@ -192,7 +223,7 @@ def _fill(file: Path, names: list[str], zone: _Zone, before: list[_Zone], text: 
 
 def _time(file: Path, zone: _Zone) -> float | None:
     try:
-        time = float(zone.said["SOLUTIONTIME"]) if "SOLUTIONTIME" in zone.said else 0.0
+        time = real(zone.said["SOLUTIONTIME"]) if "SOLUTIONTIME" in zone.said else 0.0
     except ValueError:
         time = math.nan
     if not math.isfinite(time):
@@ -233,13 +264,13 @@ def _numbers(file: Path, zone: _Zone, text: str, wanted: int) -> Floats:
             raise FormatError(f"{file}: line {zone.line}: zone {zone.name} has more numbers than the {wanted} that "
                               "belong to it; it is damaged, write or copy it again")  # fmt: skip
         text = re.sub(r"(\d{1,18})\*(\S+)", lambda match: f"{match[2]} " * int(match[1]), text)
-    try:
-        with warnings.catch_warnings():  # NumPy warns of text that is no number, and stops there
-            warnings.simplefilter("error")
-            return np.fromstring(text.replace(",", " ") if "," in text else text, dtype=np.float64, sep=" ")
-    except (ValueError, DeprecationWarning) as error:
-        raise FormatError(f"{file}: line {zone.line}: zone {zone.name} holds text that is no number; it is damaged, "
-                          "write or copy it again") from error  # fmt: skip
+    text = text.replace(",", " ") if "," in text else text
+    for mend in (str, plain):
+        with contextlib.suppress(ValueError, DeprecationWarning), warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns of text that is no number, and stops there
+            return np.fromstring(mend(text), dtype=np.float64, sep=" ")
+    raise FormatError(f"{file}: line {zone.line}: zone {zone.name} holds text that is no number; it is damaged, "
+                      "write or copy it again")  # fmt: skip
 
 
 def _listed(file: Path, zone: _Zone, text: str, word: str | None, count: int) -> set[int]:
