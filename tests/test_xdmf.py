@@ -153,3 +153,69 @@ def test_a_binary_file_that_is_cut_off_and_an_xml_that_would_grow(tmp_path: Path
     file.write_text('<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><Xdmf>&b;</Xdmf>')
     with pytest.raises(FormatError, match=r"body\.xdmf: defines XML entities"):
         read_xdmf(file)
+
+
+MESH = """<Grid Name="mesh" GridType="Uniform">
+<Topology TopologyType="Tetrahedron" NumberOfElements="2" NodesPerElement="4">
+<DataItem Dimensions="2 4" NumberType="Int" Format="XML">0 1 2 3 1 2 3 4</DataItem></Topology>
+<Geometry GeometryType="XYZ"><DataItem Dimensions="5 3" NumberType="Float" Precision="8" Format="XML">
+0 0 0 1 0 0 0 1 0 0 0 1 1 1 1</DataItem></Geometry></Grid>"""
+POINTERS = (
+    "xpointer(/Xdmf/Domain/Grid[@GridType='Uniform'][1]/*[self::Topology or self::Geometry])",
+    "xpointer(/Xdmf/Domain/Grid[@Name='mesh']/*[self::Topology or self::Geometry])",
+    "xpointer(//Grid[@Name='mesh']/*[self::Topology or self::Geometry])",
+)
+
+
+def fenics(file: Path, functions: dict[str, str], *, pointer: str = POINTERS[0], protocol: str = "https") -> Path:
+    """As dolfinx writes functions: each a series of three steps that include the mesh; values are those of the step."""
+    series = []
+    for name, center in functions.items():
+        kind, count = ("Vector", 3) if center == "Node" else ("Scalar", 1)
+        rows = {"Node": 5, "Cell": 2}.get(center, 8)
+        steps = [
+            f'<Grid Name="{name}" GridType="Uniform"><xi:include xpointer="{pointer}" /><Time Value="{step / 2}"/>'
+            f'<Attribute Name="{name}" AttributeType="{kind}" Center="{center}"><DataItem Dimensions="{rows} {count}" '
+            f'Format="XML">{" ".join(str(100 * step + value) for value in range(rows * count))}</DataItem></Attribute>'
+            "</Grid>"
+            for step in range(3)
+        ]
+        series.append(f'<Grid Name="{name}" GridType="Collection" CollectionType="Temporal">{"".join(steps)}</Grid>')
+    file.write_text(
+        '<?xml version="1.0"?><!DOCTYPE Xdmf SYSTEM "Xdmf.dtd" []><Xdmf Version="3.0" '
+        f'xmlns:xi="{protocol}://www.w3.org/2001/XInclude"><Domain>{MESH}{"".join(series)}</Domain></Xdmf>'
+    )
+    return file
+
+
+@pytest.mark.parametrize("pointer", POINTERS)
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_a_mesh_that_is_included(tmp_path: Path, protocol: str, pointer: str) -> None:
+    found = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node"}, protocol=protocol, pointer=pointer))
+    volume = found.meshes["volume"]
+    assert (volume.n_points, volume.n_cells) == (5, 2)
+    assert np.array_equal(volume.point_data["u"], 200.0 + np.arange(15).reshape(5, 3))
+    assert found.extra["time"] == {"value": 1.0, "step": 3, "steps": 3}
+    assert not found.warnings
+
+
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_several_functions_are_fields_of_one_mesh(tmp_path: Path, protocol: str) -> None:
+    found = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node", "c": "Cell", "w": "Node"}, protocol=protocol))
+    volume = found.meshes["volume"]
+    assert (volume.n_points, volume.n_cells) == (5, 2)
+    assert volume.point_data["u"].max() == volume.point_data["w"].max() == 214.0
+    assert volume.cell_data["c"].tolist() == [200.0, 201.0]
+    assert not found.warnings
+
+
+def test_a_checkpoint_is_named_as_left_out(tmp_path: Path) -> None:
+    found = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node", "stress": "Other"}))
+    assert found.meshes["volume"].array_names == ["u"]
+    assert found.warnings[0].startswith(f"{tmp_path / 'u.xdmf'}: field stress is left out, its values are neither at")
+
+
+def test_a_mesh_that_is_not_there_cannot_be_included(tmp_path: Path) -> None:
+    pointer = "xpointer(/Xdmf/Domain/Grid[@Name='other']/*[self::Topology or self::Geometry])"
+    with pytest.raises(FormatError, match=r"u\.xdmf: includes .xpointer.* which it does not have"):
+        read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node"}, pointer=pointer))

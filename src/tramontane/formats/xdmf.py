@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+import tempfile
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.checks import HDF5, beside, check_head, first_bytes
 from tramontane.formats.hdf5_links import check_links
-from tramontane.formats.isolated import read_isolated
+from tramontane.formats.isolated import Block, read_isolated
 from tramontane.formats.results import Results
+from tramontane.formats.xdmf_include import left_out, write_mended
 
 SUFFIXES = (".xdmf", ".xmf")
 
@@ -40,11 +45,44 @@ def read_xdmf(file: Path) -> Results:
     }  # fmt: skip
     # Beside a series of steps stands the mesh that all of them refer to; it is no part of the results.
     used = [block for block in blocks if not series or not series.isdisjoint(block.path)] or blocks
-    parts = domains(file, [Named(block.path[-1], block.mesh) for block in used])
+    parts = domains(file, [Named(block.path[-1], block.mesh) for block in _with_all_fields(used)])
+    parts.warnings += [f"{file}: field {name} is left out, its values are neither at points nor at cells (such as a "
+                       "checkpoint of FEniCS); write it with write(), too" for name in left_out(root)]  # fmt: skip
     return Results(
         meshes=parts.meshes, files=[file, *heavy], warnings=parts.warnings,
         extra={"time": found["time"]} if found["time"] else {},
     )  # fmt: skip
+
+
+def _with_all_fields(blocks: list[Block]) -> list[Block]:
+    """Blocks of the same points and cells as one: FEniCS writes each function as a series with the mesh of its own."""
+    kept: list[Block] = []
+    for block in blocks:
+        twin = next((each for each in kept if _same_mesh(each.mesh, block.mesh)), None)
+        if twin is None:
+            kept.append(block)
+            continue
+        for ours, theirs in (
+            (twin.mesh.point_data, block.mesh.point_data),
+            (twin.mesh.cell_data, block.mesh.cell_data),
+        ):
+            for name, values in theirs.items():
+                if name in ours.keys() and np.array_equal(ours[name], values):  # noqa: SIM118
+                    continue
+                ours[f"{block.path[-1]}_{name}" if name in ours.keys() else name] = values  # noqa: SIM118
+    return kept
+
+
+def _same_mesh(one: Any, other: Any) -> bool:
+    if type(one) is not type(other) or (one.n_points, one.n_cells) != (other.n_points, other.n_cells):
+        return False
+    if not np.array_equal(one.points, other.points):
+        return False
+    if isinstance(one, pv.UnstructuredGrid):
+        return np.array_equal(one.celltypes, other.celltypes) and np.array_equal(
+            one.cell_connectivity, other.cell_connectivity
+        )
+    return np.array_equal(one.faces, other.faces) and np.array_equal(one.lines, other.lines)
 
 
 def load(file: Path) -> tuple[Any, dict[str, Any]]:
@@ -53,15 +91,19 @@ def load(file: Path) -> tuple[Any, dict[str, Any]]:
 
     from tramontane.formats.vtk import last_step
 
-    for heavy in _heavy_files(file, _parse(file)):
+    root = _parse(file)
+    for heavy in _heavy_files(file, root):
         if first_bytes(heavy, len(HDF5)) == HDF5:
             check_links(heavy)
-    reader = vtkXdmfReader()
-    reader.SetFileName(str(file))
-    if not reader.CanReadFile(str(file)):
-        raise FormatError(f"{file}: is no XDMF file that VTK reads; write or copy it again")
-    time = last_step(reader)
-    return reader.GetOutputDataObject(0), {"time": time}
+    with tempfile.TemporaryDirectory(prefix="tramontane-") as folder:
+        mended = Path(folder, file.name)
+        given = str(mended if write_mended(file, root, mended) else file)
+        reader = vtkXdmfReader()
+        reader.SetFileName(given)
+        if not reader.CanReadFile(given):
+            raise FormatError(f"{file}: is no XDMF file that VTK reads; write or copy it again")
+        time = last_step(reader)
+        return reader.GetOutputDataObject(0), {"time": time}
 
 
 def _parse(file: Path) -> Any:
