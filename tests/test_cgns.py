@@ -123,13 +123,7 @@ def test_sections_of_faces_are_called_after_their_boundary_conditions(tmp_path: 
     hexes = np.array([[0, 1, 4, 3, 6, 7, 10, 9], [1, 2, 5, 4, 7, 8, 11, 10]]) + 1
     left, right = np.array([[0, 6, 9, 3]]) + 1, np.array([[2, 5, 11, 8]]) + 1
     with h5py.File(file, "w", libver=("earliest", "v108")) as root:
-        # The root is a node, too, and says what kind of numbers the file has.
-        for key, value, size in (("name", "HDF5 MotherNode", 33), ("label", "Root Node of HDF5 File", 33),
-                                 ("type", "MT", 3)):  # fmt: skip
-            root.attrs.create(key, np.array(value.encode(), f"S{size}"), dtype=h5py.string_dtype("ascii", size))
-        root.create_dataset(" format", data=text("IEEE_LITTLE_32\0").view(np.int8))
-        root.create_dataset(" hdf5version", data=text("HDF5 Version 1.10.8".ljust(33, "\0")).view(np.int8))
-        node(root, "CGNSLibraryVersion", "CGNSLibraryVersion_t", np.array([3.4], np.float32))
+        write_root(root)
         base = node(root, "Base", "CGNSBase_t", np.array([3, 3], np.int32))
         for family, name in (("S_1", "inlet"), ("S_2", "outlet")):
             node(node(base, family, "Family_t"), name, "FamilyName_t", text(name))
@@ -165,3 +159,93 @@ def test_damage(channel: Path, tmp_path: Path) -> None:
     assert_cut_off_is_said(read_cgns, file, shares=(0.001, 0.3, 0.99))
     assert_flips_do_no_harm(read_cgns, file)
     assert_others_are_refused(read_cgns, tmp_path / "other.cgns")
+
+
+def write_root(root: Any) -> None:
+    """The root is a node, too, and says what kind of numbers the file has."""
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed; pip install h5py")
+    for key, value, size in (("name", "HDF5 MotherNode", 33), ("label", "Root Node of HDF5 File", 33),
+                             ("type", "MT", 3)):  # fmt: skip
+        root.attrs.create(key, np.array(value.encode(), f"S{size}"), dtype=h5py.string_dtype("ascii", size))
+    root.create_dataset(" format", data=text("IEEE_LITTLE_32\0").view(np.int8))
+    root.create_dataset(" hdf5version", data=text("HDF5 Version 1.10.8".ljust(33, "\0")).view(np.int8))
+    node(root, "CGNSLibraryVersion", "CGNSLibraryVersion_t", np.array([4.2], np.float32))
+
+
+# Two cubes side by side along x: 12 points, 11 faces, of which the third lies between both.
+FACES = np.array([[1, 7, 10, 4], [3, 6, 12, 9], [2, 5, 11, 8], [1, 2, 8, 7], [2, 3, 9, 8], [4, 10, 11, 5],
+                  [5, 11, 12, 6], [1, 4, 5, 2], [2, 5, 6, 3], [7, 8, 11, 10], [8, 9, 12, 11]])  # fmt: skip
+CUBES = np.array([[1, 3, 4, 6, 8, 10], [-3, 2, 5, 7, 9, 11]])
+HEXES = np.array([[1, 2, 5, 4, 7, 8, 11, 10], [2, 3, 6, 5, 8, 9, 12, 11]])
+
+
+def write_cubes(file: Path, conditions: dict[str, tuple[str, str, list[int]]], *, polyhedra: bool) -> Path:
+    """Two cubes with conditions: the name, a kind, a family (or none) and the numbers of the faces, from 1."""
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed; pip install h5py")
+    grid = pv.ImageData(dimensions=(3, 2, 2)).cast_to_unstructured_grid()
+    with h5py.File(file, "w", libver=("earliest", "v108")) as root:
+        write_root(root)
+        base = node(root, "Base", "CGNSBase_t", np.array([3, 3], np.int32))
+        for family in {family for _, family, _ in conditions.values() if family}:
+            node(node(base, family, "Family_t"), "FamilyBC", "FamilyBC_t", text("BCWall"))
+        zone = node(base, "Zone", "Zone_t", np.array([[12], [2], [0]], np.int32))
+        node(zone, "ZoneType", "ZoneType_t", text("Unstructured"))
+        coordinates = node(zone, "GridCoordinates", "GridCoordinates_t")
+        for axis, values in zip("XYZ", grid.points.T.astype(np.float64), strict=True):
+            node(coordinates, f"Coordinate{axis}", "DataArray_t", np.ascontiguousarray(values))
+        cells = CUBES if polyhedra else HEXES
+        kinds = (22, 23) if polyhedra else (7, 17)
+        for name, kind, first, rows in (("faces", kinds[0], 1, FACES), ("cells", kinds[1], 12, cells)):
+            section = node(zone, name, "Elements_t", np.array([kind, 0], np.int32))
+            node(section, "ElementRange", "IndexRange_t", np.array([first, first + len(rows) - 1], np.int32))
+            node(section, "ElementConnectivity", "DataArray_t", rows.ravel().astype(np.int32))
+            if polyhedra:
+                offsets = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
+                node(section, "ElementStartOffset", "DataArray_t", offsets)
+        solution = node(zone, "FlowSolution", "FlowSolution_t")
+        node(solution, "GridLocation", "GridLocation_t", text("CellCenter"))
+        node(solution, "Pressure", "DataArray_t", np.array([10.0, 20.0]))
+        held = node(zone, "ZoneBC", "ZoneBC_t") if conditions else None
+        for name, (kind, family, faces) in conditions.items():
+            condition = node(held, name, "BC_t", text(kind))
+            node(condition, "PointList", "IndexArray_t", np.array([faces], np.int32).T)
+            node(condition, "GridLocation", "GridLocation_t", text("FaceCenter"))
+            if family:
+                node(condition, "FamilyName", "FamilyName_t", text(family))
+    return file
+
+
+def named_faces(file: Path) -> dict[str, list[float]]:
+    """The x of the middle of each patch's faces."""
+    surface = read_cgns(file).meshes["surface"]
+    patches, names = patches_of(surface)  # type: ignore[misc]
+    middles = surface.cell_centers().points[:, 0]
+    return {name: sorted(middles[patches == index].tolist()) for index, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("polyhedra", [False, True])
+def test_conditions_with_and_without_families(tmp_path: Path, polyhedra: bool) -> None:
+    conditions = {
+        "bottom": ("FamilySpecified", "Wall", [8, 9]),
+        "left": ("BCInflow", "", [1]),
+        "right": ("BCOutflow", "", [2]),
+    }
+    file = write_cubes(tmp_path / "cubes.cgns", conditions, polyhedra=polyhedra)
+    found = named_faces(file)
+    assert {name: found[name] for name in ("Wall", "left", "right")} == {"Wall": [0.5, 1.5], "left": [0], "right": [2]}
+    assert found["faces"] == ([0.5, 0.5, 0.5, 1.5, 1.5, 1.5] if polyhedra else [0.5, 0.5, 0.5, 1, 1.5, 1.5, 1.5])
+    assert read_cgns(file).meshes["volume"].volume == pytest.approx(2)
+
+
+def test_polyhedra_without_conditions_have_their_outer_faces(tmp_path: Path) -> None:
+    found = read_cgns(write_cubes(tmp_path / "cubes.cgns", {}, polyhedra=True))
+    surface = found.meshes["surface"]
+    assert surface.n_cells == 10
+    assert surface.area == pytest.approx(10)
+    assert found.meshes["volume"].cell_data["pressure"].tolist() == [10, 20]
+
+
+def test_a_condition_of_faces_that_are_nowhere_is_said(tmp_path: Path) -> None:
+    conditions = {"left": ("BCInflow", "", [1]), "lost": ("BCWall", "", [99])}
+    found = read_cgns(write_cubes(tmp_path / "cubes.cgns", conditions, polyhedra=False))
+    assert "boundary condition lost of zone Zone is left out" in found.warnings[-1]

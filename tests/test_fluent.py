@@ -197,3 +197,44 @@ def test_damage_of_the_older_kind(elbow: Path, tmp_path: Path, monkeypatch: pyte
     data.unlink()
     with pytest.raises(FormatError, match=r"elbow\.cas: its data are missing \(elbow\.dat\)"):
         read_fluent(file)
+
+
+def test_fields_of_several_cell_zones(case: Path) -> None:
+    """Air and steel: temperature is stored zone by zone, pressure and velocity of the air alone."""
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed; pip install h5py")
+    with h5py.File(case, "r+") as root:
+        zones = root["meshes/1/cells/zoneTopology"]
+        zones.attrs["nZones"] = np.uint64(2)
+        for name, values in (("id", [2, 10]), ("minId", [1, 2]), ("maxId", [1, 2]), ("dimension", [3, 3]),
+                             ("cellType", [4, 4]), ("childZoneId", [0, 0])):  # fmt: skip
+            kind = zones[name].dtype
+            del zones[name]
+            zones[name] = np.array(values, kind)
+        del zones["name"]
+        zones["name"] = words("air", "steel")
+        root["meshes/1/faces/zoneTopology/zoneType"][0] = 3
+    data = case.with_name("duct.dat.h5")
+    with h5py.File(data, "r+") as root:
+        cells = root["results/1/phase-1/cells"]
+        for name, sections in (("SV_T", [(1, [300.0]), (2, [500.0])]), ("SV_P", [(1, [10.0])])):
+            del cells[name]
+            stored = cells.create_group(name)
+            stored.attrs["nSections"] = np.uint64(len(sections))
+            for number, (first, values) in enumerate(sections, 1):
+                section = stored.create_dataset(str(number), data=np.array(values))
+                section.attrs["minId"], section.attrs["maxId"] = np.uint64(first), np.uint64(first + len(values) - 1)
+    found = read_fluent(case)
+    volume = found.meshes["volume"]
+    assert volume.cell_data["temperature"].tolist() == [300.0, 500.0]
+    assert volume.cell_data["velocity"] == pytest.approx(np.array([[1, 0.1, 0], [2, 0.2, 0.3]]))
+    assert "pressure" not in volume.cell_data.keys()  # noqa: SIM118
+    assert f"{case}: volume/pressure is on 1 of 2 blocks and is left out" in found.warnings
+    assert patches_of(found.meshes["surface"])[1][0] == "between"  # type: ignore[index]
+
+
+def test_a_section_that_is_too_short_is_named(case: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed; pip install h5py")
+    with h5py.File(case.with_name("duct.dat.h5"), "r+") as root:
+        root["results/1/phase-1/cells/SV_T/1"].attrs["maxId"] = np.uint64(7)
+    with pytest.raises(FormatError, match=r"duct\.dat\.h5: section 1 of SV_T has 2 values for 7 cells"):
+        read_fluent(case)

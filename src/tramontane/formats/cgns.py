@@ -8,6 +8,7 @@ from typing import Any
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
+from tramontane.formats.cgns_patches import SECTIONS, by_section, skipped
 from tramontane.formats.cgns_units import read_said
 from tramontane.formats.checks import HDF5, check_head
 from tramontane.formats.hdf5_links import check_links
@@ -18,7 +19,7 @@ from tramontane.formats.results import Results
 SUFFIXES = (".cgns",)
 # Files of the older kind start with the name of ADF.
 _HEADS = (HDF5, b"\xc0\xa8\xa3\xa9ADF", b"@(#)ADF")
-_VOLUME, _PATCHES, _SECTIONS = "Internal", "Patches", "Surfaces"
+_PATCHES = "Patches"
 
 
 def read_cgns(file: Path) -> Results:
@@ -38,9 +39,18 @@ def read_cgns(file: Path) -> Results:
     head = check_head(file, _HEADS, "CGNS")
     tree = read_said(file) if head.startswith(_HEADS[0]) else None
     blocks, found = read_isolated(load, file)
+    conditions = tree.conditions if tree else []
+    lost = skipped(blocks, conditions)
+    if lost and not any(SECTIONS in block.path for block in blocks):
+        blocks, found = read_isolated(load, file, options=[True])
     if not any(block.mesh.n_cells for block in blocks):
         raise FormatError(f"{file}: holds no mesh; write or copy it again")
-    parts = domains(file, _named(blocks, tree.patches if tree else {}))
+    sections, left_out = by_section(file, blocks, conditions, tree.ranges if tree else {})
+    parts = domains(file, _named(blocks, sections))
+    parts.warnings += left_out if sections else [
+        f"{file}: boundary condition {each.names[0]} of zone {each.zone} is left out, it has no section of faces"
+        for each in lost
+    ]  # fmt: skip
     units = {}
     for key, unit in (tree.units if tree else {}).items():
         whole = (component_of(key) or (key,))[0]  # VTK's reader puts vectors together itself
@@ -55,11 +65,14 @@ def read_cgns(file: Path) -> Results:
     )  # fmt: skip
 
 
-def load(file: Path) -> tuple[Any, dict[str, Any]]:
+def load(file: Path, by_section: bool = False) -> tuple[Any, dict[str, Any]]:
     """Run VTK's reader on all bases and fields, with boundary conditions or else with sections of faces."""
     from tramontane.formats.vtk import leaves
 
     check_links(file)
+    if by_section:
+        output, time = _run(file, conditions=False)
+        return output, {"time": time}
     output, time = _run(file, conditions=True)
     # With both at once VTK's reader crashes on sound files, such as Gmsh's.
     if not any(_PATCHES in path and block.GetNumberOfCells() and block.GetMaxSpatialDimension() == 2
@@ -101,20 +114,21 @@ def _call_by_family(blocks: Any, family: Any) -> None:
             blocks.GetMetaData(index).Set(blocks.NAME(), blocks.GetMetaData(index).Get(family))
 
 
-def _named(blocks: Sequence[Block], patches: dict[tuple[str, str], str]) -> list[Named]:
+def _named(blocks: Sequence[Block], sections: dict[int, list[Named]]) -> list[Named]:
     """Blocks by zone, boundary condition or section; a base of one zone gives it its name."""
     zones: dict[str, set[str]] = {}
     for block in blocks:
         if len(block.path) > 2:
             zones.setdefault(block.path[1], set()).add(block.path[2])
     named = []
-    for block in blocks:
+    for place, block in enumerate(blocks):
         path = block.path[1:]
-        if len(path) > 2 and path[2] in (_PATCHES, _SECTIONS):
-            name = patches.get((path[1], path[-1]), path[-1])
+        if place in sections:
+            named += sections[place]
+        elif len(path) > 2 and path[2] == _PATCHES:
+            named.append(Named(path[-1], block.mesh))
         elif len(path) > 1:
-            name = path[0] if len(zones[path[0]]) == 1 else path[1]
+            named.append(Named(path[0] if len(zones[path[0]]) == 1 else path[1], block.mesh))
         else:
-            name = block.path[-1]
-        named.append(Named(name, block.mesh))
+            named.append(Named(block.path[-1], block.mesh))
     return named

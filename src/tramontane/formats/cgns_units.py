@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tramontane.formats.cgns_patches import Condition
 from tramontane.formats.cgns_tree import EXTRA, Tree, is_installed, label_of, open_tree
 
 # CGNS names units in five words, in this order: mass, length, time, temperature, angle.
@@ -33,13 +36,15 @@ class Said:
     Attributes:
         length_unit: Of the coordinates, where it is stated.
         units: By the fields' names in the file.
-        patches: The name of the patch, by zone and section of faces.
+        conditions: The boundary conditions of unstructured zones.
+        ranges: First and last number of the elements of each zone's section.
         warnings: What could not be told.
     """
 
     length_unit: str | None = None
     units: dict[str, str] = field(default_factory=dict)
-    patches: dict[tuple[str, str], str] = field(default_factory=dict)
+    conditions: list[Condition] = field(default_factory=list)
+    ranges: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -73,26 +78,24 @@ def _read_base(tree: Tree, base: Any, said: Said) -> None:
 
 
 def _read_conditions(tree: Tree, zone_name: str, zone: Any, said: Said) -> None:
-    """Which sections lie wholly in the range of elements of one boundary condition."""
-    ranges = {}
+    """Boundary conditions by the numbers of their faces, and the numbers of each section's elements."""
     for name, section in tree.children(zone, "Elements_t"):
         if "ElementRange" in section:
-            ranges[name] = tree.values(section["ElementRange"])[:2]
+            first, last = tree.values(section["ElementRange"])[:2]
+            said.ranges[zone_name, name] = (int(first), int(last))
     for _, conditions in tree.children(zone, "ZoneBC_t"):
         for name, condition in tree.children(conditions, "BC_t"):
             called = tree.text(condition["FamilyName"]) if "FamilyName" in condition else name
-            called = _family(tree, zone, called)
-            where: Any = next((condition[key] for key in ("PointRange", "ElementRange", "PointList", "ElementList")
-                          if key in condition), None)  # fmt: skip
+            key = next(
+                (key for key in ("PointRange", "ElementRange", "PointList", "ElementList") if key in condition), ""
+            )
             location = tree.text(condition["GridLocation"]) if "GridLocation" in condition else "Vertex"
-            if where is None or (location == "Vertex" and "ElementRange" not in condition
-                                 and "ElementList" not in condition):  # fmt: skip
-                continue
-            ids = tree.values(where)
-            low, high = int(ids.min()), int(ids.max())
-            for section, (first, last) in ranges.items():
-                if low <= first and last <= high:
-                    said.patches.setdefault((zone_name, section), called)
+            faces = None
+            if key and said.ranges and (location != "Vertex" or key.startswith("Element")):
+                faces = tree.values(condition[key]).astype(np.int64)
+            names = (name, called, _family(tree, zone, called))
+            if any(first <= last for (of, _), (first, last) in said.ranges.items() if of == zone_name):
+                said.conditions.append(Condition(zone_name, names, faces, whole=key.endswith("Range")))
 
 
 def _family(tree: Tree, zone: Any, name: str) -> str:

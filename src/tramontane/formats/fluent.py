@@ -10,6 +10,7 @@ from typing import Any
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.checks import HDF5, check_head
+from tramontane.formats.fluent_zones import mend_zones
 from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolated import Block, read_isolated
 from tramontane.formats.results import Results
@@ -53,6 +54,7 @@ def read_fluent(file: Path) -> Results:
     parts = domains(file, zones)
     if not modern:
         parts.warnings.append(f"{file}: zones of faces are not read from a .cas; save it as .cas.h5 for a surface")
+    parts.warnings += found.get("warnings", [])
     units = {
         f"{domain}/{name}": unit for domain, mesh in parts.meshes.items() for name, unit in _UNITS.items()
         if name in mesh.array_names
@@ -79,7 +81,9 @@ def load_modern(file: Path) -> tuple[Any, dict[str, Any]]:
     reader.Update()
     if not reader.GetNumberOfCellArrays():
         raise FormatError(f"{file}: its data hold no field that can be read; write or copy them again")
-    return reader.GetOutput(), {}
+    output = reader.GetOutput()
+    names = [reader.GetCellArrayName(index) for index in range(reader.GetNumberOfCellArrays())]
+    return output, {"warnings": mend_zones(file, _data_beside(file), output, names)}
 
 
 def load_old(file: Path) -> tuple[Any, dict[str, Any]]:
