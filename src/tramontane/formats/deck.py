@@ -17,11 +17,13 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
+from tramontane.formats.deck_notices import Notices
 from tramontane.formats.elements import Elements, Ids, index_of
 from tramontane.formats.inp import Statement, read_statements, rows_of_numbers, whole_numbers
 from tramontane.formats.loads import KEYWORDS as _LOADS
 from tramontane.formats.loads import LoadCard, loads_of
 from tramontane.formats.parts import Instance, MixedSet, Part, Resolver, Sets, last_of_each, named, placed
+from tramontane.formats.systems import System, from_kind, system_of
 
 # Statements that place nodes and elements by a rule, which is not carried out here.
 _GENERATORS = ("NGEN", "NFILL", "NMAP", "NCOPY", "ELGEN", "ELCOPY", "SYMMETRIC MODEL GENERATION")
@@ -148,9 +150,14 @@ class _Reader:
         self.material: list[str] | None = None
         self.step = 0
         self.left_out: dict[str, int] = {}
+        self.system: System | None = None
+        self.notices = Notices()
 
     def take(self, said: Statement) -> None:
+        self.notices.take(said)
         match said.keyword:
+            case "SYSTEM":
+                self.system = system_of(said)
             case "NODE":
                 self._nodes(said)
             case "ELEMENT":
@@ -162,11 +169,11 @@ class _Reader:
             case "SURFACE":
                 self._surface(said)
             case "PART":
-                self.current = self.parts.setdefault(said.option("NAME").upper(), Part())
+                self.current, self.system = self.parts.setdefault(said.option("NAME").upper(), Part()), None
             case "INSTANCE":
                 self._instance(said)
             case "END PART" | "END INSTANCE" | "ASSEMBLY" | "END ASSEMBLY" | "ENDPART" | "ENDINSTANCE":
-                self.current = self.root
+                self.current, self.system = self.root, None
             case "STEP":
                 self.step += 1
             case "HEADING":
@@ -190,12 +197,8 @@ class _Reader:
         if len(bad):
             raise said.error(f"has node {rows[bad[0], 0]:g} with a number or coordinates that cannot be", "mesh again")
         numbers, points = rows[:, 0].astype(np.int64), rows[:, 1:4]
-        system = said.option("SYSTEM").upper() or "R"
-        if system == "C":
-            angle = np.deg2rad(points[:, 1])
-            points = np.stack([points[:, 0] * np.cos(angle), points[:, 0] * np.sin(angle), points[:, 2]], axis=1)
-        elif system != "R":
-            raise said.error(f"is in coordinates of system {system}, which is not read", "write them in Cartesian ones")
+        points = from_kind(said, points)
+        points = self.system.to_global(points) if self.system is not None else points
         self.current.nodes.append((numbers, points))
         if "NSET" in said.options:
             named(self.current.node_sets, said.option("NSET")).numbers.append(("", numbers))
@@ -262,7 +265,7 @@ class _Reader:
             raise said.error("is not placed by a line of 3 and a line of 7 numbers")
         own = Part()
         self.instances.append(Instance(said.option("NAME"), (part, own), place))
-        self.current = own
+        self.current, self.system = own, None
 
     def _parameters(self, said: Statement) -> None:
         for line in said.lines():
@@ -333,6 +336,7 @@ def _assemble(reader: _Reader) -> Deck:
                 deck.surfaces[prefix + written] = [
                     (resolve.faces(each, [entry for entry, of in faces if of == label]), label) for label in labels
                 ]
+    deck.warnings += reader.notices.sentences(file, (card.said for card in deck.loads))
     deck.warnings += [f"{file}: {count} elements of type {kind or '?'} have no shape that a mesh can show; left out"
                       for kind, count in reader.left_out.items()]  # fmt: skip
     return deck

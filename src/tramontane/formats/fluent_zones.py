@@ -76,9 +76,10 @@ def _without_misfits(data: Path, blocks: list[Any], called: list[str]) -> list[s
     """Take arrays of another length than their zone away; gives what to say of them."""
     warnings = []
     for block, zone in zip(blocks, called, strict=False):
-        arrays = block.GetCellData() if block is not None else None
-        held = [arrays.GetArray(index) for index in range(arrays.GetNumberOfArrays())] if arrays is not None else []
-        for array in held:
+        if block is None:
+            continue
+        arrays = block.GetCellData()
+        for array in [arrays.GetArray(index) for index in range(arrays.GetNumberOfArrays())]:
             if array.GetNumberOfTuples() != block.GetNumberOfCells():
                 warnings.append(f"{data}: {array.GetName()} of zone {zone} is left out, its phases are stored zone by "
                                 "zone, which is not read")  # fmt: skip

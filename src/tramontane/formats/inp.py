@@ -17,7 +17,9 @@ _KEYWORD = re.compile(rb"^[ \t]*\*(?!\*)[^\r\n]*", re.MULTILINE)
 _COMMENT = re.compile(rb"^[ \t]*\*\*[^\r\n]*(?:\r?\n|\Z)", re.MULTILINE)
 _TRAILING, _BLANK = re.compile(rb"(?<! ) +\n"), re.compile(rb"\n{2,}")
 _NO_TABS = bytes.maketrans(b"\t", b" ")
-_INCLUDED = re.compile(rb"^[ \t]*\*INCLUDE[ \t]*,\s*INPUT[ \t]*=([^\r\n,]+)", re.MULTILINE | re.IGNORECASE)
+_INCLUDED = re.compile(
+    rb"^[ \t]*\*(?:INCLUDE|NODE|ELEMENT)\b[^\r\n]*?,\s*INPUT[ \t]*=([^\r\n,]+)", re.MULTILINE | re.IGNORECASE
+)
 _EMPTY = re.compile(rb"(?:^|(?<=,)) *(?=,|\Z)")
 _MOST_FILES = 100
 
@@ -85,10 +87,18 @@ def read_statements(file: Path, files: list[Path], folder: Path) -> Iterator[Sta
         said = Statement(file, " ".join(name.upper().split()), _options(rest), data[start:end])
         if b"**" in said.data:
             said.data = _COMMENT.sub(b"", said.data)
+        other = beside_deck(folder, said.option("INPUT"))
+        if said.keyword != "INCLUDE" and said.option("INPUT") and not said.data.strip():
+            if not other.is_file():
+                raise said.error(
+                    f"has its lines in {said.option('INPUT')!r}, which is not there", "put it beside the deck"
+                )
+            if other not in files:
+                files.append(other)
+            said.data = _COMMENT.sub(b"", other.read_bytes())
         if said.keyword != "INCLUDE":
             yield said
             continue
-        other = folder / said.option("INPUT")
         if not said.option("INPUT") or not other.is_file():
             raise FormatError(f"{file}: includes {said.option('INPUT')!r}, which is not there; put it beside the deck")
         if other in files or len(files) >= _MOST_FILES:
@@ -105,7 +115,31 @@ def included_files(file: Path) -> list[Path]:
         names = _INCLUDED.findall(file.read_bytes())
     except OSError:
         return []
-    return [file.parent / name.decode("utf-8", "replace").strip("\"' \t") for name in names]
+    return [beside_deck(file.parent, name.decode("utf-8", "replace").strip("\"' \t")) for name in names]
+
+
+def beside_deck(folder: Path, name: str) -> Path:
+    """A file that a deck names, as Windows writes paths, too: ``mesh\\Part.inp``, in capital or small letters."""
+    path = folder / name
+    if path.is_file() or not name:
+        return path
+    plain = re.sub(r"^[A-Za-z]:", "", name).replace("\\", "/")
+    words = plain.split("/")
+    return _whatever_case(folder, words[-1:] if plain.startswith("/") else words) or path
+
+
+def _whatever_case(folder: Path, words: list[str]) -> Path | None:
+    for word in words:
+        if word in ("", "."):
+            continue
+        if word == ".." or (folder / word).exists():
+            folder = folder / word
+            continue
+        entries = [entry for entry in folder.iterdir() if entry.name.lower() == word.lower()] if folder.is_dir() else []
+        if len(entries) != 1:
+            return None
+        folder = entries[0]
+    return folder if folder.is_file() else None
 
 
 def whole_numbers(said: Statement, data: bytes | None = None) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from tramontane.formats.elements import Ids
 from tramontane.formats.inp import Statement
 
 KEYWORDS = ("CLOAD", "DLOAD", "DSLOAD", "BOUNDARY")
+_TEMPERATURE = 11  # the direction of a node's temperature
 _AXES = {1: "x", 2: "y", 3: "z"}
 _PRESSURE = re.compile(r"P[1-6]?|PRES")
 
@@ -57,7 +58,7 @@ def loads_of(
     ``load_x_TIP`` is the resultant of the concentrated loads on set TIP (``load_x``: on nodes given by number),
     ``moment_x_TIP`` that of their moments, ``pressure_TOP`` the pressure on a set of elements or a surface,
     ``gravity_z_ALL`` the acceleration, ``omega_squared_ALL`` that of a rotation, ``displacement_x_TIP`` what nodes are
-    moved by.
+    moved by, ``temperature_HOT`` what they are held at.
 
     Args:
         where: The deck, for messages.
@@ -97,6 +98,14 @@ class _Loads:
                 (self.moved if said.keyword == "BOUNDARY" else self.distributed).clear()
         if "AMPLITUDE" in said.options:
             self._warn(said, f"follows amplitude {said.option('AMPLITUDE')}; its value is taken as it stands there")
+        if "IMAGINARY" in said.options or said.option("LOADCASE") == "2":
+            self._warn(said, "is the imaginary part of a load; it is left out")
+            return
+        if said.keyword == "BOUNDARY" and said.option("TYPE").upper() in ("VELOCITY", "ACCELERATION"):
+            self._warn(
+                said, f"is of type {said.option('TYPE').upper()}, whose values are no parameters; it is left out"
+            )
+            return
         rows = [[entry.strip().strip("\"'") for entry in line.split(",")] for line in said.lines()]
         if said.keyword == "CLOAD":
             self._concentrated(card, rows)
@@ -171,6 +180,8 @@ class _Loads:
                 size = float(np.linalg.norm(along)) or 1.0
                 for axis, share in zip(_AXES.values(), along, strict=True):
                     self._set(self.distributed, (f"gravity_{axis}", target), place, card.step, value * share / size)
+            elif value:
+                self._warn(card.said, f"has a load of type {label or '?'}, which is no parameter; it is left out")
 
     def _moved(self, card: LoadCard, rows: Iterable[Sequence[str]]) -> None:
         """Nodes that are held where they are say nothing."""
@@ -182,6 +193,11 @@ class _Loads:
             for direction in range(int(row[1]), min(last, 3) + 1):
                 target = "" if row[0].isdecimal() else row[0].upper()
                 self._set(self.moved, (f"displacement_{_AXES[direction]}", target), row[0], card.step, value)
+            if int(row[1]) == _TEMPERATURE:
+                target = "" if row[0].isdecimal() else row[0].upper()
+                self._set(self.moved, ("temperature", target), row[0], card.step, value)
+            elif last > 3:
+                self._warn(card.said, f"prescribes direction {last}, which is no parameter; it is left out")
 
     def _has(self, said: Statement, node: str) -> bool:
         """Whether the deck has a node; those of an instance, ``PART-1.7``, are counted by the instance."""
