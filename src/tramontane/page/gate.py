@@ -8,16 +8,24 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tramontane.page.open_pages import OpenPages
 from tramontane.serve.middleware import bearer
 from tramontane.serve.problems import Problem
 from tramontane.serve.server import Server
 
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; connect-src 'self' ws: wss:; font-src 'self' data:; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+_REST = (
+    "img-src 'self' data: blob:; connect-src 'self'; font-src 'self' data:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Nothing is loaded from elsewhere. The page's library compiles its templates in the browser, hence ``unsafe-eval``."""
+POLICY = f"default-src 'none'; style-src 'self'; script-src 'self'; {_REST}"
+"""Of all that the pages load: nothing comes from elsewhere, nothing is connected to but this server."""
+DOCUMENT_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; " + _REST
+)
+"""Of the pages' own documents alone. NiceGUI draws a page by a script within it, hands what a page does to the browser
+as text that is run (``run_javascript``, handlers of events, computed properties), and Vue compiles its components'
+templates there: without ``unsafe-eval`` there is no page. What these texts are, the server says; see docs/serve.md.
+"""
 
 
 class Gate:
@@ -26,10 +34,11 @@ class Gate:
     Args:
         app: NiceGUI's application.
         server: Whose tokens count.
+        open_pages: Pages that are open in browsers.
     """
 
-    def __init__(self, app: ASGIApp, server: Server) -> None:
-        self.app, self.server = app, server
+    def __init__(self, app: ASGIApp, server: Server, open_pages: OpenPages) -> None:
+        self.app, self.server, self.open_pages = app, server, open_pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -39,7 +48,9 @@ class Gate:
         headers, path = Headers(scope=scope), scope["path"].removeprefix("/page")
         if not path.startswith(("/_nicegui", "/static/", "/login", "/favicon.ico")):
             try:
-                scope["caller"] = await self.server.access.identify(bearer(headers, self.server))
+                authorization = bearer(headers, self.server)
+                scope["caller"] = await self.server.access.identify(authorization)
+                scope["authorization"] = authorization
             except Problem as problem:
                 if problem.status_code != 401:
                     raise
@@ -47,10 +58,14 @@ class Gate:
                 await RedirectResponse(f"/page/login?to={target}", status_code=303)(scope, receive, send)
                 return
 
+        if path == "/logout" and "authorization" in scope:
+            self.open_pages.leave(scope)
+
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 dressed = MutableHeaders(scope=message)
-                dressed.setdefault("Content-Security-Policy", POLICY)
+                is_document = dressed.get("content-type", "").startswith("text/html")
+                dressed.setdefault("Content-Security-Policy", DOCUMENT_POLICY if is_document else POLICY)
                 # Without any, a browser would not say from where the sign-in form is sent.
                 dressed.setdefault("Referrer-Policy", "same-origin")
             await send(message)

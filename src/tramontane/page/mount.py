@@ -21,6 +21,7 @@ from tramontane.page import (
     training_page,
 )
 from tramontane.page.gate import Gate
+from tramontane.page.open_pages import OpenPages
 from tramontane.page.shell import Shell
 
 
@@ -35,7 +36,9 @@ def mount(app: FastAPI) -> None:
     server = app.state.server
     shell = Shell(server)
     pages.add_static_files("/static", Path(__file__).parent / "static")
-    pages.add_middleware(Gate, server=server)
+    open_pages = OpenPages(server)
+    open_pages.install()
+    pages.add_middleware(Gate, server=server, open_pages=open_pages)
     for part in (models_page, predict_page, compare_page, data_page, training_page, evaluation_page, login_page):
         part.register(shell)
     for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router()):

@@ -25,8 +25,8 @@ MEDIA_TYPES: dict[str, str] = {
     "npz": "application/octet-stream", "arrow": "application/vnd.apache.arrow.stream",
 }  # fmt: skip
 MeshArrays = dict[str, np.ndarray[Any, Any]]
-# VTK's messages pass through one window of the whole process while a mesh is written.
-_VTK = threading.Lock()
+VTK_MESSAGES = threading.Lock()
+"""Held while a mesh is written: VTK's messages pass through one window of the whole process meanwhile."""
 
 
 def finite(value: float) -> float | None:
@@ -91,7 +91,7 @@ def encode(
     plain = mesh.copy(deep=False)
     for name in set(places) - set(kept):
         (plain.point_data if places[name] == "point" else plain.cell_data).remove(name)
-    with _VTK, tempfile.TemporaryDirectory(prefix="tramontane-") as folder:
+    with VTK_MESSAGES, tempfile.TemporaryDirectory(prefix="tramontane-") as folder:
         file = Path(folder) / f"{domain}.{form}"
         write_mesh(plain, file, units={name: case.field_units[name] for name in kept if name in case.field_units})
         return (file.read_bytes(),)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
+import re
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -11,11 +13,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from tramontane.errors import TramontaneError
 
+_log = logging.getLogger("tramontane.serve")
+# Folders and the name after them, from the root on: what a message says of the server's disk beyond the name.
+_PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:;,'\"()]+[\\/])+([^\s\\/:;,'\"()]*)")
 MEDIA_TYPE = "application/problem+json"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ALTERNATIVES = ("float", "constrained-str")  # pydantic's names for the two ways to give a parameter
@@ -107,21 +112,54 @@ def respond(error: HTTPException) -> Response:
     )
 
 
-def no_room(error: BaseException) -> bool:
+def no_room(error: BaseException | None) -> bool:
     """Whether a disk that is full, or a quota, is behind an error."""
-    if isinstance(error, OperationalError):
-        return "full" in str(error.orig) or "disk I/O" in str(error.orig)
-    return isinstance(error, OSError) and error.errno in _NO_ROOM
+    while error is not None:
+        if isinstance(error, OperationalError) and ("full" in str(error.orig) or "disk I/O" in str(error.orig)):
+            return True
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return True
+        error = error.__cause__
+    return False
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether a database is behind an error that is held by another program, or away, and will be back."""
+    if isinstance(error, TimeoutError):  # SQLAlchemy's: all connections are in use
+        return True
+    if not isinstance(error, DBAPIError) or no_room(error):
+        return False
+    return error.connection_invalidated or "locked" in str(error.orig) or "busy" in str(error.orig)
+
+
+def of_error(error: Exception, identity: str) -> Problem:
+    """What a client is told of an error that is nobody's problem document yet.
+
+    Args:
+        error: Raised behind a route or before it.
+        identity: Of the request, under which the log says more.
+    """
+    if no_room(error):
+        return Problem(507, "the server's disk is full; nothing of this request was kept, tell its operator")
+    if is_busy(error):
+        return Problem(503, "the server's database is held by another program, or away; nothing of this request was "
+                       "kept, try again in a moment", retry_after=5)  # fmt: skip
+    if isinstance(error, TramontaneError):
+        return Problem(422, without_paths(str(error)))
+    return Problem(500, f"an error of the program, not of the request; its log says more under {identity}")
+
+
+def without_paths(text: str) -> str:
+    """A message on one line, with the names of files in place of where they are on the server."""
+    return _PATH.sub(lambda found: found[1], " ".join(text.split()))
 
 
 def install(app: FastAPI) -> None:
     """Answer every error of an application with a problem document."""
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(TramontaneError, _of_ours)
-    app.add_exception_handler(OSError, _of_system)
-    app.add_exception_handler(OperationalError, _of_system)
-    app.add_exception_handler(Exception, _of_anything)
+    for kind in (TramontaneError, OSError, SQLAlchemyError, Exception):
+        app.add_exception_handler(kind, _of_anything)
 
 
 async def _of_http(request: Request, error: Exception) -> Response:
@@ -166,19 +204,11 @@ def _known_keys(request: Request, place: Sequence[str]) -> list[str]:
     return list(kind.model_fields)
 
 
-async def _of_ours(_: Request, error: Exception) -> Response:
-    return respond(Problem(422, " ".join(str(error).split())))
-
-
-async def _of_system(request: Request, error: Exception) -> Response:
-    if no_room(error):
-        return respond(Problem(507, "the server's disk is full; nothing of this request was kept, tell its operator"))
-    return await _of_anything(request, error)
-
-
 async def _of_anything(request: Request, error: Exception) -> Response:
-    identity = request.scope.get("request_id", "")
-    return respond(Problem(500, f"an error of the program, not of the request; its log says more under {identity}"))
+    problem = of_error(error, request.scope.get("request_id", ""))
+    if problem.status_code >= 500:
+        _log.error("request failed", exc_info=error, extra={"id": request.scope.get("request_id", "")})
+    return respond(problem)
 
 
 def openapi_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -15,7 +15,8 @@ from tramontane import __version__, solvers
 from tramontane.contract import Contract
 from tramontane.errors import TramontaneError
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.files import MANIFEST, may_not_be_read
+from tramontane.surrogate.files import MANIFEST, WEIGHTS, may_not_be_read
+from tramontane.surrogate.in_place import between_renames
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _log = logging.getLogger("tramontane.serve")
@@ -115,7 +116,7 @@ class Registry:
         with self._lock:
             changed = []
             found = self._directories()
-            for name in [name for name in self._seen if name not in found]:
+            for name in [name for name in self._seen if name not in found and not between_renames(self.folder / name)]:
                 del self._seen[name]
                 self._refused.pop(name, None)
                 if self._models.pop(name, None) is not None:
@@ -134,19 +135,21 @@ class Registry:
         try:
             if not _NAME.fullmatch(name):
                 raise TramontaneError("its name has characters other than letters, digits, '.', '_' and '-'; rename it")
-            identity = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
-            served = Served(name, identity, Surrogate.load(directory))
-        except (TramontaneError, OSError) as error:
+            served = _loaded(name, directory)
+        # Whatever one directory holds, the server starts, and the other models are served.
+        except Exception as error:
             said = may_not_be_read(directory / MANIFEST) if isinstance(error, PermissionError) else error
-            reason = str(said).replace(f"{directory}/", "").replace(str(directory), name)
+            known = isinstance(said, TramontaneError | OSError)
+            reason = " ".join(str(said).split()) if known else f"cannot be loaded ({type(error).__name__}); see the log"
+            reason = reason.replace(f"{directory}/", "").replace(str(directory), name)
             self._refused[name] = reason
-            _log.warning("model refused", extra={"model": name, "reason": reason})
+            _log.warning("model refused", exc_info=None if known else error, extra={"model": name, "reason": reason})
             return False
         self._refused.pop(name, None)
         before = self._models.get(name)
         self._models[name] = served
-        _log.info("model loaded", extra={"model": name, "hash": identity})
-        return before is None or before.hash != identity
+        _log.info("model loaded", extra={"model": name, "hash": served.hash})
+        return before is None or before.hash != served.hash
 
     def _directories(self) -> dict[str, Path]:
         if (self.folder / MANIFEST).is_file():
@@ -158,10 +161,27 @@ class Registry:
         }
 
 
-def _is_saved(directory: Path) -> bool:
-    """Whether this is a saved surrogate, or may be: where nobody lets us look, loading it says so."""
+def _loaded(name: str, directory: Path) -> Served:
+    """A model, with the hash of the manifest that it was loaded by: another may take its place meanwhile."""
+    while True:
+        identity = _hash(directory)
+        surrogate = Surrogate.load(directory)
+        if _hash(directory) == identity:
+            return Served(name, identity, surrogate)
+
+
+def _hash(directory: Path) -> str:
+    """SHA-256 of a manifest, or nothing where there is none, of which loading says more."""
     try:
-        return (directory / MANIFEST).is_file()
+        return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _is_saved(directory: Path) -> bool:
+    """Whether this is a saved surrogate, or may be: where something is missing or not allowed, loading it says so."""
+    try:
+        return (directory / MANIFEST).is_file() or (directory / WEIGHTS).is_file()
     except PermissionError:
         return _NAME.fullmatch(directory.name) is not None
 

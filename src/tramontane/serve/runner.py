@@ -8,9 +8,11 @@ import json
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from tramontane import solvers
 from tramontane.case import Case
@@ -22,7 +24,7 @@ from tramontane.serve.database import DesignRow, JobRow
 from tramontane.serve.jobs import JobStore
 from tramontane.serve.metrics import Metrics
 from tramontane.serve.predict import Predictions, stated_qoi
-from tramontane.serve.problems import Problem, no_room
+from tramontane.serve.problems import Problem, is_busy, no_room, without_paths
 from tramontane.serve.registry import Registry, Solver
 from tramontane.serve.schemas import DesignRequest, Summary
 from tramontane.serve.settings import Settings
@@ -30,6 +32,7 @@ from tramontane.simulator import Simulator
 
 _log = logging.getLogger("tramontane.serve")
 _LOOK_EVERY = 30.0  # s between two looks for jobs when nobody rings
+_LONGEST_PAUSE = 10.0  # s between two tries to write an answer down
 _BLOCK = 8  # designs of a solver between two turns
 _FULL = "the server's disk is full; resume the job once there is room"
 
@@ -117,10 +120,6 @@ class Runner:
                 served, request, cells=job.cells, domains=None if job.domains is None else json.loads(job.domains)
             )
             prediction, _ = await self.predictions.ask(question, keep=False)
-            if job.keep:
-                keep = functools.partial(_write, prediction.case, self.jobs.folder / job.id / str(row.index))
-                await self.predictions.run(keep)
-            await self._settle(job, row.index, summary=prediction.summary)
         except Problem as problem:
             if problem.status_code == 503:  # it waits its turn again
                 await asyncio.sleep(1.0)
@@ -128,11 +127,21 @@ class Runner:
             if problem.status_code == 507:
                 return _FULL
             await self._settle(job, row.index, reason=str(problem.detail))
+            return None
         except Exception as error:
             if no_room(error):
                 return _FULL
             _log.error("design failed", exc_info=error, extra={"job": job.id, "design": row.index})
             await self._settle(job, row.index, reason=reason_of(error))
+            return None
+        if job.keep:
+            try:
+                await asyncio.to_thread(_write, prediction.case, self.jobs.folder / job.id / str(row.index))
+            # Whatever is wrong with the place, it is not the design's fault, and the next one's would fail as well.
+            except Exception as error:
+                _log.error("case not kept", exc_info=error, extra={"job": job.id, "design": row.index})
+                return _not_kept(error)
+        await self._settle(job, row.index, summary=prediction.summary)
         return None
 
     # -- solvers ---------------------------------------------------------------------------------------------------
@@ -165,13 +174,30 @@ class Runner:
         )  # fmt: skip
         for outcome in outcomes:
             summary = None if outcome.answer is None else Summary.model_validate_json(outcome.answer)
-            self.jobs.settle(job.id, outcome.task[0], summary=summary, reason=outcome.reason)
-            self.metrics.settled("failed" if summary is None else "done")
+            self._write_down(job.id, outcome.task[0], summary=summary, reason=outcome.reason)
 
     async def _settle(self, job: JobRow, index: int, **outcome: Any) -> None:
-        settle: Callable[[], None] = functools.partial(self.jobs.settle, job.id, index, **outcome)
-        await asyncio.to_thread(settle)
-        self.metrics.settled("done" if "summary" in outcome else "failed")
+        await asyncio.to_thread(functools.partial(self._write_down, job.id, index, **outcome))
+
+    def _write_down(self, job: str, index: int, *, summary: Summary | None = None, reason: str | None = None) -> None:
+        """Settle a design. What is answered is not thrown away because the database is busy, away or full for a while.
+
+        Raises:
+            SQLAlchemyError: The database has another fault, or the server stops before it is back.
+        """
+        pause = 0.5
+        while True:
+            try:
+                self.jobs.settle(job, index, summary=summary, reason=reason)
+                break
+            except SQLAlchemyError as error:
+                if not (is_busy(error) or no_room(error)):
+                    raise
+                _log.warning("answer waits for the database", extra={"job": job, "design": index})
+                if self._stopping.wait(pause):
+                    raise
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        self.metrics.settled("failed" if summary is None else "done")
 
 
 def solve_one(folder: Path, name: str, identity: str, simulator: Simulator, task: tuple[int, str]) -> str:
@@ -199,7 +225,7 @@ def solve_one(folder: Path, name: str, identity: str, simulator: Simulator, task
         try:
             _write(case, folder / str(index))
         except Exception as error:
-            raise FatalError(_FULL if no_room(error) else f"the case cannot be kept: {reason_of(error)}") from error
+            raise FatalError(_not_kept(error)) from error
     return Summary(
         model=name, model_hash=identity, geometry=None, parameters=designs.stated(simulator.contract, values),
         qoi=stated_qoi(case), domains=answers.domains(case),
@@ -208,11 +234,19 @@ def solve_one(folder: Path, name: str, identity: str, simulator: Simulator, task
     ).model_dump_json()  # fmt: skip
 
 
+def _not_kept(error: Exception) -> str:
+    if no_room(error):
+        return _FULL
+    return f"a case cannot be kept ({without_paths(reason_of(error))}); resume the job once that is mended"
+
+
 def _write(case: Case, folder: Path) -> None:
     # What is there is of a run that was killed before its design was settled.
     shutil.rmtree(folder, ignore_errors=True)
     plain = Design(case.design.geometry, **case.design.parameters)
-    write_case(Case(case.name, plain, case.meshes, case.qoi, case.field_units, case.qoi_units, case.provenance), folder)
+    with answers.VTK_MESSAGES:
+        kept = Case(case.name, plain, case.meshes, case.qoi, case.field_units, case.qoi_units, case.provenance)
+        write_case(kept, folder)
 
 
 async def _heard(bell: asyncio.Event, seconds: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from pathlib import Path
@@ -54,7 +53,12 @@ class Server:
         self.runner = Runner(settings, self.jobs, self.registry, self.solvers, self.predictions, self.metrics)
         self.trainings = Trainings(settings, self.sessions, self.refresh)
         self._watcher: asyncio.Task[None] | None = None
-        self.refresh()
+        try:
+            self.refresh()
+        except OSError as error:
+            self._claim.release()
+            raise TramontaneError(f"{settings.models}: cannot be looked into ({error.strerror or error}); allow it to "
+                                  "the user that this program runs as") from error  # fmt: skip
 
     def refresh(self) -> list[str]:
         """Look for models that are new, changed or gone; their names."""
@@ -103,8 +107,12 @@ class Server:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self.settings.poll_seconds)
-            with contextlib.suppress(OSError):  # a folder that is away for a moment
+            try:
                 await asyncio.to_thread(self.refresh)
+            except OSError:  # a folder that is away for a moment
+                continue
+            except Exception as error:  # nobody would see that it is looked at no more
+                _log.error("the folder of models cannot be looked at", exc_info=error)
 
 
 def _claim(folder: Path) -> FileLock:

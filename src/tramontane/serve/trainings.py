@@ -29,8 +29,9 @@ from tramontane.serve.schemas import (
 )
 from tramontane.serve.settings import Settings
 from tramontane.serve.training_run import END, MODEL, PAUSE, Task
-from tramontane.surrogate.files import MANIFEST, put_in_place
+from tramontane.surrogate.files import MANIFEST
 from tramontane.surrogate.fit import MODELS
+from tramontane.surrogate.in_place import put_in_place
 from tramontane.training import parse_budget
 
 _INTERRUPTED = "the server ended meanwhile; resume the training to go on from its last checkpoint"

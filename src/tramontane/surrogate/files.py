@@ -15,6 +15,8 @@ from torch import Tensor
 
 from tramontane.design import file_sha256
 from tramontane.errors import SurrogateError
+from tramontane.surrogate.in_place import put_in_place, read_whole
+from tramontane.surrogate.saved_documents import read_document, to_text
 
 FORMAT_VERSION = 7
 MANIFEST = "manifest.json"
@@ -40,7 +42,7 @@ def write_surrogate(path: Path, *, tensors: dict[str, Tensor], documents: dict[s
     temporary.mkdir(parents=True)
     save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary / WEIGHTS)
     for name, document in documents.items():
-        (temporary / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        (temporary / f"{name}.json").write_text(to_text(name, document), encoding="utf-8")
     manifest = {
         "format": "tramontane surrogate",
         "format_version": FORMAT_VERSION,
@@ -55,22 +57,6 @@ def write_surrogate(path: Path, *, tensors: dict[str, Tensor], documents: dict[s
     put_in_place(temporary, path)
 
 
-def put_in_place(temporary: Path, path: Path) -> None:
-    """Rename a finished directory; one that stands there is replaced, or stays where it cannot be."""
-    if path.exists():
-        old = path.with_name(f".{path.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        path.replace(old)
-        try:
-            temporary.replace(path)
-        except OSError:
-            old.replace(path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        temporary.replace(path)
-
-
 def may_not_be_read(file: Path) -> SurrogateError:
     """The error for a surrogate's file that the program's user has no right to read."""
     return SurrogateError(f"{file}: may not be read by the user that this program runs as; allow it, for example "
@@ -80,28 +66,35 @@ def may_not_be_read(file: Path) -> SurrogateError:
 def read_surrogate(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Arrays and JSON documents of a saved surrogate, every file checked against its hash.
 
+    A surrogate that is replaced while it is read is read again.
+
     Raises:
         SurrogateError: Not a surrogate, of a newer format version, or a file is missing, changed or not to be read.
     """
+    return read_whole(path, _read)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SurrogateError(f"{path}: is no saved surrogate ({MANIFEST} is missing); name the directory "
-                             "that `tramontane train -o` wrote") from None  # fmt: skip
+        manifest = read_document(path / MANIFEST) if (path / MANIFEST).exists() else None
     except PermissionError:
         raise may_not_be_read(path / MANIFEST) from None
-    except (OSError, ValueError) as error:
-        raise SurrogateError(f"{path / MANIFEST}: cannot be read ({error}); copy the directory again") from error
+    if manifest is None:
+        raise SurrogateError(f"{path}: is no saved surrogate ({MANIFEST} is missing); name the directory "
+                             "that `tramontane train -o` wrote")  # fmt: skip
     if not isinstance(manifest, dict) or manifest.get("format") != "tramontane surrogate":
         raise SurrogateError(f"{path / MANIFEST}: is not a surrogate's manifest; name the directory of a surrogate")
     found = manifest.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise SurrogateError(
-            f"{path}: has format version {found}, this program reads up to {FORMAT_VERSION}; upgrade tramontane"
+            f"{path}: has format version {str(found)[:40]}, this program reads up to {FORMAT_VERSION}; upgrade "
+            "tramontane"
         )
     if found < FORMAT_VERSION:
         raise SurrogateError(f"{path}: has format version {found}, which this program no longer reads; train it anew")
     hashes = manifest.get("sha256", {})
+    if not isinstance(hashes, dict):
+        raise SurrogateError(f"{path / MANIFEST}: does not list the files' hashes; copy the directory again")
     for name in hashes:
         file = path / Path(name).name
         if not file.is_file():
@@ -110,17 +103,18 @@ def read_surrogate(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             found_hash = file_sha256(file)
         except PermissionError:
             raise may_not_be_read(file) from None
+        except OSError as error:
+            raise SurrogateError(f"{file}: cannot be read ({error}); copy the directory again") from error
         if found_hash != hashes[name]:
             raise SurrogateError(f"{file}: has changed since it was saved; copy the directory again or retrain")
     if WEIGHTS not in hashes:
         raise SurrogateError(f"{path / MANIFEST}: does not list {WEIGHTS}; copy the directory again")
     try:
         tensors = load_file(path / WEIGHTS)
-        documents = {
-            name.removesuffix(".json"): json.loads((path / name).read_text(encoding="utf-8"))
-            for name in hashes
-            if name.endswith(".json")
-        }
-    except (SafetensorError, ValueError, OSError) as error:
-        raise SurrogateError(f"{path}: cannot be read ({error}); copy the directory again") from error
+    except (SafetensorError, ValueError, OSError, MemoryError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SurrogateError(f"{path / WEIGHTS}: cannot be read ({reason}); copy the directory again") from error
+    documents = {
+        name.removesuffix(".json"): read_document(path / Path(name).name) for name in hashes if name.endswith(".json")
+    }
     return tensors, documents | {"manifest": manifest}

@@ -35,6 +35,7 @@ _SMALL = {"ab-upt": {"dim": 96, "decoder_depth": 1}}
 _SEED = 0  # of every draw in a prediction: the same design gives the same answer
 _ANCHORS = 256  # of each domain, where nobody says otherwise
 _MEASURED = 2048  # sites of each domain of a held case at which a network is judged on the way
+_POINTS_MOST = 1 << 22  # of a prediction's draw
 _FIXED = (0, 1 << 20)  # key of their draws
 # Positions decoded at once: what suits a CPU's cache, and what keeps an accelerator busy.
 _CHUNK, _ACCELERATED_CHUNK = 2048, 1 << 17
@@ -119,6 +120,21 @@ class NetworkPredictor:
         device: str,
     ) -> NetworkPredictor:
         """The predictor that `tensors` and `document` described."""
+        # On no device first: a size that does not fit is found before memory is taken for it.
+        with torch.device("meta"):
+            shapes = {
+                name: value.shape for name, value in build(document["model"], document["config"]).state_dict().items()
+            }
+        for name, shape in shapes.items():
+            if name not in tensors or tensors[name].shape != shape:
+                found = tuple(tensors[name].shape) if name in tensors else "missing"
+                raise SurrogateError(f"array predictor.{name} is {found}, the network's configuration asks for "
+                                     f"{tuple(shape)}")  # fmt: skip
+        for name in ("anchors", "geometry_points"):
+            if not isinstance(document[name], int) or not 0 < document[name] <= _POINTS_MOST:
+                raise SurrogateError(f"predictor.json: {name} is {str(document[name])[:40]}, not 1 to {_POINTS_MOST}")
+        if network_domains := set(document["config"].get("domains", {})) ^ set(contract.fields):
+            raise SurrogateError(f"predictor.json: the network and the contract differ in {', '.join(network_domains)}")
         network = build(document["model"], document["config"])
         network.load_state_dict(tensors)
         return cls(

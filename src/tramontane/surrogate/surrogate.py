@@ -29,8 +29,11 @@ from tramontane.surrogate.network import NetworkPredictor
 from tramontane.surrogate.places import default_mesh
 from tramontane.surrogate.predictor import Predictor
 from tramontane.surrogate.reference import ReferencePredictor
+from tramontane.surrogate.saved_arrays import check_arrays, check_domains
+from tramontane.surrogate.saved_documents import check_documents, check_scales
 from tramontane.surrogate.scalars import MODEL as SCALARS
 from tramontane.surrogate.scalars import ScalarPredictor
+from tramontane.training import Normalization
 from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
@@ -311,15 +314,23 @@ class Surrogate:
         tensors, documents = read_surrogate(Path(path))
         try:
             contract = Contract.model_validate(documents["contract"])
-            templates = {domain: value.numpy() for domain, value in _below(tensors, "template.").items()}
+            check_documents(documents, contract)
             document, saved = documents["predictor"], _below(tensors, "predictor.")
+            is_reference = document.get("baseline") in ("kriging", "mean")
+            if not is_reference and document["model"] != SCALARS and document["model"] not in NETWORKS:
+                raise SurrogateError(f"predictor.json: model {str(document['model'])[:40]!r} is not known")
+            check_arrays(tensors, contract)
+            check_domains(tensors, contract, reference=is_reference)
+            templates = {domain: value.numpy() for domain, value in _below(tensors, "template.").items()}
             predictor: Predictor
             if document["model"] == SCALARS:
                 predictor = ScalarPredictor.restore(contract, saved)
-            elif document["model"] in NETWORKS:
-                predictor = NetworkPredictor.restore(contract, saved, document, templates=templates, device=device)
             else:
-                predictor = ReferencePredictor.restore(contract, saved, document, device=device)
+                check_scales(Normalization.model_validate(document["normalization"]), contract)
+                if is_reference:
+                    predictor = ReferencePredictor.restore(contract, saved, document, device=device)
+                else:
+                    predictor = NetworkPredictor.restore(contract, saved, document, templates=templates, device=device)
             scalars = {}
             for name in {
                 key.removeprefix("scalar.").rpartition(".")[0] for key in tensors if key.startswith("scalar.")
@@ -334,8 +345,19 @@ class Surrogate:
                 record=documents["training"]
                 | {key: documents[key] for key in ("training_domain", "calibration", "figures")},
             )
-        except (KeyError, TypeError, RuntimeError, ValidationError) as error:
-            raise SurrogateError(f"{path}: is not complete ({str(error).splitlines()[0]}); copy it again") from error
+        except SurrogateError as error:
+            raise SurrogateError(f"{path}: {error}; copy it again, or train it anew") from error
+        except KeyError as error:
+            raise SurrogateError(f"{path}: is not complete ({error.args[0]} is missing); copy it again") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or error.title
+            raise SurrogateError(f"{path}: {error.title} does not hold what it must ({place}: {first['msg']}); copy it "
+                                 "again, or train it anew") from error  # fmt: skip
+        # Whatever else the pieces are made of stumbles over: a file is at fault, not the program that reads it.
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise SurrogateError(f"{path}: cannot be used ({reason}); copy it again, or train it anew") from error
 
 
 def _bytes(made: tuple[pv.DataSet, Sites]) -> int:
