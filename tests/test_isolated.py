@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pyvista as pv
 from loaders import (
+    load_and_count,
     load_and_crash,
     load_and_raise,
     load_badly,
@@ -54,11 +55,12 @@ def test_meshes_come_back_bit_for_bit_with_their_names(file: Path) -> None:
         (load_short, r"field short has 5 values for 8 points; it is cut off or damaged, write or copy it again"),
     ],
 )
+@pytest.mark.parametrize("fresh", [False, True])
 def test_what_goes_wrong_there_is_said_here(
-    file: Path, load: isolated.Loader, said: str, capfd: pytest.CaptureFixture[str]
+    file: Path, load: isolated.Loader, said: str, fresh: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(FormatError, match=f"some.file: {said}$") as error:
-        read_isolated(load, file)
+        read_isolated(load, file, fresh=fresh)
     assert "\n" not in str(error.value)
     assert capfd.readouterr() == ("", "")
 
@@ -91,6 +93,14 @@ def test_a_fresh_process_reads_beside_others_and_takes_what_it_started_with_it(t
             waiting.result()
     state = Path(f"/proc/{helper}/stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_each_file_that_is_read_alone_has_a_process_that_has_read_no_other(file: Path) -> None:
+    isolated.prepare(load_and_count)
+    counts = [read_isolated(load_and_count, file, fresh=True)[1] for _ in range(3)]
+    assert [each["read"] for each in counts] == [1, 1, 1]
+    assert len({each["process"] for each in counts}) == 3
+    assert len({each["parent"] for each in counts}) == 1  # which has everything imported
 
 
 def until_written(beside: Path) -> int:

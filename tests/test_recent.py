@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tramontane.models.recent import Recent
+import pickle
+
+import numpy as np
+import pytest
+import pyvista as pv
+from scipy.spatial import cKDTree
+
+from tramontane.models.recent import BUDGET, Recent, size_of
+from tramontane.serve.cache import ByteCache
 
 
 def test_the_last_few_are_kept_within_their_room() -> None:
@@ -30,3 +38,34 @@ def test_the_last_few_are_kept_within_their_room() -> None:
     ask("a")
     ask("f", 101)
     assert made[-2:] == ["f", "f"]
+
+
+def test_all_caches_together_keep_one_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BUDGET, "limit", BUDGET.bytes + 1000)
+    answers: ByteCache[str] = ByteCache(10_000)
+    shapes = Recent(8)
+    answers.put("a", "A", 400)
+    shapes.get("s", lambda: np.zeros(50))  # 400 bytes, counted by itself
+    assert (answers.bytes, shapes.bytes) == (400, 400)
+    assert answers.get("a") == "A"
+    answers.put("b", "B", 400)  # 1200 are too many: the shape was used longest ago, whichever cache it is in
+    assert (answers.get("a"), answers.get("b"), shapes.bytes) == ("A", "B", 0)
+    shapes.get("s", lambda: np.zeros(25))
+    assert shapes.bytes == 200
+
+
+def test_a_value_that_grew_is_measured_again() -> None:
+    kept = Recent(4)
+    held: dict[str, object] = kept.get("a", lambda: {"points": np.zeros(10)})
+    held["more"] = [np.zeros(100), held["points"]]
+    kept.grown("a")
+    assert kept.bytes == 880  # what is held twice counts once
+    assert pickle.loads(pickle.dumps(kept)).bytes == 0
+
+
+def test_sizes_are_those_of_arrays_meshes_and_trees() -> None:
+    points = np.zeros((100, 3))
+    assert size_of({"one": points, "view": points[:10]}) == 2400
+    assert size_of(cKDTree(np.random.default_rng(0).normal(size=(100, 3)))) == 4800
+    assert size_of(pv.Sphere()) > 10_000
+    assert size_of(("text", 3, None)) == 0

@@ -36,6 +36,8 @@ MEMORY = 4 << 30
 MEMORY_PER_BYTE = 20
 SECONDS = 60.0
 BYTES_A_SECOND = 2e6
+LATE = "late"
+_GRACE = 10.0  # s
 ANSWER, ARRAYS, OUTPUT = "answer.json", "arrays.npz", "output"
 # The package's own __init__ imports every format, which would cost the process half a second for nothing: an empty
 # package stands in its place.
@@ -85,7 +87,8 @@ def read_isolated(
         memory: Bytes it may take; by default what `memory_for` says.
         options: Further arguments of the loader, plain JSON.
         fresh: Whether the process reads this file alone, beside others that read at the same time; it ends with all
-            that it has started. Otherwise one process reads all files, one after the other.
+            that it has started. Otherwise one process reads all files, one after the other. Where the system can fork,
+            it is forked off one that waits with everything imported.
 
     Returns:
         The meshes, every cell checked to be of points that exist, and what else the reader found.
@@ -149,39 +152,59 @@ def memory_for(size: int) -> int:
     return MEMORY + MEMORY_PER_BYTE * size
 
 
+def prepare(loader: Loader) -> None:
+    """Have a process wait that reads the next file that is to be read by a fresh one.
+
+    Args:
+        loader: Its module is imported there.
+    """
+    if hasattr(os, "fork"):
+        process = _take_fresh()
+        process.ask({"module": loader.__module__, "function": None, "sys_path": sys.path}, SECONDS)
+        _give_back(process)
+
+
 class _Process:
-    """The process that reads; a fresh one takes those that it started with it when it ends."""
+    """The process that reads, or that others are forked off; a fresh one takes all of these with it when it ends."""
 
     def __init__(self, *, fresh: bool = False) -> None:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-        self.owner, self.fresh = os.getpid(), fresh
+        if fresh:  # only what has no threads can be forked
+            environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self.owner, self.fresh, self.asked = os.getpid(), fresh, False
+        how = ["fork"] if fresh and hasattr(os, "fork") else []
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, str(Path(__file__).parent)], stdin=subprocess.PIPE,
+            [sys.executable, "-P", "-c", _START, str(Path(__file__).parent), *how], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True, encoding="utf-8",
             start_new_session=fresh,
         )  # fmt: skip
-        self.said: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        for _ in self.process.stdout:
-            self.said.put(True)
-        self.said.put(False)
+        for line in self.process.stdout:
+            self.said.put(line.strip())
+        self.said.put(None)
 
     def ask(self, request: dict[str, Any], seconds: float) -> int | None:
         """0 when it is done, the exit code where it ended instead, None where time ran out."""
         assert self.process.stdin is not None
+        self.asked = True
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
-            done = self.said.get(timeout=seconds)
+            # One that others are forked off keeps the time itself.
+            said = self.said.get(timeout=seconds + (_GRACE if self.fresh else 0.0))
         except queue.Empty:
             return None
         except OSError:
-            done = False
-        return 0 if done else self.process.wait() or 1
+            said = None
+        self.asked = False
+        if said == LATE:
+            return None
+        return int(said) if said else self.process.wait() or 1
 
     def end(self) -> None:
         if self.fresh and hasattr(os, "killpg"):
@@ -199,17 +222,18 @@ class _Process:
 
 
 _lock = threading.Lock()
+_waiting: list[_Process] = []  # those that files are read by alone, and whose turn it is not
 _process: _Process | None = None
 
 
 def _ask(request: dict[str, Any], seconds: float, fresh: bool) -> int | None:
     global _process
     if fresh:
-        process = _Process(fresh=True)
+        process = _take_fresh()
         try:
             return process.ask(request, seconds)
         finally:
-            process.end()
+            _give_back(process)
     with _lock:
         if _process is not None and _process.owner != os.getpid():  # the one of the process that was forked
             _process = None
@@ -222,6 +246,33 @@ def _ask(request: dict[str, Any], seconds: float, fresh: bool) -> int | None:
         return code
 
 
+def _take_fresh() -> _Process:
+    with _lock:
+        while _waiting:
+            process = _waiting.pop()
+            if process.owner == os.getpid() and process.process.poll() is None:
+                return process
+    return _Process(fresh=True)
+
+
+def _give_back(process: _Process) -> None:
+    """Keep a process for the next file, unless it ended or does not answer."""
+    if process.process.poll() is not None or process.asked or not hasattr(os, "fork"):
+        process.end()
+        return
+    with _lock:
+        _waiting.append(process)
+
+
+def _end_all() -> None:
+    _end_process()
+    with _lock:
+        while _waiting:
+            process = _waiting.pop()
+            if process.owner == os.getpid():
+                process.end()
+
+
 def _end_process() -> None:
     global _process
     with _lock:
@@ -230,7 +281,7 @@ def _end_process() -> None:
         _process = None
 
 
-atexit.register(_end_process)
+atexit.register(_end_all)
 
 
 def _reason(code: int, output: Path, memory: int) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
+import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +22,85 @@ from tramontane import processes
 from tramontane.errors import FormatError
 from tramontane.formats import vtk
 from tramontane.formats.cell_check import check_cells
-from tramontane.formats.isolated import ANSWER, ARRAYS, OUTPUT
+from tramontane.formats.isolated import ANSWER, ARRAYS, LATE, OUTPUT
 
 
 def serve() -> None:
-    """Answer requests, a line of JSON each, until there are no more; whatever a loader raises ends the process."""
+    """Answer requests, a line of JSON each, until there are no more; whatever a loader raises ends the process.
+
+    With the argument ``fork``, a process that was forked answers each: it has all that was imported before, and nothing
+    of the files that others read.
+    """
     processes.contain()
     channel = os.fdopen(os.dup(1), "w")
+    forking = sys.argv[2:3] == ["fork"]
     while line := sys.stdin.readline():
         request = json.loads(line)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        output = os.open(Path(request["folder"], OUTPUT), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for stream in (1, 2):
-            os.dup2(output, stream)
-        os.close(output)
         sys.path.extend(entry for entry in request["sys_path"] if entry not in sys.path)
-        _bound(request["memory"], request["seconds"])
-        answer(request)
-        channel.write("done\n")
+        if not forking:
+            _answer_bounded(request)
+            channel.write("0\n")
+        elif request.get("function") is None:  # it is to be ready, no more
+            importlib.import_module(request["module"])
+            channel.write("0\n")
+        else:
+            importlib.import_module(request["module"])
+            channel.write(f"{_fork(request)}\n")
         channel.flush()
+
+
+def _fork(request: dict[str, Any]) -> int | str:
+    """The exit code of a process that answers a request, or `LATE`; all that it has started ends with it."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setsid()
+            os.close(0)
+            _end_with_parent()
+            _answer_bounded(request)
+            code = 0
+        except BaseException:  # the request's output has the reason
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    until, pause = time.monotonic() + request["seconds"], 0.001
+    status = None
+    while status is None:
+        ended, found = os.waitpid(child, os.WNOHANG)
+        if ended:
+            status = found
+        elif time.monotonic() > until:
+            break
+        else:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+    with contextlib.suppress(OSError):
+        os.killpg(child, signal.SIGKILL)
+    if status is None:
+        with contextlib.suppress(OSError):
+            os.kill(child, signal.SIGKILL)  # where it had no group of its own yet
+        os.waitpid(child, 0)
+        return LATE
+    return os.waitstatus_to_exitcode(status)
+
+
+def _end_with_parent() -> None:
+    """Where the system can, this process ends with the one that it was forked off, however that ends."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of Linux
+
+
+def _answer_bounded(request: dict[str, Any]) -> None:
+    """Answer a request, with what is printed meanwhile in a file beside the answer, and within its bounds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    output = os.open(Path(request["folder"], OUTPUT), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.close(output)
+    _bound(request["memory"], request["seconds"])
+    answer(request)
 
 
 def answer(request: dict[str, Any]) -> None:

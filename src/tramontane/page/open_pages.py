@@ -12,6 +12,7 @@ from nicegui import app as pages
 
 from tramontane.serve.problems import Problem
 from tramontane.serve.server import Server
+from tramontane.serve.turns import asker
 
 _LOOK_EVERY = 0.5  # s; with the age of what is known of tokens, less than the two seconds that are promised
 _log = logging.getLogger("tramontane.serve")
@@ -75,6 +76,7 @@ class OpenPages:
                 if client is not None:
                     self._end(client)
                 return
+            asker.set(client.id)
             handler(sid, message)
 
         return guarded

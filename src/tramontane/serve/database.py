@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, create_engine, event, select
@@ -12,9 +14,12 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 from tramontane.errors import TramontaneError
+from tramontane.serve.problems import is_busy, no_room
 from tramontane.serve.schemas import DesignState, JobKind, JobState
 
 VERSION = 1
+_LONGEST_PAUSE = 10.0  # s between two tries to write
+_log = logging.getLogger("tramontane.serve")
 
 
 class Base(DeclarativeBase):
@@ -136,11 +141,12 @@ Index("designs_by_state", DesignRow.job, DesignRow.state)
 Sessions = sessionmaker[Session]
 
 
-def open_database(url: str) -> tuple[Engine, Sessions]:
+def open_database(url: str, *, seconds: float = 10.0) -> tuple[Engine, Sessions]:
     """Connect, and make the tables where there are none.
 
     Args:
         url: Of SQLAlchemy: ``sqlite:///serve.db``, ``postgresql://user@host/name``.
+        seconds: How long is waited for a file that another program holds.
 
     Raises:
         TramontaneError: The database cannot be reached, its driver is missing, or it is of a newer version.
@@ -158,7 +164,7 @@ def open_database(url: str) -> tuple[Engine, Sessions]:
         raise TramontaneError(f"--database: needs {error.name}: pip install 'tramontane[postgres]'") from error
     shown = where.render_as_string(hide_password=True)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, seconds))
     sessions = sessionmaker(engine, expire_on_commit=False)
     try:
         Base.metadata.create_all(engine)
@@ -178,9 +184,34 @@ def open_database(url: str) -> tuple[Engine, Sessions]:
     return engine, sessions
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
+def patiently(write: Callable[[], None], wait: Callable[[float], object]) -> None:
+    """Write what took long to find out: it is not thrown away because the database is held, away or full for a while.
+
+    Args:
+        write: One transaction.
+        wait: Waits so many seconds; gives something true where there is no more time.
+
+    Raises:
+        SQLAlchemyError: The database has another fault, or there is no more time.
+    """
+    pause = 0.5
+    while True:
+        try:
+            write()
+            return
+        except SQLAlchemyError as error:
+            if not (is_busy(error) or no_room(error)):
+                raise
+            _log.warning("an answer waits for the database", extra={"reason": str(error).splitlines()[0][:200]})
+            if wait(pause):
+                raise
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _prepare_sqlite(connection: Any, seconds: float) -> None:
     cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
     # Readers beside a writer, and nothing that was said to be kept is lost when the power fails.
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "foreign_keys = ON"):
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()

@@ -12,7 +12,7 @@ from tramontane.contract import Contract, Excess
 from tramontane.design import Design
 from tramontane.errors import UnitError
 from tramontane.serve import schemas
-from tramontane.serve.problems import Fault, at_fault
+from tramontane.serve.problems import Fault, at_fault, without_paths
 from tramontane.serve.schemas import DesignRequest, Warned
 from tramontane.serve.uploads import Geometries
 from tramontane.surrogate import Surrogate
@@ -112,7 +112,8 @@ def warned(surrogate: Surrogate | None, asked: Design, warnings: Iterable[str]) 
             sentence = surrogate.extent_sentence(each)
             ranges[sentence] = _with_range("geometry", sentence, each, axis=each.name)
     return [
-        ranges.get(text) or Warned(input="geometry" if text.startswith("geometry") else "design", detail=text)
+        ranges.get(text)
+        or Warned(input="geometry" if text.startswith("geometry") else "design", detail=without_paths(text))
         for text in warnings
     ]
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from tramontane.serve.access import Caller
 from tramontane.serve.database import DesignRow, JobRow, Sessions
-from tramontane.serve.problems import Fault, Problem, at_fault
+from tramontane.serve.problems import Fault, Problem, at_fault, without_paths
 from tramontane.serve.schemas import DesignAnswer, DesignRequest, JobAnswer, JobState, Kind, Summary
 
 PENDING: tuple[JobState, ...] = ("queued", "running")
@@ -174,7 +174,7 @@ class JobStore:
         values = {
             "state": "failed" if summary is None else "done",
             "summary": None if summary is None else summary.model_dump_json(),
-            "reason": reason,
+            "reason": None if reason is None else without_paths(reason),
         }
         with self.sessions.begin() as session:
             found = DesignRow.job == identity, DesignRow.index == index
@@ -184,7 +184,11 @@ class JobStore:
         """A job that was pending is ``done`` or ``stopped``."""
         with self.sessions.begin() as session:
             found = JobRow.id == identity, JobRow.state.in_(PENDING)
-            session.execute(update(JobRow).where(*found).values(state=state, reason=reason))
+            session.execute(
+                update(JobRow)
+                .where(*found)
+                .values(state=state, reason=None if reason is None else without_paths(reason))
+            )
 
     def asking_for(self, geometry: str) -> str | None:
         """The id of a job that has yet to ask for a geometry, or None."""

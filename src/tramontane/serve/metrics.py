@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from tramontane.models.recent import BUDGET
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -32,6 +34,10 @@ class Metrics:
         self._designs = Counter("tramontane_job_designs", "Designs of jobs.", ("outcome",), registry=self.registry)
         self.waiting = Gauge("tramontane_predictions_waiting", "Predictions asked and not answered yet.",
                              registry=self.registry)  # fmt: skip
+        kept = Gauge("tramontane_caches_bytes", "Memory of all that is kept to answer sooner.", registry=self.registry)
+        kept.set_function(lambda: BUDGET.bytes)
+        bound = Gauge("tramontane_caches_limit_bytes", "The most that this may be.", registry=self.registry)
+        bound.set_function(lambda: BUDGET.limit or 0)
         self.models = Gauge("tramontane_models", "Models that are served.", registry=self.registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

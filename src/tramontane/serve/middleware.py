@@ -10,13 +10,15 @@ from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tramontane.serve.problems import Fault, Problem, at_fault, respond
+from tramontane.serve.problems import Fault, Problem, at_fault, of_error, respond
 from tramontane.serve.server import Server
 from tramontane.serve.settings import LOOPBACK
+from tramontane.serve.turns import asker
 
 _log = logging.getLogger("tramontane.requests")
 UPLOAD = "/v1/geometries"
@@ -74,12 +76,20 @@ class Guard:
 
         try:
             self._check(headers)
+            asker.set(":".join(map(str, scope.get("client") or ())))
             if _is_guarded(scope["path"]):
                 caller = scope["caller"] = await self.server.access.identify(bearer(headers, self.server))
                 scope["token"] = caller.token
+                if caller.token is not None:
+                    asker.set(caller.token)
             await self.app(scope, self._bounded(scope, headers, take), answer)
         except Problem as problem:
             await respond(problem)(scope, receive, answer)
+        except (OSError, SQLAlchemyError) as error:  # of finding out who asks; those behind routes are answered there
+            if sent["status"]:
+                raise
+            _log.error("request failed", exc_info=error, extra={"id": identity})
+            await respond(of_error(error, identity))(scope, receive, answer)
         finally:
             seconds = time.perf_counter() - begun
             # Of a path that no route knows, only that: anybody could fill the counters with names.

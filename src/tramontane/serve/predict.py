@@ -7,26 +7,27 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tramontane.case import Case
 from tramontane.errors import TramontaneError
-from tramontane.models.recent import Recent
+from tramontane.models.recent import BUDGET, Recent
 from tramontane.serve import answers, designs
 from tramontane.serve.answers import mesh_arrays_of
 from tramontane.serve.cache import ByteCache
 from tramontane.serve.metrics import Metrics
 from tramontane.serve.pieces import Pieces, size_of
-from tramontane.serve.problems import Fault, Problem, at_fault
+from tramontane.serve.problems import Fault, Problem, at_fault, without_paths
 from tramontane.serve.registry import Served
 from tramontane.serve.schemas import DesignRequest, Format, QoiValue, Summary
 from tramontane.serve.settings import Settings
+from tramontane.serve.turns import Turns
 from tramontane.serve.uploads import Geometries
 from tramontane.units import from_si
 
 Result = TypeVar("Result")
+_LONG = 300_000  # cells of all meshes
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Question:
         """The same for equal questions, and for no others."""
         parts = [self.served.hash, self.geometry, self.length_unit, self.values, self.cells, domains or self.domains]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the answer takes much longer than most."""
+        return self.cells * len(self.domains) > _LONG
 
     def place(self) -> str:
         """The same for questions that are answered on the same meshes."""
@@ -88,16 +94,17 @@ class Predictions:
 
     def __init__(self, settings: Settings, geometries: Geometries, metrics: Metrics) -> None:
         self.settings, self.geometries, self.metrics = settings, geometries, metrics
+        BUDGET.limit = settings.cache_bytes
         self.cases: ByteCache[Prediction] = ByteCache(settings.cache_bytes)
         self.files: ByteCache[Pieces] = ByteCache(settings.cache_bytes)
-        self._mesh_arrays = Recent(8, room=settings.cache_bytes)
-        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="predict")
+        self._mesh_arrays = Recent(8, room=settings.cache_bytes // 4)
+        self._turns = Turns(settings.workers, "predict")
         self._running: dict[str, asyncio.Future[Any]] = {}
         self._waiting = 0
 
-    def close(self) -> None:
-        """Take nothing more; what runs is finished."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, seconds: float) -> bool:
+        """Take nothing more, and wait so long for what runs; whether it has ended then."""
+        return self._turns.close(seconds)
 
     def understand(self, served: Served, request: DesignRequest, *, cells: int = 50_000,
                    domains: list[str] | None = None, where: str = "") -> Question:  # fmt: skip
@@ -133,7 +140,8 @@ class Predictions:
         """
         if (found := self._kept(question)) is not None:
             return found, True
-        return await self._once(question.key(), lambda: self._answer(question, keep=keep)), False
+        work = lambda: self._answer(question, keep=keep)  # noqa: E731
+        return await self._once(question.key(), work, long=question.is_long), False
 
     async def file(self, question: Question, form: Format, fields: list[str] | None) -> tuple[Pieces, bool]:
         """One domain of an answer as a file, and whether it was there already.
@@ -174,10 +182,14 @@ class Predictions:
             self.files.put(key, content, size_of(content))
             return content
 
-        return await self._once(key, work), False
+        return await self._once(key, work, long=prediction is None and question.is_long), False
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Do some work among the predictions.
+    async def run(self, work: Callable[[], Result], *, long: bool = False) -> Result:
+        """Do some work among the predictions, of which everybody who asks has a turn.
+
+        Args:
+            work: Blocks.
+            long: Whether it may take much longer than what others ask.
 
         Raises:
             Problem: Too much waits already.
@@ -187,7 +199,7 @@ class Predictions:
         self._waiting += 1
         self.metrics.waiting.set(self._waiting)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await self._turns.run(work, long=long)
         finally:
             self._waiting -= 1
             self.metrics.waiting.set(self._waiting)
@@ -207,10 +219,10 @@ class Predictions:
             self.cases.put(prediction.key, prediction, size)
         return prediction
 
-    async def _once(self, key: str, work: Callable[[], Result]) -> Result:
+    async def _once(self, key: str, work: Callable[[], Result], *, long: bool) -> Result:
         """Several clients that ask the same at the same time share one answer."""
         if key not in self._running:
-            task = asyncio.ensure_future(self.run(work))
+            task = asyncio.ensure_future(self.run(work, long=long))
             self._running[key] = task
 
             def done(task: asyncio.Task[Any]) -> None:
@@ -231,7 +243,7 @@ class Predictions:
         try:
             case = surrogate.simulate(asked, cells=question.cells, domains=question.domains)
         except TramontaneError as error:
-            raise at_fault(Fault(input="design", detail=str(error))) from error
+            raise at_fault(Fault(input="design", detail=without_paths(str(error)))) from error
         seconds = time.perf_counter() - begun
         self.metrics.predicted(question.served.name, seconds)
         summary = Summary(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from fastapi import FastAPI, Request
@@ -20,7 +22,8 @@ from tramontane.errors import TramontaneError
 
 _log = logging.getLogger("tramontane.serve")
 # Folders and the name after them, from the root on: what a message says of the server's disk beyond the name.
-_PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:;,'\"()]+[\\/])+([^\s\\/:;,'\"()]*)")
+_PATH = re.compile(r"(?!/(?:v1|page)/)(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:;,'\"()]+[\\/])+([^\s\\/:;,'\"()]*)")
+_FOLDERS: dict[str, None] = {}
 MEDIA_TYPE = "application/problem+json"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ALTERNATIVES = ("float", "constrained-str")  # pydantic's names for the two ways to give a parameter
@@ -151,7 +154,16 @@ def of_error(error: Exception, identity: str) -> Problem:
 
 def without_paths(text: str) -> str:
     """A message on one line, with the names of files in place of where they are on the server."""
-    return _PATH.sub(lambda found: found[1], " ".join(text.split()))
+    text = " ".join(text.split())
+    for folder in _FOLDERS:
+        text = text.replace(f"{folder}{os.sep}", "")
+    return _PATH.sub(lambda found: found[1], text)
+
+
+def keep_to_ourselves(*folders: Path) -> None:
+    """Name the server's own folders, which may have spaces in them, for `without_paths`."""
+    for folder in folders:
+        _FOLDERS.update({os.path.abspath(folder): None, os.path.realpath(folder): None})
 
 
 def install(app: FastAPI) -> None:

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 from tramontane import __version__, solvers
 from tramontane.contract import Contract
 from tramontane.errors import TramontaneError
+from tramontane.serve.problems import without_paths
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.files import MANIFEST, WEIGHTS, may_not_be_read
 from tramontane.surrogate.in_place import between_renames
@@ -142,6 +143,7 @@ class Registry:
             known = isinstance(said, TramontaneError | OSError)
             reason = " ".join(str(said).split()) if known else f"cannot be loaded ({type(error).__name__}); see the log"
             reason = reason.replace(f"{directory}/", "").replace(str(directory), name)
+            reason = without_paths(reason)
             self._refused[name] = reason
             _log.warning("model refused", exc_info=None if known else error, extra={"model": name, "reason": reason})
             return False

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import signal
 import socket
+import sys
+import threading
+import time
 from collections.abc import Callable
 
 import uvicorn
@@ -14,14 +19,17 @@ from tramontane.errors import TramontaneError
 from tramontane.serve import logs
 from tramontane.serve.app import create_app
 from tramontane.serve.connections import guarded
+from tramontane.serve.memory import keep_memory_together
 from tramontane.serve.settings import LOOPBACK, Settings
+
+_LAST = 2.0  # s, from when the last of the server's parts has stopped
 
 
 def serve(
     settings: Settings, announce: Callable[[str], None], *, log_level: str = "info",
     extend: Callable[[FastAPI], None] = lambda _: None,
 ) -> None:  # fmt: skip
-    """Serve until SIGINT or SIGTERM; requests that run are finished first.
+    """Serve until SIGINT or SIGTERM; requests that run are finished first, within the settings' ``stop_seconds``.
 
     Args:
         settings: What is served, where, and its limits.
@@ -33,6 +41,9 @@ def serve(
         TramontaneError: The address is taken, or the server cannot start; see `Server`.
     """
     _take_all_files()
+    keep_memory_together()
+    # How long a thread that computes may keep the event loop waiting, s; cached answers come from there.
+    sys.setswitchinterval(0.001)
     logs.configure(log_level)
     app = create_app(settings)
     extend(app)
@@ -48,7 +59,24 @@ def serve(
     )  # fmt: skip
     # Uvicorn stops in order, then raises the signal again for whoever handled it before: a stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's, whose process ends once all is kept, whatever still runs in a thread that cannot be ended."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        threading.Thread(target=_end_soon, daemon=True).start()
+
+
+def _end_soon() -> None:
+    time.sleep(_LAST)
+    logging.getLogger("tramontane.serve").warning("ended while a prediction went on")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -12,27 +12,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from tramontane import solvers
 from tramontane.case import Case
 from tramontane.design import Design
 from tramontane.formats import write_case
 from tramontane.processes import FatalError, parent_is_alive, reason_of, run_each
 from tramontane.serve import answers, designs
-from tramontane.serve.database import DesignRow, JobRow
+from tramontane.serve.database import DesignRow, JobRow, patiently
 from tramontane.serve.jobs import JobStore
 from tramontane.serve.metrics import Metrics
 from tramontane.serve.predict import Predictions, stated_qoi
-from tramontane.serve.problems import Problem, is_busy, no_room, without_paths
+from tramontane.serve.problems import Problem, no_room, without_paths
 from tramontane.serve.registry import Registry, Solver
 from tramontane.serve.schemas import DesignRequest, Summary
 from tramontane.serve.settings import Settings
+from tramontane.serve.turns import asker
 from tramontane.simulator import Simulator
 
 _log = logging.getLogger("tramontane.serve")
 _LOOK_EVERY = 30.0  # s between two looks for jobs when nobody rings
-_LONGEST_PAUSE = 10.0  # s between two tries to write an answer down
 _BLOCK = 8  # designs of a solver between two turns
 _FULL = "the server's disk is full; resume the job once there is room"
 
@@ -68,13 +66,22 @@ class Runner:
         """Go on with what is pending, and take what comes."""
         self._tasks = [asyncio.create_task(self._work(kind)) for kind in self._bells]
 
-    async def stop(self) -> None:
-        """Finish the predictions that run, end the solvers that run; both kinds' jobs go on at the next start."""
+    async def stop(self, seconds: float) -> None:
+        """Finish the predictions that run, end the solvers that run; both kinds' jobs go on at the next start.
+
+        Args:
+            seconds: After which a prediction that still runs is given up; it is asked again at the next start.
+        """
         self._stopping.set()
         self.ring()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, pending = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _work(self, kind: str) -> None:
+        asker.set("jobs")
         turn = self._predict_some if kind == "surrogate" else self._solve_some
         last: str | None = None
         while not self._stopping.is_set():
@@ -185,18 +192,7 @@ class Runner:
         Raises:
             SQLAlchemyError: The database has another fault, or the server stops before it is back.
         """
-        pause = 0.5
-        while True:
-            try:
-                self.jobs.settle(job, index, summary=summary, reason=reason)
-                break
-            except SQLAlchemyError as error:
-                if not (is_busy(error) or no_room(error)):
-                    raise
-                _log.warning("answer waits for the database", extra={"job": job, "design": index})
-                if self._stopping.wait(pause):
-                    raise
-                pause = min(2 * pause, _LONGEST_PAUSE)
+        patiently(lambda: self.jobs.settle(job, index, summary=summary, reason=reason), self._stopping.wait)
         self.metrics.settled("failed" if summary is None else "done")
 
 

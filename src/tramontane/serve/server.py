@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,15 +14,18 @@ from tramontane.errors import TramontaneError
 from tramontane.serve.access import Access
 from tramontane.serve.database import open_database
 from tramontane.serve.jobs import JobStore
+from tramontane.serve.memory import give_back
 from tramontane.serve.metrics import Metrics
 from tramontane.serve.predict import Predictions
-from tramontane.serve.problems import Fault, at_fault
+from tramontane.serve.problems import Fault, at_fault, keep_to_ourselves
 from tramontane.serve.registry import Registry, Served, Solver, find_solvers
 from tramontane.serve.runner import Runner
 from tramontane.serve.settings import Settings
 from tramontane.serve.trainings import Trainings
 from tramontane.serve.uploads import Geometries
 
+_TRIM_EVERY = 15.0  # s
+_LAST = 20.0  # s that jobs' predictions may go on once requests have ended; trainings have about as long
 _log = logging.getLogger("tramontane.serve")
 
 
@@ -37,12 +41,13 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        keep_to_ourselves(settings.models, settings.state, *settings.datasets)
         self.metrics = Metrics()
         self.registry = Registry(settings.models)
         self.solvers = find_solvers(settings.solvers)
         self._claim = _claim(settings.state)
         try:
-            self.engine, self.sessions = open_database(settings.database_url)
+            self.engine, self.sessions = open_database(settings.database_url, seconds=settings.database_seconds)
             self.access = Access(settings, self.sessions)
         except TramontaneError:
             self._claim.release()
@@ -94,19 +99,31 @@ class Server:
         """Begin what goes on beside requests."""
         self._watcher = asyncio.create_task(self._watch())
         await self.runner.start()
+        self._preparing = asyncio.create_task(asyncio.to_thread(self.geometries.prepare))
 
-    async def stop(self) -> None:
-        """End it; what is finished is kept."""
+    async def stop(self) -> bool:
+        """End it; what is finished is kept.
+
+        Returns:
+            Whether nothing runs any more. A prediction that takes longer than is waited for goes on in its thread until
+            the process ends.
+        """
         if self._watcher is not None:
             self._watcher.cancel()
-        await asyncio.gather(self.runner.stop(), asyncio.to_thread(self.trainings.close))
-        await asyncio.to_thread(self.predictions.close)
+        await asyncio.gather(self.runner.stop(_LAST), asyncio.to_thread(self.trainings.close))
+        ended = await asyncio.to_thread(self.predictions.close, 1.0)
+        ended = await asyncio.to_thread(self.geometries.close, 1.0) and ended
         self.engine.dispose()
         self._claim.release()
+        return ended
 
     async def _watch(self) -> None:
+        trimmed = time.monotonic()
         while True:
             await asyncio.sleep(self.settings.poll_seconds)
+            if time.monotonic() - trimmed > _TRIM_EVERY:
+                await asyncio.to_thread(give_back)
+                trimmed = time.monotonic()
             try:
                 await asyncio.to_thread(self.refresh)
             except OSError:  # a folder that is away for a moment

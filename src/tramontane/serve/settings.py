@@ -46,6 +46,7 @@ class Settings:
         models: A folder of saved surrogates, or one saved surrogate.
         state: Folder of uploads, jobs' cases and, by default, the database.
         database: URL of SQLAlchemy; None takes a SQLite file in ``state``.
+        database_seconds: How long a request waits for a database that another program holds.
         host: Address that is listened on.
         port: Port; 0 takes a free one.
         hosts: Names under which the server may be addressed, besides ``host`` and loopback.
@@ -55,7 +56,8 @@ class Settings:
         datasets: Datasets that the page shows and evaluates models on, and that models are trained on.
         workers: Predictions at once.
         queue: Predictions that may wait; beyond that a client is told to come back.
-        cache_bytes: Memory for answers that are kept for identical requests, and again for predicted cases.
+        cache_bytes: Memory for all that is kept to answer sooner: answers, files, surfaces, meshes, what was found out
+            of shapes, what the page draws.
         upload_bytes: Largest upload.
         upload_seconds: Longest time to parse one.
         upload_memory: Memory that parsing one may take, bytes.
@@ -76,6 +78,7 @@ class Settings:
     models: Path
     state: Path = Path("tramontane-state")
     database: str | None = None
+    database_seconds: float = 5.0
     host: str = "127.0.0.1"
     port: int = 8000
     hosts: tuple[str, ...] = ()
@@ -85,7 +88,7 @@ class Settings:
     datasets: tuple[Path, ...] = ()
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     queue: int = 256
-    cache_bytes: int = 256 * MIB
+    cache_bytes: int = 512 * MIB
     upload_bytes: int = 256 * MIB
     upload_seconds: float = 120.0
     upload_memory: int = 4096 * MIB

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable
 
@@ -17,8 +18,8 @@ from tramontane.errors import TramontaneError
 from tramontane.processes import reason_of, run_each
 from tramontane.serve import training_run
 from tramontane.serve.access import Caller
-from tramontane.serve.database import JobRow, Sessions, TrainingRow
-from tramontane.serve.problems import Fault, Problem, at_fault, no_room
+from tramontane.serve.database import JobRow, Sessions, TrainingRow, patiently
+from tramontane.serve.problems import Fault, Problem, at_fault, no_room, without_paths
 from tramontane.serve.schemas import (
     DatasetAnswer,
     DatasetsAnswer,
@@ -71,7 +72,7 @@ class Trainings:
             try:
                 dataset = Dataset.open(path)
             except TramontaneError as error:
-                refused[name] = str(error).replace(str(path), name)
+                refused[name] = without_paths(str(error).replace(str(path), name))
                 continue
             contract = dataset.contract
             found.append(DatasetAnswer(
@@ -119,7 +120,7 @@ class Trainings:
         try:
             Dataset.open(known[asked.dataset])
         except TramontaneError as error:
-            raise at_fault(Fault(input="dataset", detail=str(error))) from error
+            raise at_fault(Fault(input="dataset", detail=without_paths(str(error)))) from error
         with self._lock:
             self._need_idle()
             identity = uuid.uuid4().hex
@@ -275,8 +276,11 @@ class Trainings:
             _log.error("training failed", exc_info=error, extra={"training": identity})
             reason = reason_of(error)
         self._running = None
+        patiently(lambda: self._end(identity, ended, reason), lambda pause: self._stopping or time.sleep(pause))
+
+    def _end(self, identity: str, ended: training_run.Ended | None, reason: str) -> None:
         if ended is None or ended.paused:
-            self._set(identity, "stopped", reason.replace(f"{task.dataset.parent}/", ""))
+            self._set(identity, "stopped", without_paths(reason))
             return
         with self.sessions.begin() as session:
             found = update(TrainingRow).where(TrainingRow.job == identity)

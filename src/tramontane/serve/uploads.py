@@ -11,28 +11,30 @@ import contextlib
 import hashlib
 import re
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyvista as pv
 
 from tramontane.errors import FormatError
-from tramontane.formats.isolated import read_isolated
+from tramontane.formats.isolated import prepare, read_isolated
 from tramontane.serve.cache import ByteCache
 from tramontane.serve.geometry_file import load
-from tramontane.serve.problems import Fault, Problem, at_fault
+from tramontane.serve.problems import Fault, Problem, at_fault, without_paths
 from tramontane.serve.schemas import StoredGeometry
 from tramontane.serve.settings import MIB, Settings
+from tramontane.serve.turns import Turns
 from tramontane.units import si_factor
 
 SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp")
 HASH = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 20
+_LONG = 16 << 20  # bytes of a file that takes seconds to parse
+_ABOUT = 2048  # bytes that what is known of a geometry takes, about
 
 
 class Geometries:
@@ -50,8 +52,19 @@ class Geometries:
         for folder in (self.folder, self.incoming):
             folder.mkdir(parents=True, exist_ok=True)
         self._meshes: ByteCache[pv.PolyData] = ByteCache(128 * MIB)
+        self._known: ByteCache[StoredGeometry] = ByteCache(4 * MIB)
         # Threads of its own: a file that takes minutes to parse must not hold up what else is done in threads.
-        self._parsers = ThreadPoolExecutor(2, thread_name_prefix="parse")
+        self._turns = Turns(max(2, settings.workers), "parse")
+        self._bytes = sum(file.stat().st_size for file in self.folder.glob("*/*/mesh.npz"))
+        self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Have a process wait for the first upload."""
+        prepare(load)
+
+    def close(self, seconds: float) -> bool:
+        """Take nothing more, and wait so long for what is parsed; whether it has ended then."""
+        return self._turns.close(seconds)
 
     def find(self, identity: str) -> StoredGeometry:
         """What is known of a stored geometry.
@@ -59,11 +72,17 @@ class Geometries:
         Raises:
             Problem: It is not here.
         """
-        try:
-            text = (self._home(identity) / "about.json").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise _unknown(identity) from None
-        return StoredGeometry.model_validate_json(text)
+        stored = self._known.get(identity)
+        if stored is None:
+            try:
+                text = (self._home(identity) / "about.json").read_text(encoding="utf-8")
+            except FileNotFoundError:
+                raise _unknown(identity) from None
+            stored = StoredGeometry.model_validate_json(text)
+            self._known.put(identity, stored, _ABOUT)
+            if not self._home(identity).exists():  # removed just now
+                self._known.drop(identity)
+        return stored
 
     def every(self, *, start: int, count: int) -> tuple[list[StoredGeometry], int]:
         """Some of the stored geometries, the newest first, and how many there are in all."""
@@ -88,6 +107,9 @@ class Geometries:
             self._home(identity).rename(gone)  # at once for everybody else
         except FileNotFoundError:
             raise _unknown(identity) from None
+        self._known.drop(identity)
+        with contextlib.suppress(FileNotFoundError):
+            self._add(-(gone / "mesh.npz").stat().st_size)
         shutil.rmtree(gone, ignore_errors=True)
 
     def mesh(self, identity: str, length_unit: str) -> pv.PolyData:
@@ -133,7 +155,7 @@ class Geometries:
         most = min(self.settings.upload_bytes, limit or self.settings.upload_bytes)
         if announced is not None and announced > most:
             raise _too_large(most)
-        if announced is not None and self._stored() + announced > self.settings.store_bytes:
+        if announced is not None and self._bytes + announced > self.settings.store_bytes:
             raise Problem(507, "the server's store of geometries is full; ask its operator to clear it")
         partial = self.incoming / f"{uuid.uuid4().hex}{suffix}"
         try:
@@ -146,8 +168,9 @@ class Geometries:
         finally:
             partial.unlink(missing_ok=True)
 
-    async def _parse(self, *upload: Any) -> StoredGeometry:
-        return await asyncio.get_running_loop().run_in_executor(self._parsers, self._keep, *upload)
+    async def _parse(self, partial: Path, identity: str, size: int, name: str) -> StoredGeometry:
+        long = size > _LONG or partial.suffix in (".step", ".stp")
+        return await self._turns.run(lambda: self._keep(partial, identity, size, name), long=long)
 
     async def _write(self, stream: AsyncIterator[bytes], partial: Path, most: int) -> tuple[str, int]:
         digest, size, pending = hashlib.sha256(), 0, bytearray()
@@ -178,7 +201,7 @@ class Geometries:
                 load, partial, seconds=self.settings.upload_seconds, memory=self.settings.upload_memory, fresh=True
             )
         except FormatError as error:
-            reason = str(error).replace(str(partial), name).replace(partial.name, name)
+            reason = self._shown(str(error), partial, name)
             raise at_fault(Fault(input="body", detail=reason)) from error
         mesh = blocks[0].mesh
         if mesh.n_cells > self.settings.triangles:
@@ -188,7 +211,7 @@ class Geometries:
         stored = StoredGeometry(
             hash=identity, name=shown_name(name), bytes=size, format=suffix[1:], metric=suffix in (".step", ".stp"),
             triangles=len(triangles), points=len(points), low=low, high=high, closed=bool(found["closed"]),
-            warnings=[text.replace(f"{partial}: ", "") for text in found["warnings"]],
+            warnings=[self._shown(text, partial, name) for text in found["warnings"]],
             created=time.time(),
         )  # fmt: skip
         home = self._home(identity)
@@ -200,6 +223,7 @@ class Geometries:
             home.parent.mkdir(exist_ok=True)
             try:
                 staged.rename(home)
+                self._add((home / "mesh.npz").stat().st_size)
             except OSError:
                 if not (home / "about.json").is_file():  # else another client sent the same just now
                     raise
@@ -218,14 +242,23 @@ class Geometries:
             staged.write_text(stored.model_dump_json(), encoding="utf-8")
             shutil.copystat(about, staged)
             staged.replace(about)
+            self._known.drop(identity)
         except FileNotFoundError:  # removed just now
             raise _unknown(identity) from None
         finally:
             staged.unlink(missing_ok=True)
         return stored
 
-    def _stored(self) -> int:
-        return sum(file.stat().st_size for file in self.folder.glob("*/*/mesh.npz"))
+    def _shown(self, text: str, partial: Path, name: str) -> str:
+        """A remark on an upload, which names its place here, as its client is told it: with the name that it gave."""
+        called = shown_name(name)
+        for place in (str(partial.resolve()), str(partial.absolute()), str(partial), partial.name):
+            text = text.replace(place, called)
+        return without_paths(text.removeprefix(f"{called}: "))
+
+    def _add(self, size: int) -> None:
+        with self._lock:
+            self._bytes += size
 
     def _home(self, identity: str) -> Path:
         return self.folder / identity[:2] / identity if HASH.fullmatch(identity) else self.folder / "none"

@@ -51,6 +51,7 @@ class Placements:
             placed = self.frame.put(seen.samples, seen.registration, coordinates, domains)
             placed.stencils, placed.shape = self._stencils, seen.shape
             seen.placed[key] = placed
+            self._seen.grown(seen.shape)
         return replace(placed, coordinates=coordinates)  # all else is of the shape, and shared
 
     def _locate(self, shape: Shape, parameters: Array) -> tuple[_Seen, Array]:
