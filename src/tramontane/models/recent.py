@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 from weakref import WeakSet
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 Value = TypeVar("Value")
 
 
+@runtime_checkable
 class _Bounded(Protocol):
     """A cache as the budget sees it."""
 
@@ -148,7 +149,9 @@ def size_of(value: Any, _known: set[int] | None = None) -> int:
         return 1024 * int(taken)
     if (taken := getattr(value, "nbytes", None)) is not None:
         base = getattr(value, "base", None)
-        return int(taken) if base is None else max(int(taken), size_of(base, known))
+        if base is None:
+            return int(taken)
+        return 0 if id(base) in known else max(int(taken), size_of(base, known))
     if isinstance(value, Mapping):
         return sum(size_of(each, known) for each in value.values())
     if isinstance(value, list | tuple | set | frozenset):

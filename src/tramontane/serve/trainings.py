@@ -276,7 +276,12 @@ class Trainings:
             _log.error("training failed", exc_info=error, extra={"training": identity})
             reason = reason_of(error)
         self._running = None
-        patiently(lambda: self._end(identity, ended, reason), lambda pause: self._stopping or time.sleep(pause))
+
+        def wait(seconds: float) -> bool:
+            time.sleep(seconds)
+            return self._stopping
+
+        patiently(lambda: self._end(identity, ended, reason), wait)
 
     def _end(self, identity: str, ended: training_run.Ended | None, reason: str) -> None:
         if ended is None or ended.paused:
