@@ -2,6 +2,7 @@
 
     python benchmarks/serve.py models/ part.stl --set load=500N --out benchmarks/results/serve.json
     python benchmarks/serve.py models/ part.stl --set load=500N --soak 60 --clients 50
+    python benchmarks/serve.py models/ part.stl --set load=500N --mix 600 --clients 50
 
 One parameter (the first given) is varied, so that no answer comes from the cache unless that is what is measured. Bare
 model and server take turns in one run. The server is a process of its own on loopback, as users start it.
@@ -21,6 +22,7 @@ import http.client
 import io
 import itertools
 import json
+import os
 import re
 import signal
 import statistics
@@ -39,7 +41,7 @@ from record import heading, keep
 from tramontane.design import Design
 from tramontane.formats import read_geometry
 from tramontane.surrogate import Surrogate
-from tramontane.units import Quantity, from_si, parse_quantity
+from tramontane.units import Quantity, from_si, parse_quantity, si_factor
 
 POINTS = 50_000
 
@@ -59,6 +61,7 @@ class Asked:
         spec = surrogate.contract.parameters[self.varied]
         self.low, self.high, self.unit = from_si(spec.low, spec.unit), from_si(spec.high, spec.unit), spec.unit
         self.domain = next(name for name, each in surrogate.contract.domains.items() if each.side == "on")
+        self.length_unit = surrogate.contract.length_unit
         self.mesh = read_geometry(part, length_unit=surrogate.contract.length_unit).mesh
         self.counter = itertools.count()
         self.cells = POINTS
@@ -183,10 +186,74 @@ async def load(
     }  # fmt: skip
 
 
+def scaled(mesh: Any, factor: float) -> bytes:
+    """A surface as a binary STL, larger by a factor: a part that nobody sent before."""
+    corners = np.asarray(mesh.points)[np.asarray(mesh.regular_faces)] * factor
+    triangles = np.zeros(len(corners), dtype=[("numbers", "<f4", 12), ("attribute", "<u2")])
+    triangles["numbers"][:, 3:] = corners.reshape(-1, 9)
+    return bytes(80) + len(corners).to_bytes(4, "little") + triangles.tobytes()
+
+
+async def mix(url: str, path: str, asked: Asked, geometry: str, *, clients: int, seconds: float) -> dict[str, Any]:
+    """People at work: most ask what was asked before, some ask something new, some send a part and ask about it.
+
+    Times in milliseconds by kind; ``errors`` are answers that are neither a success nor "come back later".
+    """
+    times: dict[str, list[float]] = {kind: [] for kind in ("cached", "fresh", "upload", "first of a part", "models")}
+    errors, later = [], 0
+    end = time.monotonic() + seconds
+    unit_scale = 1.0 / float(si_factor(asked.length_unit))
+
+    async def client(number: int) -> None:
+        nonlocal later
+        rng = np.random.default_rng(number)
+
+        async def ask(kind: str, method: str, where: str, **given: Any) -> httpx.Response:
+            nonlocal later
+            begun = time.perf_counter()
+            answer = await link.request(method, where, **given)
+            times[kind].append(1e3 * (time.perf_counter() - begun))
+            if answer.status_code == 503:
+                later += 1
+                await asyncio.sleep(float(answer.headers.get("retry-after", "1")))
+            elif answer.status_code >= 400:
+                errors.append(f"{kind}: {answer.status_code} {answer.text[:200]}")
+            return answer
+
+        async with httpx.AsyncClient(base_url=url, timeout=600) as link:
+            while time.monotonic() < end:
+                drawn = rng.random()
+                if drawn < 0.70:
+                    await ask("cached", "POST", path, json=asked.request(geometry, fresh=False))
+                elif drawn < 0.85:
+                    await ask("fresh", "POST", path, json=asked.request(geometry))
+                elif drawn < 0.95:
+                    await ask("models", "GET", "/v1/models")
+                else:
+                    content = scaled(asked.mesh, unit_scale * (0.97 + 0.06 * rng.random()))
+                    sent = await ask("upload", "POST", "/v1/geometries", params={"name": "part.stl"}, content=content)
+                    if sent.is_success:
+                        await ask("first of a part", "POST", path, json=asked.request(sent.json()["hash"]))
+                await asyncio.sleep(float(rng.exponential(0.5)))  # they look at what they got
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    return {
+        "clients": clients, "seconds": seconds, "errors": len(errors), "first_errors": errors[:3], "come_back": later,
+        "requests": sum(map(len, times.values())),
+        "ms": {kind: {"count": len(of), "median": statistics.median(of), "p99": float(np.quantile(of, 0.99))}
+               for kind, of in times.items() if of},
+    }  # fmt: skip
+
+
+def metric(link: httpx.Client, name: str) -> float:
+    """A number that the server states of itself."""
+    text = link.get("/metrics").raise_for_status().text
+    return float(re.search(rf"^{name} (\S+)", text, re.MULTILINE)[1])  # type: ignore[index]
+
+
 def memory(link: httpx.Client) -> float:
     """Resident memory of the server, MiB."""
-    text = link.get("/metrics").raise_for_status().text
-    return float(re.search(r"^process_resident_memory_bytes (\S+)", text, re.MULTILINE)[1]) / 2**20  # type: ignore[index]
+    return metric(link, "process_resident_memory_bytes") / 2**20
 
 
 def main() -> None:
@@ -197,6 +264,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("--throughput", type=float, default=30.0, help="seconds of each side")
     parser.add_argument("--soak", type=float, default=600.0, help="seconds")
+    parser.add_argument("--mix", type=float, default=0.0, help="seconds of a mix of uploads, new and old questions; "
+                        "nothing else is measured then")  # fmt: skip
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -211,6 +280,17 @@ def main() -> None:
                 upload = link.post("/v1/geometries", params={"name": options.part.name},
                                    content=options.part.read_bytes()).raise_for_status()  # fmt: skip
                 geometry = upload.json()["hash"]
+                if options.mix > 0:
+                    of = {"clients": options.clients}
+                    asyncio.run(mix(url, path, asked, geometry, seconds=min(20.0, options.mix / 10), **of))
+                    before = memory(link)
+                    found["mix"] = asyncio.run(mix(url, path, asked, geometry, seconds=options.mix, **of))
+                    found["mix"] |= {
+                        "memory_mib": [before, memory(link)], "load_of_the_machine": os.getloadavg(),
+                        "caches_mib": metric(link, "tramontane_caches_bytes") / 2**20,
+                        "caches_limit_mib": metric(link, "tramontane_caches_limit_bytes") / 2**20,
+                    }  # fmt: skip
+                    continue
                 found["overhead"] = overhead(asked, surrogate, Plain(url, path), geometry, options.requests)
                 print(json.dumps(found, indent=1), flush=True)
                 several = [

@@ -79,6 +79,7 @@ def serve(
 
     let_them_sleep()
     with _serve_extra():
+        from tramontane.serve.run import leave
         from tramontane.serve.run import serve as run
         from tramontane.serve.settings import MIB, Oidc, Settings
 
@@ -101,6 +102,7 @@ def serve(
 
             extend = {"extend": mount}
     run(settings, lambda line: console.print(line, highlight=False, markup=False), log_level=log_level, **extend)
+    leave()
 
 
 @tokens.command("create")

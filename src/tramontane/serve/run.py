@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -73,6 +74,11 @@ class _Server(uvicorn.Server):
 def _end_soon() -> None:
     time.sleep(_LAST)
     logging.getLogger("tramontane.serve").warning("ended while a prediction went on")
+    leave()
+
+
+def leave() -> NoReturn:
+    """End the process once a server has stopped; what large libraries do at an ordinary end takes seconds."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
