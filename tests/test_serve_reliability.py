@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import socket
 import sqlite3
 import sys
 from pathlib import Path
@@ -32,7 +34,8 @@ def slow(*given, **more):
     return simulate(*given, **more)
 
 Surrogate.simulate = slow
-settings = Settings(models=models, state=state, port=0, **{key: float(value) for key, value in limits.items()})
+settings = Settings(models=models, state=state, port=0,
+                    **{key: type(getattr(Settings, key, 1))(float(value)) for key, value in limits.items()})
 serve(settings, lambda line: print(line, flush=True))
 """
 
@@ -89,6 +92,33 @@ def test_a_database_that_is_held_delays_an_answer_and_loses_none(saved: Path, tm
             holder.close()
         done = until(lambda: found if (found := job(server, identity))["state"] == "done" else None)
         assert (done["done"], done["failed"]) == (1, 0)
+
+
+def test_a_question_whose_asker_has_gone_is_not_answered(saved: Path, tmp_path: Path) -> None:
+    with start(saved.parent, tmp_path / "state", pause=3600, workers=1, stop_seconds=1) as server:
+        geometry = server.upload(part(tmp_path).read_bytes()).json()["hash"]
+
+        def waiting() -> int:
+            text = server.http.get("/metrics").text
+            return int(float(re.search(r"^tramontane_predictions_waiting (\S+)", text, re.MULTILINE)[1]))  # type: ignore[index]
+
+        def ask(load: int) -> socket.socket:
+            body = f'{{"geometry": "{geometry}", "parameters": {{"load": {load}}}, "cells": 500}}'
+            host, _, port = server.url.removeprefix("http://").rpartition(":")
+            connection = socket.create_connection((host, int(port)))
+            head = f"POST /v1/models/model/predict HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+            connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n{body}".encode())
+            return connection
+
+        first, second, same = ask(200), ask(300), ask(300)
+        until(lambda: waiting() == 2)  # two of them ask the same
+        second.close()
+        ask(400).close()
+        until(lambda: waiting() == 2)
+        same.close()  # now nobody asks it any more
+        until(lambda: waiting() == 1)
+        first.close()
+        until(lambda: waiting() == 0)
 
 
 def test_a_stop_does_not_wait_for_a_prediction_without_end(saved: Path, tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ class Access:
         self.signed_in = SignedIn()
         self._tokens: dict[str, TokenRow] = {}
         self._read_at = -_FRESH
+        self._reading: asyncio.Future[None] | None = None
         self._buckets: dict[str, tuple[float, float]] = {}
         self._refresh()
         self.provider = _provider(settings)
@@ -170,8 +171,7 @@ class Access:
         Raises:
             Problem: There is no token, or it is not good.
         """
-        if time.monotonic() - self._read_at > _FRESH:
-            await asyncio.to_thread(self._refresh)
+        await self._look()
         if not self.needed and authorization is None:
             return ANYBODY
         kind, _, token = (authorization or "").partition(" ")
@@ -190,6 +190,15 @@ class Access:
         if row is None:
             raise Problem(401, "the token is not known, or was revoked; ask the server's operator for another")
         return Caller(row.id, row.scope, row.rate or self.settings.rate, row.upload_bytes)
+
+    async def _look(self) -> None:
+        """Read the tokens again where that was a while ago, once for all who ask meanwhile."""
+        if time.monotonic() - self._read_at <= _FRESH:
+            return
+        loop = asyncio.get_running_loop()
+        if self._reading is None or self._reading.done() or self._reading.get_loop() is not loop:
+            self._reading = asyncio.ensure_future(asyncio.to_thread(self._refresh))
+        await asyncio.shield(self._reading)
 
     def _own(self, token: str) -> TokenRow | None:
         """The row of one of the server's own tokens, if it is good."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,6 +84,15 @@ class Prediction:
     summary: Summary
 
 
+@dataclass
+class _Shared:
+    """A question that is being answered, and how many wait for it."""
+
+    task: asyncio.Future[Any]
+    given_up: threading.Event
+    askers: int = 0
+
+
 class Predictions:
     """Asks surrogates in a pool of threads, so that the event loop stays free.
 
@@ -99,7 +109,7 @@ class Predictions:
         self.files: ByteCache[Pieces] = ByteCache(settings.cache_bytes)
         self._mesh_arrays = Recent(8, room=settings.cache_bytes // 4)
         self._turns = Turns(settings.workers, "predict")
-        self._running: dict[str, asyncio.Future[Any]] = {}
+        self._running: dict[str, _Shared] = {}
         self._waiting = 0
 
     def close(self, seconds: float) -> bool:
@@ -140,7 +150,10 @@ class Predictions:
         """
         if (found := self._kept(question)) is not None:
             return found, True
-        work = lambda: self._answer(question, keep=keep)  # noqa: E731
+
+        def work(given_up: Callable[[], bool]) -> Prediction:
+            return self._answer(question, keep=keep, given_up=given_up)
+
         return await self._once(question.key(), work, long=question.is_long), False
 
     async def file(self, question: Question, form: Format, fields: list[str] | None) -> tuple[Pieces, bool]:
@@ -160,7 +173,7 @@ class Predictions:
                                                          f"{', '.join(question.domains)}"))  # fmt: skip
         domain, prediction = question.domains[0], self._kept(question, more=True)
         if prediction is None and (running := self._running.get(question.key())) is not None:
-            prediction = await asyncio.shield(running)
+            prediction = await self._share(question.key(), running)
         parts = [prediction.key if prediction else question.key(), domain, form, fields]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         if (found := self.files.get(key)) is not None:
@@ -169,8 +182,8 @@ class Predictions:
         self.metrics.cached("file", hit=False)
 
         # Predicted and written in one go: going back and forth between threads costs as much as either's small parts.
-        def work() -> Pieces:
-            known = prediction or self._answer(question, keep=True)
+        def work(given_up: Callable[[], bool]) -> Pieces:
+            known = prediction or self._answer(question, keep=True, given_up=given_up)
             content = answers.encode(
                 known.case, known.summary, domain, form, fields,
                 mesh_arrays=lambda mesh: self._mesh_arrays.get(
@@ -212,28 +225,49 @@ class Predictions:
         self.metrics.cached("prediction", hit=found is not None)
         return found
 
-    def _answer(self, question: Question, *, keep: bool) -> Prediction:
-        prediction = self._predict(question)
+    def _answer(self, question: Question, *, keep: bool, given_up: Callable[[], bool]) -> Prediction:
+        prediction = self._predict(question, given_up)
         if keep:
             size = sum(1024 * mesh.actual_memory_size for mesh in prediction.case.meshes.values())
             self.cases.put(prediction.key, prediction, size)
         return prediction
 
-    async def _once(self, key: str, work: Callable[[], Result], *, long: bool) -> Result:
-        """Several clients that ask the same at the same time share one answer."""
-        if key not in self._running:
-            task = asyncio.ensure_future(self.run(work, long=long))
-            self._running[key] = task
+    async def _once(self, key: str, work: Callable[[Callable[[], bool]], Any], *, long: bool) -> Any:
+        """Several clients that ask the same at the same time share one answer; it ends when all of them have gone.
 
-            def done(task: asyncio.Task[Any]) -> None:
-                self._running.pop(key, None)
-                if not task.cancelled():
-                    task.exception()  # looked at, even where every client that asked has left
+        Args:
+            key: The same for the same question.
+            work: Answers it; is given what says whether nobody waits any more.
+            long: As for `run`.
+        """
+        shared = self._running.get(key)
+        if shared is None:
+            given_up = threading.Event()
+            task = asyncio.ensure_future(self.run(lambda: work(given_up.is_set), long=long))
+            shared = self._running[key] = _Shared(task, given_up)
+            task.add_done_callback(lambda _: self._forget(key, shared))
+        return await self._share(key, shared)
 
-            task.add_done_callback(done)
-        return await asyncio.shield(self._running[key])
+    async def _share(self, key: str, shared: _Shared) -> Any:
+        shared.askers += 1
+        try:
+            return await asyncio.shield(shared.task)
+        finally:
+            shared.askers -= 1
+            if shared.askers == 0 and not shared.task.done():
+                self._forget(key, shared)  # whoever asks the same from now on is not given up with it
+                shared.given_up.set()
+                shared.task.cancel()
 
-    def _predict(self, question: Question) -> Prediction:
+    def _forget(self, key: str, shared: _Shared) -> None:
+        if self._running.get(key) is shared:
+            del self._running[key]
+        if shared.task.done() and not shared.task.cancelled():
+            shared.task.exception()  # looked at, even where every client that asked has left
+
+    def _predict(self, question: Question, given_up: Callable[[], bool]) -> Prediction:
+        if given_up():
+            raise Problem(503, "nobody waits for this answer any more", retry_after=1)
         begun = time.perf_counter()
         surrogate = question.served.surrogate
         contract = surrogate.contract

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
@@ -10,7 +12,7 @@ from fastapi.responses import Response
 from tramontane.serve import answers
 from tramontane.serve.access import Caller
 from tramontane.serve.pieces import PiecesResponse
-from tramontane.serve.problems import Fault, at_fault, openapi_responses
+from tramontane.serve.problems import Fault, Problem, at_fault, openapi_responses
 from tramontane.serve.registry import Served, Solver
 from tramontane.serve.schemas import (
     GeometriesAnswer,
@@ -26,6 +28,7 @@ from tramontane.serve.server import Server
 from tramontane.units import from_si
 
 router = APIRouter(prefix="/v1")
+Result = TypeVar("Result")
 
 
 # No work is done in these two; were they not asynchronous, each would be given to a thread and waited for.
@@ -142,7 +145,9 @@ def remove_geometry(geometry: Annotated[Hash, Path()], server: ServerOf, caller:
     response_model=Summary,
     responses={**file_responses(), **openapi_responses(400, 401, 403, 404, 409, 413, 422, 429, 503, 507)},
 )  # fmt: skip
-async def predict(model: ModelName, asked: PredictRequest, server: ServerOf, caller: CallerOf) -> Any:
+async def predict(
+    model: ModelName, asked: PredictRequest, request: Request, server: ServerOf, caller: CallerOf
+) -> Any:  # fmt: skip
     """Predict a design: a stored geometry and parameters. Answers from the cache say so in ``Tramontane-Cache``."""
     caller.need("predict")
     question = server.predictions.understand(server.model(model), asked, cells=asked.cells, domains=asked.domains)
@@ -151,11 +156,35 @@ async def predict(model: ModelName, asked: PredictRequest, server: ServerOf, cal
         return {"Tramontane-Cache": "hit" if cached else "miss", "Tramontane-Model": question.served.hash}
 
     if asked.format == "json":
-        prediction, cached = await server.predictions.ask(question)
+        prediction, cached = await while_asked(request, server.predictions.ask(question))
         return Response(prediction.summary.model_dump_json(), media_type="application/json", headers=headers(cached))
-    pieces, cached = await server.predictions.file(question, asked.format, asked.fields)
+    pieces, cached = await while_asked(request, server.predictions.file(question, asked.format, asked.fields))
     named = {"Content-Disposition": f'attachment; filename="{question.served.name}.{asked.format}"'}
     return PiecesResponse(pieces, media_type=answers.MEDIA_TYPES[asked.format], headers=headers(cached) | named)
+
+
+async def while_asked(request: Request, answer: Coroutine[Any, Any, Result]) -> Result:
+    """An answer, as long as the client that asks for it is there; when it goes, so does the question.
+
+    Raises:
+        Problem: The client has gone; nobody reads this.
+    """
+    wanted = asyncio.ensure_future(answer)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({wanted, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if wanted.done():
+            return wanted.result()
+        raise Problem(503, "the client has gone", retry_after=1)
+    finally:
+        for task in (wanted, gone):
+            task.cancel()
+
+
+async def _gone(request: Request) -> None:
+    """Wait until a client has closed its connection; its body was read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def all_models(server: Server) -> ModelsAnswer:
