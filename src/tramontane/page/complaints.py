@@ -5,14 +5,15 @@ from __future__ import annotations
 from nicegui import ui
 
 from tramontane.page.words import Words
-from tramontane.serve.problems import Problem
+from tramontane.serve.problems import Problem, without_paths
 from tramontane.serve.schemas import Warned
 from tramontane.units import Quantity
 
 
 def complaint(words: Words, wrong: Exception | str) -> str:
     """What the server says, which it says in English, named as that in the reader's language."""
-    return words("problem.said", detail=wrong.detail if isinstance(wrong, Problem) else str(wrong))
+    said = wrong.detail if isinstance(wrong, Problem) else str(wrong)
+    return words("problem.said", detail=without_paths(said))
 
 
 def remark(words: Words, warned: Warned) -> str:
