@@ -10,7 +10,10 @@ import subprocess
 from pathlib import Path
 
 TUTORIALS = Path("/usr/share/doc/openfoam-examples/examples")
-PROGRAMS = ("blockMesh", "icoFoam", "simpleFoam", "decomposePar", "snappyHexMesh", "mpirun")
+PROGRAMS = (
+    "blockMesh", "icoFoam", "simpleFoam", "decomposePar", "reconstructPar", "snappyHexMesh", "mpirun", "postProcess",
+    "foamDictionary", "topoSet", "splitMeshRegions", "changeDictionary", "chtMultiRegionFoam",
+)  # fmt: skip
 _ETC = Path("/usr/share/openfoam")
 
 WALL_SHEAR = "wallShear { type wallShearStress; libs (fieldFunctionObjects); writeControl writeTime; }"
@@ -68,9 +71,9 @@ def copy(source: Path, target: Path) -> Path:
     return target
 
 
-def decompose(case: Path, parts: int, *options: str) -> None:
+def decompose(case: Path, parts: int, *options: str, region: str = "") -> None:
     """Cut a case into parts along x."""
-    (case / "system" / "decomposeParDict").write_text(
+    (case / "system" / region / "decomposeParDict").write_text(
         "FoamFile { version 2.0; format ascii; class dictionary; object decomposeParDict; }\n"
         f"numberOfSubdomains {parts}; method hierarchical;\n"
         f"hierarchicalCoeffs {{ n ({parts} 1 1); delta 0.001; order xyz; }}\n"
@@ -78,9 +81,9 @@ def decompose(case: Path, parts: int, *options: str) -> None:
     run(case, "decomposePar", *options)
 
 
-def in_parallel(case: Path, program: str, parts: int = 2) -> None:
+def in_parallel(case: Path, program: str, parts: int = 2, *options: str) -> None:
     """Run a program on a decomposed case."""
-    run(case, "mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(parts), program, "-parallel")
+    run(case, "mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(parts), program, "-parallel", *options)
 
 
 def cavity(target: Path, *, parts: int = 1, **entries: object) -> Path:
@@ -132,4 +135,25 @@ def motor_bike(target: Path, functions: str = "", steps: int = 10) -> Path:
     run(target, "blockMesh")
     run(target, "snappyHexMesh", "-overwrite")
     run(target, "simpleFoam")
+    return target
+
+
+def heater(target: Path) -> Path:
+    """Two fluids and three solids in five regions, ten steps of chtMultiRegionFoam on a coarse mesh."""
+    copy(TUTORIALS / "heatTransfer/chtMultiRegionFoam/multiRegionHeater", target)
+    control(target, startTime=0, endTime=0.01, deltaT=0.001, writeControl="timeStep", writeInterval=10,
+            adjustTimeStep="no")  # fmt: skip
+    (target / "0.orig").rename(target / "0")
+    for packed in target.rglob("*.gz"):
+        packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+        packed.unlink()
+    run(target, "blockMesh")
+    run(target, "topoSet")
+    run(target, "splitMeshRegions", "-cellZones", "-overwrite")
+    for region in ("bottomWater", "heater", "leftSolid", "rightSolid", "topAir"):
+        if region not in ("bottomWater", "topAir"):
+            for name in ("nut", "alphat", "epsilon", "k", "U", "p_rgh"):
+                (target / "0" / region / name).unlink(missing_ok=True)
+        run(target, "changeDictionary", "-region", region)
+    run(target, "chtMultiRegionFoam")
     return target

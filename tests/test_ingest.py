@@ -23,8 +23,10 @@ from rich.console import Console
 import tramontane.dataset.ingest as ingesting
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
 from tramontane.dataset import Dataset, staging
+from tramontane.dataset import audit as audit_module
 from tramontane.dataset.ingest import ingest
 from tramontane.errors import ContractError, DatasetError, TramontaneError
+from tramontane.formats import collection as collection_module
 from tramontane.formats import write_case, write_mesh
 from tramontane.formats.collection import open_collection
 from tramontane.formats.results import CaseSource, Results, set_patches
@@ -141,6 +143,60 @@ def test_a_reader_that_crashes_hangs_or_eats_memory_costs_its_case_alone(
     assert dataset.names == ["0", "1", "2", "3"]
     assert f"left out: {results / 'bad.x'}: " in text(console)
     assert said in text(console)
+
+
+@pytest.mark.parametrize("where", ["read", "assemble", "write"])
+def test_whatever_goes_wrong_with_a_case_costs_that_case(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Without processes of their own, too: no error of a kind that nobody thought of ends the run."""
+    place, name = {
+        "read": (collection_module, "read_results"), "assemble": (audit_module, "assemble_source"),
+        "write": (staging, "write_case"),
+    }[where]  # fmt: skip
+    honest = getattr(place, name)
+
+    def broken(*given: Any, **options: Any) -> Any:
+        if any("3" in (str(getattr(each, "name", each)), str(each)[-1:]) for each in given):
+            raise ZeroDivisionError("in a reader")
+        return honest(*given, **options)
+
+    monkeypatch.setattr(place, name, broken)
+    console = quiet()
+    dataset = ingest(results, tmp_path / "d", workers=0, console=console)
+    assert dataset.names == [f"{index}" for index in range(8) if index != 3]
+    said = next(line for line in text(console).splitlines() if line.startswith("left out: "))
+    assert str(results / "3") in said
+    assert "ZeroDivisionError: in a reader" in said
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_a_refused_run_leaves_nothing_behind(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(results, "3")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(DatasetError, match="is cut off"):
+        ingest(results, tmp_path / "d", strict=True)
+    assert sorted(tmp_path.iterdir()) == before
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("in the splits")
+
+    monkeypatch.setattr(ingesting, "make_splits", broken)
+    with pytest.raises(ZeroDivisionError):
+        ingest(results, tmp_path / "d")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_run_that_the_disk_ended_says_what_it_keeps(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(staging, "write_case", full)
+    with pytest.raises(DatasetError, match=r"No space left .* is kept in .*\.d\.partial for the next run"):
+        ingest(results, tmp_path / "d", workers=0)
+    assert (tmp_path / ".d.partial").is_dir()
 
 
 def test_a_killed_run_goes_on_where_it_was(results: Path, tmp_path: Path) -> None:

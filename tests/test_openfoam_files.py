@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from pathlib import Path
 import foam_cases as foam
 import numpy as np
 import pytest
+from rich.console import Console
 
+from tramontane.dataset.ingest import ingest
 from tramontane.errors import FormatError
 from tramontane.formats import openfoam, openfoam_files, openfoam_times
 from tramontane.formats.folder import read_case
@@ -107,6 +110,46 @@ def test_old_residual_tables_are_read(tmp_path: Path) -> None:
     file = tmp_path / "postProcessing/residuals/0/residuals.dat"
     file.write_text("# Residuals\n# Time\tp\tUx\tUz\n1\t1\t1\tN/A\n2\t0.5\t0.25\tN/A\n")
     assert read_outputs(tmp_path, 2.0).extra["residuals"] == {"p": 0.5, "Ux": 0.25}
+
+
+EMPTY_TABLES = {
+    "empty": ("", "has no line that names its columns"),
+    "a header alone": ("# Force coefficients\n# magUInf : 20\n# Time Cm Cd Cl\n", "has no rows of numbers"),
+    "no header": ("1 0.1 0.2 0.3\n", "has no line that names its columns"),
+    "later rows alone": ("# Time Cm Cd Cl\n7 0.1 0.2 0.3\n", "says nothing of time 2 or before"),
+    "blank lines": ("\n\n", "has no line that names its columns"),
+}
+
+
+@pytest.mark.parametrize("name", ["coefficient.dat", "force.dat", "moment.dat", "forces.dat", "solverInfo.dat"])
+@pytest.mark.parametrize("kind", EMPTY_TABLES)
+def test_a_table_without_rows_is_left_out_by_name(kind: str, name: str, tmp_path: Path) -> None:
+    content, reason = EMPTY_TABLES[kind]
+    (tmp_path / "postProcessing/object/0").mkdir(parents=True)
+    file = tmp_path / "postProcessing/object/0" / name
+    file.write_text(content)
+    if name == "moment.dat":
+        file.with_name("force.dat").write_text("# Time total_x total_y total_z\n2 1 2 3\n")
+    found = read_outputs(tmp_path, 2.0)
+    assert not any("moment" in key or "C" in key for key in found.qoi)
+    assert found.warnings == [f"{file}: {reason}; it is left out"]
+
+
+@installed
+def test_an_empty_table_costs_its_coefficients_alone(cavity: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        case = foam.copy(cavity, tmp_path / f"cases/run{number}")
+        replaced("constant/transportProperties", r"0\.01;", f"0.0{number + 1};")(case)
+        (case / "postProcessing/coefficients/0").mkdir(parents=True)
+        (case / "postProcessing/coefficients/0/coefficient.dat").write_text(f"# Time Cd\n0.5 0.{number + 1}\n")
+    file = tmp_path / "cases/run1/postProcessing/coefficients/0/coefficient.dat"
+    file.write_text("")
+    console = Console(file=io.StringIO(), width=400)
+    dataset = ingest(tmp_path / "cases", tmp_path / "dataset", test=1, validation=0, workers=0, console=console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"{file}: has no line that names its columns; it is left out" in said
+    assert {"run0", "run2"} <= set(dataset.names)
+    assert [entry.name for entry in tmp_path.iterdir() if "partial" in entry.name] == []
 
 
 # --- bad input

@@ -26,6 +26,7 @@ errors = Console(stderr=True)
 
 Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Where to write.")]  # noqa: UP045 (typer reads it)
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
+Region = Annotated[Optional[str], typer.Option(help="Which of several regions that OpenFOAM cases have.")]  # noqa: UP045
 
 
 @app.command()
@@ -48,11 +49,12 @@ def inspect(
     path: Annotated[Path, typer.Argument(help="A folder of cases, a table, a case, a mesh or a geometry file.")],
     write_contract: Annotated[Optional[Path], typer.Option(help="Write what was understood, to be edited.")] = None,  # noqa: UP045
     html: Annotated[Optional[Path], typer.Option(help="Write a page with tables, histograms and pictures.")] = None,  # noqa: UP045
+    region: Region = None,
 ) -> None:
     """Print what is in a folder or file, and everything that looks wrong."""
     from tramontane.dataset.audit import inspect_path, print_report
 
-    report = inspect_path(path, console=console)
+    report = inspect_path(path, region=region, console=console)
     print_report(report, console)
     if html is not None:
         from tramontane.dataset.audit_html import write_report
@@ -62,7 +64,7 @@ def inspect(
     if write_contract is not None:
         from tramontane.dataset.ingest import infer_contract
 
-        infer_contract(path, console=console).to_toml(write_contract)
+        infer_contract(path, region=region, console=console).to_toml(write_contract)
         console.print(f"Wrote {write_contract}; edit it and give it to `tramontane ingest --contract`")
 
 
@@ -78,6 +80,7 @@ def ingest(
     workers: Annotated[Optional[int], typer.Option(help="Processes that read; as many as suit if not given.")] = None,  # noqa: UP045
     splits: Annotated[Optional[str], typer.Option(help="A published data set's own splits, such as scarce.")] = None,  # noqa: UP045
     tolerance: Annotated[Optional[float], typer.Option(help="Keep fields to this share of their RMS.")] = None,  # noqa: UP045
+    region: Region = None,
 ) -> None:
     """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
@@ -87,7 +90,7 @@ def ingest(
     target = out or dataset_path(source)
     given = Contract.from_toml(contract) if contract else None
     dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, strict=strict,
-                  workers=workers, official=splits, tolerance=tolerance, console=console)  # fmt: skip
+                  workers=workers, official=splits, tolerance=tolerance, region=region, console=console)  # fmt: skip
     describe(dataset, console)
 
 

@@ -29,6 +29,7 @@ from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import CaseSource, Collection, Results
+from tramontane.processes import reason_of
 from tramontane.units import assumed_unit, from_si
 
 __all__ = [
@@ -85,13 +86,14 @@ class Row(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def inspect_path(path: str | os.PathLike[str], *, console: Console | None = None) -> Report:
+def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, console: Console | None = None) -> Report:
     """Audit whatever a path holds: a set of cases (a ``contract.toml`` in it is obeyed), a case, a mesh, a geometry.
 
     A case that cannot be read becomes a problem of the report.
 
     Args:
         path: To look at.
+        region: Which one of several that OpenFOAM's cases have.
         console: Where progress is shown.
 
     Raises:
@@ -104,7 +106,7 @@ def inspect_path(path: str | os.PathLike[str], *, console: Console | None = None
         found.compare()
         return Report(target, "mesh" if case.meshes else "geometry", found, (), lambda _: _file_case(target))
     try:
-        collection = open_collection(target)
+        collection = open_collection(target, region=region)
     except FormatError:
         if target.is_file():
             read_file(target)  # it says which files are read
@@ -160,17 +162,25 @@ def read_and_examine(
     """
     try:
         results = source.read()
-    except TramontaneError as error:
-        return [Problem("error", source.name, "files", str(error))]
+    except Exception as error:  # whatever goes wrong with a case, it costs that case
+        return [Problem("error", source.name, "files", _in_case(source, error))]
     length_unit = contract.length_unit if contract else collection.length_unit
     try:
         case = assemble_source(source, results, collection, contract=contract)
+        return case, examine(case, length_unit=length_unit)
     except TramontaneError as error:
         # All fields with numbers that are not finite are named, not the first alone.
         wrong = [problem for problem in examine(_as_written(source, results), length_unit=length_unit).problems
                  if problem.severity == "error" and problem.place.startswith("field ")]  # fmt: skip
         return wrong or [Problem("error", source.name, "files", str(error))]
-    return case, examine(case, length_unit=length_unit)
+    except Exception as error:
+        return [Problem("error", source.name, "files", _in_case(source, error))]
+
+
+def _in_case(source: CaseSource, error: Exception) -> str:
+    """An error in one line; one that is no message of ours says too little, so the case's path and a cure are added."""
+    reason = reason_of(error)
+    return reason if isinstance(error, TramontaneError) else f"{source.path}: cannot be read ({reason}); report it"
 
 
 def rows_of(found: Audit) -> list[Row]:

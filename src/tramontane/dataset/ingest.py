@@ -31,12 +31,12 @@ from tramontane.dataset.splits import make_splits
 from tramontane.dataset.staging import case_geometry, stage_all, staged_folder
 from tramontane.dataset.store import Dataset, StagedCase
 from tramontane.dataset.tolerance import check_tolerance
-from tramontane.errors import DatasetError, TramontaneError
+from tramontane.errors import DatasetError, FormatError, TramontaneError
 from tramontane.formats.assemble import assemble_source
 from tramontane.formats.collection import open_collection
 from tramontane.formats.designs import check_results
 from tramontane.formats.results import Collection
-from tramontane.processes import FatalError
+from tramontane.processes import FatalError, reason_of
 
 CONTRACT_FILE = "contract.toml"
 RECORD = "ingest.json"
@@ -56,6 +56,7 @@ def ingest(
     workers: int | None = None,
     official: str | None = None,
     tolerance: float | None = None,
+    region: str | None = None,
     console: Console | None = None,
 ) -> Dataset:
     """Write the dataset of a folder of results.
@@ -75,6 +76,7 @@ def ingest(
             read. Each case has an hour and its share of the machine's memory.
         official: Which of a published data set's own splits, where it has several; None takes the main ones.
         tolerance: Fields are stored to this share of their root mean square in each case; None stores them as they are.
+        region: Which one of several that OpenFOAM's cases have.
         console: Where progress and findings are shown.
 
     Returns:
@@ -88,7 +90,7 @@ def ingest(
     root, target = Path(source), Path(out)
     if target.exists():
         raise DatasetError(f"{target}: exists; remove it or choose another directory with -o")
-    collection = open_collection(root, splits=official)
+    collection = open_collection(root, splits=official, region=region)
     for note in collection.notes:
         _say(console, note)
     if contract is None and (root / CONTRACT_FILE).is_file():
@@ -137,10 +139,12 @@ def ingest(
     return Dataset.open(target)
 
 
-def infer_contract(source: str | os.PathLike[str], *, console: Console | None = None) -> Contract:
+def infer_contract(
+    source: str | os.PathLike[str], *, region: str | None = None, console: Console | None = None
+) -> Contract:
     """The contract that a folder's cases have in common, for a person to edit; cases that cannot be read are named."""
     root, inference = Path(source), ContractInference(_name_of(Path(source)))
-    collection = open_collection(root)
+    collection = open_collection(root, region=region)
     failed: list[TramontaneError] = []
     units: set[str] = set()
     for each in track(
@@ -153,6 +157,8 @@ def infer_contract(source: str | os.PathLike[str], *, console: Console | None = 
                 units.add(geometry_unit(case, collection.length_unit))
         except TramontaneError as error:
             failed.append(error)
+        except Exception as error:  # whatever goes wrong with a case, it costs that case
+            failed.append(FormatError(f"{each.path}: cannot be read ({reason_of(error)}); report it"))
     _say_left_out(console, [str(error) for error in failed], "")
     if len(failed) == len(collection.sources) and failed:
         raise failed[0]
@@ -214,7 +220,8 @@ def _splits(
 def _claimed(work: Path, target: Path) -> Iterator[None]:
     """The working directory for this run alone; what an earlier run had half moved is put back.
 
-    It stays only where the run was stopped: an error says what to do, and doing it starts anew.
+    It stays only where the run was stopped, or the disk or the machine failed: what was read is then taken up by the
+    next run. Any other error says what to do, and doing it starts anew.
     """
     work.mkdir(parents=True, exist_ok=True)
     lock = FileLock(work / ".lock")
@@ -230,9 +237,11 @@ def _claimed(work: Path, target: Path) -> Iterator[None]:
         shutil.rmtree(work / "dataset", ignore_errors=True)
         try:
             yield
-        except TramontaneError as error:
-            if not isinstance(error.__cause__, FatalError):
-                shutil.rmtree(work, ignore_errors=True)
+        except Exception as error:
+            if isinstance(error.__cause__, FatalError):
+                kept = f"{error}; what has been read is kept in {work} for the next run"
+                raise DatasetError(kept) from error.__cause__
+            shutil.rmtree(work, ignore_errors=True)
             raise
         shutil.rmtree(work)
     finally:

@@ -32,7 +32,7 @@ from tramontane.dataset.missing import missing_cases
 from tramontane.dataset.outer_surface import outer_surface
 from tramontane.dataset.sites import KnownSites
 from tramontane.dataset.tolerance import rounded_case
-from tramontane.errors import DatasetError, TramontaneError
+from tramontane.errors import DatasetError
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.results import CaseSource, Collection
 from tramontane.processes import FatalError, Outcome, reason_of, run_each
@@ -117,11 +117,12 @@ def _outcomes(
         return
     for source in sources:
         try:
-            yield Outcome(source, _stage(job, source), None)
-        except TramontaneError as error:
-            if isinstance(error, FatalError):
-                raise DatasetError(str(error)) from error
-            yield Outcome(source, None, reason_of(error))
+            outcome: Outcome[CaseSource, Staged | list[Problem]] = Outcome(source, _stage(job, source), None)
+        except FatalError as error:
+            raise DatasetError(str(error)) from error
+        except Exception as error:  # whatever goes wrong with a case, it costs that case
+            outcome = Outcome(source, None, reason_of(error))
+        yield outcome
 
 
 def _same(job: _Job) -> _Job:
@@ -139,7 +140,7 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
     before = _staged_before(stamp_file, stamp)
     if before is not None:
         entry, problems = before
-        with contextlib.suppress(TramontaneError):
+        with contextlib.suppress(Exception):  # what cannot be taken up is read again
             files = LocalFiles(folder)
             record = read_record(files, entry)
             case = read_case(record, CaseArrays(files, record.arrays, f"case {source.name}"))
@@ -162,7 +163,7 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise FatalError(f"{folder}: cannot be written ({error}); see to the disk and ingest again") from error
-    except TramontaneError:
+    except Exception:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Staged(entry, facts, seen)
@@ -206,6 +207,7 @@ def _stamp(job: _Job, source: CaseSource) -> str:
         "length_unit": job.length_unit,
         "format": FORMAT_VERSION,
         "tolerance": job.tolerance,
+        "options": {key: str(value) for key, value in sorted(getattr(source.read, "keywords", {}).items())},
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

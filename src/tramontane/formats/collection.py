@@ -9,7 +9,7 @@ from pathlib import Path
 import pyvista as pv
 
 from tramontane.errors import FormatError
-from tramontane.formats import geometry, series, vtk
+from tramontane.formats import geometry, openfoam, series, vtk
 from tramontane.formats.designs import names_geometry, read_designs, table_alone
 from tramontane.formats.folder import find_cases, is_case, read_results
 from tramontane.formats.layouts import LAYOUTS
@@ -21,18 +21,27 @@ from tramontane.formats.table import Table, read_table
 _DOMAINS = ("surface", "volume", "particles")
 
 
-def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) -> Collection:
+def open_collection(
+    root: str | os.PathLike[str], *, splits: str | None = None, region: str | None = None
+) -> Collection:
     """The cases in a folder: a published data set, a folder of cases, a folder of files, a table, or a single case.
 
     Args:
         root: The folder, or a file that is a case by itself or a table of designs.
         splits: Which official splits, where a published data set has several (AirfRANS's ``scarce``); None takes the
             main ones.
+        region: Which one of several that OpenFOAM's cases have; None takes the only one.
 
     Raises:
-        FormatError: There is none, the folder's table is wrong, or it has no splits of that name.
+        FormatError: There is none, the folder's table is wrong, or it has no splits or region of that name.
     """
-    folder = Path(root)
+    found = _open(Path(root), splits, region)
+    if region is not None and not any("region" in getattr(source.read, "keywords", {}) for source in found.sources):
+        raise FormatError(f"{root}: holds no case of OpenFOAM, which alone has regions; leave {region!r} out")
+    return found
+
+
+def _open(folder: Path, splits: str | None, region: str | None) -> Collection:
     if folder.is_file() and file_reader(folder) is not None:
         return Collection(folder, "file", [_file_source(folder)])
     if folder.is_file() and folder.suffix.lower() in TABLE_SUFFIXES:
@@ -61,7 +70,10 @@ def open_collection(root: str | os.PathLike[str], *, splits: str | None = None) 
         notes = series.note_of_numbered(files, [*rows, *shapes])
         return Collection(folder, "folder of files", sources, table=rows, notes=notes)
     cases = find_cases(folder)
-    sources = [CaseSource(case.resolve().name, case, functools.partial(read_results, case)) for case in cases]
+    options = {case: {} if region is None or not openfoam.is_case(case) else {"region": region} for case in cases}
+    sources = [
+        CaseSource(case.resolve().name, case, functools.partial(read_results, case, **options[case])) for case in cases
+    ]
     if cases == [folder]:
         return Collection(folder, "case", sources, table=_row_beside(folder))
     return Collection(folder, "folder of cases", sources, table=read_table(folder))

@@ -15,7 +15,7 @@ import pyvista as pv
 from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.errors import FormatError
-from tramontane.formats import geometry, series, vtk
+from tramontane.formats import geometry, openfoam, series, vtk
 from tramontane.formats.assemble import assemble
 from tramontane.formats.meshes import write_mesh
 from tramontane.formats.readers import file_reader, folder_reader, folders_of_pieces, result_files
@@ -78,17 +78,27 @@ def read_case(
     return assemble(name, path, read_results(path), contract=contract, row=(table or {}).get(name))
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: Path, *, region: str | None = None) -> Results:
     """What the files of a case's folder hold: one program's case, or meshes named after their domains.
 
     A JSON with parameters or QoIs, and a geometry beside them, are read in both.
+
+    Args:
+        folder: Of the case.
+        region: Which one of several that an OpenFOAM case has; None takes what the JSON names, else the only one.
 
     Raises:
         FormatError: A file is damaged, or two files hold the same.
     """
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    document, documents = _read_document(files)
+    where = documents[0] if documents else folder / _DOCUMENT
     whole = folder_reader(folder)
-    found = whole(folder) if whole is not None else Results()
+    if whole is not None:
+        region = region or document.pop("region", None)
+        found = whole(folder) if region is None else openfoam.read(folder, region=str(region))
+    else:
+        found = Results()
     shape = _geometry_file(folder, files)
     own = [file for file in result_files(files) if file != shape] if whole is None else []
     shared = _without_earlier_steps(own, found.warnings)
@@ -96,19 +106,32 @@ def read_results(folder: Path) -> Results:
         reader = file_reader(file)
         if reader is not None:
             _join(found, _called(reader(file), file.stem, shared.get(file)), file)
-    document, documents = _read_document(files)
-    where = documents[0] if documents else folder / _DOCUMENT
+    if shape is not None:
+        found.extra.pop(GEOMETRY_UNIT, None)  # of the one that it takes the place of
+    _take_document(found, document, where)
+    found.geometry = shape or found.geometry
+    found.files += [*([shape] if shape else []), *documents]
+    return found
+
+
+def add_document(found: Results, file: Path) -> None:
+    """Take what a JSON of parameters and QoIs says into a case's results.
+
+    Raises:
+        FormatError: Damaged.
+    """
+    document, documents = _read_document([file])
+    _take_document(found, document, file)
+    found.files += documents
+
+
+def _take_document(found: Results, document: dict[str, Any], where: Path) -> None:
     for label, key, numbers in (("parameter", "parameters", found.parameters), ("QoI", "qoi", found.qoi)):
         # What a person wrote beside a program's results is meant to correct them.
         numbers |= {name: read_number(where, f"{label} {name}", value) for name, value in document.pop(key, {}).items()}
     found.solver = str(document.pop("solver", "")) or found.solver
     found.version = str(document.pop("version", "")) or found.version
-    if shape is not None:
-        found.extra.pop(GEOMETRY_UNIT, None)  # of the one that it takes the place of
     found.extra |= document
-    found.geometry = shape or found.geometry
-    found.files += [*([shape] if shape else []), *documents]
-    return found
 
 
 def _without_earlier_steps(files: list[Path], warnings: list[str]) -> dict[Path, str]:
@@ -173,27 +196,39 @@ def write_case(case: Case, folder: str | os.PathLike[str]) -> None:
             units = {field: case.field_units[field] for field in case.field_names(domain) if field in case.field_units}
             write_mesh(mesh, partial / f"{domain}{'.vtp' if isinstance(mesh, pv.PolyData) else '.vtu'}", units=units)
         _write_geometry(case.design.geometry, partial)
-        document = {
-            "parameters": {
-                key: {"value": quantity.value} | ({} if quantity.unit is None else {"unit": quantity.unit})
-                for key, quantity in case.design.parameters.items()
-            },
-            "qoi": {key: {"value": value, "unit": case.qoi_units.get(key, "")} for key, value in case.qoi.items()},
-            "solver": case.provenance.solver,
-            "version": case.provenance.version,
-        }
-        # What was assumed on reading is stated from now on.
-        extra = {key: value for key, value in case.provenance.extra.items() if key not in {*document, "assumed_units"}}
-        try:
-            text = json.dumps(document | extra, indent=1, allow_nan=False, default=np.ndarray.tolist)
-        except (TypeError, ValueError) as error:
-            raise FormatError(f"{target}: case {case.name} holds a number that is not finite, or what JSON cannot "
-                              f"hold ({error}); correct its parameters, QoIs or provenance") from error  # fmt: skip
-        (partial / _DOCUMENT).write_text(text + "\n", encoding="utf-8")
+        (partial / _DOCUMENT).write_text(document_of(case, target), encoding="utf-8")
         partial.replace(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def document_of(case: Case, target: Path) -> str:
+    """What a case says beside its meshes and geometry, as `read_results` reads it from a JSON file.
+
+    Args:
+        case: In SI.
+        target: For messages.
+
+    Raises:
+        FormatError: A number is not finite, or something else is no JSON.
+    """
+    document = {
+        "parameters": {
+            key: {"value": quantity.value} | ({} if quantity.unit is None else {"unit": quantity.unit})
+            for key, quantity in case.design.parameters.items()
+        },
+        "qoi": {key: {"value": value, "unit": case.qoi_units.get(key, "")} for key, value in case.qoi.items()},
+        "solver": case.provenance.solver,
+        "version": case.provenance.version,
+    }
+    # What was assumed on reading is stated from now on.
+    extra = {key: value for key, value in case.provenance.extra.items() if key not in {*document, "assumed_units"}}
+    try:
+        return json.dumps(document | extra, indent=1, allow_nan=False, default=np.ndarray.tolist) + "\n"
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{target}: case {case.name} holds a number that is not finite, or what JSON cannot "
+                          f"hold ({error}); correct its parameters, QoIs or provenance") from error  # fmt: skip
 
 
 def _geometry_file(path: Path, files: list[Path]) -> Path | None:

@@ -21,6 +21,7 @@ import numpy as np
 from tramontane.errors import FormatError, GeometryError
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.openfoam_cells import surface_of, volume_of
+from tramontane.formats.openfoam_collated import stored
 from tramontane.formats.openfoam_density import find_density
 from tramontane.formats.openfoam_fields import (
     KINEMATIC_PRESSURE,
@@ -32,11 +33,12 @@ from tramontane.formats.openfoam_fields import (
     read_field,
     unit_of,
 )
-from tramontane.formats.openfoam_files import beginning, existing, version_in
+from tramontane.formats.openfoam_files import beginning, entries_of, existing, version_in
 from tramontane.formats.openfoam_mesh import Patch, PolyMesh, find_in, merged, read_polymesh
 from tramontane.formats.openfoam_outputs import read_log, read_outputs
+from tramontane.formats.openfoam_patches import PatchShape
 from tramontane.formats.openfoam_text import Dictionary, lookup, numbers, read_dictionary, words
-from tramontane.formats.openfoam_times import Time, choose, time_folders
+from tramontane.formats.openfoam_times import Time, choose, choose_region, has_mesh, regions, time_folders
 from tramontane.formats.results import GEOMETRY_UNIT, Results, set_patches
 from tramontane.units import Quantity
 
@@ -49,38 +51,43 @@ def is_case(folder: Path) -> bool:
     """Whether a folder is an OpenFOAM case: a ``system/controlDict``, and a mesh, whole or decomposed."""
     if existing(folder / "system" / "controlDict") is None:
         return False
-    return any(True for pattern in ("constant/polyMesh", "processor*/constant/polyMesh") for _ in folder.glob(pattern))
+    return has_mesh(folder)
 
 
-def read(folder: Path, *, time: str | float | None = None, mean: bool = False) -> Results:
+def read(folder: Path, *, time: str | float | None = None, mean: bool = False, region: str | None = None) -> Results:
     """Read one time of a case.
 
     Args:
-        folder: Of the case; it is read from its parts (``processor0``, ...) where these have the later time.
+        folder: Of the case; it is read from its parts (``processor0``, ``processors4``, ...) where these have the later
+            time.
         time: Which one; the last that has fields where None.
         mean: Read mean fields (``UMean``) under the names of the fields themselves, leave out those that have no mean,
             and take QoIs as means over the same time.
+        region: Which one of several (``constant/fluid/polyMesh``); the only one that was run where None.
 
     Returns:
         ``surface`` and ``volume`` in metres, with fields in their cells.
 
     Raises:
-        FormatError: The case has not been run, or a file is missing, damaged, or does not fit the mesh.
+        FormatError: The case has not been run, has several regions, or a file is missing, damaged, or does not fit the
+            mesh.
     """
     try:
-        return _read(folder, time, mean)
+        return _read(folder, time, mean, region)
     except OSError as error:
         raise FormatError(f"{error.filename or folder}: cannot be read ({error.strerror}); check the folder") from error
 
 
-def _read(folder: Path, time: str | float | None, mean: bool) -> Results:
+def _read(folder: Path, time: str | float | None, mean: bool, asked: str | None) -> Results:
     control_file = existing(folder / "system" / "controlDict")
     if control_file is None:
         raise FormatError(f"{folder}: has no system/controlDict; name the folder of an OpenFOAM case")
-    control = read_dictionary(control_file, root=folder)
-    found = Results(length_unit="m", files=[control_file], solver=_word(control, "application"))
-    now = choose(folder, time, mean, found)
-    parts = [_mesh(part.parent, now.value) for part in now.folders]
+    found = Results(length_unit="m", files=[control_file])
+    control = read_dictionary(control_file, root=folder, notes=found.warnings)
+    found.solver = _word(control, "application")
+    region = choose_region(folder, asked, found)
+    now = choose(folder, region, time, mean, found)
+    parts = [_mesh(part, region, now.value) for part in now.parts]
     mesh = merged(parts, folder)
     found.files += mesh.files
     fields, window = _fields(folder, now, mean, found), None
@@ -100,10 +107,12 @@ def _read(folder: Path, time: str | float | None, mean: bool) -> Results:
     if len(parts) > 1:
         found.extra["parts"] = len(parts)
 
-    density, wanted = find_density(folder, control, found), [patch.name for patch in body]
-    normals: dict[tuple[int, str], Any] = {}
+    if region:
+        found.extra["region"] = region
+    density, wanted = find_density(folder, region, control, found), [patch.name for patch in body]
+    kept: dict[tuple[int, str], PatchShape] = {}
     for name, (files, shown) in fields.items():
-        field = read_field(files, parts, wanted, normals, folder)
+        field = read_field(files, parts, wanted, kept, folder)
         found.files += field.files
         found.warnings += field.warnings
         _place(found, field, shown, density)
@@ -113,7 +122,7 @@ def _read(folder: Path, time: str | float | None, mean: bool) -> Results:
     if not any(key.endswith("wall_shear_stress") for key in surface.cell_data.keys()):  # noqa: SIM118
         del found.extra["sign"]
 
-    said = read_outputs(folder, now.value, window)
+    said = read_outputs(folder, now.value, window, region)
     version = read_log(folder, found.solver, now.value, now.name, said)
     first = next((files[0] for files, _ in fields.values()), control_file)
     found.version = version or version_in(beginning(first)) or version_in(beginning(control_file))
@@ -121,21 +130,23 @@ def _read(folder: Path, time: str | float | None, mean: bool) -> Results:
     found.files += said.files
     found.warnings += said.warnings
     _geometry(folder, shapes, found)
-    found.files = list(dict.fromkeys(found.files))
+    found.files = list(dict.fromkeys(stored(file)[0] for file in found.files))
     return found
 
 
 # --- meshes
 
 
-def _mesh(part: Path, time: float) -> PolyMesh:
+def _mesh(part: Path, region: str, time: float) -> PolyMesh:
     """The mesh in force at a time: what a moving or refined mesh wrote last, else the one in ``constant``."""
-    folders = [folder / "polyMesh" for value, folder in sorted(time_folders(part).items()) if value <= time]
-    held = [folder for folder in reversed(folders) if folder.is_dir()]
+    folders = [
+        folder / region / "polyMesh" for value, folder in sorted(time_folders(part, region).items()) if value <= time
+    ]
+    held = [folder for folder in reversed(folders) if stored(folder)[0].is_dir()]
     # Points that moved before the faces changed belong to older faces.
     last = next((index for index, folder in enumerate(held) if existing(folder / "faces") is not None), len(held))
     return read_polymesh(
-        part, find_in([*held[: last + 1], *([] if last < len(held) else [part / "constant/polyMesh"])])
+        part, find_in([*held[: last + 1], *([] if last < len(held) else [part / "constant" / region / "polyMesh"])])
     )
 
 
@@ -171,13 +182,15 @@ def _faces_of(patches: list[Patch]) -> np.ndarray[Any, Any]:
 def _fields(folder: Path, now: Time, mean: bool, found: Results) -> dict[str, tuple[list[Path], str]]:
     """Files, one a part, and the package's name of each field to be read; what is left out is noted."""
     names: dict[str, str] = {}
-    for file in sorted(now.folders[0].iterdir()):
-        if file.is_dir() and file.name not in ("uniform", "polyMesh"):
+    known_folders = ("uniform", "polyMesh", *regions(folder))
+    for file in entries_of(now.folders[0]):
+        place, _ = stored(file)
+        if place.is_dir() and file.name not in known_folders:
             found.warnings.append(f"{file}: is left out (a folder within a time is not read)")
-        elif file.is_file() and not file.name.startswith("."):
+        elif place.is_file() and not file.name.startswith("."):
             names[_name(file)] = kind_of(file)
-            if not names[_name(file)] and (not file.stat().st_size or _name(file) in NAMES):
-                lack = "has no FoamFile header" if file.stat().st_size else "is empty"
+            if not names[_name(file)] and (not place.stat().st_size or _name(file) in NAMES):
+                lack = "has no FoamFile header" if place.stat().st_size else "is empty"
                 raise FormatError(f"{file}: {lack}; write or copy it again, delete it, or name another time")
     left: dict[str, str] = {}
     fields: dict[str, tuple[list[Path], str]] = {}

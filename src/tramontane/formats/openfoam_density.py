@@ -15,13 +15,14 @@ from tramontane.units import Quantity
 _FLUIDS = ("transportProperties", "physicalProperties", "thermophysicalProperties")
 
 
-def find_density(folder: Path, control: Dictionary, found: Results) -> float | None:
+def find_density(folder: Path, region: str, control: Dictionary, found: Results) -> float | None:
     """The density in kg/m3 that the case states, or None; noted with its source, as is the viscosity.
 
     The fluid's own comes first; else that of its force function objects (``rhoInf``).
 
     Args:
         folder: Of the case.
+        region: Whose fluid is meant; empty where there is one mesh.
         control: Its ``controlDict``.
         found: Gets parameters, notes and the files that were read.
 
@@ -30,11 +31,11 @@ def find_density(folder: Path, control: Dictionary, found: Results) -> float | N
     """
     fluid: list[tuple[float, Path]] = []
     for name in _FLUIDS:
-        file = existing(folder / "constant" / name)
+        file = existing(folder / "constant" / region / name)
         if file is None:
             continue
         found.files.append(file)
-        entries = read_dictionary(file, root=folder)
+        entries = read_dictionary(file, root=folder, notes=found.warnings)
         fluid += [(value, file) for value in _values(file, entries, "rho")]
         viscosity = numbers(entries.get("nu", []))
         if viscosity and not isinstance(entries.get("nu"), dict) and math.isfinite(viscosity[-1]):

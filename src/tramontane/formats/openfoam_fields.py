@@ -1,8 +1,9 @@
-"""OpenFOAM's fields: values in the cells, and what each patch of the boundary holds."""
+"""OpenFOAM's fields: values in the cells, and on each patch of the boundary."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,15 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.openfoam_files import AGAIN, beginning, load
 from tramontane.formats.openfoam_mesh import Patch, PolyMesh
-from tramontane.formats.openfoam_text import Dictionary, FoamFile, Numbers, lookup, numbers, words
+from tramontane.formats.openfoam_patches import (
+    COMPONENTS,
+    MIRRORS,
+    PatchShape,
+    prescribed,
+    read_values,
+    values_on,
+)
+from tramontane.formats.openfoam_text import Dictionary, FoamFile, lookup, numbers, words
 
 # What the package calls OpenFOAM's fields.
 NAMES = {
@@ -32,14 +41,24 @@ _CLASSES = {
     "volScalarField": "scalar", "volVectorField": "vector", "volSphericalTensorField": "sphericalTensor",
     "volSymmTensorField": "symmTensor", "volTensorField": "tensor",
 }  # fmt: skip
-_COMPONENTS = {"scalar": 1, "vector": 3, "sphericalTensor": 1, "symmTensor": 6, "tensor": 9}
-_MIRRORS = ("slip", "symmetry", "symmetryPlane", "basicSymmetry")
 _BASE_UNITS = ("kg", "m", "s", "K", "mol", "A", "cd")
 _UNITS = {
     (0, 1, -1, 0, 0, 0, 0): "m/s", (1, -1, -2, 0, 0, 0, 0): "Pa", (0, 0, 0, 0, 0, 0, 0): "", (0, 0, 0, 1, 0, 0, 0): "K",
     (1, -3, 0, 0, 0, 0, 0): "kg/m^3", (0, 2, -1, 0, 0, 0, 0): "m^2/s", (1, 0, -3, 0, 0, 0, 0): "W/m^2",
 }  # fmt: skip
-_BASE_NAMES = {"kg": 0, "m": 1, "s": 2, "K": 3, "mol": 4, "kmol": 4, "A": 5, "cd": 6}
+# What may stand between the brackets in place of exponents: units, and the names that newer versions have.
+_DIMENSIONS = {
+    **{name: tuple(np.eye(7)[index].tolist()) for name, index in (
+        ("kg", 0), ("m", 1), ("s", 2), ("K", 3), ("mol", 4), ("kmol", 4), ("A", 5), ("cd", 6),
+        ("mass", 0), ("length", 1), ("time", 2), ("temperature", 3), ("moles", 4), ("current", 5))},
+    "Hz": (0, 0, -1, 0, 0, 0, 0), "N": (1, 1, -2, 0, 0, 0, 0), "Pa": (1, -1, -2, 0, 0, 0, 0),
+    "J": (1, 2, -2, 0, 0, 0, 0), "W": (1, 2, -3, 0, 0, 0, 0), "1": (0,) * 7, "dimensionless": (0,) * 7,
+    "velocity": (0, 1, -1, 0, 0, 0, 0), "acceleration": (0, 1, -2, 0, 0, 0, 0), "pressure": (1, -1, -2, 0, 0, 0, 0),
+    "kinematicPressure": (0, 2, -2, 0, 0, 0, 0), "density": (1, -3, 0, 0, 0, 0, 0), "force": (1, 1, -2, 0, 0, 0, 0),
+    "area": (0, 2, 0, 0, 0, 0, 0), "volume": (0, 3, 0, 0, 0, 0, 0), "energy": (1, 2, -2, 0, 0, 0, 0),
+    "power": (1, 2, -3, 0, 0, 0, 0), "kinematicViscosity": (0, 2, -1, 0, 0, 0, 0),
+    "dynamicViscosity": (1, -1, -1, 0, 0, 0, 0),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +110,7 @@ def read_field(
     files: Sequence[Path],
     parts: Sequence[PolyMesh],
     wanted: Sequence[str],
-    normals: dict[tuple[int, str], Any],
+    shapes: dict[tuple[int, str], PatchShape],
     root: Path,
 ) -> Field:
     """Read one field, from as many files as the case has parts.
@@ -100,7 +119,7 @@ def read_field(
         files: One a part.
         parts: The meshes.
         wanted: Names of the patches whose values are wanted.
-        normals: Unit normals of a part's patch, kept for the next field.
+        shapes: Of each part's patches, kept for the next field.
         root: Of the case.
 
     Raises:
@@ -127,10 +146,12 @@ def read_field(
             raise FormatError(f"{file}: has another class or other dimensions than {files[0]}; {AGAIN}")
         inside = entries.get("internalField", entries.get("value"))
         if inside is None:
-            raise FormatError(f"{file}: has no internalField; {AGAIN}")
-        own = _values(file, "internalField", inside, kind, part.cells)
+            left = [note for note in opened.notes if "entry internalField " in note or "entry value " in note]
+            raise FormatError(left[0] if left else f"{file}: has no internalField; {AGAIN}")
+        notes |= dict.fromkeys(opened.notes)
+        own = read_values(file, "internalField", inside, kind, part.cells)
         if cells is None:
-            cells = np.empty((sum(mesh.cells for mesh in parts), _COMPONENTS[kind]), dtype=own.dtype)
+            cells = np.empty((sum(mesh.cells for mesh in parts), COMPONENTS[kind]), dtype=own.dtype)
         cells[start : start + part.cells] = own
         start += part.cells
         held = entries.get("boundaryField")
@@ -141,11 +162,12 @@ def read_field(
         for patch in part.patches:
             condition = _condition(held, patch)
             if patch.count and condition is not None:
-                conditions[patch.name] = _uniform(condition)
+                conditions[patch.name] = prescribed(condition)
             if patch.name in wanted:
                 if condition is None:
                     raise FormatError(f"{file}: its boundaryField says nothing of patch {patch.name}; {AGAIN}")
-                values = _on_patch(file, condition, patch, kind, own, part, normals, number, notes)
+                shape = shapes.setdefault((number, patch.name), PatchShape(part, patch))
+                values = values_on(file, condition, patch, kind, own, shape, notes)
                 boundary.setdefault(patch.name, []).append(values)
     if cells is None or first is None:
         raise FormatError(f"{root}: has no parts; copy the case whole")
@@ -168,86 +190,9 @@ def _condition(held: Dictionary, patch: Patch) -> Dictionary | None:
     found = found if found is not None else lookup(held, patch.name)
     if isinstance(found, dict):
         return found
-    if patch.type in _MIRRORS or patch.type in ("cyclic", "wedge", "empty"):  # the mesh alone says what holds there
+    if patch.type in MIRRORS or patch.type in ("cyclic", "wedge", "empty"):  # the mesh alone says what holds there
         return {"type": [patch.type]}
     return None
-
-
-def _uniform(condition: Dictionary) -> tuple[str, list[float]]:
-    """A condition's type, and the one value that it prescribes on all faces, empty where it prescribes none."""
-    name = (words(condition.get("type", [])) or [""])[0]
-    key = {"fixedValue": "value", "freestreamVelocity": "freestreamValue", "freestream": "freestreamValue"}.get(
-        name, ""
-    )
-    given = condition.get(key)
-    if not isinstance(given, list) or words(given[:1]) != ["uniform"]:
-        return name, []
-    return name, numbers(given)
-
-
-def _on_patch(
-    file: Path,
-    condition: Dictionary,
-    patch: Patch,
-    kind: str,
-    inside: NDArray[Any],
-    part: PolyMesh,
-    normals: dict[tuple[int, str], Any],
-    number: int,
-    notes: dict[str, None],
-) -> NDArray[Any]:
-    """``(faces, components)`` values on a patch: those in the file, or those that its condition means."""
-    name = (words(condition.get("type", [])) or [""])[0]
-    if condition.get("value"):
-        return _values(file, f"patch {patch.name}", condition["value"], kind, patch.count)
-    if name == "noSlip":
-        return np.zeros((patch.count, _COMPONENTS[kind]))
-    chosen = np.arange(patch.start, patch.start + patch.count)
-    beside: NDArray[Any] = inside[part.owner[chosen]]
-    if name in _MIRRORS:
-        if kind in ("scalar", "sphericalTensor") or patch.count == 0:
-            return beside
-        if (number, patch.name) not in normals:
-            vectors = part.face_vectors(chosen)
-            normals[number, patch.name] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
-        return _mean_with_mirror(beside, normals[number, patch.name], kind)
-    if name not in ("zeroGradient", "cyclic", "calculated", "inletOutlet", "wedge"):
-        field = file.name.removesuffix(".gz")
-        notes[f"{file}: {field} has no value on patch {patch.name} ({name or 'no type'}); that of the cells beside it "
-              "is taken"] = None  # fmt: skip
-    return beside
-
-
-def _mean_with_mirror(values: NDArray[Any], normals: NDArray[np.float64], kind: str) -> NDArray[Any]:
-    """The mean of vectors or tensors and their mirror images: what a symmetry plane holds."""
-    turn = np.eye(3) - 2 * normals[:, :, None] * normals[:, None, :]
-    if kind == "vector":
-        return np.asarray((values + np.einsum("nij,nj->ni", turn, values)) / 2)
-    places = [0, 1, 2, 1, 3, 4, 2, 4, 5] if kind == "symmTensor" else list(range(9))
-    full = values[:, places].reshape(-1, 3, 3)
-    mean = ((full + turn @ full @ turn.transpose(0, 2, 1)) / 2).reshape(-1, 9)
-    return np.asarray(mean[:, [0, 1, 2, 4, 5, 8]] if kind == "symmTensor" else mean)
-
-
-def _values(file: Path, where: str, value: Any, kind: str, count: int) -> NDArray[Any]:
-    """``(count, components)`` values of an entry: ``uniform v`` or ``nonuniform List<kind> n (...)``."""
-    components = _COMPONENTS[kind]
-    lists = [item for item in value if isinstance(item, Numbers)] if isinstance(value, list) else []
-    if lists:
-        held = lists[0]
-        if held.count != count or (held.count and held.values.shape[1] != components):
-            raise FormatError(f"{file}: {where} has {held.count} values of {held.values.shape[1]} components, the mesh "
-                              f"wants {count} of {components}; write the case again, or copy it whole")  # fmt: skip
-        return held.expanded() if count else np.zeros((0, components))
-    single = numbers(value)
-    if count == 0 or (isinstance(value, list) and words(value)[:1] == ["nonuniform"]):
-        if count == 0:
-            return np.zeros((0, components))
-        raise FormatError(f"{file}: {where} has no values, the mesh wants {count}; {AGAIN}")
-    if len(single) != components:
-        raise FormatError(f"{file}: {where} is {' '.join(words(value))[:60] or 'not a value'!r}, {components} numbers "
-                          "were expected; write the case again")  # fmt: skip
-    return np.broadcast_to(np.array(single), (count, components))
 
 
 def _dimensions(file: Path, entries: Dictionary) -> tuple[float, ...]:
@@ -258,16 +203,19 @@ def _dimensions(file: Path, entries: Dictionary) -> tuple[float, ...]:
     exponents = numbers(found)
     if len(exponents) == len(found) in (5, 7) and all(math.isfinite(each) and abs(each) < 100 for each in exponents):
         return tuple(exponents + [0.0] * (7 - len(exponents)))
-    powers = [0.0] * 7
-    for word in words(found):
+    powers, sign = np.zeros(7), 1
+    for word in re.findall(r"[*/]|[^*/\s]+", " ".join(words(found))):
+        if word in "*/":
+            sign = -1 if word == "/" else 1
+            continue
         name, _, power = word.partition("^")
         try:
-            powers[_BASE_NAMES[name]] += float(power or 1)
+            powers += sign * np.array(_DIMENSIONS[name]) * float(power or 1)
         except (KeyError, ValueError):
             break
+        sign = 1
     else:
-        if found:
-            return tuple(powers)
+        return tuple(powers.tolist())  # [] has no dimension
     raise FormatError(f"{file}: its dimensions are [{' '.join(words(found))[:60]}], 7 exponents were expected, such as "
                       "[0 1 -1 0 0 0 0] for m/s")  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""The bytes of OpenFOAM's files, compressed or not, and numbers written as text."""
+"""The bytes of OpenFOAM's files, compressed or not, in blocks of a collated run or not, and numbers written as text."""
 
 from __future__ import annotations
 
+import mmap
 import re
 import warnings
 import zlib
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
+from tramontane.formats.openfoam_collated import block, in_blocks, stored
 
 AGAIN = "write or copy it again"
 _UNPACKED = (1 << 28, 200)  # a compressed file may grow to so many bytes, or to so many times its size
@@ -21,19 +23,29 @@ _BANNER = re.compile(rb"Version:[ \t]*([^\s|]+)")
 def existing(file: Path) -> Path | None:
     """The file, or the compressed one beside it, or None."""
     for candidate in (file, file.with_name(f"{file.name}.gz")):
-        if candidate.is_file():
+        if stored(candidate)[0].is_file():
             return candidate
     return None
 
 
+def entries_of(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing where there is no such folder."""
+    place, _ = stored(folder)
+    return [folder / entry.name for entry in sorted(place.iterdir())] if place.is_dir() else []
+
+
 def load(file: Path, limit: int | None = None) -> bytes:
-    """The bytes of a file, unpacked where its name ends in ``.gz``.
+    """The bytes of a file, unpacked where its name ends in ``.gz``; of a collated file, those of one part.
 
     Raises:
         FormatError: Missing, empty, damaged, longer than ``limit``, or unpacking to far more than it could hold.
     """
+    place, part = stored(file)
     try:
-        data = file.read_bytes() if limit is None else _head(file, limit)
+        if part is not None and file.suffix != ".gz" and in_blocks(beginning(place)):
+            with place.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
+                return block(file, text, part)  # the others are not read
+        data = place.read_bytes() if limit is None else _head(place, limit)
     except OSError as error:
         raise FormatError(f"{file}: cannot be read ({error.strerror}); check the file") from error
     if file.suffix == ".gz" and data:
@@ -48,7 +60,7 @@ def load(file: Path, limit: int | None = None) -> bytes:
             raise FormatError(f"{file}: {what}; {AGAIN}")
     if not data:
         raise FormatError(f"{file}: is empty; {AGAIN}")
-    return data
+    return block(file, data, part) if part is not None and in_blocks(data) else data
 
 
 def version_in(text: bytes) -> str:
@@ -58,15 +70,17 @@ def version_in(text: bytes) -> str:
 
 
 def beginning(file: Path) -> bytes:
-    """Enough of a file to hold its header.
+    """Enough of a file to hold its header; of a collated file, that of its first part.
 
     Raises:
         FormatError: It cannot be read.
     """
+    place, part = stored(file)
     try:
-        with file.open("rb") as stream:
+        with place.open("rb") as stream:
             data = stream.read(1 << 14)
-        return zlib.decompressobj(wbits=31).decompress(data, 1 << 14) if file.suffix == ".gz" else data
+        data = zlib.decompressobj(wbits=31).decompress(data, 1 << 14) if file.suffix == ".gz" else data
+        return block(file, data, 0) if part is not None and in_blocks(data) else data
     except (OSError, zlib.error) as error:
         raise FormatError(f"{file}: cannot be read ({error}); {AGAIN}") from error
 

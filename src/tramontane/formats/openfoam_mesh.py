@@ -81,6 +81,43 @@ class PolyMesh:
         crossed = np.cross(self.points[corners] - first, self.points[corners[after]] - first) / 2
         return np.add.reduceat(crossed, offsets[:-1], axis=0) if len(chosen) else np.zeros((0, 3))
 
+    def face_centres(self, chosen: Labels) -> NDArray[np.float64]:
+        """``(faces, 3)`` centres in metres of some of the faces, as OpenFOAM has them."""
+        offsets, corners = self.faces(chosen)
+        sizes = np.diff(offsets)
+        points = self.points[corners]
+        if not len(chosen):
+            return np.zeros((0, 3))
+        means = np.add.reduceat(points, offsets[:-1], axis=0) / sizes[:, None]
+        after = np.arange(len(corners)) + 1
+        after[offsets[1:] - 1] = offsets[:-1]
+        middle = np.repeat(means, sizes, axis=0)
+        areas = np.linalg.norm(np.cross(points[after] - points, middle - points), axis=1)
+        total = np.add.reduceat(areas, offsets[:-1])
+        moments = np.add.reduceat(areas[:, None] * (points + points[after] + middle) / 3, offsets[:-1], axis=0)
+        bent = (sizes > 3) & (total > 0)  # of a triangle, the corners' mean is exact
+        return np.asarray(np.where(bent[:, None], moments / np.where(total > 0, total, 1)[:, None], means))
+
+    def cell_centres(self, chosen: Labels) -> NDArray[np.float64]:
+        """``(cells, 3)`` centres in metres of some of the cells, by the pyramids from their faces (OpenFOAM's way)."""
+        wanted, place = np.unique(chosen, return_inverse=True)
+        number = np.full(self.cells, -1)
+        number[wanted] = np.arange(len(wanted))
+        owned, beyond = np.flatnonzero(number[self.owner] >= 0), np.flatnonzero(number[self.neighbour] >= 0)
+        faces = np.concatenate([owned, beyond])
+        cell = np.concatenate([number[self.owner[owned]], number[self.neighbour[beyond]]])
+        centres, vectors = self.face_centres(faces), self.face_vectors(faces)
+        vectors[len(owned) :] *= -1
+
+        def sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.stack([np.bincount(cell, column, len(wanted)) for column in values.T], axis=1)
+
+        means = sums(centres) / np.bincount(cell, minlength=len(wanted))[:, None]
+        heights = np.einsum("ij,ij->i", vectors, centres - means[cell])[:, None]
+        volumes = sums(heights)
+        found = sums(heights * (0.75 * centres + 0.25 * means[cell])) / np.where(volumes == 0, 1, volumes)
+        return np.asarray(np.where(volumes == 0, means, found)[place.ravel()])
+
 
 def rows(offsets: Labels, values: Labels, chosen: Labels) -> tuple[Labels, Labels]:
     """Offsets and values of some rows of a ragged array."""

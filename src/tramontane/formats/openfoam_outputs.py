@@ -59,18 +59,20 @@ class _Table:
     rows: NDArray[np.float64]
 
 
-def read_outputs(folder: Path, time: float, window: float | None = None) -> Outputs:
+def read_outputs(folder: Path, time: float, window: float | None = None, region: str = "") -> Outputs:
     """Forces, coefficients and residuals at a time.
 
     Args:
         folder: Of the case.
         time: The last row up to it counts.
         window: Where given, QoIs are means over so much time before ``time``.
+        region: Whose outputs are meant, where the case has several.
 
     Raises:
         FormatError: A table is damaged.
     """
     found = Outputs()
+    folder = folder / "postProcessing" / region
     coefficients, forces = _tables(folder, _COEFFICIENTS), _tables(folder, _FORCES)
     for name, files in coefficients.items():
         table = _joined(files, _read_named)
@@ -179,10 +181,7 @@ def _step(text: Any, name: bytes, time: float) -> tuple[bytes, float | None]:
 def _tables(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
     """Files of one kind by function object, in the order in which runs were started."""
     found: dict[str, list[tuple[float, Path]]] = {}
-    root = folder / "postProcessing"
-    if not root.is_dir():
-        return {}
-    for start in sorted(root.glob("*/*/")):
+    for start in sorted(folder.glob("*/*/")) if folder.is_dir() else ():
         try:
             begin = float(start.name)
         except ValueError:
@@ -228,7 +227,8 @@ def _read(file: Path, cleaned: Callable[[str], str]) -> _Table:
         raise FormatError(
             f"{file}: row {wrong + 1} has {len(rows[wrong])} numbers, the first has {len(rows[0])}; {AGAIN}"
         )
-    return _Table(columns, header, np.array(rows, dtype=np.float64).reshape(len(rows), -1))
+    width = len(rows[0]) if rows else 0
+    return _Table(columns, header, np.array(rows, dtype=np.float64).reshape(len(rows), width))
 
 
 def _number(word: str) -> float:
@@ -259,7 +259,10 @@ def _picked(found: Outputs, file: Path, table: _Table, time: float, window: floa
     slack = 1e-6 * abs(time) + 1e-12
     rows = table.rows[table.rows[:, 0] <= time + slack] if table.rows.size else table.rows
     if len(rows) == 0 or not table.columns:
-        found.warnings.append(f"{file}: says nothing of time {time:g} or before; it is left out")
+        what = f"says nothing of time {time:g} or before" if len(table.rows) and table.columns else (
+            "has no rows of numbers" if table.columns else "has no line that names its columns"
+        )  # fmt: skip
+        found.warnings.append(f"{file}: {what}; it is left out")
         return None
     if window is None:
         if rows[-1, 0] < time - slack:

@@ -1,37 +1,33 @@
-"""OpenFOAM's files: dictionaries, and the long lists of numbers in them, ascii or binary, compressed or not.
+"""OpenFOAM's dictionaries.
 
 A dictionary becomes a ``dict``; the value of a plain entry is the list of its words, in which ``( )`` is a list,
-``[ ]`` a tuple and ``List<vector> N (...)`` a `Numbers`. Entries that point elsewhere (``$name``, ``#include``) are
-followed as far as a written case needs it.
+``[ ]`` a tuple and ``List<vector> N (...)`` a `Numbers`. Entries that point elsewhere (``$name``, ``#include``,
+``#eval``) are followed as far as a written case needs it; one that cannot be is left out, and named.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tramontane.errors import FormatError
-from tramontane.formats.openfoam_files import AGAIN, existing, load, parse_flat
+from tramontane.formats.openfoam_files import AGAIN, existing, load
+from tramontane.formats.openfoam_macros import NoNumberError, evaluate, resolve, truth
+from tramontane.formats.openfoam_tokens import COMPONENTS, SPACE, FoamText, Numbers, words
+
+__all__ = ["Dictionary", "FoamFile", "Numbers", "Pattern", "lookup", "numbers", "read_dictionary", "words"]
 
 Dictionary = dict[str, Any]
-COMPONENTS = {"label": 1, "scalar": 1, "vector": 3, "sphericalTensor": 1, "symmTensor": 6, "tensor": 9}
 _SMALL = 1 << 24  # bytes of a file that holds a dictionary alone
-_DEPTH, _TOKENS = 32, 1_000_000
-_TOKEN = re.compile(
-    rb'(?P<space>(?:\s+|//[^\n]*|/\*.*?\*/)+)|(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<code>#\{.*?#\})|(?P<mark>[(){}\[\];])'
-    rb'|(?P<word>[A-Za-z_][^\s(){}\[\];"]*\([^\s{}\[\];"]*\)[^\s(){}\[\];"]*|[^\s(){}\[\];"]+)',
-    re.DOTALL,
-)
-_SPACE = rb"(?:\s|//[^\n]*|/\*.*?\*/)*"
-_COUNT = re.compile(_SPACE + rb"(\d*)" + _SPACE + rb"([({;]?)", re.DOTALL)
-_HEADER = re.compile(_SPACE + rb"FoamFile\b", re.DOTALL)
-_BRACKETS = bytes.maketrans(b"()", b"  ")
+_DEPTH = 32
+_HEADER = re.compile(SPACE + rb"FoamFile\b", re.DOTALL)
+# After a directive: a file's name. In brackets after it: what stands before each value.
+_NAME = re.compile(rb'[ \t]*(?:"([^"\n]*)"|([^\s";()]+))')
+_COMMENT = re.compile(rb"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_ARGUMENT = re.compile(rb"(?:^|(?<=[\s,;]))([A-Za-z_]\w*)\s*=\s*")
 
 
 class Pattern(str):
@@ -41,36 +37,28 @@ class Pattern(str):
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A list of numbers.
+class Unread:
+    """Stands in a value for what is not known; ``why`` says what was found."""
 
-    Attributes:
-        count: How many values it has.
-        values: ``(count, components)``, or one row that stands for all.
-    """
-
-    count: int
-    values: NDArray[Any]
-
-    def expanded(self) -> NDArray[Any]:
-        """``(count, components)`` values."""
-        return np.broadcast_to(self.values, (self.count, self.values.shape[1]))
+    why: str
 
 
-def read_dictionary(file: Path, *, root: Path | None = None) -> Dictionary:
-    """A file that holds a dictionary alone; ``#include`` is followed inside ``root``.
+def read_dictionary(file: Path, *, root: Path | None = None, notes: list[str] | None = None) -> Dictionary:
+    """A file that holds a dictionary alone.
+
+    Args:
+        file: To read.
+        root: The folder inside which ``#include`` is followed.
+        notes: Gets a sentence for each entry that is left out.
 
     Raises:
         FormatError: Damaged.
     """
-    return FoamFile(file, load(file, _SMALL), root=root).entries()
-
-
-def words(value: Any) -> list[str]:
-    """All words in an entry's value, lists and tuples opened."""
-    if isinstance(value, (list, tuple)):
-        return [word for part in value for word in words(part)]
-    return [value] if isinstance(value, str) else []
+    opened = FoamFile(file, load(file, _SMALL), root=root)
+    found = opened.entries()
+    if notes is not None:
+        notes += opened.notes
+    return found
 
 
 def numbers(value: Any) -> list[float]:
@@ -89,37 +77,14 @@ def lookup(entries: Mapping[str, Any], name: str) -> Any:
     if name in entries and not isinstance(next(key for key in entries if key == name), Pattern):
         return entries[name]
     for key in reversed(list(entries)):
-        if isinstance(key, Pattern):
-            try:
-                if re.fullmatch(key, name):
-                    return entries[key]
-            except re.error:
-                continue
+        if isinstance(key, Pattern) and _matches(key, name):
+            return entries[key]
     return None
 
 
 @dataclass
-class FoamFile:
-    """A file being read.
-
-    Attributes:
-        file: For messages.
-        text: Its bytes, unpacked.
-        root: The folder inside which ``#include`` is followed; None to leave it.
-        position: Of the next byte to be read.
-        header: The ``FoamFile`` dictionary, once `read_header` has read it.
-    """
-
-    file: Path
-    text: bytes
-    root: Path | None = None
-    position: int = 0
-    header: Dictionary = field(default_factory=dict)
-    binary: bool = False
-    _tokens: int = 0
-    _including: int = 0
-
-    # --- dictionaries
+class FoamFile(FoamText):
+    """A file being read; see `FoamText`."""
 
     def read_header(self) -> Dictionary:
         """Read the ``FoamFile`` dictionary at the file's start, and with it how numbers are written.
@@ -138,10 +103,6 @@ class FoamFile:
         self.header = self._dictionary([], 1, closed=True)
         self.binary = self.word("format") == "binary"
         return self.header
-
-    def word(self, key: str) -> str:
-        """An entry of the header as one word, empty where it is not there."""
-        return (words(self.header.get(key, [])) or [""])[0]
 
     def entries(self) -> Dictionary:
         """The whole file as a dictionary, its header read before and left out."""
@@ -191,12 +152,19 @@ class FoamFile:
             if kind not in ("word", "quoted"):
                 raise self._damaged(f"{word[:20]!r} stands where a name should")
             if kind == "word" and word.startswith("#"):
-                self._directive(word, scopes)
+                self._directive(word, scopes, depth)
                 continue
             key = Pattern(word) if kind == "quoted" else word
+            start = self.position
             value = self._value(scopes, depth)
+            unread = _unread(value)
+            if unread is not None:
+                where = f"{self.file}: entry {word} at line {self._line(start)}"
+                self.notes.append(f"{where} is left out ({unread.why}); write its value")
+                entries.pop(key, None)
+                continue
             if word.startswith("$") and value == []:
-                found = _resolve(word, scopes[:-1]) or _resolve(word, scopes)
+                found = resolve(word, scopes[:-1]) or resolve(word, scopes)
                 if isinstance(found, dict):
                     entries.update(found)
                 continue
@@ -214,7 +182,7 @@ class FoamFile:
             if kind == "end":
                 raise FormatError(f"{self.file}: is cut off (an entry has no end); {AGAIN}")
             if kind == "mark" and word == ";":
-                return value
+                return dict(value[0]) if len(value) == 1 and isinstance(value[0], dict) else value
             if kind == "mark" and word == "{":
                 # Words before the brace belong to the key in a few old files; they carry nothing.
                 return self._dictionary(scopes, depth + 1, closed=True)
@@ -242,141 +210,172 @@ class FoamFile:
                     items.extend(self._item(kind, inner, scopes, depth + 1))
         if kind == "word" and word.startswith("List<") and word[5:-1] in COMPONENTS:
             return [self.read_numbers(word[5:-1])]
+        if kind == "word" and word.startswith("${{"):
+            return [_evaluated(word, word[3:-2], scopes)]
         if kind == "word" and word.startswith("$"):
-            found = _resolve(word, scopes)
-            return found if isinstance(found, list) else [word]
+            found = resolve(word, scopes)
+            return found if isinstance(found, list) else [found] if isinstance(found, dict) else [word]
+        if kind == "word" and word in ("#eval", "#calc"):
+            return [_evaluated(word, self._expression(word), scopes)]
+        if kind == "word" and word == "#codeStream":
+            kind, word = self._next()
+            if (kind, word) == ("mark", "{"):
+                self._dictionary(scopes, depth + 1, closed=True)
+            return [Unread("#codeStream is code, which is not run")]
         return [word]
 
-    def _directive(self, word: str, scopes: list[Dictionary]) -> None:
-        """``#include`` and ``#includeFunc``; every other line that begins with # says nothing about results."""
+    def _expression(self, word: str) -> str:
+        """What ``#eval`` and ``#calc`` are given: in braces, in quotes, or between ``#{`` and ``#}``."""
+        kind, first = self._next()
+        if kind == "quoted":
+            return first.replace("\\\n", " ")
+        if kind == "code":
+            return first[2:-2]
+        if (kind, first) != ("mark", "{"):
+            raise self._damaged(f"{word} is followed by no {{ and no quote")
+        start, open_ = self.position, 1
+        while open_:
+            kind, first = self._next()
+            if kind == "end":
+                raise FormatError(f"{self.file}: is cut off (the {{ of {word} is not closed); {AGAIN}")
+            if kind == "mark" and first in "{}":
+                open_ += 1 if first == "{" else -1
+        return self.text[start : self.position - 1].decode("utf-8", "replace")
+
+    def _directive(self, word: str, scopes: list[Dictionary], depth: int) -> None:
+        """A word that begins with # where a name should stand; those that are not known say nothing of results."""
+        if word in ("#if", "#ifeq"):
+            start = self.position
+            chosen = self._condition(word, scopes, depth)
+            if chosen is None:
+                where = f"{self.file}: {word} at line {self._line(start)}"
+                self.notes.append(f"{where} cannot be decided; what it encloses is left out")
+            if not chosen:
+                self._skip(to_else=chosen is False)
+        elif word == "#else":
+            self._skip(to_else=False)
+        elif word == "#remove":
+            kind, name = self._next()
+            for each in words(self._item(kind, name, scopes, depth)):
+                for key in [key for key in scopes[-1] if key == each or (kind == "quoted" and _matches(each, key))]:
+                    del scopes[-1][key]
+        elif word.startswith("#include") or word == "#sinclude":
+            self._include(word, scopes)
+        else:
+            self._rest_of_line()
+
+    def _condition(self, word: str, scopes: list[Dictionary], depth: int) -> bool | None:
+        """Whether what follows ``#if`` or ``#ifeq`` is to be read; None where only OpenFOAM can say."""
+        given = [self._item(*self._next(), scopes, depth) for _ in range(2 if word == "#ifeq" else 1)]
+        self._rest_of_line()
+        if any(not isinstance(each, str) or each.startswith("$") for item in given for each in item):
+            return None
+        if word == "#if":
+            return truth(given[0])
+        return given[0] == given[1] or (len(numbers(given)) == 2 and numbers(given[0]) == numbers(given[1]))
+
+    def _skip(self, *, to_else: bool) -> None:
+        """Pass over a branch, to its ``#else`` or its ``#endif``."""
+        depth = 1
+        while depth:
+            kind, word = self._next()
+            if kind == "end":
+                raise FormatError(f"{self.file}: is cut off (an #if has no #endif); {AGAIN}")
+            if kind == "word":
+                depth += (word in ("#if", "#ifeq")) - (word == "#endif")
+                if word == "#else" and depth == 1 and to_else:
+                    return
+
+    def _rest_of_line(self) -> str:
         end = self.text.find(b"\n", self.position)
         line = self.text[self.position : end if end >= 0 else len(self.text)]
         self.position += len(line)
-        names = re.findall(rb'[^\s";]+', line)
-        if self.root is None or not names or self._including >= 8:
+        return line.decode("utf-8", "replace")
+
+    def _include(self, word: str, scopes: list[Dictionary]) -> None:
+        """Follow ``#include`` and ``#includeFunc`` to files of the case."""
+        start = self.position
+        name = self._name()
+        arguments = self._arguments(scopes) if word == "#includeFunc" else {}
+        if self.root is None or not name or self._including >= 8:
             return
-        name = names[0].decode("utf-8", "replace").split("(")[0]
-        if word in ("#include", "#includeIfPresent", "#sinclude"):
-            file = existing(self.file.parent / name)
-        elif word == "#includeFunc":
+        file: Path | None = None
+        if word == "#includeFunc":
             file = existing(self.root / "system" / name)
-        else:
-            return
+        elif word in ("#include", "#includeIfPresent", "#sinclude"):
+            place = re.match(r"(?:<case>|\$\{?FOAM_CASE\}?)/|<(system|constant)>/", name)
+            inside = self.root / (place[1] or "") if place else self.file.parent
+            file = existing(inside / (name[place.end() :] if place else name))
         # A case may be handed on by anyone: it does not make us read files outside its folder.
         if file is None or not file.resolve().is_relative_to(self.root.resolve()):
+            if word == "#include":
+                where = f"{self.file}: #include {name} at line {self._line(start)}"
+                self.notes.append(f"{where} is left out (no such file in the case)")
+            if arguments:
+                scopes[-1][name] = arguments
             return
         other = FoamFile(file, load(file, _SMALL), root=self.root, _including=self._including + 1)
         if _HEADER.match(other.text):
             other.read_header()
         found = other._dictionary(scopes, 0, closed=False)
-        scopes[-1].update({name: found} if word == "#includeFunc" and "type" in found else found)
+        self.notes += other.notes
+        if word == "#includeFunc" and not (found and all(isinstance(entry, dict) for entry in found.values())):
+            found = {name: found | arguments}
+        elif arguments:
+            found = {key: entry | arguments for key, entry in found.items()}
+        scopes[-1].update(found)
 
-    def _next(self) -> tuple[str, str]:
-        """Kind and text of the next token; ``("end", "")`` at the file's end."""
-        while True:
-            if self.position >= len(self.text):
-                return "end", ""
-            match = _TOKEN.match(self.text, self.position)
-            if match is None:
-                raise self._damaged("a quote is not closed" if self.text[self.position] == 34 else "it is no text")
-            self.position = match.end()
-            self._tokens += 1
-            if self._tokens > _TOKENS:
-                raise self._damaged(f"it holds more than {_TOKENS} words outside of lists")
-            if match[0].startswith(b"/*") and match.lastgroup == "word":
-                raise self._damaged("a comment is not closed")
-            if match.lastgroup != "space":
-                word = match[0].decode("utf-8", "replace")
-                return match.lastgroup or "word", word[1:-1] if match.lastgroup == "quoted" else word
-
-    # --- lists of numbers
-
-    def read_numbers(self, kind: str) -> Numbers:
-        """The list that begins here: ``N ( ... )``, ``N { value }`` or ``N``, of labels, scalars, vectors or tensors.
-
-        Raises:
-            FormatError: Cut off, longer or shorter than it says, or no numbers.
-        """
-        if kind not in COMPONENTS:
-            raise self._damaged(f"a list of {kind!r} is not read")
-        components = COMPONENTS[kind]
-        match = _COUNT.match(self.text, self.position)
-        given, opening = (match[1], match[2]) if match else (b"", b"")
-        if len(given) > 18 or (not given and opening != b"("):
-            raise self._damaged(f"a list of {kind} has no length")
-        count = int(given) if given else -1
-        empty = np.zeros((0, components), dtype=np.int64 if kind == "label" else np.float64)
-        if match is None or opening in (b"", b";"):
-            if count != 0:
-                raise FormatError(f"{self.file}: is cut off (a list of {count} {kind}s has no beginning); {AGAIN}")
-            self.position = match.end(1) if match else self.position
-            return Numbers(0, empty)
+    def _name(self) -> str:
+        """The file that a directive names, with or without quotes, on its own line."""
+        match = _NAME.match(self.text, self.position)
+        if match is None:
+            self._rest_of_line()
+            return ""
         self.position = match.end()
-        if opening == b"{":
-            values = self._ascii(kind, b"}", components)
-            if len(values) != 1:
-                raise self._damaged(f"a list of {count} equal {kind}s has {len(values)} values")
-            return Numbers(count, values)
-        if self.binary and given and count > 0:
-            return Numbers(count, self._binary(kind, count, components))
-        values = self._ascii(kind, b")", components)
-        if count >= 0 and len(values) != count:
-            what = "is cut off or damaged" if len(values) < count else "is damaged"
-            raise FormatError(f"{self.file}: {what} (a list holds {len(values)} of {count} {kind}s); {AGAIN}")
-        return Numbers(len(values), values)
+        return (match[1] if match[1] is not None else match[2]).decode("utf-8", "replace")
 
-    def _ascii(self, kind: str, closing: bytes, components: int) -> NDArray[Any]:
-        """``(n, components)`` numbers up to the closing bracket that stands before ``;``, a comment or the end."""
-        end = len(self.text)
-        for mark in (b";", b"/"):
-            end = found if (found := self.text.find(mark, self.position, end)) >= 0 else end
-        if components == 1 or closing == b"}":
-            end = min(found, end) if (found := self.text.find(closing, self.position, end)) >= 0 else -1
-        else:
-            end = self.text.rfind(closing, self.position, end)
-        if end < 0:
-            raise FormatError(f"{self.file}: is cut off (a list of {kind}s is not closed); {AGAIN}")
-        flat = parse_flat(self.file, self.text[self.position : end].translate(_BRACKETS), kind == "label")
-        self.position = end + 1
-        if len(flat) % components:
-            raise FormatError(f"{self.file}: is cut off or damaged (a list of {kind}s holds {len(flat)} numbers, which "
-                              f"is no multiple of {components}); {AGAIN}")  # fmt: skip
-        return flat.reshape(-1, components)
-
-    def _binary(self, kind: str, count: int, components: int) -> NDArray[Any]:
-        """``(count, components)`` numbers as bytes, followed by a closing bracket."""
-        sign = ">" if "MSB" in self.word("arch") else "<"
-        stated = re.search(r"label=(\d+)" if kind == "label" else r"scalar=(\d+)", self.word("arch"))
-        widths = [int(stated[1]) // 8] if stated else [4, 8] if kind == "label" else [8, 4]
-        for width in widths:
-            if width not in (4, 8):
-                raise self._damaged(f"numbers of {8 * width} bits are not read")
-            end = self.position + count * components * width
-            if self.text[end : end + 1] == b")":
-                values = np.frombuffer(
-                    self.text, f"{sign}{'i' if kind == 'label' else 'f'}{width}", count * components, self.position
-                )
-                self.position = end + 1
-                return values.astype(values.dtype.newbyteorder("="), copy=False).reshape(count, components)
-        left = len(self.text) - self.position
-        if left < count * components * widths[0]:
-            raise FormatError(f"{self.file}: is cut off or damaged (a list of {count} {kind}s needs "
-                              f"{count * components * widths[0]} bytes, {left} are left); {AGAIN}")  # fmt: skip
-        raise self._damaged(f"a list of {count} {kind}s does not end where it should")
-
-    def _damaged(self, what: str) -> FormatError:
-        line = self.text.count(b"\n", 0, self.position) + 1
-        return FormatError(f"{self.file}: is damaged at line {line} ({what}); {AGAIN}")
+    def _arguments(self, scopes: list[Dictionary]) -> Dictionary:
+        """The entries that ``#includeFunc name`` is given in brackets, on its line or on those that follow."""
+        start = self.position
+        if self._next() != ("mark", "("):
+            self.position = start
+            self._rest_of_line()
+            return {}
+        start, open_ = self.position, 1
+        while open_:
+            kind, word = self._next()
+            if kind == "end":
+                raise FormatError(f"{self.file}: is cut off (a ( is not closed); {AGAIN}")
+            if kind == "mark" and word in "()":
+                open_ += 1 if word == "(" else -1
+        text = _COMMENT.sub(b" ", self.text[start : self.position - 1])
+        given = list(_ARGUMENT.finditer(text))
+        ends = [*(match.start() for match in given[1:]), len(text)][: len(given)]
+        entries = b"".join(
+            match[1] + b" " + text[match.end() : end].strip(b" \t\r\n,;") + b";\n"
+            for match, end in zip(given, ends, strict=True)
+        )
+        return FoamFile(self.file, entries, root=None)._dictionary(scopes, 0, closed=False)
 
 
-def _resolve(word: str, scopes: list[Dictionary]) -> Any:
-    """The entry that ``$name`` or ``$:a.b`` points to, in the nearest enclosing dictionary, or None."""
-    name = word[1:].strip("{}")
-    path = name.lstrip(":").split(".") if name.startswith(":") else [name]
-    for scope in reversed(scopes[:1] if name.startswith(":") else scopes):
-        found: Any = scope
-        for part in path:
-            found = found.get(part) if isinstance(found, dict) else None
-        if found is not None:
-            return found
-    return None
+def _evaluated(word: str, expression: str, scopes: list[Dictionary]) -> str | Unread:
+    try:
+        return evaluate(expression, scopes, compiled=word == "#calc")
+    except NoNumberError as error:
+        shown = " ".join(expression.split())
+        return Unread(f"{word if word in ('#eval', '#calc') else '${{ }}'} of {shown[:60]!r} is not evaluated: {error}")
+
+
+def _unread(value: Any) -> Unread | None:
+    """The first part of an entry's value that is not known."""
+    if isinstance(value, Unread):
+        return value
+    parts = value if isinstance(value, (list, tuple)) else ()
+    return next((found for part in parts if (found := _unread(part)) is not None), None)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.fullmatch(pattern, name) is not None
+    except re.error:
+        return False
