@@ -27,9 +27,19 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-lock: ## Pin what is installed; torch stays at the version that has a CPU build.
-	@$(BIN)/python -m pip freeze --exclude-editable | grep -v -E '^(uv|pip-tools|build|pyproject_hooks|setuptools|wheel)=' \
-	  | sed 's/+cpu$$//' > requirements.lock
+# Pin what is installed, with the hashes of every wheel of each release, whatever the platform. Torch stays at the
+# version that has a CPU build; that build is no part of the release, so the hash of the one that pip finds here is added.
+lock:
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && set -e; \
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v -E '^(uv|pip-tools|build|pyproject_hooks|setuptools|wheel)=' \
+	  | sed 's/+cpu$$//' > "$$work/in"; \
+	$(PYTHON) -m venv "$$work/venv"; "$$work/venv/bin/pip" install --quiet --disable-pip-version-check uv; \
+	"$$work/venv/bin/uv" pip compile "$$work/in" --quiet --no-deps --generate-hashes --no-header --no-annotate \
+	  --python "$(BIN)/python" --output-file "$$work/out"; \
+	$(BIN)/python -m pip download --quiet --no-deps --dest "$$work" "$$(grep '^torch==' "$$work/in")"; \
+	hash=$$($(BIN)/python -m pip hash "$$work"/torch-*.whl | grep -o 'sha256:.*'); \
+	grep -q "$$hash" "$$work/out" || sed -i "s/^\(torch==[^ ]*\) \\\\$$/\1 \\\\\n    --hash=$$hash \\\\/" "$$work/out"; \
+	mv "$$work/out" requirements.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,4 +1,15 @@
-"""Tramontane: turn a folder of simulation results into your own physics model, on your own hardware."""
+"""Tramontane: turn a folder of simulation results into your own physics model, on your own hardware.
+
+A first session::
+
+    import tramontane as tm
+
+    dataset = tm.ingest("results", "results.tmds")      # a folder of cases, or a table
+    surrogate = tm.fit(dataset)                         # trained on its training split
+    print(tm.evaluate(surrogate, dataset))              # on cases that it never saw
+    case = surrogate.simulate(tm.Design("part.stl", speed="30 m/s"))
+    case.save("answer")                                 # for ParaView, and for `Case.read`
+"""
 
 from __future__ import annotations
 
@@ -11,11 +22,16 @@ if TYPE_CHECKING:
     from tramontane.case import Case as Case
     from tramontane.contract import Contract as Contract
     from tramontane.dataset import Dataset as Dataset
+    from tramontane.dataset.ingest import ingest as ingest
     from tramontane.design import Design as Design
     from tramontane.errors import TramontaneError as TramontaneError
+    from tramontane.evaluation import Report as Report
+    from tramontane.evaluation import evaluate as evaluate
     from tramontane.serve.client import connect as connect
     from tramontane.simulator import Simulator as Simulator
     from tramontane.surrogate import Surrogate as Surrogate
+    from tramontane.surrogate.fit import fit as fit
+    from tramontane.surrogate.tables import predict_table as predict_table
 
 # Heavy libraries load when a name is first used, so that importing the package stays cheap.
 _HOMES = {
@@ -23,12 +39,20 @@ _HOMES = {
     "Contract": "contract",
     "Dataset": "dataset",
     "Design": "design",
+    "Report": "evaluation",
     "Simulator": "simulator",
     "Surrogate": "surrogate",
     "TramontaneError": "errors",
     "connect": "serve.client",
+    "evaluate": "evaluation",
+    "fit": "surrogate.fit",
+    "ingest": "dataset.ingest",
+    "predict_table": "surrogate.tables",
 }
-__all__ = ["Case", "Contract", "Dataset", "Design", "Simulator", "Surrogate", "TramontaneError", "connect"]
+__all__ = [
+    "Case", "Contract", "Dataset", "Design", "Report", "Simulator", "Surrogate", "TramontaneError", "connect",
+    "evaluate", "fit", "ingest", "predict_table",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

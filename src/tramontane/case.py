@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tramontane.design import Design
 from tramontane.errors import ContractError
+from tramontane.units import Quantity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +35,7 @@ class Provenance:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(repr=False)
 class Case:
     """A design, meshes with fields on them, quantities of interest, and where it all came from. Everything in SI.
 
@@ -54,6 +57,19 @@ class Case:
     field_units: dict[str, str] = field(default_factory=dict)
     qoi_units: dict[str, str] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
+
+    def __repr__(self) -> str:
+        lines = [f"<Case {self.name}: {self.design!r}>"]
+        for domain, mesh in self.meshes.items():
+            fields = ", ".join(
+                f"{name} [{self.field_units[name]}]" if self.field_units.get(name) else name
+                for name in self.field_names(domain)
+            )
+            lines.append(f"  {domain}: {mesh.n_points} points, {mesh.n_cells} cells; {fields or 'no fields'}")
+        if self.qoi:
+            qoi = (f"{name} = {Quantity(value, self.qoi_units.get(name, ''))}" for name, value in self.qoi.items())
+            lines.append(f"  QoIs: {', '.join(qoi)}")
+        return "\n".join(lines)
 
     def field_names(self, domain: str) -> dict[str, Location]:
         """The fields of a domain and where each lives; arrays that VTK keeps for itself are left out."""
@@ -94,6 +110,35 @@ class Case:
             "version": self.provenance.version,
             "warnings": self.provenance.extra.get("warnings", []),
         }
+
+    def save(self, path: str | os.PathLike[str]) -> list[Path]:
+        """Write the case for ParaView and for `Case.read`; see `tramontane.formats.saved.save_case`.
+
+        Args:
+            path: A new folder, for all that the case has: ``surface.vtp``, ``volume.vtu``, ``geometry.stl`` and
+                ``case.json`` with parameters and QoIs; or a file ``.vtm`` (all meshes), ``.vtu`` or ``.vtp`` (the only
+                one), with a JSON of the same name beside it.
+
+        Returns:
+            The files written.
+
+        Raises:
+            FormatError: The path is taken, its suffix does not fit, or something of the case cannot be written.
+        """
+        from tramontane.formats.saved import save_case
+
+        return save_case(self, path)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Case:
+        """Read what `save` wrote, or any case that `tramontane inspect` reads: a folder, or a file of results.
+
+        Raises:
+            TramontaneError: It cannot be read; file and field are named.
+        """
+        from tramontane.formats.saved import load_case
+
+        return load_case(path)
 
     def plot(self, field_name: str | None = None, *, domain: str | None = None, **options: Any) -> Any:
         """Show a field on a domain with PyVista.

@@ -165,6 +165,21 @@ class Contract(_Spec):
     fields: dict[str, dict[str, FieldSpec]] = Field(default_factory=dict)
     qoi: dict[str, QoiSpec] = Field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        inputs = (
+            f"{name} [{spec.unit}] {from_si(spec.low, spec.unit):.4g} to {from_si(spec.high, spec.unit):.4g}"
+            + ("" if spec.role == "operating" else f" ({spec.role})")
+            for name, spec in self.parameters.items()
+        )
+        lines = [f"<Contract {self.name}>", f"  inputs: {', '.join(inputs) or 'the geometry alone'}"]
+        for domain, fields in self.fields.items():
+            lines.append(f"  {domain}: {', '.join(f'{name} [{spec.unit}]' for name, spec in fields.items())}")
+        if self.qoi:
+            lines.append(f"  QoIs: {', '.join(f'{name} [{spec.shown}]' for name, spec in self.qoi.items())}")
+        return "\n".join(lines)
+
+    __str__ = __repr__
+
     # -- inputs ----------------------------------------------------------------------------------------------------
 
     @property

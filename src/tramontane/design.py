@@ -46,8 +46,10 @@ class Design:
         return Design(geometry, **self.parameters)
 
     def __repr__(self) -> str:
-        shape = self.geometry if isinstance(self.geometry, Path) else type(self.geometry).__name__
-        return f"Design({shape}, {', '.join(f'{name}={value}' for name, value in self.parameters.items())})"
+        shape = [] if self.geometry is None else [
+            str(self.geometry) if isinstance(self.geometry, Path) else f"surface of {self.geometry.n_cells} cells"
+        ]  # fmt: skip
+        return f"Design({', '.join([*shape, *(f'{name}={value}' for name, value in self.parameters.items())])})"
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

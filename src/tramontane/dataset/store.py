@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyvista as pv
@@ -42,7 +42,11 @@ from tramontane.dataset.splits import check_splits
 from tramontane.dataset.statistics import FieldStatistics, Moments
 from tramontane.dataset.tolerance import check_tolerance, rounded_case
 from tramontane.errors import DatasetError
-from tramontane.units import Quantity, si_factor, to_si
+from tramontane.frames import frame
+from tramontane.units import Quantity, si_factor, si_unit, to_si
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _GEOMETRIES = 32  # kept in memory
 _TRIES = 100
@@ -71,6 +75,58 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(Dataset.open, storage_options=self._options), (self.path,)
+
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{len(cases)} {name}" for name, cases in self._manifest.splits.items())
+        head = f"<Dataset {self.path}: {len(self)} cases{f' ({splits})' if splits else ''}>"
+        return "\n".join([head, *repr(self.contract).splitlines()[1:]])
+
+    def __len__(self) -> int:
+        """Number of cases."""
+        return len(self._manifest.cases)
+
+    def __bool__(self) -> bool:
+        return True  # an empty dataset is one, too
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the cases, as a mapping has it: ``for name in dataset: dataset[name]``."""
+        return iter(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._manifest.cases
+
+    def __getitem__(self, name: str) -> Case:
+        """A case by its name; see `case`."""
+        return self.case(name)
+
+    def to_pandas(self, split: str | None = None) -> pd.DataFrame:
+        """Parameters and QoIs, a row a case, in SI; fields and geometries are not in it.
+
+        Args:
+            split: Of which cases; None takes all.
+
+        Returns:
+            A frame whose index is the case's name; ``frame.attrs["units"]`` has each column's SI unit. A QoI that has
+            a parameter's name is called ``qoi.NAME``.
+
+        Raises:
+            TramontaneError: pandas is not installed, or there is no such split.
+        """
+        if split is not None and split not in self.splits:
+            raise DatasetError(f"{self.path}: has no split {split!r}; it has {', '.join(self.splits) or 'none'}")
+        names = self.names if split is None else self.splits[split]
+        parameters, qoi = [self.parameters(name) for name in names], [self.qoi(name) for name in names]
+        columns: dict[str, list[float | None]] = {}
+        units: dict[str, str] = {}
+        for key in dict.fromkeys(key for of in parameters for key in of):
+            columns[key] = [of.get(key) for of in parameters]
+            spec = self.contract.parameters.get(key)
+            units[key] = si_unit(spec.unit) if spec else ""
+        for key in dict.fromkeys(key for of in qoi for key in of):
+            column = f"qoi.{key}" if key in units else key
+            columns[column] = [of.get(key) for of in qoi]
+            units[column] = si_unit(self.contract.qoi[key].unit) if key in self.contract.qoi else ""
+        return frame(columns, names, "case", units)
 
     # -- open and create -------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -15,10 +15,14 @@ from tramontane.contract import Contract, QoiSpec, power_law
 from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError
 from tramontane.evaluation.nulls import NULLS, QOI_NULLS, Nulls
+from tramontane.frames import frame
 from tramontane.metrics import mean_absolute, r2, relative_l2
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
 from tramontane.units import Quantity, from_si
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EXACT = 5e-4  # a relative error that the table shows as 0.0
 
@@ -71,6 +75,45 @@ class Report(BaseModel):
     seconds_per_case: float
     fields: dict[str, FieldFigures]
     qoi: dict[str, QoiFigures]
+
+    def __repr__(self) -> str:
+        lines = [f"<Report {self.model}: {len(self.cases)} cases of split {self.split}>"]
+        lines += [f"  {name}: {100 * f.relative_l2:.2g} % relative L2 (best null {100 * min(f.nulls.values()):.2g} %)"
+                  for name, f in self.fields.items()]  # fmt: skip
+        lines += [f"  {name}: {100 * q.relative:.2g} % (best null {100 * min(q.nulls.values()):.2g} %)"
+                  for name, q in self.qoi.items()]  # fmt: skip
+        return "\n".join(lines)
+
+    __str__ = __repr__
+
+    def to_pandas(self, *, by_case: bool = False) -> pd.DataFrame:
+        """The figures as a data frame.
+
+        Args:
+            by_case: A row a case, with each field's relative L2 (a share) and each QoI predicted and true in SI,
+                rather than a row a field or QoI.
+
+        Raises:
+            TramontaneError: pandas is not installed.
+        """
+        if by_case:
+            columns: dict[str, list[Any]] = {name: list(f.each) for name, f in self.fields.items() if f.each}
+            units = dict.fromkeys(columns, "")
+            for name, q in self.qoi.items():
+                for label, values in (("predicted", q.predicted), ("true", q.true)):
+                    columns[f"{name} {label}"], units[f"{name} {label}"] = list(values), q.unit
+            return frame({key: values for key, values in columns.items() if values}, self.cases, "case", units)
+        rows: dict[str, dict[str, Any]] = {}
+        for name, f in self.fields.items():
+            rows[name] = {"kind": "field", "unit": f.unit, "relative_error": f.relative_l2, "worst": f.worst,
+                          "worst_case": f.worst_case, "mean_absolute": f.mean_absolute,
+                          **{f"null {null}": value for null, value in f.nulls.items()}}  # fmt: skip
+        for name, q in self.qoi.items():
+            rows[name] = {"kind": "QoI", "unit": q.unit, "relative_error": q.relative, "r2": q.r2, "within": q.within,
+                          "mean_absolute": q.mean_absolute,
+                          **{f"null {null}": value for null, value in q.nulls.items()}}  # fmt: skip
+        keys = dict.fromkeys(key for row in rows.values() for key in row)
+        return frame({key: [row.get(key) for row in rows.values()] for key in keys}, list(rows), "name")
 
     def print(self, console: Console) -> None:
         """Two tables, fields and QoIs, as far as there are any."""

@@ -26,7 +26,13 @@ _FOLDS = 5
 _LEARN = 400  # cases at most from which hyperparameters are learnt
 _MANY = 4 * _LEARN
 _LEVELS = 1.2  # largest over smallest value from which on a logarithm is tried
+_WIDE = 1.5  # largest over smallest input from which on its logarithm is taken
 _ARRAYS = ("mean", "scale", "seen", "values", "hyper", "columns", "left_out", "left_out_deviation")
+
+
+def as_logarithms(inputs: Array) -> NDArray[np.bool_]:
+    """Which columns ``(d,)`` of a table ``(n, d)`` are kriged better as logarithms: positive, and not all of a size."""
+    return np.asarray((inputs > 0).all(0) & (inputs.max(0) > _WIDE * inputs.min(0)))
 
 
 class ScalarKriging:

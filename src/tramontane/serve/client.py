@@ -8,9 +8,8 @@ import time
 import weakref
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import numpy as np
 import pyvista as pv
 
@@ -20,6 +19,9 @@ from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.formats import read_mesh
 from tramontane.units import Quantity, si_factor, to_si
+
+if TYPE_CHECKING:
+    import httpx
 
 _RETRIES = 5
 
@@ -36,6 +38,10 @@ def connect(url: str, *, model: str | None = None, token: str | None = None, tim
     Raises:
         TramontaneError: There is no server, it refuses the token, or it is not clear which model is meant.
     """
+    try:
+        import httpx
+    except ImportError as error:
+        raise TramontaneError(f"asking a server needs httpx ({error}); pip install 'tramontane[serve]'") from error
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     link = _Link(httpx.Client(base_url=url, headers=headers, timeout=timeout))
     models = {each["name"]: each for each in link.json("GET", "/v1/models")["models"]}
@@ -178,6 +184,8 @@ class _Link:
             missing: Whether an answer of 404 is given back.
             request: Passed to httpx.
         """
+        import httpx
+
         for attempt in range(_RETRIES):
             try:
                 answer = self.client.request(method, path, **request)

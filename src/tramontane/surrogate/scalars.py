@@ -17,7 +17,7 @@ from tramontane.contract import Contract, QoiSpec
 from tramontane.dataset import Dataset
 from tramontane.errors import TrainingError
 from tramontane.metrics import mean_absolute
-from tramontane.models.scalar_kriging import ScalarKriging
+from tramontane.models.scalar_kriging import ScalarKriging, as_logarithms
 from tramontane.models.shape_coordinates import ShapeCoordinates
 from tramontane.surrogate.predictor import Predictor
 from tramontane.surrogate.reference import shape_of
@@ -49,8 +49,7 @@ class ScalarPredictor:
         if not dataset.has_geometry(names[0]):
             keys = contract.asked(geometry=False)
             table = np.array([[of[key] for key in keys] for of in values]).reshape(len(names), -1)
-            logarithms = (table > 0).all(0) & (table.max(0) > 1.5 * table.min(0))
-            self = cls(contract, None, logarithms)
+            self = cls(contract, None, as_logarithms(table))
             return self, np.array([self.design(None, of) for of in values])
         dimensions = [key for key, spec in contract.parameters.items() if spec.role == "geometry"]
         domains = list(dataset.contract.domains.values())

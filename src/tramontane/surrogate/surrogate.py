@@ -67,6 +67,11 @@ class Surrogate:
         self.templates, self.scalars, self.record = templates, scalars, record
         self._checked, self._places = Recent(4), Recent(8, room=_ROOM)
 
+    def __repr__(self) -> str:
+        cases = len(self.record.get("data", {}).get("train", []))
+        head = f"<Surrogate {self.model}, trained on {cases} cases>"
+        return "\n".join([head, *repr(self.contract).splitlines()[1:]])
+
     @property
     def model(self) -> str:
         """The name of what predicts the fields."""
