@@ -47,13 +47,14 @@ def in_blocks(data: bytes) -> bool:
     return header is not None and b"decomposedBlockData" in header[0]
 
 
-def block(file: Path, data: bytes | mmap, number: int) -> bytes:
+def block(file: Path, data: bytes | mmap, number: int, *, cut: bool = False) -> bytes:
     """One block of a file; all have the header of the first.
 
     Args:
         file: For messages.
         data: The whole file, or its beginning, which holds the first header.
         number: Which one.
+        cut: Whether the data may end within the block.
 
     Raises:
         FormatError: Cut off, or it has fewer.
@@ -66,7 +67,7 @@ def block(file: Path, data: bytes | mmap, number: int) -> bytes:
             what = "is cut off or damaged" if index else "is damaged"
             raise FormatError(f"{file}: {what} (it holds {index} blocks, block {number} is asked for); {_AGAIN}")
         start, end = match.end(), match.end() + int(match[1])
-        if data[end : end + 1] != b")" and not (number == 0 and len(data) == _BEGINNING < end):
+        if data[end : end + 1] != b")" and not (cut and end >= len(data)):
             raise FormatError(f"{file}: is cut off or damaged (block {index} does not end where it should); {_AGAIN}")
         if index == 0:
             head = _HEADER.search(data, start, min(end, start + _BEGINNING))

@@ -80,7 +80,7 @@ def beginning(file: Path) -> bytes:
         with place.open("rb") as stream:
             data = stream.read(1 << 14)
         data = zlib.decompressobj(wbits=31).decompress(data, 1 << 14) if file.suffix == ".gz" else data
-        return block(file, data, 0) if part is not None and in_blocks(data) else data
+        return block(file, data, 0, cut=True) if part is not None and in_blocks(data) else data
     except (OSError, zlib.error) as error:
         raise FormatError(f"{file}: cannot be read ({error}); {AGAIN}") from error
 
