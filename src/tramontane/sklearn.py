@@ -54,9 +54,9 @@ class TableRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         from tramontane.models.scalar_kriging import ScalarKriging, as_logarithms
 
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2, y_numeric=True)
-        self._logarithms = as_logarithms(X) if self.logarithms else np.zeros(X.shape[1], dtype=np.bool_)
-        self._kriging: ScalarKriging = ScalarKriging(self._inputs(X), np.asarray(y, dtype=np.float64))
+        table, values = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2, y_numeric=True)
+        self._logarithms = as_logarithms(table) if self.logarithms else np.zeros(table.shape[1], dtype=np.bool_)
+        self._kriging: ScalarKriging = ScalarKriging(self._inputs(table), np.asarray(values, dtype=np.float64))
         self.left_out_, self.left_out_std_ = self._kriging.left_out, self._kriging.left_out_deviation
         return self
 
@@ -71,8 +71,8 @@ class TableRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             ``(m,)``, or two of these.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        both = np.array([self._kriging.predict(row) for row in self._inputs(X)]).reshape(-1, 2)
+        table = validate_data(self, X, dtype=np.float64, reset=False)
+        both = np.array([self._kriging.predict(row) for row in self._inputs(table)]).reshape(-1, 2)
         return (both[:, 0], both[:, 1]) if return_std else both[:, 0]
 
     def _inputs(self, X: NDArray[np.float64]) -> NDArray[np.float64]:

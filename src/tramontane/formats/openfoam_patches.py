@@ -42,7 +42,7 @@ class PatchShape:
     def normals(self) -> NDArray[np.float64]:
         """``(faces, 3)`` unit normals, out of the mesh."""
         vectors = self.part.face_vectors(self.faces)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300))
 
     @cached_property
     def distances(self) -> NDArray[np.float64]:
