@@ -20,7 +20,7 @@ from tramontane.errors import ContractError
 from tramontane.formats.geometry import inside
 from tramontane.formats.results import SHOWN_UNITS
 from tramontane.large_arrays import mean_and_rms
-from tramontane.qoi import QoiDefinition, measure
+from tramontane.qoi import QoiDefinition
 from tramontane.units import Quantity, dimension, si_unit, to_si
 
 Array = NDArray[np.floating[Any]]
@@ -264,20 +264,29 @@ def _role(name: str, unit: str) -> Role:
 
 def _candidates(domain: str, fields: dict[str, FieldSpec], sites: Sites) -> dict[QoiDefinition, float]:
     """Every definition worth trying on a domain, with its value in this case (factor one)."""
-    definitions: list[QoiDefinition] = []
+    found: dict[QoiDefinition, float] = {}
+    weights = np.asarray(sites.weights, dtype=np.float64)
+    values = {name: np.asarray(sites.fields[name], dtype=np.float64) for name in fields}
     stresses = [name for name, spec in fields.items() if dimension(spec.unit) == dimension("Pa")]
     pressures = [name for name in stresses if fields[name].components == 1]
     shears = [name for name in stresses if fields[name].components == 3]
     if sites.normals is not None and domain == "surface":
         sides: tuple[Literal["outward", "inward"], ...] = ("outward", "inward")
-        for pressure, shear, axis, normals in product(pressures, [*shears, None], _AXES, sides):
-            definitions.append(QoiDefinition(kind="force", domain=domain, field=pressure, shear=shear,
-                                             direction=axis, normals=normals))  # fmt: skip
+        # `measure` of each of these, by one integral for each field and axis.
+        pushed = {name: (values[name].reshape(-1) * weights) @ sites.normals for name in pressures}
+        dragged = {name: weights @ values[name] for name in shears}
+        for pressure, shear, axis, normals in product(pressures, [*shears, None], range(3), sides):
+            definition = QoiDefinition(kind="force", domain=domain, field=pressure, shear=shear,
+                                       direction=_AXES[axis], normals=normals)  # fmt: skip
+            sign = -1.0 if normals == "outward" else 1.0
+            found[definition] = float(sign * pushed[pressure][axis] + (dragged[shear][axis] if shear else 0.0))
     for name, spec in fields.items():
         if spec.components <= 3:
-            definitions += [QoiDefinition(kind=kind, domain=domain, field=name)
-                            for kind in ("max", "min", "mean")]  # fmt: skip
-    return {d: measure(d, sites.fields, weights=sites.weights, normals=sites.normals) for d in definitions}
+            sizes = values[name].reshape(len(weights), -1)
+            sizes = sizes[:, 0] if sizes.shape[1] == 1 else np.sqrt(np.einsum("ij,ij->i", sizes, sizes))
+            for kind, value in (("max", sizes.max()), ("min", sizes.min()), ("mean", sizes @ weights / weights.sum())):
+                found[QoiDefinition(kind=kind, domain=domain, field=name)] = float(value)
+    return found
 
 
 def _factors(definition: QoiDefinition, values: Array, truth: Array) -> list[float]:

@@ -37,7 +37,10 @@ from tramontane.formats.geometry import read_geometry
 from tramontane.formats.results import CaseSource, Collection
 from tramontane.processes import FatalError, Outcome, reason_of, run_each
 
-_MANY_BYTES = 256 * 2**20  # of sources from which processes of their own pay
+_MANY_BYTES = 256 * 2**20  # of sources from which a process for each core pays
+# And from which one does. Its modules take it some seconds; but a file that is read in this process is read in another
+# one first, lest a damaged one ends this.
+_SOME_BYTES, _SOME_CASES = 32 * 2**20, 8
 _CASE_SECONDS = 3600.0
 _MEMORY_SHARE = 0.8  # of the machine's, for all processes together
 
@@ -226,13 +229,14 @@ def _glob_safe(name: str) -> str:
 
 
 def _worker_count(collection: Collection) -> int:
-    """One process a core where there is much to read; none where starting them would take longer than reading."""
+    """One process a core where there is much to read, one alone where there is some; none where starting it would
+    take longer than reading."""
     size = 0
     for source in collection.sources:
         size += sum(state.st_size for state in _files(source).values())
         if size > _MANY_BYTES:
             return min(os.cpu_count() or 1, len(collection.sources))
-    return 0
+    return 1 if size > _SOME_BYTES and len(collection.sources) >= _SOME_CASES else 0
 
 
 def _machine_memory() -> int:
