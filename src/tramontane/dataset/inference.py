@@ -284,8 +284,10 @@ def _candidates(domain: str, fields: dict[str, FieldSpec], sites: Sites) -> dict
         if spec.components <= 3:
             sizes = values[name].reshape(len(weights), -1)
             sizes = sizes[:, 0] if sizes.shape[1] == 1 else np.sqrt(np.einsum("ij,ij->i", sizes, sizes))
-            for kind, value in (("max", sizes.max()), ("min", sizes.min()), ("mean", sizes @ weights / weights.sum())):
-                found[QoiDefinition(kind=kind, domain=domain, field=name)] = float(value)
+            mean = sizes @ weights / weights.sum()
+            found[QoiDefinition(kind="max", domain=domain, field=name)] = float(sizes.max())
+            found[QoiDefinition(kind="min", domain=domain, field=name)] = float(sizes.min())
+            found[QoiDefinition(kind="mean", domain=domain, field=name)] = float(mean)
     return found
 
 
