@@ -27,27 +27,23 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", params=["ascii", "binary"])
 def collated(request: pytest.FixtureRequest, runs: Path) -> Path:
-    """A cavity run in four parts, in ``processors4``; time 0.2 is reconstructed."""
-    case = foam.copy(foam.TUTORIALS / "incompressible/icoFoam/cavity/cavity", runs / str(request.param))
-    foam.control(case, writePrecision=12, writeFormat=request.param)
-    foam.run(case, "blockMesh")
-    foam.decompose(case, 4, *COLLATED)
-    foam.in_parallel(case, "icoFoam", 4, *COLLATED)
-    foam.run(case, "reconstructPar", "-time", "0.2", *COLLATED)
+    """A cavity whose last time is in ``processors4`` alone; 0.2 is whole. Beside it, all of it whole."""
+    case = foam.cavity(runs / str(request.param), writePrecision=12, writeFormat=request.param, endTime=0.3)
+    whole = foam.copy(case, case.with_name(f"{case.name}-whole"))
+    foam.decompose(case, 4, "-latestTime", *COLLATED)
+    shutil.rmtree(case / "0.3")
+    assert whole.is_dir()
     return case
 
 
-def test_the_later_time_of_a_collated_run_is_read(collated: Path, tmp_path: Path) -> None:
+def test_the_later_time_of_a_collated_run_is_read(collated: Path) -> None:
     assert {entry.name for entry in collated.iterdir()} >= {"0.2", "processors4"}
     found = openfoam.read(collated)
-    assert found.extra["time"] == 0.5
+    assert found.extra["time"] == 0.3
     assert found.extra["parts"] == 4
-    assert collated / "processors4/0.5/U" in found.files
+    assert collated / "processors4/0.3/U" in found.files
     assert all(file.is_file() for file in found.files)
-    whole = foam.copy(collated, tmp_path / "whole")
-    foam.run(whole, "reconstructPar", "-latestTime", *COLLATED)
-    shutil.rmtree(whole / "processors4")
-    expected = openfoam.read(whole)
+    expected = openfoam.read(collated.with_name(f"{collated.name}-whole"))
     for domain, mesh in expected.meshes.items():
         from scipy.spatial import KDTree
 
@@ -85,7 +81,7 @@ def test_parts_in_files_of_several_processors_are_read(collated: Path, tmp_path:
                 data = b"\n// Processor".join([header, *blocks[first : last + 1]])
             target.write_bytes(data)
     found, expected = openfoam.read(case), openfoam.read(collated)
-    assert found.extra["time"] == 0.5
+    assert found.extra["time"] == 0.3
     for domain, mesh in expected.meshes.items():
         np.testing.assert_array_equal(found.meshes[domain].points, mesh.points)
         np.testing.assert_array_equal(found.meshes[domain].cell_data["velocity"], mesh.cell_data["velocity"])
@@ -97,9 +93,9 @@ def test_parts_in_files_of_several_processors_are_read(collated: Path, tmp_path:
 @pytest.mark.parametrize("keep", [0.99, 0.7, 0.4, 0.1])
 def test_a_collated_file_that_is_cut_off_is_named(keep: float, collated: Path, tmp_path: Path) -> None:
     case = foam.copy(collated, tmp_path / "case")
-    file = case / "processors4/0.5/U"
+    file = case / "processors4/0.3/U"
     file.write_bytes(file.read_bytes()[: int(keep * file.stat().st_size)])
-    with pytest.raises(FormatError, match=r"processors4#\d/0.5/U: is cut off") as caught:
+    with pytest.raises(FormatError, match=r"processors4#\d/0.3/U: is cut off") as caught:
         openfoam.read(case)
     assert "\n" not in str(caught.value)
 
