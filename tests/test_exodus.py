@@ -106,3 +106,13 @@ def test_damage(file: Path, tmp_path: Path) -> None:
     assert_cut_off_is_said(read_exodus, file, shares=(0.1, 0.5, 0.8, 0.97))
     assert_flips_do_no_harm(read_exodus, file)
     assert_others_are_refused(read_exodus, tmp_path / "other.e")
+
+
+def test_the_last_of_the_meshes_of_an_adaptive_run(tmp_path: Path) -> None:
+    """MOOSE writes out.e, out.e-s002, ... where the mesh changes, each with the times that it had."""
+    write_bar(tmp_path / "early.e").rename(tmp_path / "out.e")
+    write_bar(tmp_path / "late.e").rename(tmp_path / "out.e-s002")
+    write_bar(tmp_path / "later.e").rename(tmp_path / "out.e-s010")
+    found = read_exodus(tmp_path / "out.e")
+    assert found.files == [tmp_path / "out.e-s010"]
+    assert "its mesh changes with time, the last mesh is in out.e-s010, which is read" in found.warnings[0]

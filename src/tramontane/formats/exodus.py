@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def read_exodus(file: Path) -> Results:
     Raises:
         FormatError: Damaged, or no Exodus file.
     """
+    last = _last_mesh(file)
+    moved = (
+        [] if last == file else [f"{file}: its mesh changes with time, the last mesh is in {last.name}, which is read"]
+    )
+    file = last
     check_head(file, _HEADS, "Exodus (netCDF)")
     blocks, found = read_isolated(load, file)
     kept = [block for block in blocks if len(block.path) > 1 and block.path[1] in ("Element Blocks", "Side Sets")]
@@ -36,9 +42,18 @@ def read_exodus(file: Path) -> Results:
         raise FormatError(f"{file}: holds no elements; write or copy it again")
     parts = domains(file, [Named(block.path[-1].removeprefix("Unnamed "), block.mesh) for block in kept])
     return Results(
-        meshes=parts.meshes, files=[file], warnings=parts.warnings,
+        meshes=parts.meshes, files=[file], warnings=moved + parts.warnings,
         extra={key: found[key] for key in ("time", "title") if found.get(key)},
     )  # fmt: skip
+
+
+def _last_mesh(file: Path) -> Path:
+    """The last of the files that a run with an adaptive mesh writes: ``out.e``, ``out.e-s002``, ``out.e-s003``."""
+    pattern = re.compile(re.escape(file.name) + r"-s(\d+)")
+    if not file.is_file():
+        return file
+    later = [(int(match[1]), each) for each in file.parent.iterdir() if (match := pattern.fullmatch(each.name))]
+    return max(later)[1] if later else file
 
 
 def load(file: Path) -> tuple[Any, dict[str, Any]]:
