@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,13 @@ def test_a_dataset_is_shown_case_by_case(tab: Tab, server: Running, dataset: Dat
 def test_an_evaluation_is_that_of_the_library(
     tab: Tab, server: Running, dataset: Dataset, surrogate: Surrogate
 ) -> None:
-    report = evaluate(surrogate, dataset)
+    told: list[tuple[str, int, int]] = []
+    report = evaluate(surrogate, dataset, progress=lambda *reached: told.append(reached))
+    count, steps = len(report.cases), 2 * len(dataset.splits["train"]) * len(dataset.contract.fields)
+    expected = [("cases", done, count) for done in range(count)]
+    assert told == [*expected, *(("baselines", done, steps) for done in range(steps + 1))]
     tab.open("/page/evaluation")
+    tab.page.get_by_text("every test case is predicted and compared with its true values").wait_for()
     tab.page.get_by_role("button", name="Evaluate").click()
     tab.ready(3)
     table = tab.page.locator("table.figures").first.inner_text()
@@ -85,8 +91,8 @@ def test_an_evaluation_is_that_of_the_library(
     assert difference == pytest.approx(predicted - true, abs=1e-3 * spread)
     tab.picture("evaluation")
     tab.open("/page/")
-    nulls = tab.page.locator("table.figures").first.inner_text()
-    assert "null: mean" in nulls  # the card has the report's figures, now that there is one
+    baselines = tab.page.locator("table.figures").first.inner_text()
+    assert "Without a model" in baselines  # the card has the report's figures, now that there is one
 
 
 def test_a_case_is_predicted_with_its_own_shape_and_parameters(
@@ -144,4 +150,63 @@ def test_a_model_of_numbers_alone_is_asked_by_its_parameters(browser: Any, tmp_p
         assert tab.page.locator("[data-slider]:visible").count() == len(given)
         tab.open("/page/")
         assert "deflection" in tab.page.locator("table.figures").inner_text()
+        tab.is_clean()
+
+
+def test_numbers_on_the_page_are_those_of_the_language(
+    browser: Any, server: Running, dataset: Dataset, surrogate: Surrogate, tmp_path: Path
+) -> None:
+    narrow = {"viewport": {"width": 390, "height": 844}, "locale": "de-DE"}
+    with Tab(browser, server.url, **narrow) as tab:
+        tab.open("/page/evaluation")
+        tab.page.get_by_role("button", name="Bewerten").click()
+        tab.ready(3)
+        report = evaluate(surrogate, dataset)
+        said = tab.page.locator(".page-body").inner_text()
+        for figures in report.fields.values():
+            assert f"{100 * figures.relative_l2:.1f} %".replace(".", ",") in said
+        assert re.search(r"\d\.\d", said) is None  # no number has a point, those of the colour bars included
+        tab.picture("de-evaluation")
+        tab.open("/page/")
+        tab.page.locator("[data-model] table.figures").first.wait_for()
+        fits = (
+            """() => [...document.querySelectorAll('.scrolls')].every(each => each.scrollWidth <= each.clientWidth)"""
+        )
+        assert tab.page.evaluate(fits)
+        tab.picture("de-models")
+        tab.open("/page/data")
+        tab.page.locator("tbody tr").first.wait_for()
+        load = tab.page.locator("thead th", has_text="load")
+        load.click()
+        first = sorted(dataset.parameters(name)["load"] for name in dataset.names)[0]
+        tab.page.wait_for_function(
+            "least => document.querySelector('tbody tr').innerText.includes(least)",
+            arg=f"{first:.4g}".replace(".", ","),
+        )
+        assert re.search(r"\d\.\d", tab.page.locator("table").first.inner_text()) is None
+        assert re.search(r"\d\.\d", "".join(tab.page.locator(".charts svg text").all_inner_texts())) is None
+        tab.is_clean()
+
+
+def test_a_number_is_typed_with_a_comma_a_point_or_a_unit(browser: Any, server: Running, tmp_path: Path) -> None:
+    part = tmp_path / "part.stl"
+    ellipsoid((0.8, 0.7, 0.6)).save(part)
+    geometry = server.upload(part.read_bytes(), "part.stl").json()["hash"]
+    with Tab(browser, server.url, locale="fr-FR") as tab:
+        tab.open(f"/page/predict?model=model&geometry={geometry}&p.load=300&cells=2000")
+        tab.ready()
+        field = tab.page.locator("input[data-parameter=load]")
+        assert field.input_value() == "300"
+        for typed, value in (("250,5", 250.5), ("251.5", 251.5), ("0,3 kN", 300.0), ("310,25 N", 310.25)):
+            field.fill(typed)
+            field.press("Enter")
+            tab.page.wait_for_function(
+                "value => Number(new URL(location.href).searchParams.get('p.load')) === value", arg=value
+            )
+            assert field.input_value() == f"{value:g}".replace(".", ",")
+        for typed, said in (("1.234", "1234 ou 1,234"), ("3 m", "N"), ("abc", "abc")):
+            field.fill(typed)
+            field.press("Enter")
+            tab.page.locator(".q-field__messages", has_text=said).wait_for()
+            assert float(tab.parameter("p.load") or 0) == 310.25
         tab.is_clean()

@@ -31,7 +31,7 @@ def start(models: Path, dataset: Dataset, folder: Path, *options: str) -> Runnin
 
 def choose(tab: Tab, kind: str) -> None:
     tab.page.get_by_label("Kind of model").click()
-    tab.page.get_by_role("option").get_by_text(f"{kind}: ").click()
+    tab.page.get_by_role("option").get_by_text(kind, exact=True).click()
 
 
 def wait_for(tab: Tab, state: str) -> None:
@@ -46,7 +46,7 @@ def test_a_training_is_started_watched_ended_and_kept(
         tab.page.get_by_role("button", name="Train a model").click()
         tab.page.wait_for_url("**/page/training**")
         tab.page.get_by_text("Nothing was trained here yet.").wait_for()
-        choose(tab, "ab-upt")
+        choose(tab, "Network on points (AB-UPT)")
         tab.page.get_by_role("button", name="Start").click()
         wait_for(tab, "running")
         (training,) = server.http.get("/v1/trainings").json()["trainings"]
@@ -70,25 +70,25 @@ def test_a_training_is_started_watched_ended_and_kept(
         name = tab.page.locator("[data-name]")
         assert name.input_value() == dataset.path.name  # type: ignore[union-attr]
         name.fill("../outside")
-        tab.page.get_by_role("button", name="Keep").click()
+        tab.page.get_by_role("button", name="Publish").click()
         tab.page.locator(".q-notification").get_by_text("A name has letters").wait_for()
         shutil.copytree(saved, tmp_path / "models" / "taken")
         server.http.post("/v1/models/reload")
         name.fill("taken")
-        tab.page.get_by_role("button", name="Keep").click()
+        tab.page.get_by_role("button", name="Publish").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         assert server.http.get("/v1/models/taken").json()["architecture"] == "ab-upt"
         name.fill("from-the-page")
-        tab.page.get_by_role("button", name="Keep").click()
-        tab.page.locator(".tag").get_by_text("Served as from-the-page").wait_for()
+        tab.page.get_by_role("button", name="Publish").click()
+        tab.page.locator(".tag").get_by_text("Published as from-the-page").wait_for()
         served = {each["name"]: each["hash"] for each in server.http.get("/v1/models").json()["models"]}
         assert set(served) == {"from-the-page", "taken"}
         assert served["from-the-page"] != served["taken"]
         tab.open("/page/")
         tab.page.locator("[data-model=from-the-page]").wait_for()
         tab.open("/page/training")
-        tab.page.get_by_role("button", name="Throw away").click()
-        tab.page.get_by_role("dialog").get_by_role("button", name="Throw away").click()
+        tab.page.get_by_role("button", name="Delete").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         tab.page.get_by_text("Nothing was trained here yet.").wait_for()
         assert server.http.get("/v1/trainings").json()["trainings"] == []
         assert server.http.get("/v1/models/from-the-page").status_code == 200
@@ -111,15 +111,15 @@ def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: 
         left = server.http.get(f"/v1/trainings/{identity}").json()["progress"]["candidates"][0]["errors"]
         table = tab.page.locator("table.figures").inner_text()
         for field, error in left.items():
-            assert re.search(rf"{field}\s+{100 * error:.1f} %", table)
+            assert re.search(rf"{field}\s+{100 * error:.1f} %".replace(".", ","), table)
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
         tab.picture("de-training")
         # Why it was chosen is said in the reader's language; the API's own sentence is English.
         done = server.http.get(f"/v1/trainings/{identity}").json()
         mean, count = sum(left.values()) / len(left), len(dataset.splits["train"])
         why = (
-            f"classical wurde gewählt (Kriging, ohne Schritte). Mittlerer Fehler der Felder ({len(left)}) an "
-            f"ausgelassenen Trainingsfällen: classical {100 * mean:.1f} % an {count} von {count} Fällen."
+            f"Kriging wurde gewählt. Fehler der Kreuzvalidierung, Mittel der Felder ({len(left)}): "
+            f"Kriging {f'{100 * mean:.1f}'.replace('.', ',')} % an {count} von {count} Fällen."
         )
         assert tab.page.locator("[data-why]").inner_text() == why
         assert done["why"].startswith("kriging of corresponding points; mean error of")
@@ -129,13 +129,13 @@ def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: 
         models.rename(tmp_path / "away")
         models.write_text("in its place")
         tab.page.locator("[data-name]").fill("kept")
-        tab.page.get_by_role("button", name="Behalten").click()
+        tab.page.get_by_role("button", name="Veröffentlichen").click()
         said = tab.page.locator(".q-notification", has_text="Der Server meldet: the model cannot be written")
         said.get_by_text("folder of models, models (Not a directory)").wait_for()
         models.unlink()
         (tmp_path / "away").rename(models)
-        tab.page.get_by_role("button", name="Behalten").click()
-        tab.page.get_by_text("Wird angeboten als kept").first.wait_for()
+        tab.page.get_by_role("button", name="Veröffentlichen").click()
+        tab.page.get_by_text("Veröffentlicht als kept").first.wait_for()
         tab.open("/page/")
         assert tab.page.locator("[data-model=kept] [data-why]").inner_text() == why
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -185,23 +185,26 @@ def test_why_a_kind_was_chosen_is_said_in_every_language() -> None:
     choice = ChoiceAnswer.model_validate({"chosen": "corrected", "fields": 2, "cases": 11, "compared": compared})
     said = {language: because(Words(language), choice) for language in ("en", "fr", "de", "zh")}
     assert said["en"] == (
-        "corrected was chosen (kriging that networks correct). Mean error of the fields (2) on training cases left "
-        "out: classical 5.0 %, corrected 4.1 % on 11 of 11 cases; classical 6.1 %, tokens 20.0 % on 3 of 11 cases."
+        "Kriging + network was chosen. Cross-validation error, mean of the fields (2): Kriging 5.0 %, "
+        "Kriging + network 4.1 % on 11 of 11 cases; Kriging 6.1 %, Network 20.0 % on 3 of 11 cases."
     )
     assert said["fr"] == (
-        "corrected a été choisi (krigeage corrigé par des réseaux). Erreur moyenne des champs (2) sur des cas "
-        "d’entraînement écartés : classical 5.0 %, corrected 4.1 % sur 11 cas parmi 11; classical 6.1 %, tokens "
-        "20.0 % sur 3 cas parmi 11."
+        "Krigeage + réseau : choisi. Erreur de validation croisée, moyenne des champs (2) : Krigeage 5,0 %, "
+        "Krigeage + réseau 4,1 % sur 11 cas parmi 11; Krigeage 6,1 %, Réseau 20,0 % sur 3 cas parmi 11."
     )
     for text in said.values():
-        assert [float(share) for share in re.findall(r"([\d.]+) %", text)] == [5.0, 4.1, 6.1, 20.0]
+        shares = re.findall(r"([\d.,]+) %", text)
+        assert [float(share.replace(",", ".")) for share in shares] == [5.0, 4.1, 6.1, 20.0]
 
 
 def test_curves_are_drawn_to_a_logarithmic_scale() -> None:
     from tramontane.page.charts import curves
+    from tramontane.page.words import Words
 
     steps, values = [0, 10, 20, 40], [1.0, 0.1, 0.01, 0.001]
-    drawn = curves([("first", [0, 40], [1.0, 1.0]), ("second", steps, values)], label="loss", unit="m", axis="steps")
+    drawn = curves(
+        Words("en"), [("first", [0, 40], [1.0, 1.0]), ("second", steps, values)], label="loss", unit="m", axis="steps"
+    )
     path = re.findall(r'data-network="second".*?<path d="M(.*?)"/>', drawn)[0]
     points = [tuple(map(float, pair.split())) for pair in path.split(" L")]
     widths = [b[0] - a[0] for a, b in itertools.pairwise(points)]
@@ -212,7 +215,7 @@ def test_curves_are_drawn_to_a_logarithmic_scale() -> None:
     assert falls == pytest.approx([falls[0]] * 3, abs=0.11)
     ticks = [float(text) for text in re.findall(r'text-anchor="end">([\d.e+-]+)</text><path class="grid"', drawn)]
     assert [round(math.log10(tick), 6) for tick in ticks] == [-3, -2, -1, 0]
-    assert curves([("none", [], [])], label="loss", unit="", axis="steps") == ""
-    close = curves([("one", [1, 2], [6.5, 8.4])], label="loss", unit="Pa", axis="steps")
+    assert curves(Words("en"), [("none", [], [])], label="loss", unit="", axis="steps") == ""
+    close = curves(Words("en"), [("one", [1, 2], [6.5, 8.4])], label="loss", unit="Pa", axis="steps")
     ticks = [float(text) for text in re.findall(r'text-anchor="end">([\d.e+-]+)</text><path class="grid"', close)]
     assert ticks == [7.0, 8.0]

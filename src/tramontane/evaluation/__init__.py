@@ -1,4 +1,4 @@
-"""Metrics, null baselines and the report."""
+"""Metrics, baselines and the report."""
 
 from tramontane.evaluation.report import Report, evaluate
 

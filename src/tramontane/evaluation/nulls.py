@@ -9,7 +9,7 @@ squares on the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,13 +67,16 @@ class Nulls:
             answer[qoi] = np.stack(lines, axis=1)
         return answer
 
-    def fields(self, names: Sequence[str], domain: str) -> dict[str, dict[str, Array]]:
+    def fields(
+        self, names: Sequence[str], domain: str, step: Callable[[], None] = lambda: None
+    ) -> dict[str, dict[str, Array]]:
         """By case and field, predictions ``(nulls, n, components)`` in SI at the case's own sites.
 
-        Memory is that of the answer and two cases, whatever the number of training cases.
+        Memory is that of the answer and two cases, whatever the number of training cases. Each of these is read twice,
+        and ``step`` called after each time.
         """
         dataset, specs = self.dataset, self.dataset.contract.fields[domain]
-        regressions = self._regressions(domain)
+        regressions = self._regressions(domain, step)
         where = {name: self._boxed(name, domain) for name in names}
         weights = {(name, f): self.weights(name, regressions[f]) for name in names for f in specs}
         answer: dict[str, dict[str, Array]] = {
@@ -89,12 +92,13 @@ class Nulls:
                     for row, weight in enumerate(weights[name, f][:, index]):
                         if weight:
                             answer[name][f][row] += weight * mapped
+            step()
         for name in names:
             for f, spec in specs.items():
                 answer[name][f] *= operating_scale(spec, dataset.parameters(name))
         return answer
 
-    def _regressions(self, domain: str) -> dict[str, KernelRegression]:
+    def _regressions(self, domain: str, step: Callable[[], None]) -> dict[str, KernelRegression]:
         """A regression for each field, its hyperparameters chosen on some sites of the first training case."""
         boxed = self._boxed(self.train[0], domain)
         probes = boxed[np.random.default_rng(0).permutation(len(boxed))[:_PROBES]]
@@ -104,6 +108,7 @@ class Nulls:
             found, share = _neighbours(tree, probes)
             for f in seen:
                 seen[f].append(np.einsum("nk,nkc->nc", share, values[f][found]).ravel())
+            step()
         return {f: KernelRegression(self._inputs, np.array(rows)) for f, rows in seen.items()}
 
     def _boxed(self, name: str, domain: str) -> Array:

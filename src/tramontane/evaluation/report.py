@@ -1,8 +1,9 @@
-"""Figures of a surrogate on held-out cases, every one beside its nulls."""
+"""Figures of a surrogate on held-out cases, every one beside baselines that need no model."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,14 @@ from tramontane.units import Quantity, from_si
 if TYPE_CHECKING:
     import pandas as pd
 
+Progress = Callable[[str, int, int], object]
+"""Told a stage (``cases``, then ``baselines``), how many of its steps are done, and of how many."""
+_HEADS = {
+    "mean": "baseline:\naverage",
+    "nearest": "baseline:\nmost similar\ncase",
+    "parameters": "baseline:\nregression on\ndimensions",
+    "linear": "baseline:\nlinear\nregression",
+}
 _EXACT = 5e-4  # a relative error that the table shows as 0.0
 
 
@@ -122,7 +131,7 @@ class Report(BaseModel):
             f"{'case' if len(self.cases) == 1 else 'cases'} (split {self.split}: {', '.join(self.cases)})"
         )
         table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
-        heads = ("field", "mean", "median", "worst", "case", "MAE", *(f"null\n{name}" for name in NULLS))
+        heads = ("field", "mean", "median", "worst", "case", "MAE", *(_HEADS[name] for name in NULLS))
         for head in heads:
             table.add_column(head, justify="left" if head in ("field", "case") else "right", overflow="fold")
         for name, f in self.fields.items():
@@ -134,7 +143,7 @@ class Report(BaseModel):
         if not self.qoi:
             return
         table = Table(title="QoIs: mean error over mean magnitude, in percent (R2)", title_justify="left")
-        for head in ("QoI", "model", "MAE", *(f"null\n{name}" for name in QOI_NULLS)):
+        for head in ("QoI", "model", "MAE", *(_HEADS[name] for name in QOI_NULLS)):
             table.add_column(head, justify="left" if head == "QoI" else "right", overflow="fold")
         for name, q in self.qoi.items():
             nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in QOI_NULLS]
@@ -149,23 +158,27 @@ class Report(BaseModel):
             alike.setdefault(f"predicted as {q.how}{sure}", []).append(name)
             if q.law:
                 exact = min(q.nulls.values()) < _EXACT
-                law = f"taken in proportion to {power_law(q.law)}, by the nulls as well"
-                law += "; that law alone explains these cases, so a null has no error" if exact else ""
+                law = f"taken in proportion to {power_law(q.law)}, by the baselines as well"
+                law += "; that law alone explains these cases, so a baseline has no error" if exact else ""
                 alike.setdefault(law, []).append(name)
         for said, names in alike.items():
             verb = "is" if len(names) == 1 else "are"
             console.print(f"{', '.join(names)} {verb} {said}", highlight=False, markup=False, soft_wrap=True)
 
 
-def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None) -> Report:
+def evaluate(
+    surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None,
+    progress: Progress = lambda *_: None,
+) -> Report:  # fmt: skip
     """Ask a surrogate for every case of a split, from its geometry and operating conditions alone.
 
     Args:
         surrogate: The model.
-        dataset: A store under a compatible contract; the nulls are of the model's training cases, or, where it was
+        dataset: A store under a compatible contract; the baselines are of the model's training cases, or, where it was
             trained on other data, of the store's training split.
         split: Which cases.
         console: Where progress is shown.
+        progress: Told how far it is after each case.
 
     Returns:
         The report.
@@ -179,7 +192,7 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
     if not names:
         raise DatasetError(f"{dataset.path}: split {split!r} has no cases; it has {', '.join(dataset.splits)}")
     same = data["fingerprint"] == dataset.fingerprint()
-    # The nulls see the cases that the model saw.
+    # The baselines see the cases that the model saw.
     train = data["train"] if same else dataset.splits.get("train", [])
     if same and (leak := sorted(set(names) & set(data["train"]))):
         raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of split {split!r}")
@@ -188,7 +201,10 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
     within: dict[str, list[bool]] = {name: [] for name in contract.qoi}
     own: dict[tuple[str, str], list[tuple[float, float]]] = {}
     started = time.monotonic()
-    for name in track(names, description="asking", console=console, transient=True, disable=console is None):
+    for done, name in enumerate(
+        track(names, description="asking", console=console, transient=True, disable=console is None)
+    ):
+        progress("cases", done, len(names))
         geometry = dataset.geometry(name) if surrogate.needs_geometry else None
         values = dataset.parameters(name)
         sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
@@ -211,7 +227,7 @@ def evaluate(surrogate: Surrogate, dataset: Dataset, *, split: str = "test", con
                 positions=where.positions if where else None, parameters=values,
             ))  # fmt: skip
     seconds = (time.monotonic() - started) / len(names)
-    null_errors = _null_errors(nulls, dataset, list(contract.fields), names, console)
+    null_errors = _null_errors(nulls, dataset, list(contract.fields), names, console, progress)
     regressed = "Gaussian process on " + ("the shape and the operating conditions" if surrogate.needs_geometry
                                           else "the parameters")  # fmt: skip
     null_qoi = nulls.qoi(names)
@@ -259,11 +275,19 @@ def fitting_contract(surrogate: Surrogate, dataset: Dataset) -> Contract:
 
 
 def _null_errors(
-    nulls: Nulls, dataset: Dataset, domains: list[str], names: list[str], console: Console | None
+    nulls: Nulls, dataset: Dataset, domains: list[str], names: list[str], console: Console | None, progress: Progress
 ) -> dict[tuple[str, str], dict[str, float]]:
     errors: dict[tuple[str, str], dict[str, float]] = {}
-    for domain in track(domains, description="nulls", console=console, transient=True, disable=console is None):
-        answer = nulls.fields(names, domain)
+    done, steps = 0, len(domains) * 2 * len(nulls.train)
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress("baselines", done, steps)
+
+    progress("baselines", 0, steps)
+    for domain in track(domains, description="baselines", console=console, transient=True, disable=console is None):
+        answer = nulls.fields(names, domain, step)
         for f in dataset.contract.fields[domain]:
             each = np.zeros((len(NULLS), len(names)))
             for column, name in enumerate(names):

@@ -9,7 +9,6 @@ from nicegui import ui
 
 from tramontane.dataset import Dataset
 from tramontane.errors import TramontaneError
-from tramontane.page.colours import number
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.state import View
 from tramontane.units import from_si
@@ -70,7 +69,9 @@ class CasePanel:
         with self.about:
             for name, spec in dataset.contract.parameters.items():
                 if name in values:
-                    ui.label(f"{name.replace('_', ' ')}: {number(from_si(values[name], spec.unit))} {spec.unit}")
+                    ui.label(
+                        f"{name.replace('_', ' ')}: {self.words.number(from_si(values[name], spec.unit))} {spec.unit}"
+                    )
 
     def _choose_set(self, event: Any) -> None:
         if event.value != self.view.set:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tramontane.page.colours import number, readable
+from tramontane.page.colours import readable
+from tramontane.page.numerals import Numerals
 
 _SIZE, _LEFT, _BOTTOM = 260, 46, 34
 _LOW_SIZE = 170
@@ -16,12 +17,13 @@ Line = tuple[str, Sequence[int], Sequence[float]]
 
 
 def scatter(
-    true: Sequence[float], predicted: Sequence[float], names: Sequence[str], *, label: str, unit: str, factor: float,
-    axes: tuple[str, str],
+    numerals: Numerals, true: Sequence[float], predicted: Sequence[float], names: Sequence[str], *, label: str,
+    unit: str, factor: float, axes: tuple[str, str],
 ) -> str:  # fmt: skip
     """A point for each case; those on the diagonal are predicted as they are.
 
     Args:
+        numerals: How numbers are written.
         true: SI.
         predicted: SI.
         names: Of the cases, shown where the pointer rests.
@@ -44,10 +46,11 @@ def scatter(
 
     points = "".join(
         f'<circle cx="{x(t):.1f}" cy="{y(p):.1f}" r="5"><title>'
-        f"{html.escape(name)}: {number(factor * t)} → {number(factor * p)} {html.escape(unit)}</title></circle>"
+        f"{html.escape(name)}: {numerals.number(factor * t)} → {numerals.number(factor * p)} "
+        f"{html.escape(unit)}</title></circle>"
         for t, p, name in zip(true, predicted, names, strict=True)
     )
-    first, last = number(factor * (low + margin), 3), number(factor * (high - margin), 3)
+    first, last = numerals.number(factor * (low + margin), 3), numerals.number(factor * (high - margin), 3)
     floor = _SIZE - _BOTTOM
     return (
         f'<svg class="scatter" viewBox="0 0 {_SIZE} {_SIZE}" role="img" aria-label="{html.escape(label, quote=True)}">'
@@ -63,10 +66,11 @@ def scatter(
     )
 
 
-def curves(lines: Sequence[Line], *, label: str, unit: str, axis: str) -> str:
+def curves(numerals: Numerals, lines: Sequence[Line], *, label: str, unit: str, axis: str) -> str:
     """Numbers that fall while something is learnt, on a logarithmic scale; the last line is the one that grows.
 
     Args:
+        numerals: How numbers are written.
         lines: Each a name, steps and values (SI, above zero).
         label: Of the whole, read out in place of the picture.
         unit: Of the values.
@@ -91,7 +95,7 @@ def curves(lines: Sequence[Line], *, label: str, unit: str, axis: str) -> str:
         return floor - (floor - 8) * share
 
     parts = [
-        f'<text x="{_LEFT - 5}" y="{y(tick) + 4:.1f}" text-anchor="end">{number(factor * tick, 3)}</text>'
+        f'<text x="{_LEFT - 5}" y="{y(tick) + 4:.1f}" text-anchor="end">{numerals.number(factor * tick, 3)}</text>'
         f'<path class="grid" d="M{_LEFT} {y(tick):.1f} H{right}"/>'
         for tick in _ticks(10.0**low, 10.0**high)
     ]
@@ -107,7 +111,7 @@ def curves(lines: Sequence[Line], *, label: str, unit: str, axis: str) -> str:
         f'<svg class="curves" viewBox="0 0 {_SIZE} {_LOW_SIZE}" role="img" '
         f'aria-label="{html.escape(label, quote=True)}"><path class="axis" d="M{_LEFT} 8 V{floor} H{right}"/>'
         f'{"".join(parts)}<text x="{_LEFT}" y="{_LOW_SIZE - 18}">0</text>'
-        f'<text x="{right}" y="{_LOW_SIZE - 18}" text-anchor="end">{most:,}</text>'
+        f'<text x="{right}" y="{_LOW_SIZE - 18}" text-anchor="end">{numerals.count(most)}</text>'
         f'<text x="{(_LEFT + right) / 2}" y="{_LOW_SIZE - 5}" text-anchor="middle">{html.escape(axis)}</text>'
         f'<text x="{_LEFT - 5}" y="{floor + 14}" text-anchor="end">{html.escape(shown)}</text></svg>'
     )

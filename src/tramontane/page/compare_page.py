@@ -77,12 +77,12 @@ class ComparePage:
                     self.cases = CasePanel(shell, reader, second, self.latest.ask)
         with ui.element("div").classes("stage stage-three"):
             self.fields, self.captions = [], []
+            empty = self.words("compare.waiting" if shell.server.registry.models else "models.none")
             for name in ("a", "b", "difference"):
                 with ui.element("figure").props(f"data-view={name}"):
                     with ui.element("figcaption").classes("heading"):
                         self.captions.append(ui.label())
-                    field = FieldView(self.words, empty=self.words("compare.waiting"), group="compare",
-                                      remember=name == "a")  # fmt: skip
+                    field = FieldView(self.words, empty=empty, group="compare", remember=name == "a")
                     field.on("ready", self._one_ready)
                     self.fields.append(field)
         with ui.element("div").classes("side"):

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from tramontane.case import Case
 from tramontane.contract import Contract, QoiSpec
-from tramontane.page.colours import number, shown
+from tramontane.page.colours import shown
 from tramontane.page.complaints import remark
 from tramontane.page.design_panel import verdict
 from tramontane.page.solver_case import SolverCase
@@ -27,8 +27,9 @@ def of_designs(words: Words, contract: Contract, a: Summary, b: Summary) -> None
     """QoIs of two predictions, in the units of the contract of the first, and what to mind of each."""
     rows = [(name, contract.qoi[name], a.qoi[name].value, b.qoi[name].value) for name in a.qoi if name in b.qoi]
     _table(
-        (words("compare.quantity"), "A", "B", "B − A"), rows, lambda one, other, factor: number(factor * (other - one))
-    )
+        words, (words("compare.quantity"), "A", "B", "B − A"), rows,
+        lambda one, other, factor: words.number(factor * (other - one)),
+    )  # fmt: skip
     for key, summary in (("compare.a", a), ("compare.b", b)):
         for warning in summary.warnings:
             ui.label(f"{words(key)}: {remark(words, warning)}").classes("is-warning small")
@@ -38,9 +39,9 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
     """Whether the model knew the case, QoIs of both, errors of fields, and the verdict on the design's place."""
     verdict(words(_SEEN[case.seen]), fine=case.seen == "unseen")
     true = case.dataset.qoi(case.name)
-    heads = (words("compare.quantity"), words("evaluation.predicted"), words("evaluation.true"), "Δ [%]")
+    heads = (words("compare.quantity"), words("evaluation.predicted"), words("evaluation.true"), "Δ")
     rows = [(name, case.served.contract.qoi[name], value, true.get(name)) for name, value in whole.qoi.items()]
-    _table(heads, rows, _share)
+    _table(words, heads, rows, lambda one, true, _: words.share((one - true) / abs(true), signed=True) if true else "–")
     if errors:
         with ui.element("table").classes("figures"):
             with ui.element("tr"):
@@ -52,17 +53,15 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
                     with ui.element("th").props("scope=row"):
                         ui.label(name.replace("_", " "))
                     with ui.element("td"):
-                        ui.label(f"{100 * error:.1f} %")
+                        ui.label(words.share(error))
     stated = warned(case.served.surrogate, whole.design, whole.provenance.extra["warnings"])
     warnings = [remark(words, each) for each in stated]
     verdict(words("predict.outside" if warnings else "predict.inside"), warnings, fine=not warnings)
 
 
-def _share(predicted: float, true: float, _: float) -> str:
-    return f"{100 * (predicted - true) / abs(true):+.1f}" if true else number(None)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Row], change: Callable[[float, float, float], str]) -> None:
+def _table(
+    words: Words, heads: Sequence[str], rows: Sequence[Row], change: Callable[[float, float, float], str]
+) -> None:
     """Two numbers of each row, and what ``change`` says of them and of the factor to the unit shown."""
     with ui.element("div").classes("scrolls"), ui.element("table").classes("figures"):
         with ui.element("tr"):
@@ -74,8 +73,8 @@ def _table(heads: Sequence[str], rows: Sequence[Row], change: Callable[[float, f
             with ui.element("tr").props(f"data-qoi={name} data-a={one} data-b={other}"):
                 with ui.element("th").props("scope=row"):
                     ui.label(f"{name.replace('_', ' ')} [{unit or '–'}]")
-                said = [number(None if value is None else factor * value) for value in (one, other)]
-                said.append(number(None) if one is None or other is None else change(one, other, factor))
+                said = [words.number(None if value is None else factor * value) for value in (one, other)]
+                said.append("–" if one is None or other is None else change(one, other, factor))
                 for text in said:
                     with ui.element("td"):
                         ui.label(text)

@@ -7,7 +7,6 @@ from nicegui import ui
 from tramontane.page.words import Words
 from tramontane.serve.problems import Problem, without_paths
 from tramontane.serve.schemas import Warned
-from tramontane.units import Quantity
 
 
 def complaint(words: Words, wrong: Exception | str) -> str:
@@ -22,14 +21,14 @@ def remark(words: Words, warned: Warned) -> str:
         return warned.detail
     unit = warned.unit or ""
     if warned.axis is not None:
-        value, low, high = (f"{number:.4g}" for number in (warned.value, warned.low, warned.high))
+        value, low, high = (words.number(number) for number in (warned.value, warned.low, warned.high))
         return words("remark.extent", axis=warned.axis, value=f"{value} {unit}", low=low, high=f"{high} {unit}")
     name = warned.input.rpartition(".")[2]
-    value, high = (str(Quantity(number, unit)) for number in (warned.value, warned.high))
+    value, high = (f"{words.editable(number)} {unit}".rstrip() for number in (warned.value, warned.high))
     if warned.low == warned.high:
         return words("remark.constant", name=name, value=value, high=high)
-    share = f"{100 * warned.share:.0f}"
-    return words("remark.beyond", name=name, value=value, low=f"{warned.low:.6g}", high=high, share=share)
+    share = words.local(f"{100 * warned.share:.0f}")
+    return words("remark.beyond", name=name, value=value, low=words.editable(warned.low), high=high, share=share)
 
 
 def complain(words: Words, wrong: Exception | str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import html
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,7 +16,7 @@ from tramontane.dataset import Dataset
 from tramontane.dataset.audit_charts import histogram
 from tramontane.errors import TramontaneError
 from tramontane.page.asking import asked_of
-from tramontane.page.colours import number, shown
+from tramontane.page.colours import shown
 from tramontane.page.complaints import complain, complaint
 from tramontane.page.datasets import stl
 from tramontane.page.shell import Reader, Shell
@@ -25,9 +26,12 @@ from tramontane.serve.problems import Problem
 from tramontane.units import from_si
 
 _ROWS = 12  # on a page of the table
-# Numbers are texts there, to be shown as they are; they are sorted as numbers all the same.
-_SORT = """(rows, by, down) => [...rows].sort((a, b) => (down ? -1 : 1) *
-    (isNaN(a[by] - b[by]) ? String(a[by]).localeCompare(b[by]) : a[by] - b[by]))"""
+# Numbers are texts there, as the reader's language writes them; what they are sorted by stands beside, under "#".
+SORT = """(rows, by, down) => { const key = (row) => row["#" + by] ?? row[by];
+    return [...rows].sort((one, other) => { const [a, b] = [key(one), key(other)];
+        return typeof a === "number" && typeof b === "number" ? (down ? b - a : a - b)
+            : typeof a === "number" ? -1 : typeof b === "number" ? 1
+            : (down ? -1 : 1) * String(a).localeCompare(String(b)); }); }"""
 
 
 def register(shell: Shell) -> None:
@@ -71,7 +75,7 @@ def _show(shell: Shell, reader: Reader, name: str, dataset: Dataset) -> None:
     with ui.element("section").classes("panel"):
         ui.label(words("data.spread")).classes("heading")
         with ui.element("div").classes("charts"):
-            _histograms(dataset)
+            _histograms(words, dataset)
     with ui.element("section").classes("panel"):
         ui.label(words("data.findings")).classes("heading")
         record = shell.datasets.record(name)
@@ -137,17 +141,19 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
     rows = []
     for case in dataset.names:
         values, own = dataset.parameters(case), qois[case]
-        row: dict[str, str] = {
+        row: dict[str, Any] = {
             "case": case,
             "split": split_of.get(case, "–"),
             "picture": f"/page/pictures/{quote(name)}/{quote(case)}" if dataset.has_geometry(case) else "",
         }
-        row |= {f"p:{key}": number(from_si(values[key], spec.unit)) if key in values else "–"
-                for key, spec in contract.parameters.items()}  # fmt: skip
-        row |= {f"q:{key}": number(units[key][1] * own[key]) if key in own else "–" for key in contract.qoi}
+        found = {
+            f"p:{key}": from_si(values[key], spec.unit) for key, spec in contract.parameters.items() if key in values
+        }
+        found |= {f"q:{key}": units[key][1] * own[key] for key in contract.qoi if key in own}
+        row |= {key: words.number(found.get(key)) for key in heads} | {f"#{key}": value for key, value in found.items()}
         rows.append(row)
     table = ui.table(columns=columns, rows=rows, row_key="case", pagination=_ROWS).props("flat dense")
-    table.props[":sort-method"] = _SORT
+    table.props[":sort-method"] = SORT
     table.add_slot("body-cell-picture", """<q-td :props="props"><img v-if="props.value" :src="props.value"
         class="case-picture" alt="" loading="lazy" onerror="this.style.visibility='hidden'"></q-td>""")  # fmt: skip
     label = html.escape(words("data.open"), quote=True)
@@ -157,17 +163,19 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
     return table
 
 
-def _histograms(dataset: Dataset) -> None:
+def _histograms(words: Words, dataset: Dataset) -> None:
+    remarks = words("data.logarithmic"), words("data.not_finite"), words("data.no_values")
+    draw = functools.partial(histogram, say=words.number, words=remarks)
     contract = dataset.contract
     cases = dataset.names
     for key, spec in contract.parameters.items():
         values = {case: from_si(dataset.parameters(case)[key], spec.unit) for case in cases
                   if key in dataset.parameters(case)}  # fmt: skip
-        _chart(key, histogram({"": values}, label=key, unit=spec.unit))
+        _chart(key, draw({"": values}, label=key, unit=spec.unit))
     for key, qoi in contract.qoi.items():
         values = {case: dataset.qoi(case)[key] for case in cases if key in dataset.qoi(case)}
         unit, factor = shown(qoi, max((abs(value) for value in values.values()), default=0.0))
-        _chart(key, histogram({"": {case: factor * value for case, value in values.items()}}, label=key, unit=unit))
+        _chart(key, draw({"": {case: factor * value for case, value in values.items()}}, label=key, unit=unit))
 
 
 def _chart(name: str, svg: str) -> None:

@@ -21,7 +21,7 @@ from tramontane.dataset import Dataset
 from tramontane.dataset.ingest import RECORD
 from tramontane.errors import TramontaneError
 from tramontane.evaluation import evaluate
-from tramontane.evaluation.report import Report
+from tramontane.evaluation.report import Progress, Report
 from tramontane.models.recent import Recent
 from tramontane.serve.problems import Problem
 from tramontane.serve.registry import Served
@@ -74,14 +74,14 @@ class Datasets:
         except ValidationError:  # of another version
             return None
 
-    def evaluate(self, name: str, served: Served) -> Report:
-        """Make a model's report and keep it.
+    def evaluate(self, name: str, served: Served, progress: Progress = lambda *_: None) -> Report:
+        """Make a model's report and keep it; ``progress`` is told how far it is.
 
         Raises:
             TramontaneError: The dataset does not fit the model.
         """
         dataset = self.open(name)
-        report = evaluate(served.surrogate, dataset)
+        report = evaluate(served.surrogate, dataset, progress=progress)
         file = self._report_file(dataset, served)
         file.parent.mkdir(parents=True, exist_ok=True)
         staged = file.with_suffix(".new")

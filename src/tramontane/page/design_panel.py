@@ -10,12 +10,14 @@ from nicegui import ui
 
 from tramontane.contract import Contract
 from tramontane.page.asking import asked_of
-from tramontane.page.colours import number, shown
+from tramontane.page.colours import shown
 from tramontane.page.complaints import complain, remark
 from tramontane.page.geometry_drop import GeometryDrop
+from tramontane.page.number_field import NumberField
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.slider import Slider
 from tramontane.page.state import View
+from tramontane.page.words import Words
 from tramontane.serve.problems import Problem
 from tramontane.serve.routes import describe
 from tramontane.serve.schemas import Summary
@@ -92,34 +94,32 @@ class DesignPanel:
         label = name.replace("_", " ")
         start = self.view.parameters[name]
         span = (high - low) or abs(high) or 1.0
-        # A number field takes what lies outside; the slider stays within what was trained.
-        with ui.element("div").classes("row-between"):
-            ui.label(label)
-            field = ui.number(value=float(f"{start:.5g}"), format="%.5g", suffix=unit).props(
-                f'dense borderless input-class="text-right" aria-label="{label} [{unit}]" step={span / 100:.3g} '
-                f"data-parameter={name}"
-            ).classes("parameter-number")  # fmt: skip
 
         def moved(value: float) -> None:
             if value == self.view.parameters[name]:
                 return
             self.view.parameters[name] = value
-            field.set_value(float(f"{value:.5g}"))
+            field.show(value)
             self.changed()
 
-        def typed() -> None:
-            if field.value is None or float(f"{self.view.parameters[name]:.5g}") == field.value:
-                return
-            self.view.parameters[name] = float(field.value)
-            slider.set_value(min(max(float(field.value), low), high))
+        def typed(value: float) -> None:
+            self.view.parameters[name] = value
+            slider.set_value(min(max(value, low), high))
             self.changed()
 
+        # A number field takes what lies outside; the slider stays within what was trained.
+        with ui.element("div").classes("row-between"):
+            ui.label(label)
+            field = NumberField(self.words, start, typed, unit=unit, name=name)
+            field.props(
+                f'dense borderless input-class="text-right" aria-label="{label} [{unit}]" data-parameter={name}'
+            )
+            field.classes("parameter-number")
         # While it moves, pictures follow as fast as they are made; the last place is always shown.
         slider = Slider(low, high, span / 400, min(max(start, low), high), moved)
         slider.props(f'aria-label="{label} [{unit}]" data-slider={name}')
-        ui.label(self.words("predict.range", low=number(low), high=number(high), unit=unit)).classes("quiet")
-        field.on("change", typed)
-        field.on("keydown.enter", typed)
+        ends = {"low": self.words.number(low), "high": self.words.number(high)}
+        ui.label(self.words("predict.range", **ends, unit=unit)).classes("quiet")
 
     def _choose_model(self, event: Any) -> None:
         self.view.model = event.value or ""
@@ -152,9 +152,9 @@ class DesignPanel:
         except Problem:  # the answer to the question says what is wrong
             return
         unit = "m" if stored.metric else self.view.unit or served.contract.length_unit
-        size = " × ".join(number(high - low, 3) for low, high in zip(stored.low, stored.high, strict=True))
+        size = " × ".join(self.words.number(high - low, 3) for low, high in zip(stored.low, stored.high, strict=True))
         with self.about:
-            ui.label(f"{size} {unit}, " + self.words("predict.triangles", count=f"{stored.triangles:,}"))
+            ui.label(f"{size} {unit}, " + self.words("predict.triangles", count=self.words.count(stored.triangles)))
             if not stored.metric:
                 ui.select(sorted({*_UNITS, unit}), value=unit, on_change=self._choose_unit).props(
                     f'dense options-dense borderless aria-label="{self.words("predict.unit")}"'
@@ -166,7 +166,7 @@ class DesignPanel:
         self.changed()
 
 
-def results(words: Any, contract: Contract, summary: Summary, waiting: list[str]) -> None:
+def results(words: Words, contract: Contract, summary: Summary, waiting: list[str]) -> None:
     """QoIs with units, the verdict on the design's place, and the time it took.
 
     Args:
@@ -177,12 +177,12 @@ def results(words: Any, contract: Contract, summary: Summary, waiting: list[str]
     """
     for name, quantity in summary.qoi.items():
         unit, factor = shown(contract.qoi[name], quantity.value or 0.0)
-        said = number(None if quantity.value is None else factor * quantity.value)
+        said = words.number(None if quantity.value is None else factor * quantity.value)
         with ui.element("div").classes("qoi").props(f"data-qoi={name} data-value={quantity.value}"):
             ui.label(name.replace("_", " "))
             value = ui.label(f"{said} {unit}").classes("qoi-value")
             if quantity.deviation is not None:
-                value.set_text(f"{said} ± {number(factor * quantity.deviation, 2)} {unit}")
+                value.set_text(f"{said} ± {words.number(factor * quantity.deviation, 2)} {unit}")
                 value.props["title"] = words("predict.deviation")
     for name in waiting:
         with ui.element("div").classes("qoi"):
@@ -192,7 +192,9 @@ def results(words: Any, contract: Contract, summary: Summary, waiting: list[str]
     said = words("predict.inside" if fine else "predict.outside")
     verdict(said, [remark(words, each) for each in summary.warnings], fine=fine)
     cells = sum(domain.cells for domain in summary.domains.values())
-    ui.label(words("predict.seconds", seconds=f"{summary.seconds:.2f}", count=f"{cells:,}")).classes("quiet")
+    ui.label(words("predict.seconds", seconds=words.local(f"{summary.seconds:.2f}"), count=words.count(cells))).classes(
+        "quiet"
+    )
 
 
 def verdict(said: str, details: Sequence[str] = (), *, fine: bool) -> None:

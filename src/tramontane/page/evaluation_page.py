@@ -12,7 +12,7 @@ from nicegui import ui
 from tramontane.errors import TramontaneError
 from tramontane.evaluation.report import Report
 from tramontane.page.charts import scatter
-from tramontane.page.colours import number, shown
+from tramontane.page.colours import shown
 from tramontane.page.complaints import complaint
 from tramontane.page.data_page import choose_dataset
 from tramontane.page.field_view import FieldView
@@ -24,6 +24,9 @@ from tramontane.page.solver_case import SolverCase
 from tramontane.page.state import View
 from tramontane.serve.problems import Problem
 from tramontane.serve.registry import Served
+
+_EVERY = 0.5  # s between two looks at how far an evaluation is
+_STAGES = {"cases": "cases_done", "baselines": "baselines_done"}
 
 
 def register(shell: Shell) -> None:
@@ -82,15 +85,31 @@ class EvaluationPage:
         self.start.disable()
         self.body.clear()
         with self.body, ui.element("section").classes("panel"):
-            ui.label(self.words("evaluation.working"))
-            ui.linear_progress().props("indeterminate")
+            stage = ui.label().props("role=status data-stage")
+            bar = ui.linear_progress(value=0.0, show_value=False)
+        reached = "cases", 0, 0
+
+        def follow(*reaches: Any) -> None:  # told in the thread that evaluates
+            nonlocal reached
+            reached = reaches
+
+        def show() -> None:
+            name, done, count = reached
+            stage.set_text(self.words(f"evaluation.{_STAGES[name]}", done=done, count=count or "…"))
+            bar.set_value(done / count if count else 0.0)
+            bar.props(f"data-done={done}")
+
+        show()
+        with self.body:
+            timer = ui.timer(_EVERY, show)
         try:
-            served = self.served
-            await self.shell.server.predictions.run(lambda: self.shell.datasets.evaluate(self.dataset, served))
+            served, dataset = self.served, self.dataset
+            await self.shell.server.predictions.run(lambda: self.shell.datasets.evaluate(dataset, served, follow))
             self._show()
         except (TramontaneError, Problem) as error:
             self._fail(error)
         finally:
+            timer.cancel()
             self.start.enable()
 
     def _fail(self, error: Exception) -> None:
@@ -109,6 +128,8 @@ class EvaluationPage:
             return
         self.body.clear()
         if report is None:
+            with self.body:
+                ui.label(self.words("evaluation.begin")).classes("nothing")
             return
         words = self.words
         with self.body:
@@ -130,10 +151,10 @@ class EvaluationPage:
             unit, factor = shown(qoi, max(map(abs, [*qoi.true, *qoi.predicted]), default=0.0))
             with ui.element("figure"):
                 with ui.element("figcaption").classes("small"):
-                    error = number(factor * qoi.mean_absolute, 3)
+                    error = self.words.number(factor * qoi.mean_absolute, 3)
                     ui.label(f"{name.replace('_', ' ')}: {self.words('evaluation.error')} {error} {unit}".rstrip())
-                picture = scatter(qoi.true, qoi.predicted, report.cases, label=name, unit=unit, factor=factor,
-                                  axes=axes)  # fmt: skip
+                picture = scatter(self.words, qoi.true, qoi.predicted, report.cases, label=name, unit=unit,
+                                  factor=factor, axes=axes)  # fmt: skip
                 ui.html(picture, sanitize=False)
 
     def _cases(self, report: Report) -> None:
@@ -143,7 +164,8 @@ class EvaluationPage:
         self.case = self.case if self.case in report.cases else report.cases[int(order[0])]
         with ui.element("section").classes("panel"):
             ui.label(words("evaluation.cases")).classes("heading")
-            options = {report.cases[i]: f"{report.cases[i]}: {words('evaluation.error')} {100 * errors[i]:.1f} %"
+            said = words("evaluation.error")
+            options = {report.cases[i]: f"{report.cases[i]}: {said} {words.share(float(errors[i]))}"
                        for i in order}  # fmt: skip
             fields = {
                 name: label

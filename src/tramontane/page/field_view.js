@@ -203,8 +203,8 @@ export default {
     format(value) {
       if (!Number.isFinite(value)) return "–";
       const size = Math.abs(value);
-      if (size && (size >= 1e5 || size < 1e-3)) return value.toExponential(2);
-      return String(Number(value.toPrecision(4)));
+      if (size && (size >= 1e5 || size < 1e-3)) return tramontaneNumber(value.toExponential(2));
+      return tramontaneNumber(String(Number(value.toPrecision(4))));
     },
     /** Draw at the next frame, or at once; several reasons to draw make one picture. */
     render(now) {

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from tramontane.evaluation.report import Report
-from tramontane.page.words import Words
+from tramontane.page.words import Words, catalogue
 from tramontane.serve.schemas import ChoiceAnswer
 
 
@@ -24,18 +24,14 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
         fields = {name: (f.relative_l2, f.nulls) for name, f in report.fields.items()}
         for rows in (fields, {name: (q.relative, q.nulls) for name, q in report.qoi.items()}):
             if rows:
-                nulls = next(iter(rows.values()))[1]
-                heads = [
-                    "",
-                    words("models.model"),
-                    *(words("models.null", name=words(f"null.{null}")) for null in nulls),
-                ]
-                table(heads, {name: [own, *others.values()] for name, (own, others) in rows.items()})
+                baselines = [words(f"null.{null}") for null in next(iter(rows.values()))[1]]
+                shares = {name: [own, *others.values()] for name, (own, others) in rows.items()}
+                table(words, ["", words("models.model"), *baselines], shares, without=len(baselines))
         return
     found: dict[str, dict[str, float]] = left.get("cross_validation") or {}
     alone: dict[str, dict[str, float]] = left.get("left_out") or {}
     if not found and alone:  # a model of numbers alone
-        table(["", words("models.model")], {qoi: [figure["relative"]] for qoi, figure in alone.items()})
+        table(words, ["", words("models.model")], {qoi: [figure["relative"]] for qoi, figure in alone.items()})
         return
     if not found:
         ui.label(words("models.no_figures")).classes("quiet")
@@ -43,24 +39,40 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
     chosen = left.get("chosen")
     names = sorted(found, key=lambda name: name != chosen)
     shares = {field: [found[name].get(field, float("nan")) for name in names] for field in found[names[0]]}
-    table(["", *names], shares)
+    table(words, ["", *(kind_of(words, name) for name in names)], shares)
 
 
 def because(words: Words, choice: ChoiceAnswer) -> str:
     """Which kind of model was chosen, and why."""
     compared = (
         words("training.compared", cases=each.cases, all=choice.cases,
-              errors=", ".join(f"{kind} {100 * error:.1f} %" for kind, error in each.errors.items()))
+              errors=", ".join(f"{kind_of(words, kind)} {words.share(error)}" for kind, error in each.errors.items()))
         for each in choice.compared
     )  # fmt: skip
-    kind = choice.chosen
-    about = words(f"kind.{kind}")
-    return words("training.why", kind=kind, about=about, fields=choice.fields, compared="; ".join(compared))
+    kind = kind_of(words, choice.chosen)
+    return words("training.why", kind=kind, fields=choice.fields, compared="; ".join(compared))
 
 
-def table(heads: Sequence[str], rows: dict[str, list[float]]) -> None:
-    """Shares in percent; the lowest of each row stands out."""
+def kind_of(words: Words, kind: str) -> str:
+    """What a kind of model is called; one that these words do not know keeps its name in programs."""
+    return words(f"kind.{kind}") if f"kind.{kind}" in catalogue() else kind
+
+
+def table(words: Words, heads: Sequence[str], rows: dict[str, list[float]], *, without: int = 0) -> None:
+    """Shares in percent; the lowest of each row stands out.
+
+    Args:
+        words: Of the reader's language.
+        heads: Of the columns.
+        rows: By name, a share for each column after the first.
+        without: How many of the last columns are of predictions without a model, which then stands above them.
+    """
     with ui.element("div").classes("scrolls"), ui.element("table").classes("figures"):
+        if without:
+            with ui.element("tr"):
+                ui.element("td").props(f"colspan={len(heads) - without}")
+                with ui.element("th").props(f"scope=colgroup colspan={without}").classes("over"):
+                    ui.label(words("models.without"))
         with ui.element("tr"):
             for head in heads:
                 with ui.element("th").props("scope=col"):
@@ -71,4 +83,4 @@ def table(heads: Sequence[str], rows: dict[str, list[float]]) -> None:
                     ui.label(name.replace("_", " "))
                 for share in shares:
                     with ui.element("td").classes("is-best" if share == min(shares) else ""):
-                        ui.label("–" if share != share else f"{100 * share:.1f} %")
+                        ui.label(words.share(share))

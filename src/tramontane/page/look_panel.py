@@ -9,6 +9,7 @@ from nicegui import ui
 
 from tramontane.contract import Contract
 from tramontane.page.colours import MAPS
+from tramontane.page.number_field import NumberField
 from tramontane.page.scene import choices, vector_field, volume_domain
 from tramontane.page.slider import Slider
 from tramontane.page.state import AXES, CELLS, View
@@ -39,7 +40,7 @@ class LookPanel:
             with ui.element("div").classes("row-two").bind_visibility_from(self.lock, "value"):
                 self.low = self._end("low")
                 self.high = self._end("high")
-            fineness = {count: f"{count:,}" for count in sorted({CELLS, 200_000, 1_000_000, view.cells})}
+            fineness = {count: words.count(count) for count in sorted({CELLS, 200_000, 1_000_000, view.cells})}
             label = words("predict.fineness")
             self.fineness = ui.select(fineness, value=view.cells, label=label,
                                       on_change=lambda e: self._set("cells", e.value)).props(
@@ -77,21 +78,20 @@ class LookPanel:
         self.place.set_visibility(bool(self.view.section))
         self.vectors.set_visibility(vectors and bool(self.view.section))
 
-    def _end(self, name: str) -> ui.number:
-        def typed(event: Any) -> None:
-            if event.sender.value is not None and self.told:
-                setattr(self.view, name, float(event.sender.value) / self.told["factor"])
+    def _end(self, name: str) -> NumberField:
+        def typed(value: float) -> None:
+            if self.told:
+                setattr(self.view, name, value / self.told["factor"])
                 self.changed()
 
-        field = ui.number(label=self.words(f"predict.{name}"), format="%.5g").props("outlined dense")
-        field.on("change", typed)
+        field = NumberField(self.words, None, typed, label=self.words(f"predict.{name}"))
+        field.props("outlined dense")
         return field
 
     def _show_range(self) -> None:
         factor, unit = self.told["factor"], self.told["unit"]
         for field, value in zip((self.low, self.high), self.told["range"], strict=True):
-            field.set_value(float(f"{value * factor:.5g}"))
-            field.props(f'suffix="{unit}"')
+            field.show(value * factor, unit)
 
     def _lock(self, event: Any) -> None:
         if not self.told:

@@ -6,8 +6,7 @@ from fastapi import Request
 from nicegui import ui
 
 from tramontane.page.asking import asked_of
-from tramontane.page.colours import number
-from tramontane.page.figures import because, figures
+from tramontane.page.figures import because, figures, kind_of
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.registry import Served
 from tramontane.serve.routes import describe
@@ -43,21 +42,22 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
                 ui.label(words("models.no_picture"))
         with ui.element("div").classes("row-between"):
             ui.link(served.name, f"/predict?model={served.name}").classes("card-name")
-            ui.label(model.architecture).classes("tag")
+            ui.label(kind_of(words, model.architecture)).classes("tag")
         ui.label(words("models.trained", count=len(record["data"]["train"]))).classes("quiet")
         ui.label(words("models.inputs")).classes("heading")
         with ui.element("table").classes("facts"):
             for name, spec in model.parameters.items():
                 if name in asked_of(served):
-                    _row(name, f"{number(spec.low)} – {number(spec.high)} {spec.unit}")
+                    _row(name, f"{words.number(spec.low)} – {words.number(spec.high)} {spec.unit}")
         ui.label(words("models.outputs")).classes("heading")
         with ui.element("table").classes("facts"):
             for domain, fields in contract.fields.items():
                 _row(domain, ", ".join(f"{name} [{spec.unit or '–'}]" for name, spec in fields.items()))
             if contract.qoi:
                 _row("QoI", ", ".join(f"{name} [{spec.shown or '–'}]" for name, spec in contract.qoi.items()))
-        ui.label(words("models.figures")).classes("heading")
-        figures(words, model.figures, shell.datasets.best_report(served))
+        report = shell.datasets.best_report(served)
+        ui.label(words("models.figures" if report is None else "models.tested")).classes("heading")
+        figures(words, model.figures, report)
         if choice := model.figures.get("choice"):
             ui.label(because(words, ChoiceAnswer.model_validate(choice))).classes("small").props("data-why")
         ui.button(words("models.open"), icon="play_arrow",

@@ -55,7 +55,7 @@ class Shell:
         title = words(f"nav.{name}") if name in _PAGES else words("login.title")
         client.title = f"{title} · Tramontane"
         dark = {"1": True, "0": False}.get(request.cookies.get("tramontane_dark", ""))
-        ui.add_head_html(_HEAD)
+        ui.add_head_html(f'{_HEAD}<meta name="tramontane-decimal" content="{words.decimal}">')
         ui.colors(primary="#1f6f8b", secondary="#4a6670", accent="#d98e04")
         mode = ui.dark_mode(dark)
         with ui.header().classes("page-header"):

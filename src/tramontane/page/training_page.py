@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +13,11 @@ from nicegui import ui
 from pydantic import ValidationError
 
 from tramontane.page.charts import curves
-from tramontane.page.colours import number, readable
+from tramontane.page.colours import readable
 from tramontane.page.complaints import complain, complaint
-from tramontane.page.figures import because, table
+from tramontane.page.figures import because, kind_of, table
 from tramontane.page.latest import Latest
+from tramontane.page.number_field import NumberField
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.problems import Problem
 from tramontane.serve.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
@@ -67,14 +67,14 @@ class TrainingPage:
                 self.dataset = ui.select(
                     names, value=dataset if dataset in names else names[0], label=self.words("data.set")
                 ).props("outlined dense options-dense")
-                kinds = {kind: self.words(f"kind.{kind}") for kind in KINDS}
-                kinds = {kind: f"{kind}: {said}" for kind, said in kinds.items()}
+                kinds = {kind: kind_of(self.words, kind) for kind in KINDS}
                 self.kind = ui.select(kinds, value=KINDS[0], label=self.words("training.kind")).props(
                     "outlined dense options-dense"
                 )
-                self.minutes = ui.number(
-                    label=self.words("training.minutes"), value=_MINUTES, min=_LEAST, max=_MOST, format="%.5g"
-                ).props("outlined dense data-minutes")
+                self.minutes = NumberField(
+                    self.words, _MINUTES, lambda _: None, label=self.words("training.minutes"), unit="min"
+                )
+                self.minutes.props("outlined dense data-minutes")
                 self.start = ui.button(
                     self.words("training.start"), icon="play_arrow", on_click=self._start
                 ).props("unelevated no-caps")  # fmt: skip
@@ -117,7 +117,7 @@ class TrainingPage:
             self.latest.ask()
 
     async def _start(self) -> None:
-        minutes = min(max(float(self.minutes.value or _MINUTES), _LEAST), _MOST)
+        minutes = min(max(self.minutes.number or _MINUTES, _LEAST), _MOST)
         asked = TrainingRequest(dataset=self.dataset.value, model=self.kind.value, budget=f"{60 * minutes:.0f}s")
         begun = await self._do(self.trainings.begin, self.reader.caller, asked)
         if begun is not None:
@@ -203,8 +203,8 @@ class TrainingPage:
                     ui.element("button").classes("training").props(f"type=button {chosen} data-training={each.id}")
                     .on("click", lambda _, identity=each.id: self._choose(identity))
                 ):  # fmt: skip
-                    ui.label(f"{each.dataset} · {each.chosen or each.model}")
-                    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.created))
+                    ui.label(f"{each.dataset} · {kind_of(self.words, each.chosen or each.model)}")
+                    when = self.words.when(each.created)
                     ui.label(f"{when} · {self._state(each)}").classes("quiet")
 
     def _state(self, training: TrainingAnswer) -> str:
@@ -218,7 +218,7 @@ class TrainingPage:
             ui.label(self.words("training.none")).classes("quiet")
             return
         with ui.element("div").classes("row-between").props(f"data-state={found.state}"):
-            ui.label(f"{found.dataset} · {found.chosen or found.model}").classes("training-title")
+            ui.label(f"{found.dataset} · {kind_of(self.words, found.chosen or found.model)}").classes("training-title")
             ui.label(self._state(found)).classes("tag")
         if found.reason:
             ui.label(complaint(self.words, found.reason)).classes("is-error").props("role=alert")
@@ -281,20 +281,31 @@ class TrainingPage:
         with self.charts:
             if progress.loss:
                 last = progress.loss[-1]
-                said = f"{words('training.loss')}, {last.network}: {number(last.values[-1], 3)}"
+                said = f"{words('training.loss')}, {last.network}: {words.number(last.values[-1], 3)}"
                 lines = [(each.network, each.steps, each.values) for each in progress.loss]
-                _figure("loss", said, curves(lines, label=said, unit="", axis=axis))
+                _figure("loss", said, curves(words, lines, label=said, unit="", axis=axis))
             for field in dict.fromkeys(each.field for each in progress.errors):
                 own = [each for each in progress.errors if each.field == field]
                 unit, factor = readable(own[-1].unit, max(max(each.absolute) for each in own))
-                said = f"{field}: {number(factor * own[-1].absolute[-1], 3)} {unit}, {100 * own[-1].relative[-1]:.1f} %"
+                error = words.number(factor * own[-1].absolute[-1], 3)
+                said = f"{field}: {error} {unit}, {words.share(own[-1].relative[-1])}"
                 lines = [(each.network, each.steps, each.absolute) for each in own]
-                _figure(field, said, curves(lines, label=said, unit=own[-1].unit, axis=axis))
+                _figure(field, said, curves(words, lines, label=said, unit=own[-1].unit, axis=axis))
         if progress.candidates:
-            heads = ["", *(words("training.on", name=each.name, count=each.cases) for each in progress.candidates)]
+            heads = [
+                "",
+                *(
+                    words("training.on", name=kind_of(words, each.name), count=each.cases)
+                    for each in progress.candidates
+                ),
+            ]
             fields = progress.candidates[0].errors
             with self.table:
-                table(heads, {f: [each.errors.get(f, float("nan")) for each in progress.candidates] for f in fields})
+                table(
+                    words,
+                    heads,
+                    {f: [each.errors.get(f, float("nan")) for each in progress.candidates] for f in fields},
+                )
 
 
 def _figure(name: str, said: str, picture: str) -> None:

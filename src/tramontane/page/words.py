@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from tramontane.page.numerals import Numerals
+
 LANGUAGES = {"en": "English", "fr": "Français", "de": "Deutsch", "zh": "中文"}
 QUASAR = {"en": "en-US", "fr": "fr", "de": "de", "zh": "zh-CN"}
 """What the page's own parts (tables, selections, lost connection) go by."""
@@ -23,15 +25,12 @@ def catalogue() -> dict[str, dict[str, str]]:
         }
 
 
-class Words:
-    """Messages in one language.
+class Words(Numerals):
+    """Messages and numbers in one language.
 
     Args:
         language: One of `LANGUAGES`.
     """
-
-    def __init__(self, language: str) -> None:
-        self.language = language
 
     @classmethod
     def of(cls, kept: str | None, accepted: str) -> Words:

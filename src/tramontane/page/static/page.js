@@ -28,3 +28,7 @@ window.tramontaneCopy = () => navigator.clipboard?.writeText(location.href).then
 window.tramontaneKeep = (name, value) => {
   document.cookie = `tramontane_${name}=${value}; path=/; max-age=31536000; samesite=strict`;
 };
+
+/** A number that the browser wrote, with the decimal mark of the page's language. */
+window.tramontaneNumber = (plain) =>
+  plain.replace(".", document.querySelector("meta[name=tramontane-decimal]")?.content ?? ".");
