@@ -1,4 +1,4 @@
-"""Where a geometry file is chosen or dropped; the browser sends it to the API itself."""
+"""Where geometry files are chosen or dropped; the browser sends them to the API itself."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from nicegui import ui
 from tramontane.page.words import Words
 from tramontane.serve.uploads import SUFFIXES
 
+_TABLES = (".csv", ".tsv", ".txt")
+
 
 class GeometryDrop(ui.element, component="geometry_drop.js"):
-    """The field.
+    """The field, for one geometry.
 
     Args:
         words: Of the reader's language.
@@ -27,3 +29,29 @@ class GeometryDrop(ui.element, component="geometry_drop.js"):
         self._props["accept"] = ",".join(SUFFIXES)
         self.on("stored", lambda event: stored(event.args["hash"]))
         self.on("refused", lambda event: refused(event.args["detail"]))
+
+
+class GeometryDrops(ui.element, component="geometry_drop.js"):
+    """The field, for many geometries and a table of designs.
+
+    Args:
+        words: Of the reader's language.
+        most: Geometries at once.
+        stored: Told hash and name of each.
+        refused: Told name and reason of each file that is not taken.
+        table: Told name and content of a table, once the geometries beside it are stored.
+        too_many: Told how many there were, where these are over the most; the first are sent.
+    """
+
+    def __init__(
+        self, words: Words, most: int, *, stored: Callable[[str, str], Any], refused: Callable[[str, str], Any],
+        table: Callable[[str, str], Any], too_many: Callable[[int], Any],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._props["text"], self._props["sending"] = words("rank.drop"), words("drop.sending")
+        self._props["several"], self._props["most"] = True, most
+        self._props["accept"] = ",".join([*SUFFIXES, *_TABLES])
+        self.on("stored", lambda event: stored(event.args["hash"], event.args["name"]))
+        self.on("refused", lambda event: refused(event.args["name"], event.args["detail"]))
+        self.on("table", lambda event: table(event.args["name"], event.args["content"]))
+        self.on("toomany", lambda event: too_many(int(event.args["count"])))

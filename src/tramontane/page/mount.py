@@ -18,6 +18,7 @@ from tramontane.page import (
     login_page,
     models_page,
     predict_page,
+    rank_page,
     training_page,
 )
 from tramontane.page.gate import Gate
@@ -39,7 +40,16 @@ def mount(app: FastAPI) -> None:
     open_pages = OpenPages(server)
     open_pages.install()
     pages.add_middleware(Gate, server=server, open_pages=open_pages)
-    for part in (models_page, predict_page, compare_page, data_page, training_page, evaluation_page, login_page):
+    for part in (
+        models_page,
+        predict_page,
+        rank_page,
+        compare_page,
+        data_page,
+        training_page,
+        evaluation_page,
+        login_page,
+    ):
         part.register(shell)
     for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router()):
         app.include_router(router)

@@ -19,7 +19,7 @@ from tramontane.serve.middleware import TOKEN_COOKIE
 from tramontane.serve.server import Server
 
 _PAGES = {
-    "models": "", "predict": "predict", "compare": "compare", "data": "data", "training": "training",
+    "models": "", "predict": "predict", "rank": "rank", "compare": "compare", "data": "data", "training": "training",
     "evaluation": "evaluation",
 }  # fmt: skip
 _HEAD = """<link rel="stylesheet" href="/page/static/page.css">

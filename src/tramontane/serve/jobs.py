@@ -228,6 +228,7 @@ def _answer(row: JobRow, counts: Counter[str]) -> JobAnswer:
 def _design(row: DesignRow) -> DesignAnswer:
     given: dict[str, Any] = json.loads(row.request)
     return DesignAnswer(
-        index=row.index, geometry=given["geometry"], parameters=given["parameters"], state=row.state,
+        index=row.index, geometry=given["geometry"], length_unit=given.get("length_unit"),
+        parameters=given["parameters"], state=row.state,
         summary=None if row.summary is None else Summary.model_validate_json(row.summary), reason=row.reason,
     )  # fmt: skip

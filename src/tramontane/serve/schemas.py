@@ -278,6 +278,7 @@ class DesignAnswer(BaseModel):
 
     index: int
     geometry: str | None
+    length_unit: str | None = None
     parameters: dict[str, Any]
     state: DesignState
     summary: Summary | None
