@@ -71,6 +71,7 @@ def serve(
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
     cache: Annotated[int, typer.Option(help="Memory of all caches together, MiB.", min=16)] = 512,
     data: Annotated[Optional[list[Path]], typer.Option(help="A dataset to show on the page.")] = None,  # noqa: UP045
+    results: Annotated[Optional[list[Path]], typer.Option(help="A folder of results to ingest on the page.")] = None,  # noqa: UP045
     page: Annotated[bool, typer.Option(help="Whether the page is served, too.")] = True,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -92,6 +93,7 @@ def serve(
     settings = Settings(
         models=models, host=host, port=port, state=state, database=database, solvers=tuple(solver or ()),
         hosts=tuple(allow_host or ()), require_tokens=require_tokens, oidc=oidc, datasets=tuple(data or ()),
+        results=tuple(results or ()),
         workers=workers or os.cpu_count() or 1, upload_bytes=max_upload * MIB,
         cache_bytes=cache * MIB,
     )  # fmt: skip

@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Collection as Collection_
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,10 @@ from tramontane.contract import Contract
 from tramontane.dataset.audit import print_problems
 from tramontane.dataset.case_files import leave_out
 from tramontane.dataset.consistency import Audit
-from tramontane.dataset.facts import about, geometry_unit
+from tramontane.dataset.facts import Problem, about, geometry_unit
 from tramontane.dataset.inference import ContractInference, Seen
 from tramontane.dataset.splits import make_splits
-from tramontane.dataset.staging import case_geometry, stage_all, staged_folder
+from tramontane.dataset.staging import Progress, case_geometry, stage_all, staged_folder
 from tramontane.dataset.store import Dataset, StagedCase
 from tramontane.dataset.tolerance import check_tolerance
 from tramontane.errors import DatasetError, FormatError, TramontaneError
@@ -58,6 +58,7 @@ def ingest(
     tolerance: float | None = None,
     region: str | None = None,
     console: Console | None = None,
+    progress: Progress = lambda *_: None,
 ) -> Dataset:
     """Write the dataset of a folder of results.
 
@@ -78,6 +79,7 @@ def ingest(
         tolerance: Fields are stored to this share of their root mean square in each case; None stores them as they are.
         region: Which one of several that OpenFOAM's cases have.
         console: Where progress and findings are shown.
+        progress: Told how far it is.
 
     Returns:
         The dataset, with splits ``train``, ``validation`` and ``test``.
@@ -99,7 +101,7 @@ def ingest(
         check_results(collection)
     work = target.with_name(f".{target.name}.partial")
     with _claimed(work, target):
-        staged, found = stage_all(collection, contract, work, workers, console, tolerance)
+        staged, found = stage_all(collection, contract, work, workers, console, tolerance, progress)
         left_out = _reasons(collection, found)
         good = [source.name for source in collection.sources if source.name not in left_out]
         _say_left_out(
@@ -116,12 +118,10 @@ def ingest(
             more = f" (and {len(left_out) - 1} more; {others})" if len(left_out) > 1 else ""
             raise DatasetError(f"{first}{more}")
         if contract is None:
-            inference = ContractInference(_name_of(root))
+            contract = _inferred(root, collection, [staged[name].seen for name in good], found)
             for name in good:
-                inference.take(_without(found.rare, staged[name].seen))
                 entry = leave_out(staged_folder(work, name), staged[name].entry, found.rare)
                 staged[name] = replace(staged[name], entry=entry)
-            contract = inference.contract().model_copy(update={"length_unit": collection.length_unit})
         if not contract.asked(geometry=False) and len(good) > 1:
             said = "the parameters are the same in all cases" if contract.parameters else "no case states a parameter"
             advice = (
@@ -129,6 +129,7 @@ def ingest(
                 "JSON or in a CSV beside the cases, and ingest again"
             )
             _say(console, advice, "yellow")
+        progress("writing", 0, len(good))
         dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
         dataset.register(*(StagedCase(name, staged_folder(work, name), staged[name].entry) for name in good))
         dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
@@ -137,6 +138,64 @@ def ingest(
         (work / "dataset" / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         (work / "dataset").replace(target)
     return Dataset.open(target)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder of results holds, before it is ingested.
+
+    Attributes:
+        contract: The one in the folder, else what its good cases have in common.
+        cases: How many can be used.
+        left_out: Why each of the others cannot.
+        problems: Everything that looks wrong, errors and warnings.
+    """
+
+    contract: Contract
+    cases: int
+    left_out: dict[str, str]
+    problems: list[Problem]
+
+
+def survey(
+    source: str | os.PathLike[str], work: str | os.PathLike[str], *, contract: Contract | None = None,
+    workers: int | None = None, progress: Progress = lambda *_: None,
+) -> Survey:  # fmt: skip
+    """Read a folder of results as `ingest` would, without writing a dataset.
+
+    Args:
+        source: The folder.
+        work: A directory for what is read meanwhile; it is removed.
+        contract: Obeyed; None takes the one in the folder, else one is inferred.
+        workers: As for `ingest`.
+        progress: Told how far it is.
+
+    Raises:
+        TramontaneError: No case can be used; the first reason is given.
+    """
+    root = Path(source)
+    collection = open_collection(root)
+    if contract is None and (root / CONTRACT_FILE).is_file():
+        contract = Contract.from_toml(root / CONTRACT_FILE)
+    try:
+        staged, found = stage_all(collection, contract, Path(work), workers, None, progress=progress)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    left_out = _reasons(collection, found)
+    good = [each.name for each in collection.sources if each.name not in left_out]
+    if not good:
+        raise DatasetError(f"no case can be used; {next(iter(left_out.values()), 'there is none')}")
+    if contract is None:
+        contract = _inferred(root, collection, [staged[name].seen for name in good], found)
+    return Survey(contract, len(good), left_out, found.problems)
+
+
+def _inferred(root: Path, collection: Collection, seen: Sequence[Seen], found: Audit) -> Contract:
+    """What good cases have in common."""
+    inference = ContractInference(_name_of(root))
+    for each in seen:
+        inference.take(_without(found.rare, each))
+    return inference.contract().model_copy(update={"length_unit": collection.length_unit})
 
 
 def infer_contract(

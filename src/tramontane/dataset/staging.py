@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +37,8 @@ from tramontane.formats.geometry import read_geometry
 from tramontane.formats.results import CaseSource, Collection
 from tramontane.processes import FatalError, Outcome, reason_of, run_each
 
+Progress = Callable[[str, int, int], object]
+"""Told a stage (``reading``, then ``writing``), how many of its cases are done, and of how many."""
 _MANY_BYTES = 256 * 2**20  # of sources from which a process for each core pays
 # And from which one does. Its modules take it some seconds; but a file that is read in this process is read in another
 # one first, lest a damaged one ends this.
@@ -75,8 +77,10 @@ def stage_all(
     workers: int | None,
     console: Console | None,
     tolerance: float | None = None,
+    progress: Progress = lambda *_: None,
 ) -> tuple[dict[str, Staged], Audit]:
     """Read and stage every case; what was staged, and what is in it and wrong with it and the others."""
+    progress("reading", 0, len(collection.sources))
     bare = Collection(
         collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit
     )
@@ -85,8 +89,9 @@ def stage_all(
     staged: dict[str, Staged] = {}
     failed: dict[str, list[Problem]] = {}
     outcomes = _outcomes(job, list(collection.sources), count)
-    for outcome in track(outcomes, "reading", len(collection.sources), console=console, transient=True,
-                         disable=console is None):  # fmt: skip
+    for done, outcome in enumerate(track(outcomes, "reading", len(collection.sources), console=console,
+                                         transient=True, disable=console is None), start=1):  # fmt: skip
+        progress("reading", done, len(collection.sources))
         name = outcome.task.name
         if isinstance(outcome.answer, Staged):
             staged[name] = outcome.answer

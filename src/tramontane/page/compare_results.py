@@ -39,9 +39,13 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
     """Whether the model knew the case, QoIs of both, errors of fields, and the verdict on the design's place."""
     verdict(words(_SEEN[case.seen]), fine=case.seen == "unseen")
     true = case.dataset.qoi(case.name)
-    heads = (words("compare.quantity"), words("evaluation.predicted"), words("evaluation.true"), "Δ")
+    heads = (words("compare.quantity"), words("evaluation.predicted"), words("evaluation.true"), "Δ [%]")
     rows = [(name, case.served.contract.qoi[name], value, true.get(name)) for name, value in whole.qoi.items()]
-    _table(words, heads, rows, lambda one, true, _: words.share((one - true) / abs(true), signed=True) if true else "–")
+
+    def percent(predicted: float, true: float, _: float) -> str:
+        return words.local(f"{100 * (predicted - true) / abs(true):+.1f}") if true else "–"
+
+    _table(words, heads, rows, percent)
     if errors:
         with ui.element("table").classes("figures"):
             with ui.element("tr"):

@@ -41,6 +41,10 @@ def register(shell: Shell) -> None:
     def data(request: Request) -> None:
         with shell.frame(request, "data") as reader:
             names = list(shell.datasets.paths)
+            if reader.caller.may("admin") and shell.server.settings.results:
+                ui.button(reader.words("nav.ingest"), icon="create_new_folder",
+                          on_click=lambda: ui.navigate.to("/ingest")
+                          ).props("outline dense no-caps").classes("card-open")  # fmt: skip
             if not names:
                 ui.label(reader.words("data.none")).classes("nothing")
                 return

@@ -25,6 +25,7 @@ from tramontane.evaluation.report import Progress, Report
 from tramontane.models.recent import Recent
 from tramontane.serve.problems import Problem
 from tramontane.serve.registry import Served
+from tramontane.serve.settings import Settings
 
 _WIDE, _HIGH, _SAMPLES = 132, 88, 60_000
 
@@ -33,20 +34,25 @@ class Datasets:
     """Datasets by name of their directory.
 
     Args:
-        paths: Where they lie, by name.
+        settings: Say where they lie, by name.
         folder: Where pictures and reports are kept.
 
     Raises:
         TramontaneError: One is no dataset.
     """
 
-    def __init__(self, paths: dict[str, Path], folder: Path) -> None:
-        self.folder, self.paths = folder, paths
-        for path in paths.values():
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings, self.folder = settings, folder
+        for path in self.paths.values():
             Dataset.open(path)
         # A case of a large set is megabytes; only a few stay in memory.
         self._opened = Recent(4)
         self._drawing = threading.BoundedSemaphore(1)
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where they lie, by name."""
+        return self.settings.named_datasets
 
     def open(self, name: str) -> Dataset:
         """A dataset in its present state.

@@ -30,6 +30,7 @@ class NumberField(ui.input):
         super().__init__(label=label, value="" if value is None else words.editable(value))
         self.words, self.changed, self.unit, self.input_name = words, changed, unit, name
         self.number = value
+        self.unread = False  # whether what stands there is no number
         self.props("inputmode=decimal")
         if unit:
             self.props["suffix"] = unit
@@ -58,4 +59,5 @@ class NumberField(ui.input):
         self.changed(number)
 
     def _complain(self, said: str | None) -> None:
+        self.unread = said is not None
         self.error = said

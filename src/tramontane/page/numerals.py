@@ -59,11 +59,11 @@ class Numerals:
         """A whole number, its digits in groups of three."""
         return f"{value:,}".replace(",", _NARROW if self.language in _COMMA else ",")
 
-    def share(self, value: float, *, signed: bool = False) -> str:
+    def share(self, value: float) -> str:
         """A share in percent; a dash where there is none."""
         if not math.isfinite(value):
             return "–"
-        return self.local(f"{100 * value:+.1f} %" if signed else f"{100 * value:.1f} %")
+        return self.local(f"{100 * value:.1f} %")
 
     def when(self, seconds: float) -> str:
         """A moment (Unix time) by this machine's clock."""

@@ -147,8 +147,9 @@ class Ranking:
     def row(self, place: int) -> dict[str, Any]:
         """What the table shows of a design: texts, and under ``#`` what they are sorted by."""
         words, each = self.words, self.candidates[place]
-        row: dict[str, Any] = {"key": place, "name": each.name, "link": self._link(each), "kind": each.state,
-                               "state": words(f"rank.{each.state}"), "remarks": each.remarks(words)}  # fmt: skip
+        state = each.state
+        row: dict[str, Any] = {"key": place, "name": each.name, "link": self._link(each), "kind": state,
+                               "state": words(f"rank.{state}"), "remarks": each.remarks(words)}  # fmt: skip
         for key, value in self._parameters(each).items():
             row |= {f"p:{key}": words.editable(value), f"#p:{key}": value}
         for name, (value, deviation) in self._qoi(each).items():
@@ -193,7 +194,9 @@ class Ranking:
         contract, found = self.served.contract, dict(self.values) if every else {}
         if each.answer is not None and each.answer.summary is not None:
             stated = {name: quantity.value for name, quantity in each.answer.summary.parameters.items()}
-            return {name: value for name, value in stated.items() if every or name in self.varied}
+            return {
+                name: value for name, value in stated.items() if value is not None and (every or name in self.varied)
+            }
         for name, text in each.parameters.items():
             found[name] = _in_unit(text, contract.parameters[name].unit)
         return found

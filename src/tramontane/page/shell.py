@@ -13,7 +13,7 @@ from nicegui import ui
 from tramontane.page.buffers import Buffers
 from tramontane.page.datasets import Datasets
 from tramontane.page.pictures import Pictures
-from tramontane.page.words import LANGUAGES, QUASAR, Words
+from tramontane.page.words import LANGUAGES, QUASAR, Words, catalogue
 from tramontane.serve.access import Caller
 from tramontane.serve.middleware import TOKEN_COOKIE
 from tramontane.serve.server import Server
@@ -36,7 +36,7 @@ class Shell:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.buffers = Buffers()
-        self.datasets = Datasets(server.settings.named_datasets, server.settings.state / "page")
+        self.datasets = Datasets(server.settings, server.settings.state / "page")
         self.pictures = Pictures(server.settings.state / "page" / "pictures")
 
     @contextmanager
@@ -52,7 +52,7 @@ class Shell:
         # A page is made for all readers; the language is this one's.
         client.page = copy.copy(client.page)
         client.page.language = QUASAR[words.language]  # type: ignore[assignment]
-        title = words(f"nav.{name}") if name in _PAGES else words("login.title")
+        title = words(f"nav.{name}") if f"nav.{name}" in catalogue() else words("login.title")
         client.title = f"{title} · Tramontane"
         dark = {"1": True, "0": False}.get(request.cookies.get("tramontane_dark", ""))
         ui.add_head_html(f'{_HEAD}<meta name="tramontane-decimal" content="{words.decimal}">')

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 
 from tramontane import __version__
-from tramontane.serve import admin_routes, job_routes, metrics, problems, routes, training_routes
+from tramontane.serve import admin_routes, ingest_routes, job_routes, metrics, problems, routes, training_routes
 from tramontane.serve.middleware import Guard
 from tramontane.serve.server import Server
 from tramontane.serve.settings import Settings
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     )  # fmt: skip
     app.state.server = server
     problems.install(app)
-    for part in (admin_routes, routes, job_routes, training_routes):
+    for part in (admin_routes, routes, job_routes, training_routes, ingest_routes):
         app.include_router(part.router)
     app.add_middleware(Guard, server=server)
 

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from tramontane.errors import TramontaneError
 from tramontane.serve.access import Access
 from tramontane.serve.database import open_database
+from tramontane.serve.ingests import Ingests
 from tramontane.serve.jobs import JobStore
 from tramontane.serve.memory import give_back
 from tramontane.serve.metrics import Metrics
@@ -57,6 +58,7 @@ class Server:
         self.jobs = JobStore(self.sessions, settings.state / "jobs")
         self.runner = Runner(settings, self.jobs, self.registry, self.solvers, self.predictions, self.metrics)
         self.trainings = Trainings(settings, self.sessions, self.refresh)
+        self.ingests = Ingests(settings)
         self._watcher: asyncio.Task[None] | None = None
         try:
             self.refresh()
@@ -110,7 +112,9 @@ class Server:
         """
         if self._watcher is not None:
             self._watcher.cancel()
-        await asyncio.gather(self.runner.stop(_LAST), asyncio.to_thread(self.trainings.close))
+        await asyncio.gather(
+            self.runner.stop(_LAST), asyncio.to_thread(self.trainings.close), asyncio.to_thread(self.ingests.close)
+        )
         ended = await asyncio.to_thread(self.predictions.close, 1.0)
         ended = await asyncio.to_thread(self.geometries.close, 1.0) and ended
         self.engine.dispose()

@@ -54,6 +54,7 @@ class Settings:
         oidc: A provider whose tokens are taken beside the server's own.
         solvers: Names of embedded solvers that are served, too.
         datasets: Datasets that the page shows and evaluates models on, and that models are trained on.
+        results: Folders of results that operators may make datasets of.
         workers: Predictions at once.
         queue: Predictions that may wait; beyond that a client is told to come back.
         cache_bytes: Memory for all that is kept to answer sooner: answers, files, surfaces, meshes, what was found out
@@ -86,6 +87,7 @@ class Settings:
     oidc: Oidc | None = None
     solvers: tuple[str, ...] = ()
     datasets: tuple[Path, ...] = ()
+    results: tuple[Path, ...] = ()
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     queue: int = 256
     cache_bytes: int = 512 * MIB
@@ -107,8 +109,22 @@ class Settings:
 
     @property
     def named_datasets(self) -> dict[str, Path]:
-        """The datasets by the names under which they are shown."""
-        return {path.resolve().name.removesuffix(".dataset"): path for path in self.datasets}
+        """The datasets by the names under which they are shown: those given, and those made of results here."""
+        from tramontane.dataset import Dataset
+
+        made = sorted(self.made_datasets.iterdir()) if self.made_datasets.is_dir() else []
+        paths = [*(path for path in made if Dataset.is_dataset(path)), *self.datasets]
+        return {path.resolve().name.removesuffix(".dataset"): path for path in paths}
+
+    @property
+    def made_datasets(self) -> Path:
+        """Where datasets are kept that were made of results."""
+        return self.state / "datasets"
+
+    @property
+    def named_results(self) -> dict[str, Path]:
+        """The folders of results by the names under which they are chosen."""
+        return {path.resolve().name: path for path in self.results}
 
     @property
     def on_loopback(self) -> bool:
