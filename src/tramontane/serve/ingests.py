@@ -25,6 +25,7 @@ from tramontane.serve.problems import Fault, Problem, at_fault, no_room
 from tramontane.serve.settings import Settings
 
 _ASKED, _CANCELLED = "asked.json", "cancelled"
+_LAST = 20.0  # s in which a process ends that has told its outcome
 _KEPT = 100  # that are told of
 _DIED = "its process ended without a word ({code}); the server's log may say why"
 _STOPPED = "the server ended meanwhile; start it again: cases that were read need not be read again"
@@ -180,6 +181,11 @@ class Ingests:
     def _need_idle(self) -> None:
         if self._stopping:
             raise Problem(503, "the server is stopping", retry_after=10)
+        running, process = self._running, self._process
+        if running is not None and process is not None and (self.folder / running / OUTCOME).exists():
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it has said its last word
+                process.wait(_LAST)
+                self._running, self._process = None, None
         if self._running is not None:
             raise Problem(409, f"ingest {self._running} runs; one is done at a time, so cancel it first, or wait")
 
