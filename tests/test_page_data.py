@@ -91,8 +91,9 @@ def test_an_evaluation_is_that_of_the_library(
     assert difference == pytest.approx(predicted - true, abs=1e-3 * spread)
     tab.picture("evaluation")
     tab.open("/page/")
-    baselines = tab.page.locator("table.figures").first.inner_text()
-    assert "Without a model" in baselines  # the card has the report's figures, now that there is one
+    # The card has the report's figures, now that there is one.
+    average = tab.page.locator("td[data-head='Without a model: average']").first
+    assert average.inner_text() == f"{100 * next(iter(report.fields.values())).nulls['mean']:.1f} %"
 
 
 def test_a_case_is_predicted_with_its_own_shape_and_parameters(

@@ -15,11 +15,13 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 PATIENCE = 300_000  # ms
 
 
-def test_a_folder_is_inspected_edited_and_made_a_dataset(browser: Any, saved: Path, tmp_path: Path) -> None:
+def test_a_folder_is_inspected_edited_and_made_a_dataset(browser: Any, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
     cases = write_family(tmp_path / "cases", 8)
     (cases / "007" / "case.json").write_text("{")
     with (
-        Running(saved.parent, tmp_path / "state", "--results", str(cases)) as server,
+        Running(models, tmp_path / "state", "--results", str(cases)) as server,
         Tab(browser, server.url) as tab,
     ):
         tab.page.set_default_timeout(PATIENCE)

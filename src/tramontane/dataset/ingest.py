@@ -137,6 +137,7 @@ def ingest(
                   "warnings": [str(problem) for problem in warnings]}  # fmt: skip
         (work / "dataset" / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         (work / "dataset").replace(target)
+        progress("writing", len(good), len(good))
     return Dataset.open(target)
 
 

@@ -67,7 +67,7 @@ def table(words: Words, heads: Sequence[str], rows: dict[str, list[float]], *, w
         rows: By name, a share for each column after the first.
         without: How many of the last columns are of predictions without a model, which then stands above them.
     """
-    with ui.element("div").classes("scrolls"), ui.element("table").classes("figures"):
+    with ui.element("div").classes("scrolls"), ui.element("table").classes("figures stacks"):
         if without:
             with ui.element("tr"):
                 ui.element("td").props(f"colspan={len(heads) - without}")
@@ -81,6 +81,10 @@ def table(words: Words, heads: Sequence[str], rows: dict[str, list[float]], *, w
             with ui.element("tr"):
                 with ui.element("th").props("scope=row"):
                     ui.label(name.replace("_", " "))
-                for share in shares:
-                    with ui.element("td").classes("is-best" if share == min(shares) else ""):
+                for place, share in enumerate(shares, start=1):
+                    head = (
+                        heads[place] if place < len(heads) - without else f"{words('models.without')}: {heads[place]}"
+                    )
+                    with ui.element("td").classes("is-best" if share == min(shares) else "") as cell:
+                        cell.props["data-head"] = head
                         ui.label(words.share(share))
