@@ -12,13 +12,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from tramontane.dataset.staging import Progress
 from tramontane.errors import TramontaneError
 from tramontane.processes import reason_of
 from tramontane.serve.ingest_schemas import Finding, IngestOutcome, Stage
+
+if TYPE_CHECKING:
+    from tramontane.dataset.staging import Progress
 
 TASK, PROGRESS, OUTCOME, CONTRACT, WORK = "task.json", "progress.json", "outcome.json", "contract.toml", "work"
 _OFTEN = 0.3  # s between two words on how far it is
