@@ -15,7 +15,7 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 
 SAID = "said => document.querySelector('[data-said]').textContent.startsWith(said)"
 PATIENCE = 300_000  # ms; uploads give way to everything else
-LINES = 100
+LINES = 30
 
 
 def test_parts_and_a_table_become_a_ranking(browser: Any, saved: Path, tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_parts_and_a_table_become_a_ranking(browser: Any, saved: Path, tmp_path:
     files = [str(part(tmp_path, each, name)) for name, each in axes.items()]
     broken, table = tmp_path / "broken.stl", tmp_path / "designs.csv"
     broken.write_text("<html>no part</html>")
-    loads = [100 + 4 * line for line in range(LINES)]
+    loads = [150 + 10 * line for line in range(LINES)]
     lines = [f"d{line},{'small.stl' if line % 2 else 'large.stl'},{load}" for line, load in enumerate(loads)]
     table.write_text("\n".join(["design,part,load [N]", *lines, "d-none,away.stl,200", "d-far,small.stl,5000"]))
     with Running(saved.parent, tmp_path / "state") as server, Tab(browser, server.url) as tab:
