@@ -174,7 +174,9 @@ class RankPage:
         self._forget_answers()
         named = {each.geometry for each in found}
         # The parts that the table names are its lines from now on; others stay.
-        kept = [each for each in self.candidates if each.parameters or each.geometry not in named]
+        kept = [
+            each for each in self.candidates if each.parameters or each.geometry is None or each.geometry not in named
+        ]
         self.candidates = kept + found[: MOST - len(kept)]
         if len(kept) + len(found) > MOST:
             self._too_many(len(kept) + len(found))
