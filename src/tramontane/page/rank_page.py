@@ -90,7 +90,9 @@ class RankPage:
                         "outline dense no-caps data-do=cancel")  # fmt: skip
                     self.resume = ui.button(self.words("training.resume"), icon="play_arrow", on_click=self._resume
                                             ).props("outline dense no-caps data-do=resume")  # fmt: skip
-                    self.save = ui.button("CSV", icon="download", on_click=self._save).props("outline dense no-caps")
+                    self.save = ui.button("CSV", icon="download", on_click=self._save).props(
+                        "outline dense no-caps data-do=csv"
+                    )
             self.bar = ui.linear_progress(value=0.0, show_value=False)
             self.reason = ui.label().classes("is-error").props("role=alert")
             self.table = ui.table(columns=[], rows=[], row_key="key", pagination=_ROWS).props("flat dense")
