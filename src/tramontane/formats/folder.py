@@ -95,7 +95,8 @@ def read_results(folder: Path, *, region: str | None = None) -> Results:
     where = documents[0] if documents else folder / _DOCUMENT
     whole = folder_reader(folder)
     if whole is not None:
-        region = region or document.pop("region", None)
+        stated = document.pop("region", None)
+        region = region or stated
         found = whole(folder) if region is None else openfoam.read(folder, region=str(region))
     else:
         found = Results()
