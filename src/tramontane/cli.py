@@ -221,7 +221,7 @@ def predict(
     from tramontane.surrogate import Surrogate
     from tramontane.surrogate.asked import find_design, said_of
     from tramontane.surrogate.tables import predict_table, print_lines, write_table
-    from tramontane.units import Quantity, from_si
+    from tramontane.units import Quantity, difference_from_si, from_si
 
     surrogate = Surrogate.load(model, device=device)
     pairs = _pairs(settings or [], "--set")
@@ -247,7 +247,7 @@ def predict(
     deviations = case.provenance.extra.get("deviations", {})
     for name, value in case.qoi.items():
         unit = surrogate.contract.qoi[name].shown
-        sure = f" +- {Quantity(from_si(deviations[name], unit), unit)}" if name in deviations else ""
+        sure = f" +- {Quantity(difference_from_si(deviations[name], unit), unit)}" if name in deviations else ""
         console.print(f"{name} = {Quantity(from_si(value, unit), unit)}{sure}", highlight=False, markup=False)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from tramontane.contract_toml import HEAD, rename, unit_of_the_field, without_no
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.qoi import QoiDefinition
-from tramontane.units import Quantity, dimension, from_si, si_factor, si_unit, to_si
+from tramontane.units import Quantity, compatible, dimension, from_si, in_si, si_factor, si_unit, to_si
 
 Role = Literal["operating", "geometry", "constant"]
 _EQUAL = 1e-9  # two numbers are one to this share: a unit's factor takes the last digits
@@ -306,7 +306,7 @@ class Contract(_Spec):
         ]
         for name in sorted(set(self.operating) & known):
             mine, theirs = self.operating[name].unit, other.parameters[name].unit
-            if dimension(mine) != dimension(theirs):
+            if not compatible(mine, theirs):
                 lines.append(f"parameter {name!r} is in {theirs or 'no unit'}, not in {mine or 'no unit'}")
         for domain in sorted(set(self.fields) | set(other.fields)):
             mine_f, theirs_f = self.fields.get(domain, {}), other.fields.get(domain, {})
@@ -330,8 +330,7 @@ class Contract(_Spec):
 
         data = self.model_dump(mode="json", exclude_none=False)
         for name, spec in self.parameters.items():
-            factor = si_factor(spec.unit)
-            data["parameters"][name] |= {"low": spec.low / factor, "high": spec.high / factor}
+            data["parameters"][name] |= {"low": from_si(spec.low, spec.unit), "high": from_si(spec.high, spec.unit)}
         target = Path(path)
         temporary = target.with_name(f".{target.name}.partial")
         temporary.write_text(HEAD + tomli_w.dumps(without_none(data)), encoding="utf-8")
@@ -345,7 +344,7 @@ class Contract(_Spec):
             ContractError: Not TOML, an unknown key, a value of the wrong type, or an unknown unit; the key is named.
         """
         try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except FileNotFoundError as error:
             raise ContractError(
                 f"{path}: does not exist; `tramontane inspect RESULTS --write-contract {path}` writes one to edit"
@@ -359,18 +358,19 @@ class Contract(_Spec):
         try:
             rename(data)
             for spec in data.get("parameters", {}).values():
-                factor = si_factor(spec.get("unit", ""))
-                spec |= {key: spec[key] * factor for key in ("low", "high") if key in spec}
+                unit = spec.get("unit", "")
+                spec |= {key: in_si(spec[key], unit) for key in ("low", "high") if key in spec}
             for spec in data.get("qoi", {}).values():
                 # A parameter's table becomes a QoI's by a change of its heading; results have no range to keep to.
                 for key in ("low", "high", "role"):
                     spec.pop(key, None)
                 unit_of_the_field(spec, data)
             contract = cls.model_validate(data)
+            si_factor(contract.length_unit)
             for unit in contract._units():
-                si_factor(unit)
+                dimension(unit)
             for name, spec in contract.qoi.items():
-                if dimension(spec.shown) != dimension(spec.unit):
+                if not compatible(spec.shown, spec.unit):
                     raise ContractError(f"qoi.{name}.display_unit: {spec.shown} is no unit for "
                                         f"{spec.unit or 'a number'}; correct or remove it")  # fmt: skip
             _check_references(contract)
@@ -387,7 +387,6 @@ class Contract(_Spec):
 
     def _units(self) -> list[str]:
         return [
-            self.length_unit,
             *(spec.unit for spec in self.parameters.values()),
             *(spec.unit for fields in self.fields.values() for spec in fields.values()),
             *(unit for spec in self.qoi.values() for unit in (spec.unit, spec.shown)),

@@ -25,12 +25,14 @@ from tramontane.errors import FormatError, TramontaneError
 from tramontane.formats import vtk
 from tramontane.formats.assemble import assemble_source
 from tramontane.formats.collection import open_collection, read_file
+from tramontane.formats.designs import is_table
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import CaseSource, Collection, Results
+from tramontane.formats.table import WORKBOOKS
 from tramontane.processes import reason_of
-from tramontane.units import assumed_unit, from_si
+from tramontane.units import assumed_unit, from_si, unit_in_name
 
 __all__ = [
     "Audit", "Problem", "Report", "Row", "audit", "inspect_path", "print_problems", "print_report", "read_and_examine",
@@ -108,7 +110,7 @@ def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, con
     try:
         collection = open_collection(target, region=region)
     except FormatError:
-        if target.is_file():
+        if target.is_file() and not is_table(target) and target.suffix.lower() not in WORKBOOKS:
             read_file(target)  # it says which files are read
         raise
     alone = len(collection.sources) == 1 and collection.sources[0].path == target
@@ -295,8 +297,10 @@ def _file_case(file: Path) -> Case:
     case = Case(file.stem, Design(), dict(read_meshes(file)))
     stated = {name: unit for mesh in case.meshes.values() for name, unit in stored_units(mesh).items()}
     names = {name for domain in case.meshes for name in case.field_names(domain)}
-    guesses = {name: unit for name in names - set(stated) if (unit := assumed_unit(name)) is not None}
-    case.field_units = guesses | stated
+    written = {name: unit for name in names - set(stated) if (unit := unit_in_name(name)) is not None}
+    guesses = {name: unit for name in names - {*stated, *written}
+               if (unit := assumed_unit(name, beside=names)) is not None}  # fmt: skip
+    case.field_units = guesses | written | stated
     case.provenance.extra["assumed_units"] = guesses
     case.provenance.sources = {file.name: file_sha256(file)}
     return case

@@ -43,7 +43,7 @@ from tramontane.dataset.statistics import FieldStatistics, Moments
 from tramontane.dataset.tolerance import check_tolerance, rounded_case
 from tramontane.errors import DatasetError
 from tramontane.frames import frame
-from tramontane.units import Quantity, si_factor, si_unit, to_si
+from tramontane.units import Quantity, in_si, si_unit, to_si
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +206,7 @@ class Dataset:
             for key, spec in self.contract.parameters.items()
             if key in given
         }
-        return known | {key: q.value * si_factor(q.unit or "") for key, q in given.items() if key not in known}
+        return known | {key: in_si(q.value, q.unit or "") for key, q in given.items() if key not in known}
 
     def qoi(self, name: str) -> dict[str, float]:
         """A case's quantities of interest in SI."""

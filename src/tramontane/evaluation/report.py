@@ -19,7 +19,7 @@ from tramontane.frames import frame
 from tramontane.metrics import mean_absolute, r2, relative_l2
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
-from tramontane.units import Quantity, from_si
+from tramontane.units import Quantity, difference_from_si
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,7 @@ class Report(BaseModel):
         for name, q in self.qoi.items():
             nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in QOI_NULLS]
             shown = q.unit if q.display_unit is None else q.display_unit
-            error = str(Quantity(float(f"{from_si(q.mean_absolute, shown):.3g}"), shown))
+            error = str(Quantity(float(f"{difference_from_si(q.mean_absolute, shown):.3g}"), shown))
             table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
         alike: dict[str, list[str]] = {}
