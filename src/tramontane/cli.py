@@ -25,6 +25,7 @@ console = cli_serve.console
 errors = Console(stderr=True)
 
 Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Where to write.")]  # noqa: UP045 (typer reads it)
+AssumeUnits = Annotated[bool, typer.Option("--assume-units", help="Units that follow from names alone are right.")]
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
 Region = Annotated[Optional[str], typer.Option(help="Which of several regions that OpenFOAM cases have.")]  # noqa: UP045
 
@@ -81,6 +82,7 @@ def ingest(
     splits: Annotated[Optional[str], typer.Option(help="A published data set's own splits, such as scarce.")] = None,  # noqa: UP045
     tolerance: Annotated[Optional[float], typer.Option(help="Keep fields to this share of their RMS.")] = None,  # noqa: UP045
     region: Region = None,
+    assume_units: AssumeUnits = False,
 ) -> None:
     """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
@@ -90,7 +92,8 @@ def ingest(
     target = out or dataset_path(source)
     given = Contract.from_toml(contract) if contract else None
     dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, strict=strict,
-                  workers=workers, official=splits, tolerance=tolerance, region=region, console=console)  # fmt: skip
+                  workers=workers, official=splits, tolerance=tolerance, region=region, assume_units=assume_units,
+                  console=console)  # fmt: skip
     describe(dataset, console)
 
 
@@ -130,10 +133,12 @@ def train(
     restart: Annotated[bool, typer.Option(help="Forget an unfinished run.")] = False,
     checkpoint_every: Annotated[str, typer.Option(help="Time between two checkpoints.")] = "60s",
     licence: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "unspecified",
+    assume_units: AssumeUnits = False,
     seed: Seed = 0,
 ) -> None:
     """Train a surrogate; run the same command again to go on with a killed run. Works under torchrun."""
     from tramontane.dataset import Dataset
+    from tramontane.dataset.assumed_units import listed
     from tramontane.dataset.ingest import ingest as run_ingest
     from tramontane.dataset.summary import describe
     from tramontane.surrogate.fit import discard, fit
@@ -150,8 +155,11 @@ def train(
     elif Dataset.is_dataset(dataset_path(data)):
         dataset = Dataset.open(dataset_path(data))
     else:
-        dataset = run_ingest(data, dataset_path(data), console=console)
+        dataset = run_ingest(data, dataset_path(data), assume_units=assume_units, console=console)
         describe(dataset, console)
+    if assume_units and dataset.assumed_units and first:
+        console.print(f"Units assumed from names, as confirmed: {listed(dataset.assumed_units)}", style="yellow",
+                      highlight=False, markup=False, soft_wrap=True)  # fmt: skip
     store = data if Dataset.is_dataset(data) else dataset_path(data)
     target = out or Path("models") / store.resolve().name.removesuffix(".dataset")
     work = target.with_name(f"{target.name}.training")
@@ -163,7 +171,7 @@ def train(
         points=points, batch_size=batch_size, device=device, precision=precision,  # type: ignore[arg-type]
         optimizer=optimizer, lr=lr, patience=patience, seed=seed, work=work,
         checkpoint_seconds=between, console=console,
-        start=Surrogate.load(start) if start else None,
+        start=Surrogate.load(start) if start else None, assume_units=assume_units,
     )  # fmt: skip
     if first:
         surrogate.save(target, licence=licence)

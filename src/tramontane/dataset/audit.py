@@ -116,7 +116,10 @@ def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, con
     alone = len(collection.sources) == 1 and collection.sources[0].path == target
     root = target.resolve().parent if alone else target
     contract = Contract.from_toml(root / "contract.toml") if (root / "contract.toml").is_file() else None
-    found = Audit(length_unit=contract.length_unit if contract else collection.length_unit)
+    found = Audit(
+        length_unit=contract.length_unit if contract else collection.length_unit,
+        length_assumed=contract is None and collection.length_assumed,
+    )
     for source in track(collection.sources, description="inspecting", console=console, transient=True,
                         disable=console is None or alone):  # fmt: skip
         facts = read_source(source, collection, contract=contract)

@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.progress import track
 
 from tramontane.contract import Contract
+from tramontane.dataset.assumed_units import PLACE as UNITS
+from tramontane.dataset.assumed_units import in_contract
 from tramontane.dataset.audit import print_problems
 from tramontane.dataset.case_files import leave_out
 from tramontane.dataset.consistency import Audit
@@ -57,6 +59,7 @@ def ingest(
     official: str | None = None,
     tolerance: float | None = None,
     region: str | None = None,
+    assume_units: bool = False,
     console: Console | None = None,
 ) -> Dataset:
     """Write the dataset of a folder of results.
@@ -77,6 +80,8 @@ def ingest(
         official: Which of a published data set's own splits, where it has several; None takes the main ones.
         tolerance: Fields are stored to this share of their root mean square in each case; None stores them as they are.
         region: Which one of several that OpenFOAM's cases have.
+        assume_units: Whether units that follow from names alone are right; else the dataset remembers them, and
+            training asks for them to be confirmed.
         console: Where progress and findings are shown.
 
     Returns:
@@ -107,7 +112,8 @@ def ingest(
             [about(name, reason) for name, reason in left_out.items()],
             f"{target / RECORD} names all" if len(left_out) < len(collection.sources) and not strict else "",
         )
-        warnings = [problem for problem in found.problems if problem.severity == "warning"]
+        warnings = [problem for problem in found.problems if problem.severity == "warning"
+                    and not (assume_units and problem.place == UNITS)]  # fmt: skip
         if console is not None and warnings:
             print_problems(warnings, console)
         if left_out and (strict or not good):
@@ -129,11 +135,15 @@ def ingest(
                 "JSON or in a CSV beside the cases, and ingest again"
             )
             _say(console, advice, "yellow")
-        dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
+        assumed = in_contract(found.assumed, contract)
+        dataset = Dataset.create(
+            work / "dataset", contract.in_si(), tolerance=tolerance, assumed_units={} if assume_units else assumed
+        )
         dataset.register(*(StagedCase(name, staged_folder(work, name), staged[name].entry) for name in good))
         dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
         record = {"layout": collection.layout, "cases": len(good), "left_out": left_out,
-                  "warnings": [str(problem) for problem in warnings]}  # fmt: skip
+                  "warnings": [str(problem) for problem in warnings], "assumed_units": assumed,
+                  "units_confirmed": assume_units or not assumed}  # fmt: skip
         (work / "dataset" / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         (work / "dataset").replace(target)
     return Dataset.open(target)

@@ -78,8 +78,9 @@ def stage_all(
 ) -> tuple[dict[str, Staged], Audit]:
     """Read and stage every case; what was staged, and what is in it and wrong with it and the others."""
     bare = Collection(
-        collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit
-    )
+        collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit,
+        length_assumed=collection.length_assumed,
+    )  # fmt: skip
     job = _Job(work, bare, contract, tolerance)
     count = _worker_count(collection) if workers is None else workers
     staged: dict[str, Staged] = {}
@@ -96,7 +97,7 @@ def stage_all(
             reason = outcome.reason or "no reason is known"
             named = str(outcome.task.path) in reason or name in reason
             failed[name] = [Problem("error", name, "files", reason if named else f"{outcome.task.path}: {reason}")]
-    found = Audit(job.length_unit)
+    found = Audit(job.length_unit, length_assumed=contract is None and collection.length_assumed)
     for source in collection.sources:  # in their own order, whichever process was first
         if source.name in staged:
             found.take(staged[source.name].facts)

@@ -131,7 +131,14 @@ class Dataset:
     # -- open and create -------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], contract: Contract, *, tolerance: float | None = None) -> Dataset:
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        contract: Contract,
+        *,
+        tolerance: float | None = None,
+        assumed_units: Mapping[str, str] | None = None,
+    ) -> Dataset:
         """Begin an empty dataset.
 
         Args:
@@ -139,6 +146,7 @@ class Dataset:
             contract: What all cases have.
             tolerance: Fields of cases that are added are stored to this share of their root mean square in the case;
                 None stores them as they are.
+            assumed_units: Of names for which nothing stated a unit; training asks for them to be confirmed.
 
         Raises:
             DatasetError: Something stands at ``path``, or the tolerance is none.
@@ -148,7 +156,7 @@ class Dataset:
         if target.exists():
             raise DatasetError(f"{target}: exists; remove it or choose another directory")
         (target / "cases").mkdir(parents=True)
-        manifest = Manifest(contract=contract, tolerance=tolerance)
+        manifest = Manifest(contract=contract, tolerance=tolerance, assumed_units=dict(assumed_units or {}))
         manifest.write(target)
         return cls(LocalFiles(target), manifest)
 
@@ -187,6 +195,11 @@ class Dataset:
     def tolerance(self) -> float | None:
         """To which share of its root mean square each field is stored; None for as it came."""
         return self._manifest.tolerance
+
+    @property
+    def assumed_units(self) -> dict[str, str]:
+        """The unit by each name for which nothing stated one, where nobody has confirmed it."""
+        return dict(self._manifest.assumed_units)
 
     @property
     def names(self) -> list[str]:

@@ -10,13 +10,13 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats import geometry, openfoam, series, vtk
+from tramontane.formats.csv_sheet import WORKBOOK
 from tramontane.formats.designs import names_geometry, read_designs, table_alone
 from tramontane.formats.folder import find_cases, is_case, read_results
 from tramontane.formats.layouts import LAYOUTS
 from tramontane.formats.readers import case_name, file_reader, folder_reader, folders_of_pieces, not_read, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import SUFFIXES as TABLE_SUFFIXES
-from tramontane.formats.csv_sheet import WORKBOOK
 from tramontane.formats.table import WORKBOOKS, Table, read_table
 
 _DOMAINS = ("surface", "volume", "particles")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PureWindowsPath
 
 from tramontane.errors import FormatError, UnitError
+from tramontane.formats.csv_sheet import Sheet
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.results import CaseSource, Collection, Results
-from tramontane.formats.csv_sheet import Sheet
 from tramontane.formats.table import QOI, SUFFIXES, Table, read_head, read_sheet
 from tramontane.units import Quantity, parse_quantity, unit_in_name
 
@@ -134,6 +134,7 @@ def read_designs(file: Path, *, length_unit: str = "m") -> Collection:
         splits=_official_splits(file, sheet, split, names),
         table=table,
         length_unit=(shape.unit if shape else None) or length_unit,
+        length_assumed=shape is not None and not shape.unit,
         notes=_notes(file, case, shape, numeric, results, texts, sheet.notes),
     )
 

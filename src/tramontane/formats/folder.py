@@ -17,10 +17,10 @@ from tramontane.contract import Contract
 from tramontane.errors import FormatError
 from tramontane.formats import geometry, openfoam, series, vtk
 from tramontane.formats.assemble import assemble
+from tramontane.formats.csv_sheet import WORKBOOK
 from tramontane.formats.meshes import write_mesh
 from tramontane.formats.readers import file_reader, folder_reader, folders_of_pieces, result_files
 from tramontane.formats.results import GEOMETRY_UNIT, Results
-from tramontane.formats.csv_sheet import WORKBOOK
 from tramontane.formats.table import WORKBOOKS, read_number, read_table
 
 __all__ = ["find_cases", "is_case", "read_case", "read_results", "read_table", "write_case"]

@@ -16,6 +16,11 @@ Table = dict[str, dict[str, Quantity]]
 QOI = "qoi."
 SUFFIXES = (".csv", ".tsv", ".parquet")
 _MOST_CELLS = 10**8  # of a Parquet file; what it says of itself is asked before it is read
+MESHES_IN_PARQUET = (
+    "holds samples as bytes or lists, as Hugging Face delivers PLAID sets, not a table of numbers; write it out as "
+    "files with PLAID (plaid.storage.save_to_disk(..., backend='cgns'), Dataset._save_to_dir_ of its first versions) "
+    "and name that folder"
+)
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
 _RESULT = re.compile(r"qoi[.:]\s*", re.IGNORECASE)
 _TRAILING = re.compile(r"^(.*\S)(?:\s+in\s+|\s*,\s*|\s+/\s+)([^\s\d]\S*)$")
@@ -121,6 +126,9 @@ def _read_parquet(file: Path) -> Sheet:
             if said.num_rows * said.num_columns > _MOST_CELLS:
                 raise FormatError(f"{file}: has {said.num_rows} lines of {said.num_columns} columns, more than a table "
                                   "of designs has; take out what is not needed")  # fmt: skip
+            bytes_or_lists = pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary
+            if any(of_kind(field.type) for field in opened.schema_arrow for of_kind in bytes_or_lists):
+                raise FormatError(f"{file}: {MESHES_IN_PARQUET}")
             read = opened.read()
         heads, columns = list(read.column_names), [column.to_pylist() for column in read.columns]
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -170,7 +178,7 @@ def _bracketed(text: str) -> tuple[str, str | None]:
     for place in range(len(text) - 1, -1, -1):
         depth += (text[place] == close) - (text[place] == pairs[close])
         if depth == 0:
-            return re.sub(r"\s+/?$", "", text[:place].rstrip() + " "), text[place + 1 : -1].strip()
+            return re.sub(r"(\s+/)?\s*$", "", text[:place]), text[place + 1 : -1].strip()
     return text, None
 
 

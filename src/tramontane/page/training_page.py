@@ -13,6 +13,7 @@ from fastapi import Request
 from nicegui import ui
 from pydantic import ValidationError
 
+from tramontane.dataset.assumed_units import listed
 from tramontane.page.charts import curves
 from tramontane.page.colours import number, readable
 from tramontane.page.complaints import complain, complaint
@@ -119,6 +120,10 @@ class TrainingPage:
     async def _start(self) -> None:
         minutes = min(max(float(self.minutes.value or _MINUTES), _LEAST), _MOST)
         asked = TrainingRequest(dataset=self.dataset.value, model=self.kind.value, budget=f"{60 * minutes:.0f}s")
+        if assumed := self.shell.datasets.open(self.dataset.value).assumed_units:
+            if not await self._sure("start", units=listed(assumed)):
+                return
+            asked = asked.model_copy(update={"assume_units": True})
         begun = await self._do(self.trainings.begin, self.reader.caller, asked)
         if begun is not None:
             self._choose(begun.id)
@@ -147,8 +152,8 @@ class TrainingPage:
             await self._do(self.trainings.remove, identity)
 
     async def _sure(self, what: str, **values: Any) -> bool:
-        """Whether the reader wants something that cannot be taken back."""
-        asked = self.words("training.ask_discard" if what == "discard" else "training.ask_replace", **values)
+        """Whether the reader wants something that cannot be taken back, or that rests on what nobody stated."""
+        asked = self.words(f"training.ask_{what}", **values)
         with ui.dialog() as dialog, ui.card():
             ui.label(asked)
             with ui.row():

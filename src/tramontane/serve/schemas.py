@@ -309,7 +309,10 @@ class TokensAnswer(BaseModel):
 
 
 class DatasetAnswer(BaseModel):
-    """A dataset that models can be trained on; ``splits`` counts its cases by split."""
+    """A dataset that models can be trained on; ``splits`` counts its cases by split.
+
+    ``assumed_units`` follow from names alone: a training of it is asked for with ``assume_units`` if they are right.
+    """
 
     name: str
     cases: int
@@ -317,6 +320,7 @@ class DatasetAnswer(BaseModel):
     parameters: list[str]
     fields: list[str]
     qoi: list[str]
+    assumed_units: dict[str, str]
 
 
 class DatasetsAnswer(BaseModel):
@@ -334,12 +338,14 @@ class TrainingRequest(Request):
         model: Which kind; ``auto`` chooses by what each leaves of the error on cases left out.
         budget: How long, such as ``10min``. Models without steps take what they need.
         seed: Of every random choice.
+        assume_units: Whether units that the dataset has from names alone are right.
     """
 
     dataset: Name
     model: Name = "auto"
     budget: Annotated[str, Field(min_length=2, max_length=20, examples=["10min"])] = "10min"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    assume_units: bool = False
 
 
 class KeepRequest(Request):

@@ -196,7 +196,7 @@ def run(_: None, task: Task) -> Ended:
     try:
         surrogate = fit(
             Dataset.open(task.dataset), model=task.model, budget=task.budget, seed=task.seed, work=task.folder,
-            checkpoint_seconds=_CHECKPOINT_EVERY, watch=recorder,
+            checkpoint_seconds=_CHECKPOINT_EVERY, watch=recorder, assume_units=True,  # asked for when it began
         )  # fmt: skip
     except Interrupted:
         return Ended(paused=True)

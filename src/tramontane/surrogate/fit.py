@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
+from tramontane.dataset.assumed_units import refusal_of
 from tramontane.errors import ContractError, DatasetError, TrainingError, TramontaneError
 from tramontane.metrics import relative_l2
 from tramontane.models import NETWORKS
@@ -57,6 +58,7 @@ def fit(
     checkpoint_seconds: float = 60.0,
     console: Console | None = None,
     watch: Watch | None = None,
+    assume_units: bool = False,
 ) -> Surrogate:
     """Train a surrogate on a dataset's training split; the test split is not read.
 
@@ -87,15 +89,18 @@ def fit(
         checkpoint_seconds: Seconds between two checkpoints.
         console: Where progress is shown.
         watch: Who else is told how far it is, and may end it early, with what it has learnt.
+        assume_units: Whether units that the dataset has from names alone are right.
 
     Returns:
         The surrogate, with its validation errors on record.
 
     Raises:
-        DatasetError: The splits are not set, or the training split is empty.
+        DatasetError: The splits are not set, the training split is empty, or units are assumed that nobody confirmed.
         TrainingError: The run cannot go on, or ``work`` holds a run with other settings.
     """
     watch = watch or Watch()
+    if dataset.assumed_units and not assume_units:
+        raise DatasetError(refusal_of(dataset.path, dataset.assumed_units))
     names = dataset.splits.get("train", []) if cases is None else list(cases)
     held = dataset.splits.get("validation", [])
     if not names:

@@ -16,10 +16,11 @@ from rich.table import Table
 
 from tramontane.design import Design
 from tramontane.errors import FormatError, TramontaneError
+from tramontane.formats.csv_sheet import Sheet
 from tramontane.formats.designs import read_designs
 from tramontane.formats.geometry import Geometry, read_geometry
 from tramontane.formats.results import CaseSource
-from tramontane.formats.table import QOI, SUFFIXES, Sheet, read_head, read_sheet
+from tramontane.formats.table import QOI, SUFFIXES, read_head, read_sheet
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.units import Quantity, from_si, parse_quantity
 
