@@ -217,6 +217,9 @@ def predict(
     cells: Annotated[int, typer.Option(help="About how many cells to predict on when no mesh is given.")] = 50_000,
     picture: Annotated[Optional[Path], typer.Option(help="Write a picture, too.")] = None,  # noqa: UP045
     json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the QoIs as JSON, too.")] = None,  # noqa: UP045
+    unit: Annotated[
+        str | None, typer.Option(help="Length unit of the geometry file; the model's if not given.")
+    ] = None,
     device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
 ) -> None:
     """Predict fields and QoIs of a design: a geometry, the results of a case, parameters alone, or a table of designs.
@@ -236,7 +239,7 @@ def predict(
     if source is not None and chosen is None and is_table(source):
         if on is not None or picture is not None or json_file is not None:
             raise typer.BadParameter("a table is answered with a table; write it with --out", param_hint="--on, --json")
-        lines = predict_table(surrogate, source, pairs, cells=cells, console=console)
+        lines = predict_table(surrogate, source, pairs, cells=cells, length_unit=unit, console=console)
         print_lines(surrogate, lines, console)
         if out is not None:
             write_table(surrogate, source, lines, out)
@@ -244,7 +247,8 @@ def predict(
         return
     if not surrogate.contract.fields and (out is not None or picture is not None):
         raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
-    design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen)
+    design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen,
+                         length_unit=unit)  # fmt: skip
     if not isinstance(design.geometry, Path) and source is not None:
         told = said_of(design, surrogate.contract)
         console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)

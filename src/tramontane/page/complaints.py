@@ -18,6 +18,9 @@ def complaint(words: Words, wrong: Exception | str) -> str:
 
 def remark(words: Words, warned: Warned) -> str:
     """What is to be minded of an answer: a number outside its range in the reader's words, all else in the server's."""
+    if warned.suggested_unit is not None:
+        name = warned.input.rpartition(".")[2] if "." in warned.input else words("remark.geometry")
+        return words("remark.unit", name=name, unit=warned.suggested_unit)
     if warned.value is None or warned.low is None or warned.high is None or warned.share is None:
         return warned.detail
     unit = warned.unit or ""

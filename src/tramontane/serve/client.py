@@ -92,6 +92,8 @@ class Remote:
             asked["geometry"] = self._store(design.geometry)
             if not isinstance(design.geometry, Path):
                 asked["length_unit"] = "m"
+            elif design.length_unit is not None:
+                asked["length_unit"] = design.length_unit
         asked |= {"cells": cells, "domains": None if domains is None else list(domains)}
         where = f"/v1/models/{self.name}/predict"
         summary = self._link.json("POST", where, json=asked)

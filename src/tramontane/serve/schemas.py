@@ -102,6 +102,7 @@ class Warned(BaseModel):
         unit: their unit.
         share: How far outside, as a share of the range.
         axis: Of a geometry that is longer or shorter than those trained on: along which axis.
+        suggested_unit: In which the input would lie where those trained on do; it is not applied.
     """
 
     input: str
@@ -112,6 +113,7 @@ class Warned(BaseModel):
     unit: str | None = None
     share: float | None = None
     axis: Literal["x", "y", "z"] | None = None
+    suggested_unit: str | None = None
 
 
 class Summary(BaseModel):
