@@ -155,6 +155,13 @@ def test_what_people_put_around_a_table(tmp_path: Path) -> None:
     assert [*kept.table] == ["a", "b", "min", "max"]
 
 
+def test_other_separators_and_remarks_above(tmp_path: Path) -> None:
+    found = table(tmp_path, "# made by hand\n# 2024\nid|speed [m/s]|Traînée [N]\n1|30|5\n2|31|6\n")
+    assert found.table["2"] == {"speed": Quantity(31.0, "m/s"), "qoi.Traînée": Quantity(6.0, "N")}
+    with pytest.raises(FormatError, match=r"has one column, .*separate columns by commas"):
+        table(tmp_path, "speed drag\n30 5\n31 6\n")
+
+
 def test_a_workbook_and_text_in_utf16(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "designs.xlsx", "w") as book:
         book.writestr("xl/workbook.xml", "<workbook/>")

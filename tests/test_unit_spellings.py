@@ -86,7 +86,7 @@ def test_the_nearest_spelling_is_offered(unit: str, near: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["parsec", "barn", "furlong", "year", "m/kgx", "3", "1000 N", "10^3 N", "(m", "m^", "^2"]
+    "unit", ["parsec", "barn", "furlong", "year", "m/kgx", "3", "1000 N", "10^3 N", "(m", "m^", "^2", "mps2", "Nm2"]
 )
 def test_what_engineers_do_not_write_is_no_unit(unit: str) -> None:
     with pytest.raises(UnitError, match="is not known"):

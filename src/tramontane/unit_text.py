@@ -160,9 +160,12 @@ class _Parser:
             factor, powers, forces = _symbol(token, self.text)
         else:
             raise _unknown(self.text)
+        word = token if kind == "symbol" else ""
         kind, token = self._next()
         if kind != "power":
             return factor, powers, forces
+        if word and len(powers) > 1 and word not in symbols():  # Nm2 is no (N*m)^2, mps2 no (m/s)^2
+            raise _unknown(self.text)
         self.place += 1
         power = Fraction(re.sub(r"[\s^()]", "", token))
         if abs(power) > _HIGHEST:

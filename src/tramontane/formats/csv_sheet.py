@@ -101,7 +101,7 @@ def _delimiter(text: str) -> str:
     """What stands most often in the first line that has any, outside quotes."""
     for line in text.splitlines()[:20]:
         bare = re.sub(r'"[^"]*"?', "", line)
-        found = max(",;\t", key=bare.count)
+        found = max(",;\t|", key=bare.count)
         if bare.count(found):
             return found
     return ","
@@ -127,7 +127,9 @@ def _leave_what_is_above(file: Path, rows: Rows, notes: list[str]) -> None:
         (line, first), (_, second) = rows[0], rows[1]
         named, below = [c for c in first if c.strip()], [c for c in second if c.strip()]
         words = below and not any(as_number(cell) for cell in below)
-        title = len(named) == 1 and len(below) > 1 and words and as_number(first[0]) is None
+        wider = len(below) > 1 and words
+        comments = len(below) == 1 and any(sum(map(bool, row)) > 1 for _, row in rows[2:])
+        title = len(named) == 1 and (wider or comments) and as_number(first[0]) is None
         merged = (
             len(first) > 2
             and any(not cell.strip() for cell in first[1:])

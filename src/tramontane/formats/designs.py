@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import unicodedata
 from collections.abc import Collection as Names
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ _MISSING = (
 _RESULT = re.compile(
     r"(^|_)(drag|lift|downforce|cd|cl|cm|cx|cy|cz|mass|weight|deflection|displacement|compliance|efficiency|losses|loss|"
     r"max|min|mean|avg|average|peak|rms|frequency|eigenfrequency|stress|strain|mises|safety_factor|drop|dp|"
-    r"nusselt|objective|output|result|response|target|qoi)\d*($|_)"
+    r"nusselt|objective|output|result|response|target|qoi|"
+    r"widerstand|auftrieb|spannung|verformung|verschiebung|durchbiegung|masse|gewicht|wirkungsgrad|druckverlust|ergebnis|"
+    r"trainee|portance|contrainte|fleche|deplacement|poids|rendement|perte|resultat)\d*($|_)"
 )
 _EITHER = re.compile(
     r"(^|_)(force|f[xyz]|moment|m[xyz]|torque|pressure|temperature|power|coefficient|flux|cost|total)($|_)|^y\d*$"
@@ -53,7 +56,8 @@ class _Column:
     @property
     def word(self) -> str:
         """The bare name in small letters."""
-        return re.sub(r"[^a-z0-9#]+", "_", self.name.removeprefix(QOI).lower()).strip("_")
+        plain = unicodedata.normalize("NFKD", self.name.removeprefix(QOI)).encode("ascii", "ignore").decode()
+        return re.sub(r"[^a-z0-9#]+", "_", plain.lower()).strip("_")
 
 
 def table_alone(folder: Path) -> Path | None:
@@ -97,6 +101,9 @@ def read_designs(file: Path, *, length_unit: str = "m") -> Collection:
             and column are named.
     """
     sheet = read_sheet(file)
+    if len(sheet.heads) == 1:
+        raise FormatError(f"{file}: has one column, {sheet.heads[0].strip()!r}; separate columns by commas, semicolons "
+                          "or tabs")  # fmt: skip
     columns = _columns(file, sheet)
     shape = _geometry_column(file, sheet, columns)
     split = next((c for c in columns if c.word in _SPLIT and not _is_numeric(_cells(sheet, c.place))), None)
