@@ -39,3 +39,7 @@ class TrainingError(TramontaneError):
 
 class SurrogateError(TramontaneError):
     """A saved surrogate that is damaged, of another format version, or does not fit what is asked of it."""
+
+
+class TimeLimitError(TramontaneError):
+    """A prediction that took longer than it may, or that nobody waits for any more."""
