@@ -111,7 +111,7 @@ def _own_axes(surface: pv.PolyData, low: Array, high: Array) -> tuple[Array, tup
     moments = np.einsum("n,nkd,nke->de", weight, away, away) / (3 * weight.sum())
     some = points[:: -(-len(points) // _LOOKED_AT)] - middle
     smallest = _TURNED * float(np.prod(np.asarray(high) - low))
-    found = unchanged
+    found: tuple[Array, tuple[Array, Array]] = unchanged
     for axis in np.linalg.eigh(moments)[1].T:
         turn = _around(axis, some)
         along = points @ turn.T

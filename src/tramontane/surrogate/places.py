@@ -9,12 +9,16 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.contract import Contract, DomainSpec
+from tramontane.deadline import check_deadline
 from tramontane.errors import SurrogateError
+from tramontane.formats.geometry import inside, signed_distance
 from tramontane.surrogate.fill import fill
 from tramontane.surrogate.refine import refine
 from tramontane.training.anchors import box
 
 Array = NDArray[np.floating[Any]]
+_BESIDE = 2e-3  # of a geometry's length: points so close to its surface are on either side
+_AT_ONCE = 20_000  # points whose distance is sought between two looks at the time
 _OPEN = 0.1  # of its area: the share of holes from which a geometry has no inside
 
 
@@ -54,6 +58,25 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
         raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check its length unit")
     cut.clear_data()
     return cut
+
+
+def misplaced(geometry: pv.PolyData, points: Array, *, keep_inside: bool) -> NDArray[np.bool_]:
+    """Which points ``(n, 3)``, m, lie on the other side of a closed surface, and not just beside it.
+
+    Meshes follow a curved wall more closely than the triangles of a geometry, or less.
+    """
+    wrong = np.flatnonzero(inside(geometry, points) != keep_inside)
+    found = np.zeros(len(points), dtype=np.bool_)
+    bounds = np.reshape(geometry.bounds, (3, 2))
+    near = _BESIDE * geometry.length
+    at = np.asarray(points, dtype=np.float64)[wrong]
+    far = (at < bounds[:, 0] - near).any(axis=1) | (at > bounds[:, 1] + near).any(axis=1)
+    found[wrong[far]] = True
+    for start in range(0, int((~far).sum()), _AT_ONCE):
+        check_deadline()
+        some = wrong[~far][start : start + _AT_ONCE]
+        found[some] = np.abs(signed_distance(geometry, np.asarray(points)[some])) > near
+    return found
 
 
 def _rims(geometry: pv.PolyData) -> pv.PolyData:

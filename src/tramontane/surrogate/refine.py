@@ -2,12 +2,13 @@
 
 The longest edges are bisected first, and every triangle that an edge belongs to is bisected with it; where that edge is
 not the triangle's longest, its longest edge is bisected, too (Rivara 1984, Int. J. Numer. Meth. Eng. 20, 745). So a
-needle becomes a strip of ever better triangles, where a division of all edges would make a hundred needles of one. New
-points are midpoints of edges: the surface stays the same, closed where it was closed, and its creases stay edges.
+needle is cut across, where a division of all its edges would make many thinner needles of it. New points are midpoints
+of edges: the surface stays the same, closed where it was closed, and its creases stay edges.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -124,10 +125,7 @@ class _Mesh:
             ((m, c, q), (cm, half(three, c), mq), near),
             ((m, p, c), (mp, half(two, c), cm), far),
         ]
-        corners, edges = (
-            [np.stack(part[kind], axis=1)[part[2]] for part in pieces]
-            for kind in (0, 1)  # type: ignore[arg-type]
-        )
+        corners, edges = ([np.stack(part[kind], axis=1)[part[2]] for part in pieces] for kind in (0, 1))
         ends = np.concatenate([
             np.stack([middle[old], self.ends[old, 1]], axis=1),
             np.stack([c, m], axis=1), np.stack([m, q], axis=1)[near], np.stack([m, p], axis=1)[far],
@@ -172,5 +170,5 @@ def _part(mesh: _Mesh, order: NDArray[np.intp], about: float) -> NDArray[np.bool
     return best
 
 
-def _area(sides: list[Array]) -> float:
+def _area(sides: Sequence[Array]) -> float:
     return float(np.linalg.norm(np.cross(sides[0], sides[1]), axis=1).sum()) / 2
