@@ -244,3 +244,30 @@ def test_a_unit_that_would_take_for_ever_is_refused(unit: str) -> None:
 @pytest.mark.parametrize("unit", ["kg/m^3", "(m/s)**2", "m^(1/2)", "W/(m^2*K)", "1/s", "m²"])
 def test_powers_in_units_are_understood(unit: str) -> None:
     assert si_factor(unit) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "names no field and no QoI, so that there is nothing to learn"),
+        ('name = "x"\n[parameters.load]\nunit = "N"\nlow = 1.0\nhigh = 2.0\n', "names no field and no QoI"),
+        ("[parameters.load]\nlow = nan\nhigh = 2.0\n", "parameters.load.low is nan; give a finite number"),
+        ("[parameters.load]\nlow = 0.0\nhigh = inf\n", "parameters.load.high is inf; give a finite number"),
+        (
+            '[parameters.load]\nunit = "kN"\nlow = 3.0\nhigh = 2.0\n[qoi.mass]\nunit = "kg"\n',
+            r"parameters.load: low \(3\) is above high \(2\)",
+        ),
+        (
+            '[domains.surface]\nlow = ["free", 1.0, "free"]\nhigh = ["free", 0.5, "free"]\n[qoi.mass]\nunit = "kg"\n',
+            r"domains.surface: in y, low \(1\) is not below high \(0.5\)",
+        ),
+        ("[fields.surface.p]\nscales_with = { speed = nan }\n", "fields.surface.p.scales_with.speed is nan"),
+        ("a = " + "[" * 5000, "nested too deeply"),
+    ],
+)
+def test_a_contract_that_says_nothing_or_the_impossible_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "contract.toml"
+    file.write_text('name = "part"\n' + text if "name" not in text else text)
+    with pytest.raises(ContractError, match=said) as caught:
+        Contract.from_toml(file)
+    assert str(file) in str(caught.value)

@@ -11,9 +11,11 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tramontane.case import Location
-from tramontane.contract_toml import HEAD, rename, unit_of_the_field, without_none
+from tramontane.contract_checks import check_contract
+from tramontane.contract_toml import HEAD, first_not_finite, rename, unit_of_the_field, without_none
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
+from tramontane.io.atomic import write_text
 from tramontane.qoi import QoiDefinition
 from tramontane.units import Quantity, compatible, dimension, from_si, in_si, si_factor, si_unit, to_si
 
@@ -325,16 +327,17 @@ class Contract(_Spec):
     # -- files -----------------------------------------------------------------------------------------------------
 
     def to_toml(self, path: str | os.PathLike[str]) -> None:
-        """Write the contract for a person to edit; ranges are written in each parameter's own unit."""
+        """Write the contract for a person to edit; ranges are written in each parameter's own unit.
+
+        Raises:
+            FileError: The file cannot be written; what was there stays.
+        """
         import tomli_w
 
         data = self.model_dump(mode="json", exclude_none=False)
         for name, spec in self.parameters.items():
             data["parameters"][name] |= {"low": from_si(spec.low, spec.unit), "high": from_si(spec.high, spec.unit)}
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.partial")
-        temporary.write_text(HEAD + tomli_w.dumps(without_none(data)), encoding="utf-8")
-        temporary.replace(target)
+        write_text(path, HEAD + tomli_w.dumps(without_none(data)))
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Contract:
@@ -351,6 +354,11 @@ class Contract(_Spec):
             ) from error
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ContractError(f"{path}: cannot be read as a contract: {error}") from error
+        except RecursionError:
+            raise ContractError(f"{path}: its tables or lists are nested too deeply; write a contract as "
+                                "`tramontane inspect --write-contract` does") from None  # fmt: skip
+        if number := first_not_finite(data):
+            raise ContractError(f"{path}: {number}")
         for table in data.get("domains", {}).values():
             for side in ("low", "high"):
                 if side in table:
@@ -373,7 +381,7 @@ class Contract(_Spec):
                 if not compatible(spec.shown, spec.unit):
                     raise ContractError(f"qoi.{name}.display_unit: {spec.shown} is no unit for "
                                         f"{spec.unit or 'a number'}; correct or remove it")  # fmt: skip
-            _check_references(contract)
+            check_contract(contract)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -396,23 +404,3 @@ class Contract(_Spec):
 def power_law(powers: Mapping[str, float]) -> str:
     """What a quantity is in proportion to, as people write it: ``speed^2 x density``."""
     return " x ".join(name if power == 1 else f"{name}^{power:g}" for name, power in powers.items())
-
-
-def _check_references(contract: Contract) -> None:
-    """Raise the first power law that names a parameter which the contract does not have.
-
-    Raises:
-        ContractError: There is one.
-    """
-    defined = {name: spec.definition for name, spec in contract.qoi.items() if spec.definition}
-    laws = [
-        *((f"fields.{domain}.{name}.scales_with", spec.scales_with)
-          for domain, specs in contract.fields.items() for name, spec in specs.items()),
-        *((f"qoi.{name}.scales_with", spec.scales_with) for name, spec in contract.qoi.items()),
-        *((f"qoi.{name}.definition.per", definition.per) for name, definition in defined.items()),
-    ]  # fmt: skip
-    for where, law in laws:
-        if unknown := [name for name in law if name not in contract.parameters]:
-            known = ", ".join(contract.parameters) or "none"
-            raise ContractError(f"{where}: {unknown[0]} is no parameter of the contract (it has {known}); "
-                                "correct it, or remove it there")  # fmt: skip

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from tramontane.case import Case, Provenance
@@ -32,6 +31,7 @@ from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import WORKBOOKS
 from tramontane.processes import reason_of
+from tramontane.progress import follow
 from tramontane.units import assumed_unit, from_si, unit_in_name
 
 __all__ = [
@@ -120,8 +120,8 @@ def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, con
         length_unit=contract.length_unit if contract else collection.length_unit,
         length_assumed=contract is None and collection.length_assumed,
     )
-    for source in track(collection.sources, description="inspecting", console=console, transient=True,
-                        disable=console is None or alone):  # fmt: skip
+    shown = None if alone else console
+    for source in follow(collection.sources, "inspecting", len(collection.sources), shown):
         facts = read_source(source, collection, contract=contract)
         if isinstance(facts, CaseFacts):
             found.take(facts)

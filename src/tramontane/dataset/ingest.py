@@ -8,7 +8,6 @@ changed.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Collection as Collection_
@@ -17,9 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import track
 
 from tramontane.contract import Contract
 from tramontane.dataset.assumed_units import PLACE as UNITS
@@ -33,12 +30,15 @@ from tramontane.dataset.splits import make_splits
 from tramontane.dataset.staging import case_geometry, stage_all, staged_folder
 from tramontane.dataset.store import Dataset, StagedCase
 from tramontane.dataset.tolerance import check_tolerance
-from tramontane.errors import DatasetError, FormatError, TramontaneError
+from tramontane.errors import DatasetError, FileError, FormatError, TramontaneError
 from tramontane.formats.assemble import assemble_source
 from tramontane.formats.collection import open_collection
 from tramontane.formats.designs import check_results
 from tramontane.formats.results import Collection
+from tramontane.io.atomic import write_json
+from tramontane.io.locks import claimed
 from tramontane.processes import FatalError, reason_of
+from tramontane.progress import follow
 
 CONTRACT_FILE = "contract.toml"
 RECORD = "ingest.json"
@@ -144,7 +144,7 @@ def ingest(
         record = {"layout": collection.layout, "cases": len(good), "left_out": left_out,
                   "warnings": [str(problem) for problem in warnings], "assumed_units": assumed,
                   "units_confirmed": assume_units or not assumed}  # fmt: skip
-        (work / "dataset" / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_json(work / "dataset" / RECORD, record)
         (work / "dataset").replace(target)
     return Dataset.open(target)
 
@@ -157,9 +157,7 @@ def infer_contract(
     collection = open_collection(root, region=region)
     failed: list[TramontaneError] = []
     units: set[str] = set()
-    for each in track(
-        collection.sources, description="reading", console=console, transient=True, disable=console is None
-    ):
+    for each in follow(collection.sources, "reading", len(collection.sources), console):
         try:
             case = assemble_source(each, each.read(), collection)
             inference.add(case, case_geometry(case, collection.length_unit))
@@ -233,13 +231,7 @@ def _claimed(work: Path, target: Path) -> Iterator[None]:
     It stays only where the run was stopped, or the disk or the machine failed: what was read is then taken up by the
     next run. Any other error says what to do, and doing it starts anew.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DatasetError(f"{target}: another run is writing it; wait until it ends, or stop it") from None
-    try:
+    with claimed(work / ".lock", target, kind=DatasetError):
         moved = work / "dataset" / "cases"
         for folder in moved.iterdir() if moved.is_dir() else ():
             (work / "staged").mkdir(exist_ok=True)
@@ -247,6 +239,8 @@ def _claimed(work: Path, target: Path) -> Iterator[None]:
         shutil.rmtree(work / "dataset", ignore_errors=True)
         try:
             yield
+        except (OSError, FileError):  # the disk is full, say: what is staged is taken up again
+            raise
         except Exception as error:
             if isinstance(error.__cause__, FatalError):
                 kept = f"{error}; what has been read is kept in {work} for the next run"
@@ -254,8 +248,6 @@ def _claimed(work: Path, target: Path) -> Iterator[None]:
             shutil.rmtree(work, ignore_errors=True)
             raise
         shutil.rmtree(work)
-    finally:
-        lock.release()
 
 
 def _say(console: Console | None, text: str, style: str | None = None) -> None:

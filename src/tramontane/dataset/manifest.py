@@ -73,7 +73,7 @@ class Manifest(BaseModel):
             raise DatasetError(
                 f"{root}: is no dataset ({MANIFEST} is missing); make one with `tramontane ingest`"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DatasetError(f"{file}: cannot be read ({error}); restore it or ingest the cases again") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise DatasetError(f"{file}: is not a dataset's manifest; name the directory of a dataset")

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pyvista as pv
 from rich.console import Console
-from rich.progress import track
 
 from tramontane.case import Case
 from tramontane.contract import Contract
@@ -36,6 +35,7 @@ from tramontane.errors import DatasetError
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.results import CaseSource, Collection
 from tramontane.processes import FatalError, Outcome, reason_of, run_each
+from tramontane.progress import follow
 
 _MANY_BYTES = 256 * 2**20  # of sources from which a process for each core pays
 # And from which one does. Its modules take it some seconds; but a file that is read in this process is read in another
@@ -86,8 +86,7 @@ def stage_all(
     staged: dict[str, Staged] = {}
     failed: dict[str, list[Problem]] = {}
     outcomes = _outcomes(job, list(collection.sources), count)
-    for outcome in track(outcomes, "reading", len(collection.sources), console=console, transient=True,
-                         disable=console is None):  # fmt: skip
+    for outcome in follow(outcomes, "reading", len(collection.sources), console):
         name = outcome.task.name
         if isinstance(outcome.answer, Staged):
             staged[name] = outcome.answer
@@ -197,7 +196,7 @@ def _staged_before(stamp_file: Path, stamp: str) -> tuple[CaseEntry, tuple[Probl
         if told["stamp"] != stamp:
             return None
         return CaseEntry.model_validate(told["entry"]), tuple(Problem(**problem) for problem in told["problems"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

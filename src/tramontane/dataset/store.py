@@ -8,10 +8,12 @@ stored in its own order, so that every mesh is rebuilt exactly.
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,6 +213,12 @@ class Dataset:
         """Named, fixed splits."""
         return {name: list(cases) for name, cases in self._manifest.splits.items()}
 
+    def with_splits(self, splits: Mapping[str, Sequence[str]]) -> Dataset:
+        """The same cases under other splits, in memory alone: what is on disk stays as it is."""
+        view = Dataset(self._files, self._manifest.model_copy(update={"splits": {k: [*v] for k, v in splits.items()}}))
+        view._cases, view._geometries = self._cases, self._geometries
+        return view
+
     def parameters(self, name: str) -> dict[str, float]:
         """A case's parameters in SI, in the contract's order, then those that the contract does not know."""
         given = {key: Quantity(*value) for key, value in self._entry(name).parameters.items()}
@@ -220,6 +228,14 @@ class Dataset:
             if key in given
         }
         return known | {key: in_si(q.value, q.unit or "") for key, q in given.items() if key not in known}
+
+    def case_hash(self, name: str) -> str:
+        """SHA-256 of a case's numbers, whatever it is called and whichever dataset it stands in."""
+        record, _ = self._opened(name)
+        numbers = {of: {key: f"{value:.10e}" for key, value in table.items()}
+                   for of, table in (("parameters", self.parameters(name)), ("qoi", self.qoi(name)))}  # fmt: skip
+        told = {"arrays": sorted(array.sha256 for array in record.arrays.values()), **numbers}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def qoi(self, name: str) -> dict[str, float]:
         """A case's quantities of interest in SI."""

@@ -11,7 +11,7 @@ from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset, mesh_sites
 from tramontane.design import Design
-from tramontane.evaluation.report import fitting_contract
+from tramontane.evaluation.judge import fitting_contract
 from tramontane.metrics import relative_l2
 from tramontane.page.asking import asked_of
 from tramontane.page.buffers import Buffers

@@ -399,19 +399,24 @@ class ChoiceAnswer(BaseModel):
         fields: Number of fields over which errors are means.
         cases: Number of training cases, each left out once.
         compared: Kinds on cases left out; one that was given up has been asked for some of them only.
+        networks: Why networks were tried, or were not.
     """
 
     chosen: str
     fields: int
     cases: int
     compared: list[ComparedAnswer]
+    networks: str = ""
 
 
 class ProgressAnswer(BaseModel):
     """How far a training is.
 
     Attributes:
-        stage: What goes on: ``starting``, ``reading``, ``kriging``, ``networks``, ``calibrating``, ``saving``.
+        stage: What goes on: ``starting``, ``reading``, ``registering``, ``kriging``, ``networks``, ``calibrating``,
+            ``saving``.
+        done: Cases of the stage that are done, where it goes through cases.
+        of: Of how many.
         seconds: That it has worked, parts before an interruption included.
         loss: Of each network, thinned.
         errors: Of each network and field.
@@ -420,6 +425,8 @@ class ProgressAnswer(BaseModel):
     """
 
     stage: str = "starting"
+    done: int | None = None
+    of: int | None = None
     seconds: float = 0.0
     loss: list[Curve] = []
     errors: list[ErrorCurve] = []

@@ -11,7 +11,6 @@ from typing import Literal, get_args
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from tramontane.design import Design
@@ -21,6 +20,7 @@ from tramontane.formats.designs import read_designs
 from tramontane.formats.geometry import Geometry, read_geometry
 from tramontane.formats.results import CaseSource
 from tramontane.formats.table import QOI, SUFFIXES, read_head, read_sheet
+from tramontane.progress import follow
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.units import Quantity, from_si, parse_quantity
 
@@ -86,8 +86,7 @@ def predict_table(
     given = {name: parse_quantity(value, name=name) for name, value in (settings or {}).items()}
     known = functools.lru_cache(maxsize=4)(functools.partial(read_geometry, length_unit=collection.length_unit))
     lines = []
-    for source in track(collection.sources, description="predicting", console=console, transient=True,
-                        disable=console is None):  # fmt: skip
+    for source in follow(collection.sources, "predicting", len(collection.sources), console, thing="design"):
         row = {key.removeprefix(QOI): value for key, value in collection.table[source.name].items()}
         parameters = {name: value for name, value in row.items() if name in contract.parameters} | given
         try:
