@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nicegui import ui
 
 from tramontane.page.words import Words
@@ -29,6 +31,11 @@ def remark(words: Words, warned: Warned) -> str:
         return words("remark.constant", name=name, value=value, high=high)
     share = f"{100 * warned.share:.0f}"
     return words("remark.beyond", name=name, value=value, low=f"{warned.low:.6g}", high=high, share=share)
+
+
+def missing_model(words: Words, name: str, known: Iterable[str]) -> str:
+    """That a model is not served here, and which are."""
+    return words("problem.no_model", name=name, known=", ".join(known) or "–")
 
 
 def complain(words: Words, wrong: Exception | str) -> None:
