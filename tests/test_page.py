@@ -144,13 +144,15 @@ def test_a_section_shows_the_volume_as_the_api_has_it(tab: Tab, server: Running,
     tab.picture("section")
 
 
-def test_arrows_and_streamlines_follow_a_vector(tab: Tab, geometry: str) -> None:
+def test_arrows_follow_a_vector_and_streamlines_no_displacement(tab: Tab, geometry: str) -> None:
     tab.open(link(geometry, field="displacement", section="z", arrows=1, lines=1))
     tab.ready()
     layers = tab.page.evaluate(
         "() => performance.getEntriesByType('resource').filter(e => e.name.includes('/page/buffers/')).length"
     )
-    assert layers == 4  # mesh, values, arrows, lines
+    assert layers == 3  # mesh, values, arrows; nothing flows along a displacement
+    assert tab.page.get_by_role("switch", name="Arrows").is_visible()
+    assert tab.page.get_by_role("switch", name="Streamlines").is_hidden()
     tab.picture("arrows")
 
 
