@@ -16,6 +16,7 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 
 from tramontane.contract import Contract, ParameterSpec
 from tramontane.page.buffers import Buffers
+from tramontane.page.colours import number
 from tramontane.page.cuts import isosurface, section
 from tramontane.page.derived import CP, pressure_coefficient
 from tramontane.page.line_plot import along, chart, through
@@ -65,7 +66,8 @@ def test_values_of_cells_are_averaged_to_points_or_shown_as_they_are_and_which_i
     found = arrays(scene.buffers, shown["slice"])
     sites = len(found["points"]) // 3 if smooth else len(found["triangles"]) // 3
     assert len(found["values"]) == sites
-    assert shown["note"] == ("Cell values averaged to points" if smooth else "Cell values, one colour a cell")
+    said = "Cell values averaged to points" if smooth else "Cell values, one colour a cell"
+    assert shown["note"] == f"z = {number(shown['section']['at'])} m · {said}"
     if not smooth:
         own = np.asarray(case.meshes["volume"].cell_data["velocity"])[:, 0]
         assert set(np.unique(found["values"])) <= set(own.astype(np.float32))

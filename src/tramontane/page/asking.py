@@ -83,6 +83,14 @@ class Asking:
             asked.field = next(iter(known), "")
         return asked
 
+    def unknown(self, view: View) -> list[str]:
+        """What a view asks that its model does not have: a field, parameters."""
+        served = self.server.registry.models.get(view.model)
+        if served is None:
+            return []
+        field = [view.field] if view.field and view.field not in choices(served.contract) else []
+        return field + [name for name in view.parameters if name not in asked_of(served)]
+
     def is_heavy(self, view: View) -> bool:
         """Whether a view's surface is so large that a coarse one is shown first."""
         served = self.server.registry.models.get(view.model)

@@ -17,7 +17,7 @@ from tramontane.errors import TramontaneError
 from tramontane.page import compare_results
 from tramontane.page.asking import Answer, Asking
 from tramontane.page.case_panel import CasePanel
-from tramontane.page.complaints import complaint, missing_model
+from tramontane.page.complaints import complaint, missing_model, unforeseen, warn_of_link
 from tramontane.page.design_panel import DesignPanel
 from tramontane.page.field_view import FieldView
 from tramontane.page.latest import Latest, Turn
@@ -75,7 +75,10 @@ class ComparePage:
         self.shell, self.words, self.views = shell, reader.words, (first, second)
         self.asking = Asking(shell.server, shell.buffers, reader.caller, reader.words)
         self.buffers = shell.buffers
-        self.latest = Latest(self._question, self._refresh, near=lambda one, other: one.on_the_way(other))
+        self.latest = Latest(self._question, self._refresh, Pair.on_the_way,
+                             lambda error: self._fail(unforeseen(self.words, error)))  # fmt: skip
+        for view in self.views:
+            warn_of_link(self.words, view.model, self.asking.unknown(view))
         self.ready = 0
         self.solver_case: SolverCase | None = None
         self.shown: Pair | None = None

@@ -22,6 +22,7 @@ from tramontane.page.scene import (
     volume_choices,
 )
 from tramontane.page.state import AXES
+from tramontane.units import from_si
 
 _ARROWS, _SEEDS = 400, 70
 _ISO_TRIANGLES = 400_000  # more are gathered into fewer
@@ -46,6 +47,8 @@ def section(scene: Scene, key: str, case: Case, domain: str) -> None:
     # What lies between the eye and the section is taken away.
     scene.spec |= {"plane": [*normal, -at], "clip": inside}
     scene.spec["section"] = {"axis": view.section, "at": at, "share": share, "low": float(low), "high": float(high)}
+    unit = contract.length_unit
+    scene.note(f"{view.section} = {number(from_si(at, unit))} {unit}")
     mesh, averaged = _smooth(scene, key, case, domain)
     origin = tuple(at if index == axis else 0.0 for index in range(3))
     cut = mesh.slice(normal=normal, origin=origin)

@@ -13,7 +13,7 @@ from tramontane.errors import TramontaneError
 from tramontane.evaluation.report import Report
 from tramontane.page.charts import scatter
 from tramontane.page.colours import number, shown
-from tramontane.page.complaints import complaint, missing_model
+from tramontane.page.complaints import complaint, missing_model, unforeseen
 from tramontane.page.data_page import choose_dataset
 from tramontane.page.field_view import FieldView
 from tramontane.page.figures import figures
@@ -57,7 +57,8 @@ class EvaluationPage:
         models = shell.server.registry.models
         self.model = model or shell.datasets.fitting(dataset, models)
         self.view = View(model=self.model)
-        self.latest = Latest(lambda: (self.dataset, self.model, self.case, self.view.field), self._show_case)
+        self.latest = Latest(lambda: (self.dataset, self.model, self.case, self.view.field), self._show_case,
+                             failed=self._fail_case)  # fmt: skip
         known = self.model if self.model in models else None
         with ui.element("div").classes("row-wrap"):
             choose_dataset(reader, list(shell.datasets.paths), dataset, "/evaluation")
@@ -186,6 +187,10 @@ class EvaluationPage:
     def _choose_field(self, event: Any) -> None:
         self.view.field = event.value
         self.latest.ask()
+
+    def _fail_case(self, error: Exception) -> None:
+        for view in self.views:
+            view.fail(unforeseen(self.words, error))
 
     async def _show_case(self, turn: Turn[tuple[str, str, str, str]]) -> None:
         set_name, model, name, field = turn.question

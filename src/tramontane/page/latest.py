@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import operator
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -9,6 +11,7 @@ from nicegui import background_tasks
 
 Question = TypeVar("Question")
 Result = TypeVar("Result")
+_log = logging.getLogger("tramontane.page")
 
 
 class Overtaken(Exception):  # noqa: N818 (no error: what was asked no longer counts)
@@ -27,8 +30,9 @@ class Turn(Generic[Question]):
     """
 
     def __init__(
-        self, question: Question, current: Callable[[], Question], near: Callable[[Question, Question], bool]
-    ) -> None:
+        self, question: Question, current: Callable[[], Question],
+        near: Callable[[Question, Question], bool] = operator.eq,
+    ) -> None:  # fmt: skip
         self.question, self._current, self._near = question, current, near
 
     async def __call__(self, answer: Awaitable[Result]) -> Result:
@@ -68,14 +72,14 @@ class Latest(Generic[Question]):
         answer: Answers it, and shows what comes of it; awaits through the `Turn`.
         near: Whether an answer to the first may still be shown where the second is asked, as the pictures on the way of
             a slider; by default the two must be equal.
+        failed: Told what went wrong that nobody foresaw; it stands in the log.
     """
 
     def __init__(
         self, question: Callable[[], Question], answer: Callable[[Turn[Question]], Awaitable[None]],
-        near: Callable[[Question, Question], bool] | None = None,
+        near: Callable[[Question, Question], bool] = operator.eq, failed: Callable[[Exception], None] | None = None,
     ) -> None:  # fmt: skip
-        self._question, self._answer = question, answer
-        self._near = near or (lambda one, other: one == other)
+        self._question, self._answer, self._near, self._failed = question, answer, near, failed
         self._asked, self._done, self._running = 0, 0, False
 
     def ask(self) -> None:
@@ -93,5 +97,9 @@ class Latest(Generic[Question]):
                     await self._answer(Turn(self._question(), self._question, self._near))
                 except Overtaken:
                     self._asked += 1  # what stands now is answered, whoever changed it
+                except Exception as error:
+                    _log.exception("a question of the page was not answered")
+                    if self._failed is not None:
+                        self._failed(error)
         finally:
             self._running = False

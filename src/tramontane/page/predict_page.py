@@ -13,7 +13,7 @@ from nicegui import ui
 from tramontane.contract import Contract
 from tramontane.errors import TramontaneError
 from tramontane.page.asking import Answer, Asking
-from tramontane.page.complaints import complain, complaint, missing_model
+from tramontane.page.complaints import complain, complaint, missing_model, unforeseen, warn_of_link
 from tramontane.page.design_panel import DesignPanel, results
 from tramontane.page.downloads import SURFACE_FORMS, VOLUME_FORMS, file_name
 from tramontane.page.field_view import FieldView
@@ -47,7 +47,9 @@ class PredictPage:
     def __init__(self, shell: Shell, reader: Reader, view: View) -> None:
         self.shell, self.words, self.view = shell, reader.words, view
         self.asking = Asking(shell.server, shell.buffers, reader.caller, reader.words)
-        self.latest = Latest(lambda: self.asking.settled(self.view), self._refresh, near=View.on_the_way)
+        self.latest = Latest(lambda: self.asking.settled(self.view), self._refresh, View.on_the_way,
+                             lambda error: self._fail(unforeseen(self.words, error)))  # fmt: skip
+        warn_of_link(self.words, view.model, self.asking.unknown(view))
         self.answer: Answer | None = None
         self._drawn: tuple[int, Answer] | None = None
         self._offered: list[tuple[str, str]] = []
@@ -76,8 +78,7 @@ class PredictPage:
         models = self.shell.server.registry.models
         served = models.get(view.model)
         if view.model and served is None:
-            self._forget()
-            self.field.fail(missing_model(self.words, view.model, models))
+            self._fail(missing_model(self.words, view.model, models))
             return
         if served is None or (served.surrogate.needs_geometry and not view.geometry):
             self._forget()
@@ -89,8 +90,7 @@ class PredictPage:
         try:
             await self._answer(turn)
         except (TramontaneError, Problem) as error:
-            self._forget()
-            self.field.fail(complaint(self.words, error))
+            self._fail(complaint(self.words, error))
 
     async def _answer(self, turn: Turn[View]) -> None:
         view = turn.question
@@ -124,6 +124,10 @@ class PredictPage:
         """What was answered before is no longer what is asked."""
         self.answer = self._drawn = None
         self.results.clear()
+
+    def _fail(self, message: str) -> None:
+        self._forget()
+        self.field.fail(message)
 
     async def _picture(self, event: Any) -> None:
         """The first picture of a model stands on its card: of the answer that the browser shows, and of no other."""
