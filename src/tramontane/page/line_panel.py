@@ -31,7 +31,7 @@ class LinePanel:
         with ui.element("section").classes("panel").props("data-line") as self.panel:
             with ui.element("div").classes("row-between"):
                 ui.label(words("predict.line"))
-                options = {"": words("predict.no_section")} | {axis: axis for axis in AXES}
+                options = {"": words("predict.no_section")} | {axis: f"→ {axis}" for axis in AXES}
                 self.axis = ui.toggle(options, value=view.line if view.line in options else None, on_change=self._axis
                                       ).props(f'dense no-caps unelevated size=sm toggle-color=primary '
                                               f'aria-label="{words("predict.line")}"')  # fmt: skip
