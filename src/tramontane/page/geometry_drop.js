@@ -7,8 +7,15 @@ export default {
       <span class="material-icons" aria-hidden="true">upload_file</span>
       <span>{{ busy ? sending : text }}</span>
     </label>`,
-  props: { text: String, sending: String, accept: String },
+  props: { text: String, sending: String, accept: String, name: String },
   data: () => ({ over: false, busy: false }),
+  mounted() {
+    this.elsewhere = (event) => event.detail.name === this.name && this.$el.offsetParent && this.send(event.detail.file);
+    window.addEventListener("tramontane-drop", this.elsewhere); // dropped on the picture
+  },
+  unmounted() {
+    window.removeEventListener("tramontane-drop", this.elsewhere);
+  },
   methods: {
     drop(event) {
       this.over = false;
@@ -21,6 +28,7 @@ export default {
     async send(file) {
       if (!file || this.busy) return;
       this.busy = true;
+      this.$emit("begun");
       try {
         const answer = await fetch(`/v1/geometries?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
         const said = await answer.json();

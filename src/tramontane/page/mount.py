@@ -14,6 +14,7 @@ from nicegui import ui
 from tramontane.page import (
     compare_page,
     data_page,
+    downloads,
     evaluation_page,
     login_page,
     models_page,
@@ -41,7 +42,7 @@ def mount(app: FastAPI) -> None:
     pages.add_middleware(Gate, server=server, open_pages=open_pages)
     for part in (models_page, predict_page, compare_page, data_page, training_page, evaluation_page, login_page):
         part.register(shell)
-    for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router()):
+    for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router(), downloads.router()):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)

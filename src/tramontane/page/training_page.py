@@ -18,7 +18,7 @@ from tramontane.page.charts import curves
 from tramontane.page.colours import number, readable
 from tramontane.page.complaints import complain, complaint
 from tramontane.page.figures import because, table
-from tramontane.page.latest import Latest
+from tramontane.page.latest import Latest, Turn
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.problems import Problem
 from tramontane.serve.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
@@ -61,7 +61,7 @@ class TrainingPage:
         self._listed: object = None
         self._headed: object = None
         self._drawn: object = None
-        self.latest = Latest(self._refresh)
+        self.latest = Latest(lambda: self.identity, self._refresh)
         names = list(shell.datasets.paths)
         with ui.element("div").classes("sections"):
             with ui.element("section").classes("panel"):
@@ -168,8 +168,8 @@ class TrainingPage:
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 
-    async def _refresh(self) -> None:
-        every = (await asyncio.to_thread(self.trainings.every)).trainings
+    async def _refresh(self, turn: Turn[str]) -> None:
+        every = (await turn(asyncio.to_thread(self.trainings.every))).trainings
         known = [each.id for each in every]
         if self.identity not in known:
             self.identity = known[0] if known else ""
@@ -178,7 +178,7 @@ class TrainingPage:
         found: TrainingAnswer | None = None
         if self.identity:
             try:
-                found = await asyncio.to_thread(self.trainings.find, self.identity)
+                found = await turn(asyncio.to_thread(self.trainings.find, self.identity))
             except Problem:  # thrown away just now, by somebody else
                 self.identity = ""
         headed = None if found is None else found.model_dump_json(exclude={"progress"})
