@@ -2,8 +2,8 @@
 
     python benchmarks/neighbour.py demo/ahmed/dataset --out benchmarks/results/neighbour.json
 
-Half of the cores should cost about twice the time. Each measurement is a process of its own, alone and beside neighbours in
-turn. `processor_seconds` show threads that wait busily: they take processor time without getting further. Two
+Half of the cores should cost about twice the time. Each measurement is a process of its own, alone and beside
+neighbours in turn. `processor_seconds` show threads that wait busily: they take time without getting further. Two
 yardsticks are timed in the same process: one large matrix product and nearest neighbours in a k-d tree.
 """
 
