@@ -18,28 +18,24 @@ check: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-$(STAMP): pyproject.toml requirements.lock
+$(STAMP): pyproject.toml requirements.lock torch.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with its venv module is missing; install it (Debian: apt-get install python3 python3-venv) or give PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is incomplete: ensurepip is missing; install it (Debian: apt-get install python3-venv)"; exit 1; }
 	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing (some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r torch.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Pin what is installed, with the hashes of every wheel of each release, whatever the platform. Torch stays at the
-# version that has a CPU build; that build is no part of the release, so the hash of the one that pip finds here is added.
+# Pin what is installed, with the hashes of every wheel of each release, whatever the platform; torch: see torch.lock.
 lock:
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && set -e; \
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v -E '^(uv|pip-tools|build|pyproject_hooks|setuptools|wheel)=' \
-	  | sed 's/+cpu$$//' > "$$work/in"; \
+	$(BIN)/python -m pip freeze --exclude-editable \
+	  | grep -v -E '^(uv|pip-tools|build|pyproject_hooks|setuptools|wheel|torch|triton|nvidia-.*|cuda-.*)=' > "$$work/in"; \
 	$(PYTHON) -m venv "$$work/venv"; "$$work/venv/bin/pip" install --quiet --disable-pip-version-check uv; \
 	"$$work/venv/bin/uv" pip compile "$$work/in" --quiet --no-deps --generate-hashes --no-header --no-annotate \
-	  --python "$(BIN)/python" --output-file "$$work/out"; \
-	$(BIN)/python -m pip download --quiet --no-deps --dest "$$work" "$$(grep '^torch==' "$$work/in")"; \
-	hash=$$($(BIN)/python -m pip hash "$$work"/torch-*.whl | grep -o 'sha256:.*'); \
-	grep -q "$$hash" "$$work/out" || sed -i "s/^\(torch==[^ ]*\) \\\\$$/\1 \\\\\n    --hash=$$hash \\\\/" "$$work/out"; \
-	mv "$$work/out" requirements.lock
+	  --python "$(BIN)/python" --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -76,7 +76,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             table = Path(folder) / "designs.csv"
             write_table(options.cases, options.operating.split(","), dimensions, table)
-            runs[label] = judge(ingest(table, Path(folder) / "store"), options.repeats, options.folds)
+            runs[label] = judge(
+                ingest(table, Path(folder) / "store", assume_units=True), options.repeats, options.folds
+            )
         print(label, json.dumps(runs[label], indent=1))
     if options.table:
         options.table.write_text(json.dumps(heading() | {"runs": runs}, indent=1) + "\n", encoding="utf-8")

@@ -31,7 +31,8 @@ def main() -> None:
         dataset = Dataset.open(store)
     else:
         store.parent.mkdir(parents=True, exist_ok=True)
-        dataset = ingest(options.results, store, test=8, validation=4, console=console)
+        # These cases state no units; all of them are in SI, as their names suggest.
+        dataset = ingest(options.results, store, test=8, validation=4, assume_units=True, console=console)
 
     for model in options.models.split(","):
         console.rule(model)

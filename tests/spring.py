@@ -29,7 +29,8 @@ CONTRACT = Contract(
 class Spring:
     """A loaded spring, each of whose runs leaves a line in ``log``.
 
-    A stiffness of zero or less is refused, 13 N kill the process, 14 N raise an unexpected error, 15 N take a while.
+    A stiffness of zero or less is refused, 13 N kill the process, 14 N raise an unexpected error, 15 N take a while,
+    16 N stop the process when it comes first, 17 N each time, 18 N take for ever.
     """
 
     def __init__(self, log: Path) -> None:
@@ -51,6 +52,11 @@ class Spring:
             raise ZeroDivisionError("no compliance")
         if values["load"] == 15.0:
             time.sleep(0.9)  # long enough that a busy machine still looks in the middle
+        first = self.log.read_text().splitlines().count(f"{values['stiffness']:.9g}") == 1
+        if values["load"] == 17.0 or (values["load"] == 16.0 and first):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if values["load"] == 18.0:
+            time.sleep(3600.0)
         line = pv.PolyData(np.eye(3))
         line.point_data["displacement"] = np.full(3, values["load"] / values["stiffness"])
         return Case("spring", design, {"surface": line}, {"deflection": values["load"] / values["stiffness"]})

@@ -445,7 +445,8 @@ def test_a_folder_is_printed_with_units_and_ranges(folder: Path) -> None:
     assert row(text, "mass")[1] == "kg"
     assert "geometry: 5 of 5 closed, area" in text
     assert "domain surface: 162 points, 320 cells, within (-0.9898, -0.7919, -0.6) to" in text
-    assert text.endswith("0 errors, 0 warnings\n")
+    assert "warning: units assumed from names, since nothing states them: load in N; " in text
+    assert text.endswith("0 errors, 1 warnings\n")
 
 
 def test_bad_cases_among_good_ones_are_reported_and_do_not_stop_it(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,8 +14,9 @@ import numpy as np
 import pytest
 import pyvista as pv
 from conftest import ellipsoid
+from typer.testing import CliRunner
 
-from tramontane.cli import main
+from tramontane.cli import app, main
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
 
@@ -216,3 +219,44 @@ def test_a_dataset_whose_contract_differs_from_the_models(
 def test_a_dataset_that_is_there_is_not_overwritten(refused: Run, cases: Path, dataset: Dataset) -> None:
     assert "exists" in refused("ingest", cases, "-o", dataset.path)
     assert Dataset.open(dataset.path).verify() == []
+
+
+def test_files_that_the_system_refuses_are_named_and_nothing_is_left(
+    refused: Run, saved: Path, dataset: Dataset, family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, a folder where a file is wanted, a name too long: one line, and no file of no bytes."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "file").touch()
+    assert "out: cannot be written (is a directory); it is a folder; name a file" in refused(
+        "evaluate", saved, dataset.path, "--json", out
+    )
+    assert "choose a shorter name" in refused("inspect", family, "--write-contract", out / f"{300 * 'c'}.toml")
+    assert "a part of that path is a file" in refused("train", dataset.path, "-o", out / "file" / "model", "--steps", 1)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    for words in (
+        ("evaluate", saved, dataset.path, "--json", out / "new" / "r.json"),
+        ("inspect", family, "--write-contract", out / "new" / "c.toml"),
+        ("predict", saved, family / "000", "--json", out / "new" / "p.json"),
+    ):
+        assert "cannot be written (no space left on device); make room there" in refused(*words)
+    assert not list((out / "new").iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "m", "p.stl", "--cells", "0"), ("predict", "m", "p.stl", "--cells", "-5"),
+        ("generate", "bracket", "-n", "0"), ("generate", "bracket", "--workers", "0"),
+        ("train", "d", "--steps", "0"), ("train", "d", "--batch-size", "0"), ("ingest", "r", "--test", "-1"),
+    ],
+)  # fmt: skip
+def test_a_number_that_cannot_be_is_refused_by_its_option(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, list(words))
+    assert done.exit_code == 2
+    assert words[-2] in done.output
+    assert "is not in the range" in done.output.replace("\n", " ")

@@ -95,6 +95,30 @@ def test_a_second_run_is_kept_out_of_a_folder_in_use(tmp_path: Path) -> None:
         farm.run(functools.partial(Spring, tmp_path / "log"), springs(1), tmp_path / "out")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which processes stand still")
+def test_a_worker_that_is_stopped_by_a_signal_does_not_hang_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The design that it had in hand is given to another, once; one that stops every process is recorded."""
+    monkeypatch.setattr("tramontane.processes._STALLED", 1.0)
+    monkeypatch.setattr("tramontane.processes._PAUSE", 60.0)
+    designs = springs(4)
+    designs[1] = Design(load="16 N", stiffness="6 N/mm")  # stops its process the first time
+    designs[2] = Design(load="17 N", stiffness="7 N/mm")  # stops its process each time
+    result = farm.run(functools.partial(Spring, tmp_path / "log"), designs, tmp_path / "out", workers=1)
+    assert result.finished == ["000", "001", "003"]
+    assert "was stopped by a signal for" in result.failed["002"]
+    assert len((tmp_path / "log").read_text().splitlines()) == 6
+
+
+def test_a_design_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    designs = springs(2)
+    designs[0] = Design(load="18 N", stiffness="3 N/mm")  # sleeps
+    result = farm.run(functools.partial(Spring, tmp_path / "log"), designs, tmp_path / "out", workers=1, seconds=20.0)
+    assert result.finished == ["001"]
+    assert result.failed["000"] == "was not done after 20 s; its process was ended"
+
+
 def test_a_simulator_that_cannot_be_made_ends_the_run_and_blames_no_design(tmp_path: Path) -> None:
     with pytest.raises(TramontaneError, match="no licence"):
         farm.run(no_simulator, springs(2), tmp_path / "out", workers=1)

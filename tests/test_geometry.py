@@ -254,3 +254,53 @@ def test_equal_corners_of_an_stl_are_one_point_in_the_order_in_which_they_come(t
     body.points = np.asarray(body.points, dtype=np.float64)
     far = read_geometry(body.translate((3e7, -2e7, 1e7), inplace=False)).mesh
     assert (far.n_points, far.n_cells) == (body.n_points, body.n_cells)
+
+
+@pytest.mark.parametrize("kind", ["twice", "twice, back to back", "thrice", "a hair apart"])
+def test_a_body_that_is_there_more_than_once_counts_once(kind: str) -> None:
+    ball = pv.Sphere(theta_resolution=40, phi_resolution=40)
+    points, faces = ball.points.astype(float), ball.regular_faces
+    if kind == "a hair apart":
+        body = pv.PolyData.from_regular_faces(
+            np.vstack([points, points + 1e-5]), np.vstack([faces, faces + len(points)])
+        )
+    else:
+        other = faces[:, ::-1] if "back" in kind else faces
+        body = pv.PolyData.from_regular_faces(
+            points, np.vstack([faces, other, faces] if kind == "thrice" else [faces, other])
+        )
+    found, once = read_geometry(body), read_geometry(ball)
+    assert found.closed
+    assert found.mesh.n_cells == once.mesh.n_cells
+    assert found.volume == pytest.approx(once.volume, rel=1e-6)
+    assert found.area == pytest.approx(once.area, rel=1e-6)
+    said = " ".join(found.warnings)
+    assert "left out" in said if kind == "a hair apart" else "more than once; one of each was kept" in said
+    assert "bodies" not in said or kind == "a hair apart"
+
+
+def test_a_thin_skin_keeps_its_inner_face() -> None:
+    outer, inner = pv.Sphere(radius=1.0), pv.Sphere(radius=0.9999).flip_faces()
+    skin = read_geometry(outer.merge(inner, merge_points=False).extract_surface(algorithm="dataset_surface"))
+    assert skin.volume == pytest.approx(outer.volume - abs(inner.volume), rel=0.01)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_thousands_of_bodies_have_their_volume(inverted: bool) -> None:
+    one = pv.Sphere(theta_resolution=6, phi_resolution=6)
+    points, faces, count = one.points.astype(float), one.regular_faces, 4000
+    places = np.stack(np.meshgrid(*[np.arange(20)] * 3), axis=-1).reshape(-1, 3)[:count] * 1.2
+    many = pv.PolyData.from_regular_faces(
+        (places[:, None] + points).reshape(-1, 3),
+        (np.arange(count)[:, None, None] * len(points) + (faces[:, ::-1] if inverted else faces)).reshape(-1, 3),
+    )
+    found = read_geometry(many)
+    assert found.volume == pytest.approx(count * one.volume, rel=1e-6)
+    assert f"{count} separate bodies" in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize("factor", [1e30, 1e200, 1e-30])
+def test_coordinates_of_no_part_are_refused(factor: float) -> None:
+    ball = pv.Sphere(theta_resolution=12, phi_resolution=12)
+    with pytest.raises(GeometryError, match="which no part is"):
+        read_geometry(pv.PolyData.from_regular_faces(ball.points.astype(float) * factor, ball.regular_faces))

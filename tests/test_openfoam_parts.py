@@ -31,6 +31,7 @@ def collated(request: pytest.FixtureRequest, runs: Path) -> Path:
     case = foam.cavity(runs / str(request.param), writePrecision=12, writeFormat=request.param, endTime=0.3)
     whole = foam.copy(case, case.with_name(f"{case.name}-whole"))
     foam.decompose(case, 4, "-latestTime", *COLLATED)
+    (case / "processors4/0.3/uniform").unlink(missing_ok=True)  # a link into the folder that goes
     shutil.rmtree(case / "0.3")
     assert whole.is_dir()
     return case
@@ -59,7 +60,7 @@ def test_the_later_time_of_a_collated_run_is_read(collated: Path) -> None:
 def test_parts_in_files_of_several_processors_are_read(collated: Path, tmp_path: Path) -> None:
     """``processors4_0-1`` and ``processors4_2-3``, as a run with ``-ioRanks`` leaves them."""
     case = tmp_path / "case"
-    shutil.copytree(collated, case, ignore=shutil.ignore_patterns("processors*", "0.2"))
+    shutil.copytree(collated, case, ignore=shutil.ignore_patterns("processors*", "0.*"))
     for first, last in ((0, 1), (2, 3)):
         for source in (collated / "processors4").rglob("*"):
             target = case / f"processors4_{first}-{last}" / source.relative_to(collated / "processors4")
@@ -114,8 +115,8 @@ def test_several_regions_are_listed(heater: Path) -> None:
     with pytest.raises(FormatError, match=r"has 5 regions \(bottomWater, heater, leftSolid, rightSolid, topAir\)"):
         openfoam.read(heater)
     result = CliRunner().invoke(app, ["inspect", str(heater)])
-    assert result.exit_code == 2
-    assert "choose one with --region" in result.output
+    assert isinstance(result.exception, FormatError)  # one line and exit code 2, from `tramontane`
+    assert "choose one with --region" in str(result.exception)
 
 
 def test_a_region_is_read(heater: Path) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import pyvista as pv
-from browsing import Tab, at
+from browsing import READY, Tab, at
 from serving import Running, part
 
 CELLS = 2000
@@ -144,13 +144,15 @@ def test_a_section_shows_the_volume_as_the_api_has_it(tab: Tab, server: Running,
     tab.picture("section")
 
 
-def test_arrows_and_streamlines_follow_a_vector(tab: Tab, geometry: str) -> None:
+def test_arrows_follow_a_vector_and_streamlines_no_displacement(tab: Tab, geometry: str) -> None:
     tab.open(link(geometry, field="displacement", section="z", arrows=1, lines=1))
     tab.ready()
     layers = tab.page.evaluate(
         "() => performance.getEntriesByType('resource').filter(e => e.name.includes('/page/buffers/')).length"
     )
-    assert layers == 4  # mesh, values, arrows, lines
+    assert layers == 3  # mesh, values, arrows; nothing flows along a displacement
+    assert tab.page.get_by_role("switch", name="Arrows").is_visible()
+    assert tab.page.get_by_role("switch", name="Streamlines").is_hidden()
     tab.picture("arrows")
 
 
@@ -336,3 +338,79 @@ def test_pages_of_other_sites_may_not_connect(
         line.sendall(("\r\n".join(asked) + "\r\n\r\n").encode())
         status = line.recv(4096).split(b"\r\n")[0]
     assert status.startswith(b"HTTP/1.1 101" if connects else b"HTTP/1.1 403")
+
+
+def test_two_parts_chosen_quickly_and_by_two_people_are_each_shown_as_they_are(
+    browser: Any, server: Running, tmp_path: Path
+) -> None:
+    sizes = {"small": (0.62, 0.6, 0.55), "large": (0.99, 0.95, 0.9)}
+    hashes = {name: server.upload(part(tmp_path, axes, f"{name}.stl").read_bytes(), f"{name}.stl").json()["hash"]
+              for name, axes in sizes.items()}  # fmt: skip
+
+    def choose(tab: Tab, name: str) -> None:
+        tab.page.locator(".controls .q-select").nth(1).click()
+        tab.page.get_by_role("option", name=f"{name}.stl").first.click()
+
+    def shows(tab: Tab, name: str) -> None:
+        tab.page.wait_for_function("hash => new URL(location.href).searchParams.get('geometry') === hash",
+                                   arg=hashes[name])  # fmt: skip
+        tab.page.locator(".qoi-value").nth(2).wait_for()
+        tab.page.locator("[data-preset=iso]").click()
+        _, point = tab.hover()
+        assert np.sum((np.array(point) / sizes[name]) ** 2) == pytest.approx(1, abs=0.05)
+        lengths = {"small": "1.22", "large": "1.96"}  # of the facets, as the panel has it
+        assert f"{lengths[name]} ×" in tab.page.locator(".controls").inner_text()
+
+    with Tab(browser, server.url) as anna, Tab(browser, server.url) as ben:
+        for tab, first in ((anna, "small"), (ben, "large")):
+            tab.open(link(hashes[first], load=271))
+            tab.ready()
+        choose(anna, "large")
+        choose(anna, "small")
+        choose(ben, "small")
+        choose(ben, "large")
+        choose(anna, "large")
+        shows(anna, "large")
+        shows(ben, "large")
+        choose(ben, "small")
+        shows(ben, "small")
+        for tab in (anna, ben):
+            tab.is_clean()
+
+
+def test_a_scale_has_five_numbers_whatever_was_shown_before(tab: Tab, geometry: str) -> None:
+    designs = "&".join(f"{name}.model=model&{name}.geometry={geometry}&{name}.p.load=300" for name in "ab")
+    tab.open(f"/page/compare?{designs}&cells={CELLS}")
+    tab.ready(3)
+    where = "[data-view=difference]"
+    assert tab.page.locator(f"{where} .field-view-bar-ticks").inner_text().split() == ["0"] * 5
+    before = tab.shown(where)
+    field = tab.page.locator("[data-design=b] [data-parameter=load]")
+    field.fill("360")
+    field.press("Enter")
+    tab.shows_more_than(before, where)
+    ticks = [float(tick) for tick in tab.page.locator(f"{where} .field-view-bar-ticks").inner_text().split()]
+    assert len(ticks) == 5
+    assert ticks[0] > 0
+    assert ticks == pytest.approx([ticks[0] * share for share in (1, 0.5, 0, -0.5, -1)], rel=2e-3)
+
+
+def test_a_link_to_a_model_that_is_not_there_says_which_are(tab: Tab, geometry: str) -> None:
+    paths = {
+        f"/page/predict?model=gone&geometry={geometry}": ".field-view-state.is-error",
+        f"/page/compare?a.model=gone&a.geometry={geometry}&b.model=model&b.geometry={geometry}":
+            "[data-view=a] .field-view-state.is-error",
+    }  # fmt: skip
+    for path, where in paths.items():
+        tab.open(path)
+        tab.page.locator(where, has_text="Model gone is not served here. Served: model").wait_for()
+        assert tab.page.locator(READY).count() == 0
+
+
+def test_a_models_card_has_the_picture_of_its_own_answer(tab: Tab, server: Running, geometry: str) -> None:
+    tab.open(link(geometry))
+    tab.ready()
+    view = "getElement(document.querySelector('.field-view').id.slice(1))"
+    current = tab.page.evaluate(f"{view}.gl.spec.number")
+    assert tab.page.evaluate(f"number => {view}.thumbnail(number, 48, 27)", current).startswith("data:image/webp")
+    assert tab.page.evaluate(f"number => {view}.thumbnail(number, 48, 27)", current + 1) == ""

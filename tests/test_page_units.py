@@ -76,7 +76,7 @@ def test_results_and_sliders_are_in_the_units_of_the_contract(tab: Tab, server: 
     tab.ready()
     tab.page.locator(".qoi-value").nth(2).wait_for()
     answer = server.predict(geometry, "body", parameters={"load": "300 N"}, cells=2000).json()["qoi"]
-    units = {"peak_pressure": "Pa", "mass": "kg", "charge": "J"}
+    units = {"peak_pressure": "Pa", "mass": "kg", "charge": "N*m"}
     for name, (unit, factor) in SHOWN.items():
         assert answer[name]["unit"] == units[name]  # the API's numbers are in SI, as are those that scripts read
         assert tab.qoi(name) == pytest.approx(answer[name]["value"], rel=1e-6)

@@ -22,7 +22,7 @@ SMALL = {"dim": 32, "depth": 1, "hidden": 32}
 
 @pytest.fixture(scope="module")
 def chosen(dataset: Dataset) -> Surrogate:
-    return fit(dataset, model="auto", config=SMALL, steps=60)
+    return fit(dataset, model="auto", config=SMALL, steps=60, try_networks=True)
 
 
 @pytest.fixture(scope="module")

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import pyvista as pv
 import torch
 from conftest import TINY
+from safetensors import SafetensorError
 from scipy.spatial import cKDTree
 from torch import nn
 
 from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Dataset, sample_surface
-from tramontane.errors import SurrogateError, TrainingError
+from tramontane.errors import FileError, SurrogateError, TrainingError, TramontaneError
 from tramontane.formats.geometry import inside
 from tramontane.metrics import relative_l2
 from tramontane.models import build
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.fit import fit
-from tramontane.training import Normalization, Sampler, Validation, channel_count, parse_budget, train
+from tramontane.surrogate.files import write_surrogate
+from tramontane.surrogate.fit import discard, fit
+from tramontane.training import Normalization, Sampler, Validation, Watch, channel_count, parse_budget, train
 from tramontane.training.anchors import draw_anchors, fit_template, geometry_input, to_box
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
 from tramontane.training.loop import FieldError, _draws
@@ -368,3 +374,117 @@ def test_drawing_ahead_gives_the_same_batches(dataset: Dataset) -> None:
             assert torch.equal(batch.targets[domain], target)
             assert torch.equal(batch.inputs.points[domain], alone.inputs.points[domain])
             assert torch.equal(batch.inputs.queries[domain], alone.inputs.queries[domain])
+
+
+def test_ctrl_c_at_any_moment_changes_no_weight(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted within steps, validations and checkpoints, again and again, a run ends as one that never was."""
+    count = moment = 0
+
+    def strike(function: Callable[..., Any]) -> Callable[..., Any]:
+        def struck(*given: Any, **named: Any) -> Any:
+            nonlocal count
+            result = function(*given, **named)
+            count += 1
+            if count == moment:
+                signal.raise_signal(signal.SIGINT)
+            return result
+
+        return struck
+
+    measured: list[int] = []
+
+    def measure(net: nn.Module) -> dict[str, FieldError]:
+        measured.append(len(measured))
+        return {"f": FieldError(1.0 / len(measured), 1.0, "Pa")}
+
+    length = {"steps": 12, "lr": 1e-3, "validation": Validation(strike(measure), every=0.25)}
+    whole, draws = network(dataset), sampler(dataset)
+    before = train(whole, draws, **length)  # type: ignore[arg-type]
+    assert len(measured) == 4
+
+    measured.clear()
+    for place in ("training.loop.learning_rate", "training.loop.save_checkpoint"):
+        home, _, name = f"tramontane.{place}".rpartition(".")
+        monkeypatch.setattr(f"{home}.{name}", strike(getattr(sys.modules[home], name)))
+    monkeypatch.setattr(nn.utils, "clip_grad_norm_", strike(nn.utils.clip_grad_norm_))
+    monkeypatch.setattr(torch.optim.AdamW, "step", strike(torch.optim.AdamW.step))  # the weights have just changed
+    monkeypatch.setattr(draws, "draw", strike(draws.draw))
+    heeding = signal.signal(signal.SIGINT, signal.default_int_handler)
+    checkpoint, interrupted = tmp_path / "checkpoint.safetensors", 0
+    try:
+        for moment in range(1, 100):
+            count, resumed = 0, network(dataset, seed=0 if moment == 1 else 99)
+            try:
+                run = train(resumed, draws, checkpoint=checkpoint, checkpoint_seconds=0.0, **length)  # type: ignore[arg-type]
+            except KeyboardInterrupt:
+                interrupted += 1
+                continue
+            break
+    finally:
+        signal.signal(signal.SIGINT, heeding)
+
+    assert interrupted >= 8
+    assert run.steps == 12
+    assert [entry["step"] for entry in run.history] == [entry["step"] for entry in before.history]
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_two_runs_in_one_working_directory_are_kept_apart(dataset: Dataset, tmp_path: Path) -> None:
+    class Second(Watch):
+        refused = ""
+
+        def step(self, network: str, step: int, loss: float) -> None:
+            if not self.refused:
+                thread = threading.Thread(target=self.other)
+                thread.start()
+                thread.join()
+
+        def other(self) -> None:
+            with pytest.raises(TramontaneError) as caught:
+                fit(dataset, **given)  # type: ignore[arg-type]
+            self.refused = str(caught.value)
+
+    given = {"model": "ab-upt", "config": TINY, "steps": 2, "points": 48, "geometry_points": 128, "work": tmp_path}
+    watch = Second()
+    fit(dataset, watch=watch, **given)  # type: ignore[arg-type]
+    assert "another run is writing here" in watch.refused
+    fit(dataset, **given)  # type: ignore[arg-type]  # and it is free again
+
+
+def test_what_a_kill_left_beside_checkpoints_is_swept_away(dataset: Dataset, tmp_path: Path) -> None:
+    work = tmp_path / "m.training"
+    work.mkdir()
+    for name in (".tmpAbC123", ".partial-77-checkpoint.safetensors", ".checkpoint.safetensors.partial", "notes.txt"):
+        (work / name).touch()
+    fit(dataset, model="ab-upt", config=TINY, steps=1, points=48, geometry_points=128, work=work)
+    kept = {file.name for file in work.iterdir()}
+    assert kept == {"checkpoint.safetensors", "settings.json", ".lock", "notes.txt"}
+    discard(work, lock=True)
+    assert [file.name for file in work.iterdir()] == ["notes.txt"]
+    (work / "notes.txt").unlink()
+    discard(work, lock=True)
+    assert not work.exists()
+
+
+def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "c.safetensors"
+    model = network(dataset)
+    adjust = make_optimizer("adamw", model, lr=1e-3, weight_decay=0.1)
+    save_checkpoint(file, model=model, ema={}, optimizer=adjust, progress={"step": 1})
+    before = file.read_bytes()
+
+    def full(*given: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("tramontane.training.checkpoint.save_file", full)
+    with pytest.raises(FileError, match=r"c\.safetensors: cannot be written \(No space left .*give the same command"):
+        save_checkpoint(file, model=model, ema={}, optimizer=adjust, progress={"step": 2})
+    assert file.read_bytes() == before
+    with pytest.raises(FileError, match=r"model.*No space left"):
+        write_surrogate(tmp_path / "model", tensors={}, documents={}, licence="")
+    assert [each.name for each in tmp_path.iterdir()] == ["c.safetensors"]

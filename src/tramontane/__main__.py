@@ -1,5 +1,20 @@
-"""``python -m tramontane``, which is also how torchrun starts it."""
+"""The program's start: ``tramontane``, ``python -m tramontane``, and how torchrun starts it."""
 
-from tramontane.cli import main
+from __future__ import annotations
 
-main()
+from tramontane.io.interrupts import end_interrupted, heed
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C is heard while it is imported, too."""
+    try:
+        heed()
+        from tramontane.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        end_interrupted()
+
+
+if __name__ == "__main__":
+    main()

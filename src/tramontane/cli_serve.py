@@ -76,8 +76,10 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
+    from tramontane.io.interrupts import heard
     from tramontane.serve.idle_threads import let_them_sleep
 
+    heard()  # the server ends in order, which takes longer
     let_them_sleep()
     with _serve_extra():
         from tramontane.serve.run import leave

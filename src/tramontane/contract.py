@@ -11,11 +11,13 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tramontane.case import Location
-from tramontane.contract_toml import HEAD, rename, unit_of_the_field, without_none
+from tramontane.contract_checks import check_contract
+from tramontane.contract_toml import HEAD, first_not_finite, rename, unit_of_the_field, without_none
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
+from tramontane.io.atomic import write_text
 from tramontane.qoi import QoiDefinition
-from tramontane.units import Quantity, dimension, from_si, si_factor, si_unit, to_si
+from tramontane.units import Quantity, compatible, dimension, from_si, in_si, si_factor, si_unit, to_si
 
 Role = Literal["operating", "geometry", "constant"]
 _EQUAL = 1e-9  # two numbers are one to this share: a unit's factor takes the last digits
@@ -306,7 +308,7 @@ class Contract(_Spec):
         ]
         for name in sorted(set(self.operating) & known):
             mine, theirs = self.operating[name].unit, other.parameters[name].unit
-            if dimension(mine) != dimension(theirs):
+            if not compatible(mine, theirs):
                 lines.append(f"parameter {name!r} is in {theirs or 'no unit'}, not in {mine or 'no unit'}")
         for domain in sorted(set(self.fields) | set(other.fields)):
             mine_f, theirs_f = self.fields.get(domain, {}), other.fields.get(domain, {})
@@ -325,17 +327,17 @@ class Contract(_Spec):
     # -- files -----------------------------------------------------------------------------------------------------
 
     def to_toml(self, path: str | os.PathLike[str]) -> None:
-        """Write the contract for a person to edit; ranges are written in each parameter's own unit."""
+        """Write the contract for a person to edit; ranges are written in each parameter's own unit.
+
+        Raises:
+            FileError: The file cannot be written; what was there stays.
+        """
         import tomli_w
 
         data = self.model_dump(mode="json", exclude_none=False)
         for name, spec in self.parameters.items():
-            factor = si_factor(spec.unit)
-            data["parameters"][name] |= {"low": spec.low / factor, "high": spec.high / factor}
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.partial")
-        temporary.write_text(HEAD + tomli_w.dumps(without_none(data)), encoding="utf-8")
-        temporary.replace(target)
+            data["parameters"][name] |= {"low": from_si(spec.low, spec.unit), "high": from_si(spec.high, spec.unit)}
+        write_text(path, HEAD + tomli_w.dumps(without_none(data)))
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Contract:
@@ -345,13 +347,18 @@ class Contract(_Spec):
             ContractError: Not TOML, an unknown key, a value of the wrong type, or an unknown unit; the key is named.
         """
         try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            data = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except FileNotFoundError as error:
             raise ContractError(
                 f"{path}: does not exist; `tramontane inspect RESULTS --write-contract {path}` writes one to edit"
             ) from error
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ContractError(f"{path}: cannot be read as a contract: {error}") from error
+        except RecursionError:
+            raise ContractError(f"{path}: its tables or lists are nested too deeply; write a contract as "
+                                "`tramontane inspect --write-contract` does") from None  # fmt: skip
+        if number := first_not_finite(data):
+            raise ContractError(f"{path}: {number}")
         for table in data.get("domains", {}).values():
             for side in ("low", "high"):
                 if side in table:
@@ -359,21 +366,22 @@ class Contract(_Spec):
         try:
             rename(data)
             for spec in data.get("parameters", {}).values():
-                factor = si_factor(spec.get("unit", ""))
-                spec |= {key: spec[key] * factor for key in ("low", "high") if key in spec}
+                unit = spec.get("unit", "")
+                spec |= {key: in_si(spec[key], unit) for key in ("low", "high") if key in spec}
             for spec in data.get("qoi", {}).values():
                 # A parameter's table becomes a QoI's by a change of its heading; results have no range to keep to.
                 for key in ("low", "high", "role"):
                     spec.pop(key, None)
                 unit_of_the_field(spec, data)
             contract = cls.model_validate(data)
+            si_factor(contract.length_unit)
             for unit in contract._units():
-                si_factor(unit)
+                dimension(unit)
             for name, spec in contract.qoi.items():
-                if dimension(spec.shown) != dimension(spec.unit):
+                if not compatible(spec.shown, spec.unit):
                     raise ContractError(f"qoi.{name}.display_unit: {spec.shown} is no unit for "
                                         f"{spec.unit or 'a number'}; correct or remove it")  # fmt: skip
-            _check_references(contract)
+            check_contract(contract)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -387,7 +395,6 @@ class Contract(_Spec):
 
     def _units(self) -> list[str]:
         return [
-            self.length_unit,
             *(spec.unit for spec in self.parameters.values()),
             *(spec.unit for fields in self.fields.values() for spec in fields.values()),
             *(unit for spec in self.qoi.values() for unit in (spec.unit, spec.shown)),
@@ -397,23 +404,3 @@ class Contract(_Spec):
 def power_law(powers: Mapping[str, float]) -> str:
     """What a quantity is in proportion to, as people write it: ``speed^2 x density``."""
     return " x ".join(name if power == 1 else f"{name}^{power:g}" for name, power in powers.items())
-
-
-def _check_references(contract: Contract) -> None:
-    """Raise the first power law that names a parameter which the contract does not have.
-
-    Raises:
-        ContractError: There is one.
-    """
-    defined = {name: spec.definition for name, spec in contract.qoi.items() if spec.definition}
-    laws = [
-        *((f"fields.{domain}.{name}.scales_with", spec.scales_with)
-          for domain, specs in contract.fields.items() for name, spec in specs.items()),
-        *((f"qoi.{name}.scales_with", spec.scales_with) for name, spec in contract.qoi.items()),
-        *((f"qoi.{name}.definition.per", definition.per) for name, definition in defined.items()),
-    ]  # fmt: skip
-    for where, law in laws:
-        if unknown := [name for name in law if name not in contract.parameters]:
-            known = ", ".join(contract.parameters) or "none"
-            raise ContractError(f"{where}: {unknown[0]} is no parameter of the contract (it has {known}); "
-                                "correct it, or remove it there")  # fmt: skip

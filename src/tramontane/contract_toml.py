@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,3 +65,14 @@ def without_none(value: Any) -> Any:
     if isinstance(value, list):
         return ["free" if entry is None else without_none(entry) for entry in value]
     return value
+
+
+def first_not_finite(data: Any, where: str = "") -> str | None:
+    """A sentence on the first number that is nan or inf, which TOML allows; None where there is none."""
+    if isinstance(data, float) and not math.isfinite(data):
+        return f"{where} is {data}; give a finite number, or remove it"
+    entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, entry in entries:
+        if said := first_not_finite(entry, f"{where}.{key}" if where else str(key)):
+            return said
+    return None

@@ -17,6 +17,10 @@ class ContractError(TramontaneError):
     """A design, case or dataset that does not fit a contract."""
 
 
+class FileError(TramontaneError):
+    """A file that the system does not let be read or written: a full disk, a missing right."""
+
+
 class FormatError(TramontaneError):
     """A file that cannot be read, or cannot be written, as the format its name says."""
 
@@ -39,3 +43,7 @@ class TrainingError(TramontaneError):
 
 class SurrogateError(TramontaneError):
     """A saved surrogate that is damaged, of another format version, or does not fit what is asked of it."""
+
+
+class TimeLimitError(TramontaneError):
+    """A prediction that took longer than it may, or that nobody waits for any more."""

@@ -11,17 +11,19 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.formats import write_case
+from tramontane.io.atomic import write_json
+from tramontane.io.locks import claimed
 from tramontane.processes import FatalError, parent_is_alive, reason_of, run_each
+from tramontane.progress import follow
 from tramontane.simulator import Simulator
 
 Factory = Callable[[], Simulator]
@@ -55,6 +57,7 @@ def run(
     *,
     workers: int | None = None,
     retry_failed: bool = False,
+    seconds: float | None = 3600.0,
     console: Console | None = None,
 ) -> Result:
     """Simulate designs and write each case as a folder ``NNN`` below ``out``.
@@ -65,6 +68,7 @@ def run(
         out: Where the folders are; those that exist are kept.
         workers: Processes at once, of one thread each; None takes one for each core.
         retry_failed: Whether designs whose failure is recorded in ``out/failed`` are tried again.
+        seconds: After which a design is ended, and counts as failed; None waits for ever.
         console: Where progress is shown.
 
     Raises:
@@ -82,16 +86,15 @@ def run(
                 result.failed[name] = reason
             else:
                 waiting.append((name, design))
-        columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, disable=console is None) as bar:
-            task = bar.add_task("simulating", total=len(designs), completed=len(designs) - len(waiting))
-            simulate = functools.partial(_simulate, folder)
-            try:
-                for outcome in run_each(simulate, waiting, workers=workers or os.cpu_count() or 1, prepare=factory):
-                    _settle(folder, result, *outcome.task, outcome.reason or "")
-                    bar.advance(task)
-            except FatalError as error:
-                raise TramontaneError(f"{folder}: {error}") from error
+        simulate = functools.partial(_simulate, folder)
+        outcomes = run_each(
+            simulate, waiting, workers=workers or os.cpu_count() or 1, prepare=factory, seconds=seconds
+        )  # fmt: skip
+        try:
+            for outcome in follow(outcomes, "simulating", len(waiting), console, thing="design"):
+                _settle(folder, result, *outcome.task, outcome.reason or "")
+        except FatalError as error:
+            raise TramontaneError(f"{folder}: {error}") from error
     result.finished.sort()
     return result
 
@@ -118,20 +121,9 @@ def _settle(folder: Path, result: Result, name: str, design: Design, reason: str
         _record(folder, name, design, reason)
 
 
-@contextlib.contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Keep a second run out; the system frees the claim of a process that was killed."""
-    try:
-        import fcntl
-    except ImportError:  # no such lock on Windows
-        yield
-        return
-    with (folder / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise TramontaneError(f"{folder}: another run is writing here; wait until it ends, or stop it") from error
-        yield
+def _claimed(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Keep a second run out."""
+    return claimed(folder / _LOCK, folder)
 
 
 def _recorded(folder: Path, name: str) -> str | None:
@@ -140,13 +132,10 @@ def _recorded(folder: Path, name: str) -> str | None:
         return str(json.loads(file.read_text(encoding="utf-8"))["reason"])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TramontaneError(f"{file}: is damaged; delete it, and the design runs again") from error
 
 
 def _record(folder: Path, name: str, design: Design, reason: str) -> None:
-    (folder / FAILED).mkdir(exist_ok=True)
     parameters = {key: {"value": q.value, "unit": q.unit} for key, q in design.parameters.items()}
-    temporary = folder / FAILED / f".{name}.partial"
-    temporary.write_text(json.dumps({"reason": reason, "parameters": parameters}, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / FAILED / f"{name}.json")
+    write_json(folder / FAILED / f"{name}.json", {"reason": reason, "parameters": parameters})

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -20,6 +21,8 @@ Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LOOK_EVERY = 0.25  # s between two looks at a worker's memory and time
+_PAUSE = 5.0  # s: a longer time between two looks is not the workers': this process was stopped, or the machine slept
+_STALLED = 60.0  # s that a worker may be stopped by a signal before its task is given to another
 _contained = False
 
 
@@ -48,7 +51,8 @@ class _Worker:
     channel: Connection
     ready: bool = False
     task: Any = None
-    since: float = 0.0
+    worked: float = 0.0  # s on its task, as far as this process watched
+    stalled: float = 0.0  # s of them in which it was stopped by a signal
 
 
 def run_each(
@@ -69,7 +73,8 @@ def run_each(
         workers: Processes at once, of one thread each.
         prepare: Called once in each process.
         memory: Bytes of resident memory at which a process is ended, with its task.
-        seconds: After which a task is ended.
+        seconds: After which a task is ended. A process that was stopped by a signal (SIGSTOP) for a minute is ended
+            sooner, and its task given to another, once.
         stop: Asked a few times a second; once it is true, the processes are ended and no more outcomes come.
 
     Raises:
@@ -79,6 +84,8 @@ def run_each(
     watched = memory is not None or seconds is not None or stop is not None
     pool: list[_Worker] = []
     ended: list[_Worker] = []
+    given_again: set[int] = set()
+    looked = time.monotonic()
     try:
         for _ in range(min(workers, len(waiting))):
             pool.append(_start(function, prepare))
@@ -90,18 +97,28 @@ def run_each(
                 worker = next(worker for worker in pool if worker.channel is channel)
                 outcomes.append(_heard(worker))
                 if waiting and worker.process.is_alive():
-                    worker.task, worker.since = waiting.popleft(), time.monotonic()
+                    worker.task, worker.worked, worker.stalled = waiting.popleft(), 0.0, 0.0
                     worker.channel.send((worker.task,))
                 else:
                     worker.channel.close()  # it ends when it hears nothing more
                     pool.remove(worker)
                     ended.append(worker)
+            passed, looked = time.monotonic() - looked, time.monotonic()
             for worker in [worker for worker in pool if watched]:
+                if passed < _PAUSE:
+                    worker.worked += passed
+                    if seconds is not None:
+                        worker.stalled = worker.stalled + passed if _is_stopped(worker.process.pid) else 0.0
                 if (reason := _overrun(worker, memory, seconds)) is not None:
                     worker.process.kill()
                     pool.remove(worker)
                     ended.append(worker)
-                    outcomes.append(Outcome(worker.task, None, reason))
+                    if worker.stalled > _STALLED and (worker.task is None or id(worker.task) not in given_again):
+                        given_again.add(id(worker.task))
+                        if worker.task is not None:
+                            waiting.appendleft(worker.task)
+                    else:
+                        outcomes.append(Outcome(worker.task, None, reason))
             while waiting and len(pool) < min(workers, len(waiting)):
                 pool.append(_start(function, prepare))
             yield from (outcome for outcome in outcomes if outcome is not None)
@@ -109,6 +126,8 @@ def run_each(
         for worker in pool:
             worker.process.kill()
         for worker in pool + ended:
+            worker.process.join(_PAUSE)
+            worker.process.kill()  # one that was stopped by a signal would never hear that it is over
             worker.process.join()
 
 
@@ -140,14 +159,20 @@ def _start(function: Callable[..., Any], prepare: Callable[[], Any] | None) -> _
     context = mp.get_context("spawn")
     mine, theirs = context.Pipe()
     process = context.Process(target=_work, args=(function, prepare, theirs), daemon=True)
+    # Ctrl-C reaches the whole group: a child must not hear it before it says that it ignores it.
+    resource_tracker.ensure_running()  # starting it would let the signal through again
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # the processes are the parallelism
+    deaf = hasattr(signal, "pthread_sigmask")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if deaf else None
     try:
         process.start()
     except (AttributeError, TypeError, ValueError) as error:
         raise TramontaneError(f"this cannot be sent to other processes ({error}); "
                               "give a function of a module") from error  # fmt: skip
     finally:
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
@@ -181,13 +206,23 @@ def _cause(exitcode: int) -> str:
 
 
 def _overrun(worker: _Worker, memory: int | None, seconds: float | None) -> str | None:
+    if worker.stalled > _STALLED:
+        return f"its process was stopped by a signal for {worker.stalled:.0f} s, twice; it was ended"
     if worker.task is None:
         return None
-    if seconds is not None and time.monotonic() - worker.since > seconds:
+    if seconds is not None and worker.worked > seconds:
         return f"was not done after {seconds:.0f} s; its process was ended"
     if memory is not None and (used := _resident(worker.process.pid)) > memory:
         return f"took {used / 2**30:.1f} GiB of memory, {memory / 2**30:.1f} are allowed; its process was ended"
     return None
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process stands still until it is sent SIGCONT; False where the system does not say."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+    except (OSError, IndexError):
+        return False
 
 
 def _resident(pid: int) -> int:

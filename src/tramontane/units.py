@@ -1,7 +1,7 @@
 """Units at the edges, SI inside.
 
-pint reads and checks what a person wrote; everything behind this file is a float in SI base units. A number that came
-without a unit has ``unit=None`` until a contract says which unit is meant.
+`tramontane.unit_text` reads what a person wrote; everything behind this file is a float in SI base units. A number that
+came without a unit has ``unit=None`` until a contract says which unit is meant.
 """
 
 from __future__ import annotations
@@ -9,28 +9,26 @@ from __future__ import annotations
 import functools
 import math
 import re
-import tokenize
-from typing import TYPE_CHECKING, NamedTuple
+from fractions import Fraction
+from typing import NamedTuple
 
 from tramontane.errors import UnitError
+from tramontane.unit_names import FIELD_UNITS, assumed_unit, unit_in_name
+from tramontane.unit_text import Unit, read_unit
 
-if TYPE_CHECKING:
-    import pint
+__all__ = [
+    "FIELD_UNITS", "Quantity", "assumed_unit", "compatible", "difference_from_si", "difference_to_si", "dimension",
+    "from_si", "has_offset", "in_si", "one_style", "parse_quantity", "si_factor", "si_unit", "to_si", "unit_in_name",
+]  # fmt: skip
 
-_SPACE_AFTER_NUMBER = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.DOTALL)
+_SPACE_AFTER_NUMBER = re.compile(r"^\s*([-+\u2212]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.DOTALL)
 
 _SI_UNITS = (
-    "m", "kg", "s", "K", "N", "Pa", "J", "W", "m/s", "m^2", "m^3", "kg/m^3", "N*m", "m^2/s", "N/m",
+    "m", "kg", "s", "K", "N", "Pa", "J", "W", "m/s", "m^2", "m^3", "kg/m^3", "m^2/s", "N/m", "Pa*s", "W/(m*K)",
+    "W/(m^2*K)", "J/(kg*K)", "V",
 )  # fmt: skip
-# Those of them that stand for their dimension: pint, which takes a third of a second to start, need not be asked.
-_PLAIN = frozenset(_SI_UNITS) - {"N*m"}
-_LONGEST = 60  # letters of a unit
-# What Python's own tokens and numbers raise in pint's parser, beside its own errors.
-_NO_UNIT = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
-            TypeError, ValueError, tokenize.TokenError)  # fmt: skip
-_ANGLE = re.compile(r"deg|rad|turn|arc")
-_POWER = re.compile(r"(?:\*\*|\^)\s*(?:[-+]?\d{1,3}(?:\.\d+)?(?![\d.])|\(\s*[-+]?\d{1,3}(?:\s*[./]\s*\d+)?\s*\))")
-_NUMBER = re.compile(r"(?<![A-Za-z_\d.])(?!1(?![\d.]))\d")
+_WORDS = {"kg": "mass", "m": "length", "s": "time", "K": "temperature", "A": "current", "mol": "substance",
+          "cd": "luminosity"}  # fmt: skip
 
 
 class Quantity(NamedTuple):
@@ -43,19 +41,21 @@ class Quantity(NamedTuple):
         return f"{self.value:.6g} {self.unit or ''}".rstrip()
 
 
-def one_style(unit: str) -> str:
-    """A unit with its powers as we write them, ``m^2`` for ``m**2``."""
-    return re.sub(r"\s*\*\*\s*", "^", unit)
-
-
-@functools.cache
-def _registry() -> pint.UnitRegistry[float]:
-    import pint
-
-    return pint.UnitRegistry(cache_folder=None)
-
-
 @functools.lru_cache(maxsize=1024)
+def one_style(unit: str) -> str:
+    """A unit as we write it: ``m^2`` for ``m**2`` and ``m²``, ``rpm`` for ``U/min``, ``N*m`` for ``Nm``.
+
+    Raises:
+        UnitError: The unit is unknown.
+    """
+    return read_unit(unit).text
+
+
+def has_offset(unit: str) -> bool:
+    """Whether a unit has a zero of its own, as degC: a number in it is more than a factor away from SI."""
+    return read_unit(unit).offset != 0.0
+
+
 def si_factor(unit: str) -> float:
     """Factor that turns a number in ``unit`` into SI base units.
 
@@ -66,59 +66,104 @@ def si_factor(unit: str) -> float:
         The factor, dimensionless for ``""`` and for angles in radian.
 
     Raises:
-        UnitError: The unit is unknown, or has an offset (degC), for which no factor exists.
+        UnitError: The unit is unknown, or has an offset (degC), for which no factor exists; see `in_si`.
     """
-    if unit == "" or unit in _PLAIN:
-        return 1.0
-    import pint
-
-    try:
-        if len(unit) > _LONGEST or not _is_sober(unit):
-            raise ValueError("too long, or powers of powers")
-        one = _registry().Quantity(1.0, unit)
-        zero = _registry().Quantity(0.0, unit).to_base_units().magnitude
-        factor = float(one.to_base_units().magnitude)
-    except (pint.errors.PintError, *_NO_UNIT) as error:
-        raise UnitError(
-            f"unit {unit!r} is not known; write one such as 'm', 'mm', 'N', 'MPa', 'm/s' or 'deg'"
-        ) from error
-    if zero != 0.0:
-        raise UnitError(f"unit {unit!r} has an offset; give an absolute unit such as 'kelvin' instead")
-    return factor
+    found = read_unit(unit)
+    if found.offset:
+        raise UnitError(f"unit {unit!r} has an offset; give an absolute unit such as 'K' instead")
+    return found.factor
 
 
-def _is_sober(unit: str) -> bool:
-    """Whether pint can be trusted with a text: it would work out ``9**9**9**9`` and never come back."""
-    plain, powers = _POWER.subn("^", unit)
-    if "**" in plain or plain.count("^") > powers or re.search(r"\^[\s)]*\^", plain):
-        return False
-    return not (powers and "(" in plain and _NUMBER.search(plain))
+def in_si(value: float, unit: str) -> float:
+    """A number in ``unit``, in SI; 20 degC is 293.15 K."""
+    found = read_unit(unit)
+    return value * found.factor + found.offset
+
+
+def from_si(value: float, unit: str) -> float:
+    """A number in SI, in ``unit``."""
+    found = read_unit(unit)
+    return (value - found.offset) / found.factor
+
+
+def difference_to_si(value: float, unit: str) -> float:
+    """A difference of two numbers in ``unit``, such as a standard deviation, in SI: the unit's zero does not count."""
+    return value * read_unit(unit).factor
+
+
+def difference_from_si(value: float, unit: str) -> float:
+    """A difference in SI, in ``unit``."""
+    return value / read_unit(unit).factor
 
 
 @functools.lru_cache(maxsize=1024)
 def dimension(unit: str) -> str:
-    """The unit's physical dimension in words of pint, ``"dimensionless"`` for ``""`` and for angles.
+    """The unit's physical dimension in words, ``"dimensionless"`` for ``""`` and for angles.
 
     Raises:
         UnitError: The unit is unknown.
     """
-    if not unit:
-        return "dimensionless"
-    si_factor(unit)
-    return str(_registry().parse_units(unit).dimensionality)
+    powers = {_WORDS[base]: power for base, power in read_unit(unit).powers if base in _WORDS}
+
+    def told(sign: int) -> str:
+        return " * ".join(f"[{word}]" + ("" if abs(power) == 1 else f" ** {abs(power)}")
+                          for word, power in sorted(powers.items()) if sign * power > 0)  # fmt: skip
+
+    above, below = told(1), told(-1)
+    if not below:
+        return above or "dimensionless"
+    return f"{above or 1} / {below.replace(' * ', ' / ')}"
+
+
+@functools.lru_cache(maxsize=1024)
+def compatible(one: str, other: str) -> bool:
+    """Whether a number in one unit can be given in the other.
+
+    A turn is no plain number in a frequency: 50 Hz may be meant for 50 turns a second or for 50 rad/s.
+
+    Raises:
+        UnitError: A unit is unknown.
+    """
+    if dimension(one) != dimension(other):
+        return False
+    if dimension(one) != "1 / [time]" or _angle(one) == _angle(other):
+        return True
+    return all(read_unit(unit).factor == 1.0 and unit != "Hz" for unit in (one, other))
 
 
 @functools.lru_cache(maxsize=1024)
 def si_unit(unit: str) -> str:
-    """The SI unit of the same dimension, as the field writes it: ``"kPa"`` gives ``"Pa"``."""
-    if unit in _PLAIN:
-        return unit
+    """The SI unit of the same dimension, as the field writes it: ``"kPa"`` gives ``"Pa"``, ``"Nm"`` ``"N*m"``."""
+    found = read_unit(unit)
+    if found.moment:
+        return "N*m"
     if dimension(unit) == "dimensionless":
-        return "rad" if _ANGLE.search(unit) else ""
+        return "rad" if _angle(unit) else ""
     for common in _SI_UNITS:
-        if dimension(common) == dimension(unit):
+        if _powers(read_unit(common)) == _powers(found):
             return common
-    return one_style(f"{_registry().Quantity(1.0, unit).to_base_units().units:~C}")
+    above, below = (
+        [base if abs(power) == 1 else f"{base}^{_plain(abs(power))}"
+         for base, power in sorted(found.powers, key=_place) if sign * power > 0]
+        for sign in (1, -1)
+    )  # fmt: skip
+    return "/".join(["*".join(above) or "1", *below])
+
+
+def _powers(unit: Unit) -> frozenset[tuple[str, Fraction]]:
+    return frozenset(unit.powers)
+
+
+def _angle(unit: str) -> Fraction:
+    return dict(read_unit(unit).powers).get("rad", Fraction(0))
+
+
+def _place(power: tuple[str, Fraction]) -> int:
+    return [*_WORDS, "rad"].index(power[0])
+
+
+def _plain(power: Fraction) -> str:
+    return str(power) if power.denominator == 1 else f"({power})"
 
 
 def to_si(quantity: Quantity, *, unit: str, name: str) -> float:
@@ -140,12 +185,9 @@ def to_si(quantity: Quantity, *, unit: str, name: str) -> float:
             f"{name} = {quantity} has the wrong unit: {dimension(given)} was given, {dimension(unit)} is needed; "
             f"give it in {unit or 'no unit'}"
         )
-    return quantity.value * si_factor(given)
-
-
-def from_si(value: float, unit: str) -> float:
-    """A number in SI, in ``unit``."""
-    return value / si_factor(unit)
+    if not compatible(given, unit):
+        raise UnitError(f"{name} = {quantity} may count turns or radians; give it in {unit}")
+    return in_si(quantity.value, given)
 
 
 def parse_quantity(given: float | str | Quantity, *, name: str = "value") -> Quantity:
@@ -161,37 +203,5 @@ def parse_quantity(given: float | str | Quantity, *, name: str = "value") -> Qua
     match = _SPACE_AFTER_NUMBER.match(str(given))
     if match is None:
         raise UnitError(f"{name} = {given!r} is not a number with a unit; write for example '500 N'")
-    value, unit = float(match[1]), match[2]
-    if not unit:
-        return Quantity(value)
-    si_factor(unit)
-    return Quantity(value, unit)
-
-
-FIELD_UNITS = {
-    "pressure": "Pa", "p": "Pa", "wall_shear_stress": "Pa", "velocity": "m/s", "u": "m/s", "displacement": "m",
-    "stress": "Pa", "von_mises": "Pa", "temperature": "K", "vorticity": "1/s", "density": "kg/m^3",
-}  # fmt: skip
-_PARAMETER_UNITS = (
-    (r"(^|_)(angle|yaw|pitch|sweep|slant|incidence|attack)($|_)", "deg"),
-    (r"(^|_)(speed|velocity)($|_)", "m/s"),
-    (r"(^|_)(load|force|drag|lift|thrust)($|_)", "N"),
-    (r"(^|_)(stress|pressure|modulus|von_mises)($|_)", "Pa"),
-    (r"(^|_)(temperature)($|_)", "K"),
-    (r"(^|_)(mass)($|_)", "kg"),
-    (r"(^|_)(density)($|_)", "kg/m^3"),
-    (r"(^|_)(length|width|height|depth|radius|diameter|thickness|clearance|fillet|displacement|span|chord)($|_)", "m"),
-)
-
-
-def assumed_unit(name: str) -> str | None:
-    """The unit that a quantity of this name has by convention when its file does not say, or None.
-
-    Used for fields, parameters and QoIs alike, and always reported as an assumption.
-    """
-    lowered = name.lower()
-    if lowered in FIELD_UNITS:
-        return FIELD_UNITS[lowered]
-    # The head noun stands last: slant_length is a length, whatever a slant is.
-    hits = [(match.start(), unit) for pattern, unit in _PARAMETER_UNITS for match in re.finditer(pattern, lowered)]
-    return max(hits)[1] if hits else None
+    value, unit = float(match[1].replace("\u2212", "-")), match[2]
+    return Quantity(value, one_style(unit) if unit else None)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from tramontane.case import Case, Provenance
@@ -25,12 +24,15 @@ from tramontane.errors import FormatError, TramontaneError
 from tramontane.formats import vtk
 from tramontane.formats.assemble import assemble_source
 from tramontane.formats.collection import open_collection, read_file
+from tramontane.formats.designs import is_table
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.meshes import read_meshes, stored_units
 from tramontane.formats.results import CaseSource, Collection, Results
+from tramontane.formats.table import WORKBOOKS
 from tramontane.processes import reason_of
-from tramontane.units import assumed_unit, from_si
+from tramontane.progress import follow
+from tramontane.units import assumed_unit, from_si, unit_in_name
 
 __all__ = [
     "Audit", "Problem", "Report", "Row", "audit", "inspect_path", "print_problems", "print_report", "read_and_examine",
@@ -108,15 +110,18 @@ def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, con
     try:
         collection = open_collection(target, region=region)
     except FormatError:
-        if target.is_file():
+        if target.is_file() and not is_table(target) and target.suffix.lower() not in WORKBOOKS:
             read_file(target)  # it says which files are read
         raise
     alone = len(collection.sources) == 1 and collection.sources[0].path == target
     root = target.resolve().parent if alone else target
     contract = Contract.from_toml(root / "contract.toml") if (root / "contract.toml").is_file() else None
-    found = Audit(length_unit=contract.length_unit if contract else collection.length_unit)
-    for source in track(collection.sources, description="inspecting", console=console, transient=True,
-                        disable=console is None or alone):  # fmt: skip
+    found = Audit(
+        length_unit=contract.length_unit if contract else collection.length_unit,
+        length_assumed=contract is None and collection.length_assumed,
+    )
+    shown = None if alone else console
+    for source in follow(collection.sources, "inspecting", len(collection.sources), shown):
         facts = read_source(source, collection, contract=contract)
         if isinstance(facts, CaseFacts):
             found.take(facts)
@@ -295,8 +300,10 @@ def _file_case(file: Path) -> Case:
     case = Case(file.stem, Design(), dict(read_meshes(file)))
     stated = {name: unit for mesh in case.meshes.values() for name, unit in stored_units(mesh).items()}
     names = {name for domain in case.meshes for name in case.field_names(domain)}
-    guesses = {name: unit for name in names - set(stated) if (unit := assumed_unit(name)) is not None}
-    case.field_units = guesses | stated
+    written = {name: unit for name in names - set(stated) if (unit := unit_in_name(name)) is not None}
+    guesses = {name: unit for name in names - {*stated, *written}
+               if (unit := assumed_unit(name, beside=names)) is not None}  # fmt: skip
+    case.field_units = guesses | written | stated
     case.provenance.extra["assumed_units"] = guesses
     case.provenance.sources = {file.name: file_sha256(file)}
     return case

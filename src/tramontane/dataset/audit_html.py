@@ -10,13 +10,13 @@ from html import escape
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
 
 from tramontane.case import Case
 from tramontane.dataset.audit import Report, Row, rows_of
 from tramontane.dataset.audit_charts import histogram
 from tramontane.dataset.consistency import Audit, Problem
 from tramontane.errors import DatasetError
+from tramontane.progress import follow
 from tramontane.units import from_si
 
 _TRIED = 3  # cases read for pictures, as a multiple of the pictures wanted
@@ -167,7 +167,7 @@ def _pictures(audit: Audit, read_again: Callable[[str], Case], count: int, conso
 
     drawn = 0
     chosen = _worst(audit)[: _TRIED * count]
-    for problem in track(chosen, description="drawing", console=console, transient=True, disable=console is None):
+    for problem in follow(chosen, "drawing", len(chosen), console, thing="picture"):
         if drawn == count:
             return
         try:

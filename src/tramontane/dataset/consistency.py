@@ -11,6 +11,8 @@ import numpy as np
 
 from tramontane.case import Case
 from tramontane.contract import Contract
+from tramontane.dataset.assumed_units import PLACE as UNITS
+from tramontane.dataset.assumed_units import doubt, warning_of
 from tramontane.dataset.duplicates import EXACTLY, Copy, find_copies
 from tramontane.dataset.facts import (
     OPEN_SURFACE,
@@ -39,6 +41,7 @@ class Audit:
 
     Attributes:
         length_unit: Of geometry files.
+        length_assumed: Whether that is a mere convention.
         cases: Names, in the order in which they came.
         facts: Of each case, by name.
         domains: By domain and case.
@@ -56,6 +59,7 @@ class Audit:
     """
 
     length_unit: str = "m"
+    length_assumed: bool = False
     cases: list[str] = field(default_factory=list)
     facts: dict[str, CaseFacts] = field(default_factory=dict)
     domains: dict[str, dict[str, MeshFacts]] = field(default_factory=dict)
@@ -136,6 +140,7 @@ class Audit:
         self._check_lengths()
         self._check_sizes(contract)
         self._check_copies()
+        self._check_units()
         self.problems = said_once(self.problems, self.facts)
 
     def note(self, severity: Severity, case: str, place: str, message: str) -> None:
@@ -309,6 +314,20 @@ class Audit:
         self.note("warning", case, label, f"{self.where(case, stem)}: {label}{shown} is {odd.factor:.4g} times as "
                   "large as in the median of the other cases; check its unit"
                   + (f" ({mix_up})" if mix_up else ""))  # fmt: skip
+
+    def _check_units(self) -> None:
+        """Units that were assumed, and those that do not fit their names."""
+        if self.assumed:
+            self.note("warning", "", UNITS, warning_of(self.assumed))
+        lengths = [float(np.ptp(fact.bounds, axis=0).max()) for fact in self.geometry.values()]
+        if self.length_assumed and lengths:
+            self.note("warning", "", UNITS, f"geometry files are taken to be in {self.length_unit}, since nothing "
+                      f"states their unit: the parts are {min(lengths):.4g} to {max(lengths):.4g} m long; for another, "
+                      "write it beside the column's name (\"stl [mm]\"), or length_unit in a contract")  # fmt: skip
+        for kind, table in (("parameter", self.parameters), ("QoI", self.qoi)):
+            for name in table:
+                if name not in self.assumed and (why := doubt(name, self.units[name])):
+                    self.note("warning", "", f"{kind} {name}", f"{kind} {name} {why}")
 
     def _check_copies(self) -> None:
         facts = [self.facts[case] for case in self.cases]

@@ -8,7 +8,6 @@ changed.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Collection as Collection_
@@ -17,11 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import track
 
 from tramontane.contract import Contract
+from tramontane.dataset.assumed_units import PLACE as UNITS
+from tramontane.dataset.assumed_units import in_contract
 from tramontane.dataset.audit import print_problems
 from tramontane.dataset.case_files import leave_out
 from tramontane.dataset.consistency import Audit
@@ -31,12 +30,15 @@ from tramontane.dataset.splits import make_splits
 from tramontane.dataset.staging import Progress, case_geometry, stage_all, staged_folder
 from tramontane.dataset.store import Dataset, StagedCase
 from tramontane.dataset.tolerance import check_tolerance
-from tramontane.errors import DatasetError, FormatError, TramontaneError
+from tramontane.errors import DatasetError, FileError, FormatError, TramontaneError
 from tramontane.formats.assemble import assemble_source
 from tramontane.formats.collection import open_collection
 from tramontane.formats.designs import check_results
 from tramontane.formats.results import Collection
+from tramontane.io.atomic import write_json
+from tramontane.io.locks import claimed
 from tramontane.processes import FatalError, reason_of
+from tramontane.progress import follow
 
 CONTRACT_FILE = "contract.toml"
 RECORD = "ingest.json"
@@ -57,6 +59,7 @@ def ingest(
     official: str | None = None,
     tolerance: float | None = None,
     region: str | None = None,
+    assume_units: bool = False,
     console: Console | None = None,
     progress: Progress = lambda *_: None,
 ) -> Dataset:
@@ -78,6 +81,8 @@ def ingest(
         official: Which of a published data set's own splits, where it has several; None takes the main ones.
         tolerance: Fields are stored to this share of their root mean square in each case; None stores them as they are.
         region: Which one of several that OpenFOAM's cases have.
+        assume_units: Whether units that follow from names alone are right; else the dataset remembers them, and
+            training asks for them to be confirmed.
         console: Where progress and findings are shown.
         progress: Told how far it is.
 
@@ -109,7 +114,8 @@ def ingest(
             [about(name, reason) for name, reason in left_out.items()],
             f"{target / RECORD} names all" if len(left_out) < len(collection.sources) and not strict else "",
         )
-        warnings = [problem for problem in found.problems if problem.severity == "warning"]
+        warnings = [problem for problem in found.problems if problem.severity == "warning"
+                    and not (assume_units and problem.place == UNITS)]  # fmt: skip
         if console is not None and warnings:
             print_problems(warnings, console)
         if left_out and (strict or not good):
@@ -130,12 +136,16 @@ def ingest(
             )
             _say(console, advice, "yellow")
         progress("writing", 0, len(good))
-        dataset = Dataset.create(work / "dataset", contract.in_si(), tolerance=tolerance)
+        assumed = in_contract(found.assumed, contract)
+        dataset = Dataset.create(
+            work / "dataset", contract.in_si(), tolerance=tolerance, assumed_units={} if assume_units else assumed
+        )
         dataset.register(*(StagedCase(name, staged_folder(work, name), staged[name].entry) for name in good))
         dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
         record = {"layout": collection.layout, "cases": len(good), "left_out": left_out,
-                  "warnings": [str(problem) for problem in warnings]}  # fmt: skip
-        (work / "dataset" / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+                  "warnings": [str(problem) for problem in warnings], "assumed_units": assumed,
+                  "units_confirmed": assume_units or not assumed}  # fmt: skip
+        write_json(work / "dataset" / RECORD, record)
         (work / "dataset").replace(target)
         progress("writing", len(good), len(good))
     return Dataset.open(target)
@@ -207,9 +217,7 @@ def infer_contract(
     collection = open_collection(root, region=region)
     failed: list[TramontaneError] = []
     units: set[str] = set()
-    for each in track(
-        collection.sources, description="reading", console=console, transient=True, disable=console is None
-    ):
+    for each in follow(collection.sources, "reading", len(collection.sources), console):
         try:
             case = assemble_source(each, each.read(), collection)
             inference.add(case, case_geometry(case, collection.length_unit))
@@ -283,13 +291,7 @@ def _claimed(work: Path, target: Path) -> Iterator[None]:
     It stays only where the run was stopped, or the disk or the machine failed: what was read is then taken up by the
     next run. Any other error says what to do, and doing it starts anew.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DatasetError(f"{target}: another run is writing it; wait until it ends, or stop it") from None
-    try:
+    with claimed(work / ".lock", target, kind=DatasetError):
         moved = work / "dataset" / "cases"
         for folder in moved.iterdir() if moved.is_dir() else ():
             (work / "staged").mkdir(exist_ok=True)
@@ -297,6 +299,8 @@ def _claimed(work: Path, target: Path) -> Iterator[None]:
         shutil.rmtree(work / "dataset", ignore_errors=True)
         try:
             yield
+        except (OSError, FileError):  # the disk is full, say: what is staged is taken up again
+            raise
         except Exception as error:
             if isinstance(error.__cause__, FatalError):
                 kept = f"{error}; what has been read is kept in {work} for the next run"
@@ -304,8 +308,6 @@ def _claimed(work: Path, target: Path) -> Iterator[None]:
             shutil.rmtree(work, ignore_errors=True)
             raise
         shutil.rmtree(work)
-    finally:
-        lock.release()
 
 
 def _say(console: Console | None, text: str, style: str | None = None) -> None:

@@ -45,7 +45,8 @@ class Manifest(BaseModel):
     """What a dataset holds: a contract, cases in the order in which they came, and splits.
 
     Where ``tolerance`` is given, no value of a field is off by more than that times the field's root mean square in its
-    case; None means that all are as they came.
+    case; None means that all are as they came. ``assumed_units`` are of names for which nothing stated a unit, and that
+    nobody has confirmed.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,6 +55,7 @@ class Manifest(BaseModel):
     format_version: int = FORMAT_VERSION
     contract: Contract
     tolerance: float | None = None
+    assumed_units: dict[str, str] = Field(default_factory=dict)
     splits: dict[str, list[str]] = Field(default_factory=dict)
     cases: dict[str, CaseEntry] = Field(default_factory=dict)
 
@@ -71,7 +73,7 @@ class Manifest(BaseModel):
             raise DatasetError(
                 f"{root}: is no dataset ({MANIFEST} is missing); make one with `tramontane ingest`"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DatasetError(f"{file}: cannot be read ({error}); restore it or ingest the cases again") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise DatasetError(f"{file}: is not a dataset's manifest; name the directory of a dataset")
@@ -93,6 +95,8 @@ class Manifest(BaseModel):
     def write(self, root: Path) -> None:
         """Replace a dataset's manifest: a reader, or a crash, meets the old one or the new one."""
         data = self.model_dump(mode="json")
+        if not self.assumed_units:
+            del data["assumed_units"]  # as programs wrote it that did not know of it
         temporary = root / f".{MANIFEST}.partial"
         with open(temporary, "w", encoding="utf-8") as file:
             json.dump(data | {"sha256": _checksum(data)}, file, indent=1)

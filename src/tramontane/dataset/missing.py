@@ -57,7 +57,7 @@ def missing_cases(collection: Collection, bad: Names[str] = ()) -> list[Problem]
 def _reason(file: Path) -> str:
     try:
         return " ".join(str(json.loads(file.read_text(encoding="utf-8"))["reason"]).split())
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "the reason cannot be read"
 
 

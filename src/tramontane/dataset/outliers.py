@@ -28,15 +28,15 @@ _ROUND_OFF = 1e-8  # of a component, beside the largest one
 _COMPONENT = re.compile(r"(.*_)[xyz]((?:_.*)?)")
 
 # Units that are taken for each other, by SI unit; the most likely pair first.
-_CONFUSED: dict[str, tuple[str, ...]] = {
+CONFUSED: dict[str, tuple[str, ...]] = {
     "m": ("m", "mm", "inch", "cm", "foot"),
     "m^2": ("m^2", "mm^2", "cm^2", "inch^2"),
-    "m^3": ("m^3", "mm^3", "cm^3", "liter", "inch^3"),
+    "m^3": ("m^3", "mm^3", "cm^3", "l", "inch^3"),
     "m/s": ("m/s", "mm/s", "km/h", "foot/s"),
     "Pa": ("Pa", "kPa", "MPa", "psi", "bar", "GPa"),
     "N": ("N", "kN", "lbf", "kgf"),
     "N*m": ("N*m", "N*mm", "kN*m"),
-    "kg": ("kg", "g", "t", "lb"),
+    "kg": ("kg", "g", "t", "lbm"),
     "kg/m^3": ("kg/m^3", "g/cm^3", "t/mm^3"),
     "s": ("s", "ms", "min", "hour"),
     "W": ("W", "kW", "MW"),
@@ -143,7 +143,7 @@ def unit_mix_up(odd: Odd, unit: str) -> str:
         unit: Of the quantity.
     """
     try:
-        family: Sequence[str] = _CONFUSED.get(si_unit(unit), ())
+        family: Sequence[str] = CONFUSED.get(si_unit(unit), ())
     except UnitError:
         family = ()
     size = abs(math.log(odd.factor))

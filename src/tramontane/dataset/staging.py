@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pyvista as pv
 from rich.console import Console
-from rich.progress import track
 
 from tramontane.case import Case
 from tramontane.contract import Contract
@@ -36,6 +35,7 @@ from tramontane.errors import DatasetError
 from tramontane.formats.geometry import read_geometry
 from tramontane.formats.results import CaseSource, Collection
 from tramontane.processes import FatalError, Outcome, reason_of, run_each
+from tramontane.progress import follow
 
 Progress = Callable[[str, int, int], object]
 """Told a stage (``reading``, then ``writing``), how many of its cases are done, and of how many."""
@@ -82,16 +82,19 @@ def stage_all(
     """Read and stage every case; what was staged, and what is in it and wrong with it and the others."""
     progress("reading", 0, len(collection.sources))
     bare = Collection(
-        collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit
-    )
+        collection.root, collection.layout, [], table=collection.table, length_unit=collection.length_unit,
+        length_assumed=collection.length_assumed,
+    )  # fmt: skip
     job = _Job(work, bare, contract, tolerance)
     count = _worker_count(collection) if workers is None else workers
     staged: dict[str, Staged] = {}
     failed: dict[str, list[Problem]] = {}
     outcomes = _outcomes(job, list(collection.sources), count)
-    for done, outcome in enumerate(track(outcomes, "reading", len(collection.sources), console=console,
-                                         transient=True, disable=console is None), start=1):  # fmt: skip
-        progress("reading", done, len(collection.sources))
+
+    def told(done: int, total: int) -> None:
+        progress("reading", done, total)
+
+    for outcome in follow(outcomes, "reading", len(collection.sources), console, watch=told):
         name = outcome.task.name
         if isinstance(outcome.answer, Staged):
             staged[name] = outcome.answer
@@ -101,7 +104,7 @@ def stage_all(
             reason = outcome.reason or "no reason is known"
             named = str(outcome.task.path) in reason or name in reason
             failed[name] = [Problem("error", name, "files", reason if named else f"{outcome.task.path}: {reason}")]
-    found = Audit(job.length_unit)
+    found = Audit(job.length_unit, length_assumed=contract is None and collection.length_assumed)
     for source in collection.sources:  # in their own order, whichever process was first
         if source.name in staged:
             found.take(staged[source.name].facts)
@@ -201,7 +204,7 @@ def _staged_before(stamp_file: Path, stamp: str) -> tuple[CaseEntry, tuple[Probl
         if told["stamp"] != stamp:
             return None
         return CaseEntry.model_validate(told["entry"]), tuple(Problem(**problem) for problem in told["problems"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

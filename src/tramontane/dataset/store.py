@@ -8,10 +8,12 @@ stored in its own order, so that every mesh is rebuilt exactly.
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +45,7 @@ from tramontane.dataset.statistics import FieldStatistics, Moments
 from tramontane.dataset.tolerance import check_tolerance, rounded_case
 from tramontane.errors import DatasetError
 from tramontane.frames import frame
-from tramontane.units import Quantity, si_factor, si_unit, to_si
+from tramontane.units import Quantity, in_si, si_unit, to_si
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +133,14 @@ class Dataset:
     # -- open and create -------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], contract: Contract, *, tolerance: float | None = None) -> Dataset:
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        contract: Contract,
+        *,
+        tolerance: float | None = None,
+        assumed_units: Mapping[str, str] | None = None,
+    ) -> Dataset:
         """Begin an empty dataset.
 
         Args:
@@ -139,6 +148,7 @@ class Dataset:
             contract: What all cases have.
             tolerance: Fields of cases that are added are stored to this share of their root mean square in the case;
                 None stores them as they are.
+            assumed_units: Of names for which nothing stated a unit; training asks for them to be confirmed.
 
         Raises:
             DatasetError: Something stands at ``path``, or the tolerance is none.
@@ -148,7 +158,7 @@ class Dataset:
         if target.exists():
             raise DatasetError(f"{target}: exists; remove it or choose another directory")
         (target / "cases").mkdir(parents=True)
-        manifest = Manifest(contract=contract, tolerance=tolerance)
+        manifest = Manifest(contract=contract, tolerance=tolerance, assumed_units=dict(assumed_units or {}))
         manifest.write(target)
         return cls(LocalFiles(target), manifest)
 
@@ -189,6 +199,11 @@ class Dataset:
         return self._manifest.tolerance
 
     @property
+    def assumed_units(self) -> dict[str, str]:
+        """The unit by each name for which nothing stated one, where nobody has confirmed it."""
+        return dict(self._manifest.assumed_units)
+
+    @property
     def names(self) -> list[str]:
         """All cases, in the order in which they were added."""
         return list(self._manifest.cases)
@@ -198,6 +213,12 @@ class Dataset:
         """Named, fixed splits."""
         return {name: list(cases) for name, cases in self._manifest.splits.items()}
 
+    def with_splits(self, splits: Mapping[str, Sequence[str]]) -> Dataset:
+        """The same cases under other splits, in memory alone: what is on disk stays as it is."""
+        view = Dataset(self._files, self._manifest.model_copy(update={"splits": {k: [*v] for k, v in splits.items()}}))
+        view._cases, view._geometries = self._cases, self._geometries
+        return view
+
     def parameters(self, name: str) -> dict[str, float]:
         """A case's parameters in SI, in the contract's order, then those that the contract does not know."""
         given = {key: Quantity(*value) for key, value in self._entry(name).parameters.items()}
@@ -206,7 +227,15 @@ class Dataset:
             for key, spec in self.contract.parameters.items()
             if key in given
         }
-        return known | {key: q.value * si_factor(q.unit or "") for key, q in given.items() if key not in known}
+        return known | {key: in_si(q.value, q.unit or "") for key, q in given.items() if key not in known}
+
+    def case_hash(self, name: str) -> str:
+        """SHA-256 of a case's numbers, whatever it is called and whichever dataset it stands in."""
+        record, _ = self._opened(name)
+        numbers = {of: {key: f"{value:.10e}" for key, value in table.items()}
+                   for of, table in (("parameters", self.parameters(name)), ("qoi", self.qoi(name)))}  # fmt: skip
+        told = {"arrays": sorted(array.sha256 for array in record.arrays.values()), **numbers}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def qoi(self, name: str) -> dict[str, float]:
         """A case's quantities of interest in SI."""

@@ -1,5 +1,6 @@
 """Metrics, baselines and the report."""
 
-from tramontane.evaluation.report import Report, evaluate
+from tramontane.evaluation.judge import cross_validate, evaluate
+from tramontane.evaluation.report import Report
 
-__all__ = ["Report", "evaluate"]
+__all__ = ["Report", "cross_validate", "evaluate"]

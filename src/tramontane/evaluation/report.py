@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from tramontane.contract import Contract, QoiSpec, power_law
-from tramontane.dataset import Dataset
-from tramontane.errors import ContractError, DatasetError
-from tramontane.evaluation.nulls import NULLS, QOI_NULLS, Nulls
+from tramontane.contract import QoiSpec, power_law
+from tramontane.evaluation.nulls import NULLS, QOI_NULLS
 from tramontane.frames import frame
-from tramontane.metrics import mean_absolute, r2, relative_l2
-from tramontane.qoi import measure
-from tramontane.surrogate import Surrogate
-from tramontane.units import Quantity, from_si
+from tramontane.metrics import mean_absolute, r2
+from tramontane.units import Quantity, difference_from_si
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,22 +68,28 @@ class QoiFigures(BaseModel):
 
 
 class Report(BaseModel):
-    """What a surrogate reaches on cases that it never saw."""
+    """What a surrogate reaches on cases that it never saw.
+
+    ``folds`` says in how many parts cases were left out, each of a surrogate of its own, in a cross-validation; None of
+    one surrogate. ``notes`` has what is to be minded. Where there are too few cases for nulls, there are none.
+    """
 
     model: str
     data: str
     split: str
     cases: list[str]
     training_cases: int
+    folds: int | None = None
+    notes: list[str] = []
     seconds_per_case: float
     fields: dict[str, FieldFigures]
     qoi: dict[str, QoiFigures]
 
     def __repr__(self) -> str:
         lines = [f"<Report {self.model}: {len(self.cases)} cases of split {self.split}>"]
-        lines += [f"  {name}: {100 * f.relative_l2:.2g} % relative L2 (best null {100 * min(f.nulls.values()):.2g} %)"
+        lines += [f"  {name}: {100 * f.relative_l2:.2g} % relative L2 {_best(f.nulls)}"
                   for name, f in self.fields.items()]  # fmt: skip
-        lines += [f"  {name}: {100 * q.relative:.2g} % (best null {100 * min(q.nulls.values()):.2g} %)"
+        lines += [f"  {name}: {100 * q.relative:.2g} % {_best(q.nulls)}"
                   for name, q in self.qoi.items()]  # fmt: skip
         return "\n".join(lines)
 
@@ -126,17 +126,20 @@ class Report(BaseModel):
 
     def print(self, console: Console) -> None:
         """Two tables, fields and QoIs, as far as there are any."""
-        console.print(
-            f"{self.model}, trained on {self.training_cases} cases, asked for {len(self.cases)} unseen "
-            f"{'case' if len(self.cases) == 1 else 'cases'} (split {self.split}: {', '.join(self.cases)})"
-        )
+        one = len(self.cases) == 1
+        asked = f"asked for {len(self.cases)} unseen {'case' if one else 'cases'} (split {self.split}: "
+        if self.folds is not None:
+            asked = f"{self.folds} times, asked each time for cases left out, {len(self.cases)} in all ("
+        console.print(f"{self.model}, trained on {self.training_cases} cases, {asked}{', '.join(self.cases)})")
+        for note in self.notes:
+            console.print(note, highlight=False, markup=False, soft_wrap=True, style="yellow")
         table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
         heads = ("field", "mean", "median", "worst", "case", "MAE", *(_HEADS[name] for name in NULLS))
         for head in heads:
             table.add_column(head, justify="left" if head in ("field", "case") else "right", overflow="fold")
         for name, f in self.fields.items():
             shares = [f"{100 * value:.1f}" for value in (f.relative_l2, f.median, f.worst)]
-            nulls = [f"{100 * f.nulls[null]:.1f}" for null in NULLS]
+            nulls = [f"{100 * f.nulls[null]:.1f}" if null in f.nulls else "-" for null in NULLS]
             table.add_row(name, *shares, f.worst_case, str(Quantity(float(f"{f.mean_absolute:.3g}"), f.unit)), *nulls)
         if self.fields:
             console.print(table)
@@ -146,9 +149,9 @@ class Report(BaseModel):
         for head in ("QoI", "model", "MAE", *(_HEADS[name] for name in QOI_NULLS)):
             table.add_column(head, justify="left" if head == "QoI" else "right", overflow="fold")
         for name, q in self.qoi.items():
-            nulls = [_share(q.nulls[null], q.nulls_r2[null]) for null in QOI_NULLS]
+            nulls = [_share(q.nulls[null], q.nulls_r2[null]) if null in q.nulls else "-" for null in QOI_NULLS]
             shown = q.unit if q.display_unit is None else q.display_unit
-            error = str(Quantity(float(f"{from_si(q.mean_absolute, shown):.3g}"), shown))
+            error = str(Quantity(float(f"{difference_from_si(q.mean_absolute, shown):.3g}"), shown))
             table.add_row(name, _share(q.relative, q.r2), error, *nulls)
         console.print(table)
         alike: dict[str, list[str]] = {}
@@ -157,7 +160,7 @@ class Report(BaseModel):
                                                 "deviations")  # fmt: skip
             alike.setdefault(f"predicted as {q.how}{sure}", []).append(name)
             if q.law:
-                exact = min(q.nulls.values()) < _EXACT
+                exact = min(q.nulls.values(), default=1.0) < _EXACT
                 law = f"taken in proportion to {power_law(q.law)}, by the baselines as well"
                 law += "; that law alone explains these cases, so a baseline has no error" if exact else ""
                 alike.setdefault(law, []).append(name)
@@ -166,139 +169,8 @@ class Report(BaseModel):
             console.print(f"{', '.join(names)} {verb} {said}", highlight=False, markup=False, soft_wrap=True)
 
 
-def evaluate(
-    surrogate: Surrogate, dataset: Dataset, *, split: str = "test", console: Console | None = None,
-    progress: Progress = lambda *_: None,
-) -> Report:  # fmt: skip
-    """Ask a surrogate for every case of a split, from its geometry and operating conditions alone.
-
-    Args:
-        surrogate: The model.
-        dataset: A store under a compatible contract; the baselines are of the model's training cases, or, where it was
-            trained on other data, of the store's training split.
-        split: Which cases.
-        console: Where progress is shown.
-        progress: Told how far it is after each case.
-
-    Returns:
-        The report.
-
-    Raises:
-        ContractError: The dataset's contract differs from the model's; the differences are named.
-        DatasetError: The split is empty, or holds cases that the model was trained on.
-    """
-    contract = fitting_contract(surrogate, dataset)
-    names, data = dataset.splits.get(split, []), surrogate.record["data"]
-    if not names:
-        raise DatasetError(f"{dataset.path}: split {split!r} has no cases; it has {', '.join(dataset.splits)}")
-    same = data["fingerprint"] == dataset.fingerprint()
-    # The baselines see the cases that the model saw.
-    train = data["train"] if same else dataset.splits.get("train", [])
-    if same and (leak := sorted(set(names) & set(data["train"]))):
-        raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of split {split!r}")
-    nulls = Nulls(dataset, train)
-    predicted_qoi: dict[str, list[float]] = {name: [] for name in contract.qoi}
-    within: dict[str, list[bool]] = {name: [] for name in contract.qoi}
-    own: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    started = time.monotonic()
-    for done, name in enumerate(
-        track(names, description="asking", console=console, transient=True, disable=console is None)
-    ):
-        progress("cases", done, len(names))
-        geometry = dataset.geometry(name) if surrogate.needs_geometry else None
-        values = dataset.parameters(name)
-        sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
-        fields = surrogate.fields(geometry, values, {domain: s.positions for domain, s in sites.items()})
-        for domain, answer in fields.items():
-            for f, predicted in answer.items():
-                truth = sites[domain].fields[f].reshape(predicted.shape)
-                own.setdefault((domain, f), []).append((relative_l2(predicted, truth), mean_absolute(predicted, truth)))
-        scalars = surrogate.scalars_of(geometry, values)
-        for qoi, spec in contract.qoi.items():
-            if spec.definition is None or qoi in scalars:
-                predicted_qoi[qoi].append(scalars[qoi][0])
-                within[qoi].append(abs(scalars[qoi][0] - dataset.qoi(name)[qoi]) <= 2 * scalars[qoi][1])
-                continue
-            where = sites.get(spec.definition.domain)
-            predicted_qoi[qoi].append(measure(
-                spec.definition, fields.get(spec.definition.domain, {}),
-                weights=where.weights if where else None, normals=where.normals if where else None,
-                volume=None if geometry is None else abs(float(geometry.volume)),
-                positions=where.positions if where else None, parameters=values,
-            ))  # fmt: skip
-    seconds = (time.monotonic() - started) / len(names)
-    null_errors = _null_errors(nulls, dataset, list(contract.fields), names, console, progress)
-    regressed = "Gaussian process on " + ("the shape and the operating conditions" if surrogate.needs_geometry
-                                          else "the parameters")  # fmt: skip
-    null_qoi = nulls.qoi(names)
-    return Report(
-        model=surrogate.model,
-        data=dataset.fingerprint(),
-        split=split,
-        cases=list(names),
-        training_cases=len(data["train"]),
-        seconds_per_case=seconds,
-        fields={
-            f"{domain}/{f}": _field_figures(
-                contract.fields[domain][f].unit, np.array(errors), names, null_errors[domain, f]
-            )
-            for (domain, f), errors in own.items()
-        },
-        qoi={
-            qoi: _qoi_figures(
-                spec,
-                regressed if qoi in surrogate.scalars else str(spec.definition),
-                np.array(predicted_qoi[qoi]),
-                np.array([dataset.qoi(name)[qoi] for name in names]),
-                null_qoi[qoi],
-                within[qoi],
-            )
-            for qoi, spec in contract.qoi.items()
-        },
-    )
-
-
-def fitting_contract(surrogate: Surrogate, dataset: Dataset) -> Contract:
-    """What of a dataset's contract a model can be compared with.
-
-    Raises:
-        ContractError: The dataset's contract differs from the model's; the differences are named.
-    """
-    # A model of QoIs alone is not asked for the fields that cases may have besides.
-    contract = dataset.contract if surrogate.contract.fields else dataset.contract.without_fields()
-    differences = surrogate.contract.differences(contract)
-    differences += [f"QoI {name!r} is new" for name in contract.qoi if name not in surrogate.contract.qoi]
-    if differences:
-        raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
-                            "use the dataset that the model was trained for")  # fmt: skip
-    return contract
-
-
-def _null_errors(
-    nulls: Nulls, dataset: Dataset, domains: list[str], names: list[str], console: Console | None, progress: Progress
-) -> dict[tuple[str, str], dict[str, float]]:
-    errors: dict[tuple[str, str], dict[str, float]] = {}
-    done, steps = 0, len(domains) * 2 * len(nulls.train)
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        progress("baselines", done, steps)
-
-    progress("baselines", 0, steps)
-    for domain in track(domains, description="baselines", console=console, transient=True, disable=console is None):
-        answer = nulls.fields(names, domain, step)
-        for f in dataset.contract.fields[domain]:
-            each = np.zeros((len(NULLS), len(names)))
-            for column, name in enumerate(names):
-                truth = dataset.sites(name, domain).fields[f]
-                for row, values in enumerate(answer[name][f]):
-                    each[row, column] = relative_l2(values, truth.reshape(values.shape))
-            errors[domain, f] = dict(zip(NULLS, each.mean(1).tolist(), strict=True))
-    return errors
-
-
-def _field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, float]) -> FieldFigures:
+def field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, float]) -> FieldFigures:
+    """Of pairs of errors ``(cases, 2)``: relative L2, and mean absolute in SI."""
     worst = int(np.argmax(errors[:, 0]))
     return FieldFigures(
         unit=unit,
@@ -312,7 +184,9 @@ def _field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, fl
     )
 
 
-def _qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, nulls: Any, within: list[bool]) -> QoiFigures:
+def qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, nulls: Any, within: list[bool]) -> QoiFigures:
+    """Of predictions and truth ``(cases,)`` in SI; ``nulls`` has a row each, or is None."""
+
     def relative(values: Any) -> float:
         return mean_absolute(values, truth) / max(float(np.abs(truth).mean()), 1e-300)
 
@@ -330,11 +204,15 @@ def _qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, nulls: Any
         mean_absolute=mean_absolute(predicted, truth),
         r2=determination(predicted),
         within=float(np.mean(within)) if within else None,
-        nulls={null: relative(row) for null, row in zip(QOI_NULLS, nulls, strict=True)},
-        nulls_r2={null: determination(row) for null, row in zip(QOI_NULLS, nulls, strict=True)},
+        nulls={} if nulls is None else {key: relative(row) for key, row in zip(QOI_NULLS, nulls, strict=True)},
+        nulls_r2={} if nulls is None else {key: determination(row) for key, row in zip(QOI_NULLS, nulls, strict=True)},
         predicted=np.asarray(predicted, dtype=float).tolist(),
         true=np.asarray(truth, dtype=float).tolist(),
     )
+
+
+def _best(nulls: dict[str, float]) -> str:
+    return f"(best null {100 * min(nulls.values()):.2g} %)" if nulls else "(no null)"
 
 
 def _share(relative: float, determination: float | None) -> str:

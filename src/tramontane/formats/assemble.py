@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Collection as Collection_
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyvista as pv
+from numpy.typing import NDArray
 
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec
@@ -27,7 +29,21 @@ from tramontane.formats.results import (
 )
 from tramontane.formats.table import QOI
 from tramontane.large_arrays import bad_rows
-from tramontane.units import Quantity, assumed_unit, dimension, one_style, si_factor, si_unit
+from tramontane.units import (
+    Quantity,
+    assumed_unit,
+    compatible,
+    difference_to_si,
+    dimension,
+    has_offset,
+    in_si,
+    one_style,
+    si_factor,
+    si_unit,
+    unit_in_name,
+)
+
+_ABSOLUTE = 50.0  # times the largest velocity's square, m^2/s^2: above that, a pressure is absolute and in Pa
 
 
 def assemble(
@@ -41,8 +57,9 @@ def assemble(
 ) -> Case:
     """The case in SI.
 
-    A quantity's unit is what its file states, else what the contract says, else what its name suggests; the last is
-    noted in ``provenance.extra["assumed_units"]``. Parameters keep the unit they were written in.
+    A quantity's unit is what its file states, else what the contract says, else what stands behind its name
+    (``drag_kN``), else what its name suggests; the last is noted in ``provenance.extra["assumed_units"]``.
+    Parameters keep the unit they were written in.
 
     Args:
         name: Of the case.
@@ -74,13 +91,14 @@ def _assembled(
     units = _Units(contract)
     meshes = dict(results.meshes) if contract is None else _by_contract(path, results, contract)
     length = si_factor(results.length_unit or (contract.length_unit if contract else length_unit))
+    beside = frozenset(name for mesh in results.meshes.values() for name in mesh.array_names)
     for domain, mesh in meshes.items():
         if length != 1.0:
             mesh.points = mesh.points * mesh.points.dtype.type(length)
         where = _file_of(path, results, domain)
         for data in (mesh.point_data, mesh.cell_data):
             for field in list(data.keys()):
-                _scale_field(where, domain, field, data, results.units.get(f"{domain}/{field}"), units)
+                _scale_field(where, domain, field, data, results.units.get(f"{domain}/{field}"), units, beside)
     if contract is not None:
         _check_fields(path, meshes, contract)
 
@@ -112,7 +130,7 @@ def _assembled(
         name=name,
         design=Design(geometry, **parameters),
         meshes=meshes,
-        qoi={key: quantity.value * si_factor(quantity.unit or "") for key, quantity in qoi.items()},
+        qoi={key: in_si(quantity.value, quantity.unit or "") for key, quantity in qoi.items()},
         field_units=units.fields,
         qoi_units={key: si_unit(quantity.unit or "") for key, quantity in qoi.items()},
         provenance=Provenance(
@@ -132,9 +150,12 @@ class _Units:
         self.fields: dict[str, str] = {}
         self.assumed: dict[str, str] = {}
 
-    def of_field(self, file: Path, domain: str, name: str, stated: str | None) -> str:
+    def of_field(self, file: Path, domain: str, name: str, stated: str | None, beside: Collection_[str], *,
+                 kinematic: bool = False) -> str:  # fmt: skip
         spec = self.contract.fields.get(domain, {}).get(name) if self.contract else None
-        unit = self._find(file, f"field {domain}/{name}", name, stated, spec.unit if spec else None)
+        unit = self._find(file, f"field {domain}/{name}", name, stated, spec.unit if spec else None, beside)
+        if kinematic and self.assumed.get(name) == "Pa":
+            self.assumed[name] = unit = "m^2/s^2"
         if self.fields.setdefault(name, si_unit(unit)) != si_unit(unit):
             raise FormatError(f"{file}: field {domain}/{name} is in {unit or 'no unit'}, on another domain in "
                               f"{self.fields[name] or 'no unit'}; give the two fields two names")  # fmt: skip
@@ -150,19 +171,28 @@ class _Units:
         spec = self.contract.qoi.get(name) if self.contract else None
         return Quantity(given.value, self._find(where, f"QoI {name}", name, given.unit, spec.unit if spec else None))
 
-    def _find(self, where: Path, label: str, name: str, stated: str | None, declared: str | None) -> str:
+    def _find(
+        self,
+        where: Path,
+        label: str,
+        name: str,
+        stated: str | None,
+        declared: str | None,
+        beside: Collection_[str] | None = None,
+    ) -> str:
         try:
-            if stated is not None and declared is not None and dimension(stated) != dimension(declared):
+            if stated is not None and declared is not None and not compatible(stated, declared):
                 raise ContractError(f"{where}: {label} is in {stated or 'no unit'}, the contract says "
                                     f"{declared or 'no unit'}; correct one of them")  # fmt: skip
             if stated is not None:
-                si_factor(stated)
                 return one_style(stated)
         except UnitError as error:
             raise FormatError(f"{where}: {label}: {error}") from error
         if declared is not None:
             return declared
-        guess = assumed_unit(name)
+        if (written := unit_in_name(name)) is not None:
+            return written
+        guess = assumed_unit(name, beside=beside)
         if guess is not None:
             self.assumed[name] = guess
         return guess or ""
@@ -239,7 +269,8 @@ def _other(mesh: pv.DataSet, location: str) -> list[str]:
     return list(data.keys())
 
 
-def _scale_field(file: Path, domain: str, name: str, data: Any, stated: str | None, units: _Units) -> None:
+def _scale_field(file: Path, domain: str, name: str, data: Any, stated: str | None, units: _Units,
+                 beside: Collection_[str]) -> None:  # fmt: skip
     """Turn a field into SI in place; whole numbers (identifiers, flags) are not fields and stay."""
     values = np.asarray(data[name])
     if not np.issubdtype(values.dtype, np.floating):
@@ -248,9 +279,23 @@ def _scale_field(file: Path, domain: str, name: str, data: Any, stated: str | No
     if len(bad):
         raise FormatError(f"{file}: field {domain}/{name} is NaN or infinite at {len(bad)} of {len(values)} places, "
                           f"the first is {bad[0]}; run the case again or leave it out")  # fmt: skip
-    factor = si_factor(units.of_field(file, domain, name, stated))
-    if factor != 1.0:
+    unit = units.of_field(file, domain, name, stated, beside, kinematic=name == "p" and _is_kinematic(values, data))
+    if has_offset(unit):
+        absolute = values.astype(np.float64) * difference_to_si(1.0, unit) + in_si(0.0, unit)
+        data[name] = absolute.astype(values.dtype)
+    elif (factor := si_factor(unit)) != 1.0:
         data[name] = values * values.dtype.type(factor)
+
+
+def _is_kinematic(pressure: NDArray[Any], data: Any) -> bool:
+    """Whether a ``p`` beside OpenFOAM's ``U`` may be over the density, as all of its incompressible solvers write it.
+
+    An absolute pressure in Pa is far above any dynamic one.
+    """
+    velocity = data["U"] if "U" in data.keys() else None  # noqa: SIM118 (PyVista's data does not iterate over its names)
+    if velocity is None or np.ndim(velocity) != 2 or pressure.ndim != 1 or not len(pressure):
+        return False
+    return not float(pressure.min()) > _ABSOLUTE * float(np.square(np.asarray(velocity, dtype=np.float64)).sum(1).max())
 
 
 def _check_fields(path: Path, meshes: Mapping[str, pv.DataSet], contract: Contract) -> None:

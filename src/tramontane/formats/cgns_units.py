@@ -14,7 +14,7 @@ from tramontane.formats.cgns_tree import EXTRA, Tree, is_installed, label_of, op
 
 # CGNS names units in five words, in this order: mass, length, time, temperature, angle.
 _UNITS = {
-    "Kilogram": "kg", "Gram": "g", "Slug": "slug", "PoundMass": "lb",
+    "Kilogram": "kg", "Gram": "g", "Slug": "slug", "PoundMass": "lbm",
     "Meter": "m", "Centimeter": "cm", "Millimeter": "mm", "Foot": "ft", "Inch": "inch",
     "Second": "s",
     "Kelvin": "K", "Rankine": "degR",

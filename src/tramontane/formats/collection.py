@@ -10,13 +10,14 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats import geometry, openfoam, series, vtk
+from tramontane.formats.csv_sheet import WORKBOOK
 from tramontane.formats.designs import names_geometry, read_designs, table_alone
 from tramontane.formats.folder import find_cases, is_case, read_results
 from tramontane.formats.layouts import LAYOUTS
 from tramontane.formats.readers import case_name, file_reader, folder_reader, folders_of_pieces, not_read, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.table import SUFFIXES as TABLE_SUFFIXES
-from tramontane.formats.table import Table, read_table
+from tramontane.formats.table import WORKBOOKS, Table, read_table
 
 _DOMAINS = ("surface", "volume", "particles")
 
@@ -46,6 +47,8 @@ def _open(folder: Path, splits: str | None, region: str | None) -> Collection:
         return Collection(folder, "file", [_file_source(folder)])
     if folder.is_file() and folder.suffix.lower() in TABLE_SUFFIXES:
         return read_designs(folder)
+    if folder.is_file() and folder.suffix.lower() in WORKBOOKS:
+        raise FormatError(f"{folder}: {WORKBOOK}")
     if folder.is_file():
         raise FormatError(not_read(folder))
     if not folder.exists():

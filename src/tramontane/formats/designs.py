@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import math
 import re
+import unicodedata
 from collections.abc import Collection as Names
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 
 from tramontane.errors import FormatError, UnitError
+from tramontane.formats.csv_sheet import Sheet
 from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.results import CaseSource, Collection, Results
-from tramontane.formats.table import QOI, SUFFIXES, Sheet, Table, read_head, read_sheet
-from tramontane.units import Quantity, parse_quantity
+from tramontane.formats.table import QOI, SUFFIXES, Table, read_head, read_sheet
+from tramontane.units import Quantity, parse_quantity, unit_in_name
 
 LAYOUT = "table"
 _CASE = ("case", "name", "id", "design", "run", "sample", "experiment", "simulation", "variant", "index", "nr", "no",
@@ -25,12 +27,17 @@ _SPLITS = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "holdout"), "test"),
 }
-_MISSING = ("", "nan", "na", "n/a", "#n/a", "nat", "null", "none", "-", "--", "?")
+_MISSING = (
+    "", "nan", "na", "n/a", "#n/a", "nat", "null", "none", "-", "--", "–", "—", "?", "#nv", "#div/0!", "#wert!",
+    "#value!", "#valeur!", "#ref!", "#bezug!", "#num!", "#zahl!", "#name?", "k.a.", "n.v.",
+)  # fmt: skip
 # Names that results have and inputs have not; then those that either may have.
 _RESULT = re.compile(
     r"(^|_)(drag|lift|downforce|cd|cl|cm|cx|cy|cz|mass|weight|deflection|displacement|compliance|efficiency|losses|loss|"
     r"max|min|mean|avg|average|peak|rms|frequency|eigenfrequency|stress|strain|mises|safety_factor|drop|dp|"
-    r"nusselt|objective|output|result|response|target|qoi)\d*($|_)"
+    r"nusselt|objective|output|result|response|target|qoi|"
+    r"widerstand|auftrieb|spannung|verformung|verschiebung|durchbiegung|masse|gewicht|wirkungsgrad|druckverlust|ergebnis|"
+    r"trainee|portance|contrainte|fleche|deplacement|poids|rendement|perte|resultat)\d*($|_)"
 )
 _EITHER = re.compile(
     r"(^|_)(force|f[xyz]|moment|m[xyz]|torque|pressure|temperature|power|coefficient|flux|cost|total)($|_)|^y\d*$"
@@ -49,7 +56,8 @@ class _Column:
     @property
     def word(self) -> str:
         """The bare name in small letters."""
-        return re.sub(r"[^a-z0-9#]+", "_", self.name.removeprefix(QOI).lower()).strip("_")
+        plain = unicodedata.normalize("NFKD", self.name.removeprefix(QOI)).encode("ascii", "ignore").decode()
+        return re.sub(r"[^a-z0-9#]+", "_", plain.lower()).strip("_")
 
 
 def table_alone(folder: Path) -> Path | None:
@@ -93,12 +101,16 @@ def read_designs(file: Path, *, length_unit: str = "m") -> Collection:
             and column are named.
     """
     sheet = read_sheet(file)
+    if len(sheet.heads) == 1:
+        raise FormatError(f"{file}: has one column, {sheet.heads[0].strip()!r}; separate columns by commas, semicolons "
+                          "or tabs")  # fmt: skip
     columns = _columns(file, sheet)
     shape = _geometry_column(file, sheet, columns)
     split = next((c for c in columns if c.word in _SPLIT and not _is_numeric(_cells(sheet, c.place))), None)
     case = _case_column(sheet, [column for column in columns if column not in (shape, split)])
     rest = [column for column in columns if column not in (shape, split, case)]
     numeric = [column for column in rest if _is_numeric(_cells(sheet, column.place))]
+    texts = [column for column in rest if column not in numeric]
     results = _results(numeric)
     names = _case_names(file, sheet, case, shape)
     table: Table = {}
@@ -118,7 +130,7 @@ def read_designs(file: Path, *, length_unit: str = "m") -> Collection:
         geometry = None
         if shape is not None:
             entry = row[shape.place].strip()
-            geometry = file.parent / entry if entry.lower() not in _MISSING else file.parent
+            geometry = _geometry_path(file.parent, entry) if entry.lower() not in _MISSING else file.parent
         where = f"{file}: line {line}" + ("" if shape is None else f", column {shape.head!r}")
         read = functools.partial(_read_line, where, file.name, geometry, absent)
         sources.append(CaseSource(name, file, read, files=() if geometry is None else (geometry,)))
@@ -129,7 +141,8 @@ def read_designs(file: Path, *, length_unit: str = "m") -> Collection:
         splits=_official_splits(file, sheet, split, names),
         table=table,
         length_unit=(shape.unit if shape else None) or length_unit,
-        notes=_notes(file, case, shape, numeric, results, [column for column in rest if column not in numeric]),
+        length_assumed=shape is not None and not shape.unit,
+        notes=_notes(file, case, shape, numeric, results, texts, sheet.notes),
     )
 
 
@@ -196,7 +209,7 @@ def _case_column(sheet: Sheet, columns: Sequence[_Column]) -> _Column | None:
 
 def _case_names(file: Path, sheet: Sheet, case: _Column | None, shape: _Column | None) -> list[str]:
     if case is None:
-        stems = [] if shape is None else [Path(cell).stem for cell in _cells(sheet, shape.place)]
+        stems = [] if shape is None else [_slashes(cell).stem for cell in _cells(sheet, shape.place)]
         if stems and len(set(stems)) == len(stems) and all(stems):
             return stems
         width = len(str(len(sheet.rows)))
@@ -257,19 +270,24 @@ def _notes(
     numeric: Sequence[_Column],
     results: Sequence[_Column],
     texts: Sequence[_Column],
+    said: Sequence[str],
 ) -> list[str]:
     def listed(columns: Names[_Column]) -> str:
         return ", ".join(column.name.removeprefix(QOI) for column in columns) or "none"
 
     by = f"column {case.head!r}" if case else "their geometry files, or their order" if shape else "their order"
-    notes = [f"{file.name}: cases are named by {by}"]
+    notes = [*said, f"{file.name}: cases are named by {by}"]
     if shape is not None:
         unit = shape.unit or "m (for another, write it beside the column's name, or length_unit in a contract)"
         notes.append(f"{file.name}: geometry files are those of column {shape.head!r}, in {unit}")
     inputs = [column for column in numeric if column not in results]
-    said = any(column.name.startswith(QOI) for column in results)
-    how = "" if said else " (told by their names; if that is wrong, write qoi: before each result's, or a contract)"
+    marked = any(column.name.startswith(QOI) for column in results)
+    how = "" if marked else " (told by their names; if that is wrong, write qoi: before each result's, or a contract)"
     notes.append(f"{file.name}: parameters: {listed(inputs)}; QoIs: {listed(results)}{how}")
+    names = [column.name.removeprefix(QOI) for column in numeric if column.unit is None]
+    if behind := {name: written for name in names if (written := unit_in_name(name)) is not None}:
+        units = ", ".join(f"{name} in {written}" for name, written in behind.items())
+        notes.append(f"{file.name}: units that stand behind names: {units}")
     if texts:
         notes.append(f"{file.name}: left out, since they hold no numbers: {listed(texts)}")
     return notes
@@ -280,6 +298,30 @@ def _notes(
 
 def _cells(sheet: Sheet, place: int) -> list[str]:
     return [row[place].strip() for _, row in sheet.rows]
+
+
+def _slashes(entry: str) -> PurePath:
+    """A path that was written on any system."""
+    return PureWindowsPath(entry) if "\\" in entry else PurePath(entry)
+
+
+def _geometry_path(folder: Path, entry: str) -> Path:
+    """The file that an entry names: with the slashes of Windows, too, which also takes capitals for small letters."""
+    found = folder / entry
+    if found.exists() or Path(entry).is_absolute():
+        return found
+    written = _slashes(entry)
+    place = folder / Path(*written.parts) if not written.drive else folder / entry
+    if place.exists() or written.drive:
+        return place
+    for part in written.parts:
+        beside = folder.iterdir() if folder.is_dir() else ()
+        alike = [each for each in beside if each.name.casefold() == part.casefold()]
+        if part in (".", "..") or len(alike) != 1:
+            folder = folder / part
+        else:
+            folder = alike[0]
+    return folder if folder.exists() else place
 
 
 def _is_geometry(cells: Sequence[str]) -> bool:

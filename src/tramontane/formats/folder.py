@@ -17,10 +17,11 @@ from tramontane.contract import Contract
 from tramontane.errors import FormatError
 from tramontane.formats import geometry, openfoam, series, vtk
 from tramontane.formats.assemble import assemble
+from tramontane.formats.csv_sheet import WORKBOOK
 from tramontane.formats.meshes import write_mesh
 from tramontane.formats.readers import file_reader, folder_reader, folders_of_pieces, result_files
 from tramontane.formats.results import GEOMETRY_UNIT, Results
-from tramontane.formats.table import read_number, read_table
+from tramontane.formats.table import WORKBOOKS, read_number, read_table
 
 __all__ = ["find_cases", "is_case", "read_case", "read_results", "read_table", "write_case"]
 
@@ -45,6 +46,8 @@ def find_cases(root: str | os.PathLike[str]) -> list[Path]:
     if not found and is_case(folder):
         found = [folder]
     if not found:
+        if book := next((file for file in folder.iterdir() if file.suffix.lower() in WORKBOOKS), None):
+            raise FormatError(f"{book}: {WORKBOOK}")
         raise FormatError(f"{folder}: holds no case; each case is a folder with meshes such as surface.vtp or "
                           "volume.vtu, a geometry such as body.stl, and a case.json")  # fmt: skip
     return found
@@ -95,7 +98,8 @@ def read_results(folder: Path, *, region: str | None = None) -> Results:
     where = documents[0] if documents else folder / _DOCUMENT
     whole = folder_reader(folder)
     if whole is not None:
-        region = region or document.pop("region", None)
+        stated = document.pop("region", None)
+        region = region or stated
         found = whole(folder) if region is None else openfoam.read(folder, region=str(region))
     else:
         found = Results()
@@ -248,7 +252,7 @@ def _read_document(files: list[Path]) -> tuple[dict[str, Any], list[Path]]:
         if file.suffix.lower() != ".json":
             continue
         try:
-            document = json.loads(file.read_text(encoding="utf-8"))
+            document = json.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             raise FormatError(f"{file}: cannot be read as JSON ({error}); mend it or write it again") from error
         if not isinstance(document, dict) or (file.name != _DOCUMENT and not {"parameters", "qoi"} & set(document)):

@@ -12,6 +12,7 @@ import numpy as np
 import pyvista as pv
 import trimesh
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance, vtkOrientPolyData
 from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
@@ -28,6 +29,9 @@ SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp", ".vtp")
 OPEN_EDGES = "open edges"  # by which a warning of holes is known
 _MERGE_DIGITS = 8  # points closer than 1e-8 of the geometry's length are one
 _LIKELY_SIZE = (1e-6, 1e3)  # m
+_SANE_SIZE = (1e-12, 1e9)  # m; beyond, squares and cubes of coordinates lose their digits
+_COMPARED, _HAIR = 2000, 1e-3  # bodies that are compared with each other; a share of their size
+_AT_ONCE = 512  # bodies whose neighbours are looked at together
 # Multipliers of a hash, those of SplitMix64 (Steele, Lea and Flood 2014).
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
@@ -77,17 +81,23 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
     if len(triangles) == 0:
         raise GeometryError(f"{label}: holds no triangles; export a triangle surface")
     size = float(np.ptp(points, axis=0).max())
+    if size and not _SANE_SIZE[0] <= size <= _SANE_SIZE[1]:
+        raise GeometryError(f"{label}: is {size:.3g} m long, which no part is; its coordinates are damaged, or in "
+                            f"another unit than {length_unit}")  # fmt: skip
     places = (points - points.min(axis=0)) * (10**_MERGE_DIGITS / (size or 1.0))
     kept, index = _merged(np.rint(places, out=places).astype(np.int64))
     points, triangles = points[kept], index[triangles]
     one, two, three = triangles.T
     collapsed = (one == two) | (two == three) | (three == one)
     points, triangles = _used(points, triangles[~collapsed] if collapsed.any() else triangles)
+    triangles, repeated = _once(triangles)
     area = _area(points, triangles)
     if area <= 0:
         raise GeometryError(f"{label}: has no triangle with an area; export the surface again")
 
     warnings = found
+    if repeated:
+        warnings.append(f"{label}: {repeated} triangles are there more than once; one of each was kept")
     if collapsed.any():
         warnings.append(f"{label}: {collapsed.sum()} triangles have two equal corners; they were left out")
     edges = _Edges.of(triangles, len(points))
@@ -98,7 +108,11 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
         warnings.append(
             f"{label}: {edges.crowded} edges belong to more than two triangles; join touching bodies in CAD"
         )
+    given = len(triangles)
     triangles, volume, found = _orient(points, triangles, edges)
+    if len(triangles) < given:  # bodies were left out
+        points, triangles = _used(points, triangles)
+        area = _area(points, triangles)
     warnings += [f"{label}: {sentence}" for sentence in found]
     if not _LIKELY_SIZE[0] <= size <= _LIKELY_SIZE[1]:
         warnings.append(f"{label}: is {size:.3g} m long; check the length unit ({length_unit})")
@@ -193,6 +207,13 @@ def _merged(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     return kept[order], renamed[index]
 
 
+def _once(triangles: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """The first of triangles with the same three corners, whichever way they face, and how many others there are."""
+    corners = np.sort(triangles, axis=1)
+    kept, _ = _merged(corners)
+    return (triangles, 0) if len(kept) == len(triangles) else (triangles[kept], len(triangles) - len(kept))
+
+
 def _used(points: NDArray[Any], triangles: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The points that triangles have, in their order, and the triangles of these."""
     used = np.zeros(len(points), np.bool_)
@@ -238,9 +259,28 @@ def _orient(
             found.append(
                 f"{'the surface was' if bodies == count else f'{bodies} of {count} bodies were'} inside out and turned"
             )
+    if edges.opened == 0 and 1 < count <= _COMPARED and (doubled := _doubled(body, pieces, points[triangles])):
+        kept = ~np.isin(body, doubled)
+        triangles, pieces, count = triangles[kept], pieces[kept], count - len(doubled)
+        found.append(f"{len(doubled)} bodies lie where another of the same size lies; they were left out")
     if count > 1:
         found.append(f"holds {count} separate bodies; where they overlap, their volume counts twice")
     return np.ascontiguousarray(triangles), float(pieces.sum()), found
+
+
+def _doubled(body: NDArray[Any], pieces: NDArray[Any], corners: NDArray[Any]) -> list[int]:
+    """Numbers of the bodies that lie, within a hair, where an earlier one of the same volume lies."""
+    volumes = np.bincount(body, weights=pieces)
+    lows, highs = np.full((len(volumes), 3), np.inf), np.full((len(volumes), 3), -np.inf)
+    np.minimum.at(lows, body, corners.min(axis=1))
+    np.maximum.at(highs, body, corners.max(axis=1))
+    boxes, sizes = np.concatenate([lows, highs], axis=1), (highs - lows).max(axis=1)
+    doubled: set[int] = set()
+    for number in np.flatnonzero(volumes > 0):
+        near = (np.abs(boxes[number + 1 :] - boxes[number]) <= _HAIR * sizes[number]).all(axis=1)
+        alike = np.abs(volumes[number + 1 :] - volumes[number]) <= 10 * _HAIR * volumes[number]
+        doubled |= set((np.flatnonzero(near & alike) + number + 1).tolist())
+    return sorted(doubled)
 
 
 def _inside_out(body: NDArray[Any], pieces: NDArray[Any], corners: NDArray[Any]) -> list[int]:
@@ -254,11 +294,21 @@ def _inside_out(body: NDArray[Any], pieces: NDArray[Any], corners: NDArray[Any])
     lows, highs = np.full((len(volumes), 3), np.inf), np.full((len(volumes), 3), -np.inf)
     np.minimum.at(lows, body, corners.min(axis=1))
     np.maximum.at(highs, body, corners.max(axis=1))
-    wrong: set[int] = set()
-    for number in np.flatnonzero(volumes < 0):
-        if not ((lows < lows[number]) & (highs > highs[number])).all(axis=1).any():
-            wrong |= set(np.flatnonzero(((lows >= lows[number]) & (highs <= highs[number])).all(axis=1)).tolist())
-    return sorted(wrong)
+    middles, reach = (lows + highs) / 2, (highs - lows).max(axis=1) / 2
+    tree, within, around = cKDTree(middles), [], []
+    for start in range(0, len(volumes), _AT_ONCE):  # the pairs of thousands of bodies take room
+        some = np.arange(start, min(start + _AT_ONCE, len(volumes)))
+        near = tree.query_ball_point(middles[some], reach[some], p=np.inf)
+        outer = np.repeat(some, [len(each) for each in near])
+        inner = np.concatenate([np.asarray(each, dtype=np.int64) for each in near])
+        apart = (lows[outer] < lows[inner]).all(axis=1) & (highs[outer] > highs[inner]).all(axis=1)
+        within.append(inner[apart])
+        around.append(outer[apart])
+    inner, outer = np.concatenate(within), np.concatenate(around)
+    wrong = volumes < 0
+    wrong[inner] = False  # cavities
+    wrong[inner[wrong[outer]]] = True
+    return np.flatnonzero(wrong).tolist()
 
 
 def _read(file: Path, length_unit: str) -> tuple[pv.PolyData, list[str]]:

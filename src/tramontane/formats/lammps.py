@@ -31,10 +31,12 @@ _UNITS = {  # of the styles of units whose numbers are plain units
            "angular_velocity": "1/s", "torque": "N*m"},
     "cgs": {"length": "cm", "velocity": "cm/s", "force": "dyn", "mass": "g", "density": "g/cm^3", "time": "s",
             "angular_velocity": "1/s", "torque": "dyn*cm"},
-    "real": {"length": "angstrom", "velocity": "angstrom/fs", "mass": "g/mol", "density": "g/cm^3", "time": "fs"},
-    "metal": {"length": "angstrom", "velocity": "angstrom/ps", "mass": "g/mol", "density": "g/cm^3", "time": "ps"},
-    "micro": {"length": "um", "velocity": "um/us", "mass": "pg", "density": "pg/um^3", "time": "us"},
-    "nano": {"length": "nm", "velocity": "nm/ns", "mass": "ag", "density": "ag/nm^3", "time": "ns"},
+    "real": {"length": "angstrom", "velocity": "angstrom/femtosecond", "mass": "g/mol", "density": "g/cm^3",
+             "time": "femtosecond"},
+    "metal": {"length": "angstrom", "velocity": "angstrom/picosecond", "mass": "g/mol", "density": "g/cm^3",
+              "time": "picosecond"},
+    "micro": {"length": "um", "velocity": "um/us", "mass": "picogram", "density": "picogram/um^3", "time": "us"},
+    "nano": {"length": "nm", "velocity": "nm/ns", "mass": "attogram", "density": "attogram/nm^3", "time": "ns"},
 }  # fmt: skip
 _LENGTHS = ("radius", "diameter")
 

@@ -80,6 +80,7 @@ class Collection:
         splits: Official splits (``train``, ``validation``, ``test``) by case name; empty where there are none.
         table: Parameters and QoIs by case, beside what the case's own files say; a QoI's name starts with ``qoi.``.
         length_unit: Of the cases whose files do not state one.
+        length_assumed: Whether that unit is a mere convention for geometry files that state none.
         notes: Sentences to print: what was understood, what was left out.
     """
 
@@ -89,6 +90,7 @@ class Collection:
     splits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     table: Mapping[str, Mapping[str, Quantity]] = field(default_factory=dict)
     length_unit: str = "m"
+    length_assumed: bool = False
     notes: Sequence[str] = ()
 
 

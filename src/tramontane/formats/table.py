@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tramontane.errors import FormatError, UnitError
-from tramontane.units import Quantity, parse_quantity, si_factor
+from tramontane.formats.csv_sheet import Sheet, read_csv
+from tramontane.units import Quantity, one_style, parse_quantity, unit_in_name
 
 Table = dict[str, dict[str, Quantity]]
 QOI = "qoi."
 SUFFIXES = (".csv", ".tsv", ".parquet")
 _MOST_CELLS = 10**8  # of a Parquet file; what it says of itself is asked before it is read
-_COMMA = re.compile(r"^\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?(?:\s*[a-zA-Z%][^,]*)?$")
-_POINT = re.compile(r"^\s*[-+]?\d*\.\d+")
-_HEADER = re.compile(r"^\s*(?:(qoi)[.:]\s*)?(.*?)\s*(?:[\[(]\s*([^\])]*?)\s*[\])])?\s*$", re.IGNORECASE)
-
-
-class Sheet(NamedTuple):
-    """A table as it was written: its headers, and number and cells of each line that holds any."""
-
-    heads: list[str]
-    rows: list[tuple[int, list[str]]]
+MESHES_IN_PARQUET = (
+    "holds samples as bytes or lists, as Hugging Face delivers PLAID sets, not a table of numbers; write it out as "
+    "files with PLAID (plaid.storage.save_to_disk(..., backend='cgns'), Dataset._save_to_dir_ of its first versions) "
+    "and name that folder"
+)
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+_RESULT = re.compile(r"qoi[.:]\s*", re.IGNORECASE)
+_TRAILING = re.compile(r"^(.*\S)(?:\s+in\s+|\s*,\s*|\s+/\s+)([^\s\d]\S*)$")
 
 
 def read_sheet(file: Path) -> Sheet:
-    """Read a CSV (separated by commas, semicolons or tabs) or a Parquet file; decimal commas become points.
+    """Read a CSV (see `read_csv`) or a Parquet file.
 
     Raises:
         FormatError: Not such a file, a line of the wrong length, no lines, or commas in numbers that mean either of two
             things.
     """
-    sheet = _read_parquet(file) if file.suffix.lower() == ".parquet" else _read_csv(file)
+    sheet = _read_parquet(file) if file.suffix.lower() == ".parquet" else read_csv(file)
     if not sheet.rows:
         raise FormatError(f"{file}: has no rows; its first line names the columns, each other line is a case")
     for number, row in sheet.rows:
@@ -91,7 +89,7 @@ def read_number(where: object, name: str, value: Any) -> Quantity:
         raise FormatError(f'{where}: {name} = {value!r} is no number; write one, or {{"value": 1.0, "unit": "N"}}')
     try:
         quantity = parse_quantity(number, name=name)
-        si_factor(unit or "")
+        unit = None if unit is None else one_style(unit)
     except (UnitError, OverflowError) as error:
         raise FormatError(f"{where}: {error}") from error
     if not math.isfinite(quantity.value):
@@ -116,39 +114,6 @@ def _read_file(file: Path) -> Table:
     return table
 
 
-def _read_csv(file: Path) -> Sheet:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        first = text.split("\n", 1)[0]
-        delimiter = max(",;\t", key=first.count)
-        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(f"{file}: cannot be read as CSV ({error}); save it as UTF-8 with commas") from error
-    lines = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
-    if not lines:
-        raise FormatError(f"{file}: has no rows; its first line names the columns, each other line is a case")
-    sheet = Sheet(lines[0][1], lines[1:])
-    found: dict[str, str] = {}
-    for number, row in sheet.rows:
-        for place, cell in enumerate(row):
-            kind = "comma" if _COMMA.match(cell) else "point" if _POINT.match(cell) else ""
-            head = sheet.heads[place].strip() if place < len(sheet.heads) else str(place + 1)
-            if kind and kind not in found:
-                found[kind] = f"line {number}, column {head!r}: {cell.strip()!r}"
-    if "comma" not in found:
-        return sheet
-    if "point" in found:
-        raise FormatError(f"{file}: {found['comma']} has a decimal comma, {found['point']} a decimal point; write all "
-                          "numbers one way")  # fmt: skip
-    if delimiter == ",":
-        raise FormatError(f"{file}: {found['comma']} has a comma; write numbers with a decimal point and without "
-                          "separators of thousands")  # fmt: skip
-    rows_with_points = [
-        (number, [cell.replace(",", ".") if _COMMA.match(cell) else cell for cell in row]) for number, row in sheet.rows
-    ]
-    return Sheet(sheet.heads, rows_with_points)
-
-
 def _read_parquet(file: Path) -> Sheet:
     try:
         import pyarrow as pa
@@ -161,6 +126,9 @@ def _read_parquet(file: Path) -> Sheet:
             if said.num_rows * said.num_columns > _MOST_CELLS:
                 raise FormatError(f"{file}: has {said.num_rows} lines of {said.num_columns} columns, more than a table "
                                   "of designs has; take out what is not needed")  # fmt: skip
+            bytes_or_lists = pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary
+            if any(of_kind(field.type) for field in opened.schema_arrow for of_kind in bytes_or_lists):
+                raise FormatError(f"{file}: {MESHES_IN_PARQUET}")
             read = opened.read()
         heads, columns = list(read.column_names), [column.to_pylist() for column in read.columns]
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -180,14 +148,49 @@ def _cell(value: Any) -> str:
 def read_head(file: Path, head: str) -> tuple[str, str | None]:
     """Name, with ``qoi.`` before that of a result, and unit of a column.
 
+    A unit stands in brackets behind the name, or as engineers write it: ``speed in m/s``, ``speed / (m/s)``,
+    ``speed, m/s``.
+
     Raises:
         FormatError: It has no name, or an unknown unit.
     """
-    match = _HEADER.match(head)
-    if match is None or not match[2]:
+    text = head.strip()
+    result = _RESULT.match(text)
+    text = text[result.end() :] if result else text
+    name, unit = _bracketed(text)
+    if unit is None:
+        name, unit = _trailing(text)
+    if not name:
         raise FormatError(f"{file}: has a column without a name; write one in the first line")
     try:
-        si_factor(match[3] or "")
+        unit = None if unit is None else one_style(unit)
     except UnitError as error:
         raise FormatError(f"{file}: column {head.strip()!r}: {error}") from error
-    return (QOI if match[1] else "") + match[2], match[3]
+    return (QOI if result else "") + name, unit
+
+
+def _bracketed(text: str) -> tuple[str, str | None]:
+    """A name and what stands in the last brackets behind it."""
+    pairs = {"]": "[", ")": "("}
+    if text[-1:] not in pairs:
+        return text, None
+    close, depth = text[-1], 0
+    for place in range(len(text) - 1, -1, -1):
+        depth += (text[place] == close) - (text[place] == pairs[close])
+        if depth == 0:
+            return re.sub(r"(\s+/)?\s*$", "", text[:place]), text[place + 1 : -1].strip()
+    return text, None
+
+
+def _trailing(text: str) -> tuple[str, str | None]:
+    """A name and the unit behind ``in``, a comma or a slash, where what stands there can be nothing else."""
+    match = _TRAILING.match(text)
+    if match is None:
+        return text, None
+    unit = unit_in_name(f"{match[1]}_{match[2]}") if match[2].isalpha() else None
+    if unit is None and re.search(r"[/*·²³°%]|\d", match[2]):
+        try:
+            unit = one_style(match[2]) or None
+        except UnitError:
+            unit = None
+    return (text, None) if unit is None else (match[1], unit)

@@ -24,7 +24,7 @@ from tramontane.formats.blocks import Named, domains
 from tramontane.formats.checks import first_bytes
 from tramontane.formats.numerals import plain, real
 from tramontane.formats.results import Results
-from tramontane.units import si_factor
+from tramontane.units import one_style
 
 SUFFIXES = (".tec", ".plt", ".dat")
 _BINARY = b"#!TDV"
@@ -138,10 +138,9 @@ def _bare(name: str) -> tuple[str, str | None]:
     if match is None or not match[1]:
         return name, None
     try:
-        si_factor(match[2])
+        return match[1], one_style(match[2])
     except UnitError:
         return name, None
-    return match[1], match[2]
 
 
 def _read(file: Path) -> tuple[list[str], list[_Zone]]:

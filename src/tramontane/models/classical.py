@@ -8,7 +8,8 @@ reference points (`reference_frame`) and kriged over the designs' coordinates (`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -75,6 +76,7 @@ class ClassicalModel:
         dimensions: Array | None = None,
         surfaces: Collection[str] | None = None,
         planes: dict[int, float] | None = None,
+        told: Callable[[int, int], None] = lambda done, of: None,
     ) -> ClassicalModel:
         """Learn from cases.
 
@@ -85,6 +87,7 @@ class ClassicalModel:
             dimensions: ``(cases, m)`` dimensions by which the geometries were made, where they are known.
             surfaces: Domains that lie on the shape; found from the data where None.
             planes: By axis, where symmetry or the ground cuts shapes off; found from the data where None.
+            told: How many shapes were matched with a template, and how many there are for all templates that are tried.
 
         Raises:
             TramontaneError: Fewer than three cases, or cases of unequal domains or components.
@@ -104,7 +107,16 @@ class ClassicalModel:
                 family, parameters, sites, dimensions=dimensions, surfaces=surfaces, references=references
             )
 
-        families = [Family(window, samples, case) for case in central(window, samples)[: self.templates]]
+        tried = central(window, samples)[: self.templates]
+        matched, lock = 0, threading.Lock()
+
+        def one_more() -> None:
+            nonlocal matched
+            with lock:
+                matched += 1
+                told(matched, len(tried) * len(samples))
+
+        families = [Family(window, samples, case, one_more) for case in tried]
         if len(families) > 1:
             trials = [frame(family, _TRIED) for family in families]
             placed = [_put(*pair) for pair in zip(trials, families, strict=True)]

@@ -8,7 +8,7 @@ is interpolated from. A shape's coordinates, its box and how it differs from the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -72,12 +72,21 @@ class Family:
         window: How they are seen.
         samples: What is seen of each.
         template: Which of them it is.
+        told: Called when one more shape is matched.
     """
 
-    def __init__(self, window: Window, samples: Sequence[Samples], template: int) -> None:
+    def __init__(
+        self, window: Window, samples: Sequence[Samples], template: int, told: Callable[[], None] = lambda: None
+    ) -> None:
         self.samples, self.template = samples, template
         self.correspondence = Correspondence(window, samples[template])
-        self.registrations = in_threads(self.correspondence.register, samples)
+
+        def register(each: Samples) -> Registration:
+            found = self.correspondence.register(each)
+            told()
+            return found
+
+        self.registrations = in_threads(register, samples)
 
 
 class ReferenceFrame:

@@ -40,6 +40,34 @@ def crossings(
     return points, np.concatenate([triangle for _, triangle in found])
 
 
+def inside_grid(corners: Array, dimensions: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Which nodes of a grid lie inside a closed surface: those that it winds round.
+
+    Lines along the first axis are followed from outside, and count the faces that they enter and leave. A body that
+    overlaps another changes nothing; a cavity, whose normals point into it, is outside. A node on the surface itself is
+    on either side.
+
+    Args:
+        corners: ``(3, 3, n)``: corner, coordinate, triangle; in steps of the grid, whose first node is the origin.
+        dimensions: Numbers of nodes along x, y and z.
+
+    Returns:
+        By node ``(z, y, x)``.
+    """
+    size = np.array(dimensions, dtype=np.float64)
+    # Lines before the first node count, too: the surface may begin before it.
+    points, triangle = _along(corners, 0, np.array([-np.inf, 0, 0]), np.append(np.inf, size[1:] - 1))
+    one, two, three = corners[:, 1:, triangle]
+    (ay, az), (by, bz) = two - one, three - one
+    change = -np.sign(ay * bz - az * by).astype(np.int32)
+    node = np.clip(np.ceil(points[:, 0]), 0, size[0]).astype(np.intp)
+    y, z = points[:, 1].astype(np.intp), points[:, 2].astype(np.intp)
+    winding = np.zeros((dimensions[2], dimensions[1], dimensions[0] + 1), np.int32)
+    np.add.at(winding, (z, y, node), change)
+    found: NDArray[np.bool_] = np.cumsum(winding, axis=2)[:, :, :-1] > 0
+    return found
+
+
 def _along(corners: Array, axis: int, least: Array, most: Array) -> tuple[Array, NDArray[np.intp]]:
     """Crossings of the lines along one axis through the whole numbers of the others."""
     u, v = (axis + 1) % 3, (axis + 2) % 3

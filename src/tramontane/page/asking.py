@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyvista as pv
 from vtkmodules.vtkFiltersCore import vtkQuadricClustering
 
 from tramontane.case import Case
-from tramontane.contract import ParameterSpec
+from tramontane.contract import Contract, ParameterSpec
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.page.buffers import Buffers
+from tramontane.page.cuts import isosurface, section
+from tramontane.page.line_plot import LinePlot, along, through
 from tramontane.page.scene import Scene, choices, surface_domain, volume_domain
-from tramontane.page.state import CELLS, View
+from tramontane.page.state import AXES, CELLS, View
+from tramontane.page.words import Words
 from tramontane.serve import designs
 from tramontane.serve.access import Caller
-from tramontane.serve.predict import Prediction
+from tramontane.serve.predict import Prediction, Question
 from tramontane.serve.problems import Problem
 from tramontane.serve.registry import Served
 from tramontane.serve.schemas import PredictRequest
@@ -34,20 +38,24 @@ class Answer:
     """What was asked and answered.
 
     Attributes:
+        view: As it was when it was asked.
         served: The model.
         case: The case whose surface is drawn.
         domain: Its surface.
         where: The same for all answers on the same mesh.
         prediction: As the API gives it.
         told: What the view is told; None where the model has no fields.
+        line: Values along the line that the view has.
     """
 
+    view: View
     served: Served
     case: Case
     domain: str
     where: str
     prediction: Prediction
     told: dict[str, Any] | None
+    line: LinePlot | None = None
 
 
 def asked_of(served: Served) -> Mapping[str, ParameterSpec]:
@@ -62,10 +70,26 @@ class Asking:
         server: Answers.
         buffers: Where buffers are put.
         caller: Who asks.
+        words: Of the reader's language, for what pictures state.
     """
 
-    def __init__(self, server: Server, buffers: Buffers, caller: Caller) -> None:
-        self.server, self.buffers, self.caller = server, buffers, caller
+    def __init__(self, server: Server, buffers: Buffers, caller: Caller, words: Words) -> None:
+        self.server, self.buffers, self.caller, self.words = server, buffers, caller, words
+
+    def settled(self, view: View) -> View:
+        """A snapshot of a view, with a field that its model has."""
+        asked, served = view.snapshot(), self.server.registry.models.get(view.model)
+        if served is not None and asked.field not in (known := choices(served.contract)):
+            asked.field = next(iter(known), "")
+        return asked
+
+    def unknown(self, view: View) -> list[str]:
+        """What a view asks that its model does not have: a field, parameters."""
+        served = self.server.registry.models.get(view.model)
+        if served is None:
+            return []
+        field = [view.field] if view.field and view.field not in choices(served.contract) else []
+        return field + [name for name in view.parameters if name not in asked_of(served)]
 
     def is_heavy(self, view: View) -> bool:
         """Whether a view's surface is so large that a coarse one is shown first."""
@@ -81,12 +105,11 @@ class Asking:
             Problem: As for the API's route.
         """
         self.caller.need("predict")
+        view = self.settled(view)
         served = self.server.model(view.model)
         contract = served.contract
         on = str(surface_domain(contract))
-        view.field = view.field if view.field in choices(contract) else next(iter(choices(contract)))
-        asked = self.request(view)
-        question = self.server.predictions.understand(served, asked, domains=[on])
+        question = self._question(served, view, [on])
         where = f"{served.hash} {question.geometry} {question.length_unit} coarse"
 
         def work() -> dict[str, Any]:
@@ -101,7 +124,7 @@ class Asking:
                 case = served.surrogate.simulate(design, meshes={on: mesh})
             except TramontaneError as error:
                 raise Problem(422, str(error)) from error
-            scene = Scene(self.buffers, view, contract)
+            scene = Scene(self.buffers, view, contract, self.words)
             scene.surface(f"{question.key()} coarse", where, case, on)
             return scene.told()
 
@@ -111,50 +134,73 @@ class Asking:
         """The surface, and the section where the view has one.
 
         Args:
-            view: A model, a geometry and all its parameters; a field that the model has not is replaced.
+            view: A model, a geometry and all its parameters; a field that the model has not is replaced. What
+                becomes of it later does not matter: the answer, and every key under which parts of it are kept, is of a
+                snapshot.
 
         Raises:
             Problem: As for the API's route.
         """
+        view = self.settled(view)
         served = self.server.model(view.model)
         contract = served.contract
         if not contract.fields:
-            prediction = await self.predict(view, None)
-            return Answer(served, prediction.case, "", "", prediction, None)
-        known = choices(contract)
-        if view.field not in known:
-            view.field = next(iter(known), "")
+            prediction = await self._ask(served, view, None)
+            return Answer(view, served, prediction.case, "", "", prediction, None)
         on, within = surface_domain(contract), volume_domain(contract)
-        prediction = await self.predict(view, [on] if on else None)
-        volume = await self.predict(view, [within]) if within and view.section else None
-        key = f"{served.hash} {view.geometry} {view.unit} {view.cells}"
+        prediction = await self._ask(served, view, [on] if on else None)
+        wanted = view.section or view.iso or view.line
+        volume = await self._ask(served, view, [within]) if within and wanted else None
 
-        def draw() -> tuple[Case, str, dict[str, Any]]:
-            scene = Scene(self.buffers, view, contract)
+        def draw() -> tuple[Case, str, dict[str, Any], LinePlot | None]:
+            scene = Scene(self.buffers, view, contract, self.words)
             case, domain = prediction.case, on
             if domain is None:
                 domain = next(iter(case.meshes))
                 outer = case.meshes[domain].extract_surface(algorithm="dataset_surface").triangulate()
                 case = Case(case.name, case.design, {domain: outer}, field_units=case.field_units)
-            scene.surface(prediction.key, key, case, domain)
+            scene.surface(prediction.key, prediction.place, case, domain)
+            line = None
             if volume is not None and within is not None:
-                scene.section(volume.key, volume.case, within)
-            return case, domain, scene.told()
+                if view.section:
+                    section(scene, volume.key, volume.case, within)
+                if view.iso:
+                    isosurface(scene, volume.key, volume.case, within)
+                if view.line:
+                    line = self._line(view, contract, volume.case, within, case.meshes[domain])
+                    scene.spec["line"] = [*line.points[0].tolist(), *line.points[-1].tolist()]
+            return case, domain, scene.told(), line
 
-        case, domain, told = await self.server.predictions.run(draw)
-        return Answer(served, case, domain, key, prediction, told)
+        case, domain, told, line = await self.server.predictions.run(draw)
+        return Answer(view, served, case, domain, prediction.place, prediction, told, line)
 
-    async def predict(self, view: View, domains: list[str] | None) -> Prediction:
+    @staticmethod
+    def _line(view: View, contract: Contract, case: Case, domain: str, body: Any) -> LinePlot:
+        if view.line in AXES:
+            inner, outer = (np.asarray(each.bounds, dtype=float).reshape(3, 2) for each in (body, case.meshes[domain]))
+            ends = through(inner, outer, AXES.index(view.line))
+        else:
+            ends = [float(part) for part in view.line.split(",")]
+        return along(case, domain, contract, ends, smooth=view.smooth)
+
+    async def whole(self, answer: Answer) -> Prediction:
+        """All domains and QoIs of what was answered, by the same model."""
+        return await self._ask(answer.served, answer.view, None)
+
+    def request(self, answer: Answer, domains: list[str] | None = None, **more: Any) -> PredictRequest:
+        """What a program would send to the API for what was answered."""
+        return self._request(answer.served, answer.view, domains, **more)
+
+    async def _ask(self, served: Served, view: View, domains: list[str] | None) -> Prediction:
         """A prediction of some domains, from the cache of the API where it was asked before."""
         self.caller.need("predict")
-        served = self.server.model(view.model)
-        request = self.request(view, domains)
-        question = self.server.predictions.understand(served, request, cells=request.cells, domains=domains)
-        return (await self.server.predictions.ask(question))[0]
+        return (await self.server.predictions.ask(self._question(served, view, domains)))[0]
 
-    def request(self, view: View, domains: list[str] | None = None, **more: Any) -> PredictRequest:
-        """What a program would send to the API for the same."""
-        served = self.server.model(view.model)
+    def _question(self, served: Served, view: View, domains: list[str] | None) -> Question:
+        request = self._request(served, view, domains)
+        return self.server.predictions.understand(served, request, cells=request.cells, domains=domains)
+
+    def _request(self, served: Served, view: View, domains: list[str] | None, **more: Any) -> PredictRequest:
         geometry = view.geometry if served.surrogate.needs_geometry else None
         return PredictRequest(
             geometry=geometry, length_unit=view.unit or None, cells=view.cells, domains=domains,

@@ -10,7 +10,7 @@ import numpy as np
 
 from tramontane.contract import QoiSpec
 from tramontane.evaluation.report import QoiFigures
-from tramontane.units import si_factor
+from tramontane.units import has_offset, si_factor
 
 MAPS = ("viridis", "cividis", "magma", "coolwarm")
 """Perceptually uniform ones, the default first; the last is for signed fields, about zero."""
@@ -56,7 +56,7 @@ def shown(qoi: QoiSpec | QoiFigures, magnitude: float) -> tuple[str, float]:
         qoi: Says which units.
         magnitude: The largest of the numbers, SI.
     """
-    if qoi.display_unit is None:
+    if qoi.display_unit is None or has_offset(qoi.display_unit):  # errors, too, are shown with this factor
         return readable(qoi.unit, magnitude)
     return qoi.display_unit, 1.0 / si_factor(qoi.display_unit)
 

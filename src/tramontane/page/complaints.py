@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from nicegui import ui
 
 from tramontane.page.words import Words
@@ -17,6 +19,9 @@ def complaint(words: Words, wrong: Exception | str) -> str:
 
 def remark(words: Words, warned: Warned) -> str:
     """What is to be minded of an answer: a number outside its range in the reader's words, all else in the server's."""
+    if warned.suggested_unit is not None:
+        name = warned.input.rpartition(".")[2] if "." in warned.input else words("remark.geometry")
+        return words("remark.unit", name=name, unit=warned.suggested_unit)
     if warned.value is None or warned.low is None or warned.high is None or warned.share is None:
         return warned.detail
     unit = warned.unit or ""
@@ -29,6 +34,23 @@ def remark(words: Words, warned: Warned) -> str:
         return words("remark.constant", name=name, value=value, high=high)
     share = words.local(f"{100 * warned.share:.0f}")
     return words("remark.beyond", name=name, value=value, low=words.editable(warned.low), high=high, share=share)
+
+
+def unforeseen(words: Words, error: Exception) -> str:
+    """That something went wrong that the server does not say in words."""
+    return words("problem.unforeseen", kind=type(error).__name__)
+
+
+def warn_of_link(words: Words, model: str, unknown: Sequence[str]) -> None:
+    """Say above the page which names of a link a model does not know."""
+    if unknown:
+        said = words("problem.not_in_model", model=model, names=", ".join(unknown))
+        ui.notify(said, type="warning", multi_line=True, timeout=10000, close_button=True)
+
+
+def missing_model(words: Words, name: str, known: Iterable[str]) -> str:
+    """That a model is not served here, and which are."""
+    return words("problem.no_model", name=name, known=", ".join(known) or "–")
 
 
 def complain(words: Words, wrong: Exception | str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import html
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from tramontane.page.asking import asked_of
 from tramontane.page.colours import shown
 from tramontane.page.complaints import complain, complaint
 from tramontane.page.datasets import stl
+from tramontane.page.latest import Overtaken, Turn
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.state import View
 from tramontane.page.words import Words
@@ -75,7 +77,15 @@ def _show(shell: Shell, reader: Reader, name: str, dataset: Dataset) -> None:
                           on_click=lambda: ui.navigate.to(f"/training?set={quote(name)}")
                           ).props("outline dense no-caps")  # fmt: skip
         table = _table(words, name, dataset)
-        table.on("ask", lambda event: _ask(shell, reader, name, str(event.args)))
+        chosen = ""
+
+        async def ask(event: Any) -> None:
+            nonlocal chosen
+            chosen = str(event.args)
+            with contextlib.suppress(Overtaken):  # another case was chosen while this one's shape was stored
+                await _ask(shell, reader, name, Turn(chosen, lambda: chosen))
+
+        table.on("ask", ask)
     with ui.element("section").classes("panel"):
         ui.label(words("data.spread")).classes("heading")
         with ui.element("div").classes("charts"):
@@ -92,8 +102,9 @@ def _show(shell: Shell, reader: Reader, name: str, dataset: Dataset) -> None:
             ui.label(str(warning)).classes("is-warning small")
 
 
-async def _ask(shell: Shell, reader: Reader, name: str, case: str) -> None:
+async def _ask(shell: Shell, reader: Reader, name: str, turn: Turn[str]) -> None:
     """Open a case in the page Predict: its shape is stored as if it were dropped there."""
+    case = turn.question
     models = shell.server.registry.models
     if not models:
         ui.notify(reader.words("predict.no_model"), type="warning")
@@ -107,10 +118,10 @@ async def _ask(shell: Shell, reader: Reader, name: str, case: str) -> None:
             key: from_si(values[key], spec.unit) for key, spec in asked_of(served).items() if key in values
         }
         if served.surrogate.needs_geometry and dataset.has_geometry(case):
-            file, content = f"{case}.stl", await asyncio.to_thread(stl, dataset.geometry(case))
-            stored, _ = await shell.server.geometries.receive(
+            file, content = f"{case}.stl", await turn(asyncio.to_thread(stl, dataset.geometry(case)))
+            stored, _ = await turn(shell.server.geometries.receive(
                 _whole(content), name=file, announced=len(content), limit=reader.caller.upload_bytes
-            )
+            ))  # fmt: skip
             view.geometry, view.unit = stored.hash, "m"
     except (TramontaneError, Problem) as error:
         complain(reader.words, error)

@@ -34,23 +34,27 @@ class DesignPanel:
         reader: Who reads it.
         view: Is changed as the reader changes the controls.
         changed: Called after each change.
+        name: The picture of the same name hands on files that are dropped on it.
     """
 
-    def __init__(self, shell: Shell, reader: Reader, view: View, changed: Callable[[], Any]) -> None:
+    def __init__(
+        self, shell: Shell, reader: Reader, view: View, changed: Callable[[], Any], *, name: str = "a"
+    ) -> None:
         self.shell, self.words, self.view, self.changed = shell, reader.words, view, changed
         models = shell.server.registry.models
-        if view.model not in models:
-            view.model = next(iter(models), "")
+        view.model = view.model or next(iter(models), "")  # one that a link names and is not there is said
+        known = view.model if view.model in models else None
         with ui.element("section").classes("panel"):
-            self.model = ui.select(list(models), value=view.model or None, label=self.words("predict.model"),
+            self.model = ui.select(list(models), value=known, label=self.words("predict.model"),
                                    on_change=self._choose_model).props("outlined dense options-dense")  # fmt: skip
         with ui.element("section").classes("panel") as self.shape:
             self.geometry = ui.select(
                 self._geometries(), value=view.geometry or None, label=self.words("predict.geometry"),
                 on_change=self._choose_geometry,
             ).props("outlined dense options-dense")  # fmt: skip
-            GeometryDrop(self.words, self._stored, self._refused)
+            GeometryDrop(self.words, self._stored, self._refused, self._begun, name=name)
             self.about = ui.element("div").classes("quiet row-between")
+        self.before_upload = view.geometry
         self.sliders = ui.element("section").classes("panel")
         self.of_case = False
         self._fill()
@@ -132,7 +136,13 @@ class DesignPanel:
             self._describe_geometry()
             self.changed()
 
+    def _begun(self) -> None:
+        self.before_upload = self.view.geometry
+
     def _stored(self, identity: str) -> None:
+        if self.view.geometry != self.before_upload:  # another part was chosen while this one was sent: it is offered
+            self.geometry.set_options(self._geometries())
+            return
         self.view.geometry = identity
         self.geometry.set_options(self._geometries(), value=identity)
         self._describe_geometry()

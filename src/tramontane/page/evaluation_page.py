@@ -13,11 +13,11 @@ from tramontane.errors import TramontaneError
 from tramontane.evaluation.report import Report
 from tramontane.page.charts import scatter
 from tramontane.page.colours import shown
-from tramontane.page.complaints import complaint
+from tramontane.page.complaints import complaint, missing_model, unforeseen
 from tramontane.page.data_page import choose_dataset
 from tramontane.page.field_view import FieldView
 from tramontane.page.figures import figures
-from tramontane.page.latest import Latest
+from tramontane.page.latest import Latest, Turn
 from tramontane.page.scene import choices, surface_domain
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.solver_case import SolverCase
@@ -58,12 +58,14 @@ class EvaluationPage:
         self.shell, self.reader, self.words, self.dataset = shell, reader, reader.words, dataset
         self.case = case
         models = shell.server.registry.models
-        self.model = model if model in models else shell.datasets.fitting(dataset, models)
+        self.model = model or shell.datasets.fitting(dataset, models)
         self.view = View(model=self.model)
-        self.latest = Latest(self._show_case)
+        self.latest = Latest(lambda: (self.dataset, self.model, self.case, self.view.field), self._show_case,
+                             failed=self._fail_case)  # fmt: skip
+        known = self.model if self.model in models else None
         with ui.element("div").classes("row-wrap"):
             choose_dataset(reader, list(shell.datasets.paths), dataset, "/evaluation")
-            ui.select(list(models), value=self.model, label=self.words("predict.model"), on_change=self._choose_model
+            ui.select(list(models), value=known, label=self.words("predict.model"), on_change=self._choose_model
                       ).props("outlined dense options-dense").classes("choice")  # fmt: skip
             self.start = ui.button(self.words("evaluation.start"), icon="play_arrow", on_click=self._evaluate).props(
                 "unelevated no-caps"
@@ -102,25 +104,32 @@ class EvaluationPage:
         show()
         with self.body:
             timer = ui.timer(_EVERY, show)
+        model = self.model
         try:
             served, dataset = self.served, self.dataset
             await self.shell.server.predictions.run(lambda: self.shell.datasets.evaluate(dataset, served, follow))
-            self._show()
+            self._show()  # of the model that is chosen now: its report stands there, or none
         except (TramontaneError, Problem) as error:
-            self._fail(error)
+            if self.model == model:
+                self._fail(error)
         finally:
             timer.cancel()
             self.start.enable()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception | str) -> None:
+        said = error if isinstance(error, str) else complaint(self.words, error)
         self.body.clear()
         with self.body:
-            ui.label(complaint(self.words, error)).classes("is-error").props("role=alert")
+            ui.label(said).classes("is-error").props("role=alert")
 
     def _show(self) -> None:
         with self.body:
             link = {"set": self.dataset, "model": self.model, "case": self.case or None}
             ui.run_javascript(f"tramontaneLink({json.dumps(link)})")
+        models = self.shell.server.registry.models
+        if self.model not in models:
+            self._fail(missing_model(self.words, self.model, models))
+            return
         try:
             report = self.shell.datasets.report(self.dataset, self.served)
         except (TramontaneError, Problem) as error:
@@ -201,20 +210,29 @@ class EvaluationPage:
         self.view.field = event.value
         self.latest.ask()
 
-    async def _show_case(self) -> None:
+    def _fail_case(self, error: Exception) -> None:
         for view in self.views:
-            view.wait(self.words("predict.working"))
+            view.fail(unforeseen(self.words, error))
+
+    async def _show_case(self, turn: Turn[tuple[str, str, str, str]]) -> None:
+        set_name, model, name, field = turn.question
+        if not name:  # a model without a report was chosen meanwhile
+            return
+        views = self.views
+        for view in views:
+            view.wait(self.words("predict.working"), anew=True)
         with self.body:
-            ui.run_javascript(f"tramontaneLink({json.dumps({'case': self.case})})")
-        served, name, field = self.served, self.case, self.view.field
+            ui.run_javascript(f"tramontaneLink({json.dumps({'case': name})})")
         try:
-            dataset = self.shell.datasets.open(self.dataset)
-            told = await self.shell.server.predictions.run(
-                lambda: SolverCase(served, dataset, name).told(self.shell.buffers, View(field=field))
+            served, dataset = self.shell.server.model(model), self.shell.datasets.open(set_name)
+            told = await turn(
+                self.shell.server.predictions.run(
+                    lambda: SolverCase(served, dataset, name).told(self.shell.buffers, View(field=field), self.words)
+                )
             )
         except (TramontaneError, Problem) as error:
-            for view in self.views:
+            for view in views:
                 view.fail(complaint(self.words, error))
             return
-        for view, each in zip(self.views, told, strict=True):
+        for view, each in zip(views, told, strict=True):
             view.show(each)

@@ -6,17 +6,20 @@ import * as THREE from "three";
 import { OrbitControls } from "three/orbit";
 import { Surface, arrows, fetchBuffer } from "three/layers";
 import { NO_PLANE, colourMap, material, stops } from "three/shading";
+import { SIZE, drawTriad, triad } from "three/triad";
 
-// The server says from which side one looks (`eye`), so that a half model is not seen from within.
-const PRESETS = { iso: [1, 1, 1], front: [1, 0, 0], left: [0, 1, 0], top: [0, 0, 1] };
+// Where the camera stands: for `iso` the server says on which side (`eye`), so that a half model is not seen from
+// within; the others look along an axis, and against it when they are pressed again.
+const PRESETS = { iso: [1, 1, 1], front: [-1, 0, 0], left: [0, -1, 0], top: [0, 0, 1] };
+const LAYERS = ["slice", "lines", "arrows", "level"];
 
 // Sizes of what the views of a group show: the largest must fit, since they share a camera.
 const groups = {};
 
 export default {
   template: `
-    <div class="field-view" :data-state="state" :data-shown="shown" :data-milliseconds="milliseconds"
-         :data-triangles="triangles">
+    <div class="field-view" :class="{ over }" :data-state="state" :data-shown="shown" :data-milliseconds="milliseconds"
+         :data-triangles="triangles" @dragover.prevent="over = !!taker" @dragleave="over = false" @drop.prevent="dropped">
       <canvas ref="canvas" tabindex="0" role="img" :aria-label="title" @keydown="key" @pointermove="move"
               @pointerdown="hover = null" @pointerleave="hover = null"></canvas>
       <div class="field-view-tools" role="toolbar" :aria-label="labels.camera">
@@ -29,25 +32,32 @@ export default {
         <div class="field-view-bar-title">{{ title }}<span v-if="unit"> [{{ unit }}]</span></div>
         <div class="field-view-bar-body">
           <div class="field-view-bar-colours" :style="{ '--stops': colours }"></div>
-          <div class="field-view-bar-ticks"><span v-for="tick in ticks" :key="tick">{{ tick }}</span></div>
+          <div class="field-view-bar-ticks"><span v-for="(tick, i) in ticks" :key="i">{{ tick }}</span></div>
         </div>
       </div>
       <div class="field-view-value" :data-value="hover ? hover.value : ''" :data-point="hover ? hover.point.join(' ') : ''"
            aria-live="polite">
         <template v-if="hover">{{ format(hover.value * factor) }} {{ unit }}</template>
       </div>
-      <div v-if="note" class="field-view-note">{{ note }}</div>
+      <div v-if="note && state === 'ready'" class="field-view-note">{{ note }}</div>
+      <svg v-if="state === 'ready'" class="field-view-triad" :viewBox="'0 0 ' + size + ' ' + size" aria-hidden="true">
+        <g v-for="axis in axes" :key="axis.name" :data-axis="axis.name" :data-end="axis.x - size / 2 + ' ' + (size / 2 - axis.y)"
+           :stroke="axis.colour" :fill="axis.colour">
+          <line :x1="size / 2" :y1="size / 2" :x2="axis.x" :y2="axis.y"/>
+          <text :x="axis.textX" :y="axis.textY" stroke="none">{{ axis.name }}</text>
+        </g>
+      </svg>
       <div v-if="state !== 'ready'" class="field-view-state" :class="'is-' + state" role="status">
         <div v-if="state === 'loading'" class="field-view-spinner"></div>{{ message }}
       </div>
       <div v-if="busy && state === 'ready'" class="field-view-busy" role="status"></div>
     </div>`,
 
-  props: { labels: Object, maps: Object, group: String, empty: String, remember: Boolean },
+  props: { labels: Object, maps: Object, group: String, empty: String, remember: Boolean, taker: String },
 
   data() {
     return { state: "empty", message: this.empty, title: "", unit: "", factor: 1, ticks: [], colours: "", hover: null,
-             shown: 0, milliseconds: 0, triangles: 0, busy: false, note: "",
+             shown: 0, milliseconds: 0, triangles: 0, busy: false, note: "", axes: [], size: SIZE, over: false,
              presets: ["iso", "front", "left", "top"], short: { iso: "◪", front: "X", left: "Y", top: "Z" } };
   },
 
@@ -71,9 +81,10 @@ export default {
     gl.controls.enableDamping = false;
     gl.controls.addEventListener("change", () => this.moved());
     gl.controls.addEventListener("end", () => this.rememberCamera());
-    gl.shared = { map: { value: null }, range: { value: new THREE.Vector2(0, 1) }, bands: { value: 0 } };
+    gl.shared = { map: { value: null }, range: { value: new THREE.Vector2(0, 1) }, bands: { value: 0 },
+                  warp: { value: 0 } };
     gl.materials = { surface: material(gl.shared, 1), slice: material(gl.shared, 0), lines: material(gl.shared, 0.7),
-                     arrows: material(gl.shared, 0.4) };
+                     arrows: material(gl.shared, 0.4), level: material(gl.shared, 1) };
     gl.observer = new ResizeObserver(() => this.resize());
     gl.observer.observe(this.$el);
     this.follow = (event) => {
@@ -108,9 +119,11 @@ export default {
         const get = (name, url) => url && wanted.push(fetchBuffer(url).then((buffer) => (parts[name] = buffer)));
         get("mesh", spec.surface?.mesh);
         get("values", spec.surface?.values);
-        for (const name of ["slice", "lines", "arrows"]) get(name, spec[name]);
+        get("shift", spec.surface?.shift);
+        for (const name of LAYERS) get(name, spec[name]);
         await Promise.all(wanted);
         if (mine !== gl.wanted) return; // a newer question was asked meanwhile
+        this.gl.spec.number = null; // until all of it is built, no picture is
         this.build(spec, parts);
         this.title = spec.title;
         this.unit = spec.unit;
@@ -124,31 +137,39 @@ export default {
         this.milliseconds = performance.now() - begun;
         this.triangles = gl.layers.surface.data.triangles.length / 3;
         this.shown += 1;
-        this.$emit("shown");
+        this.$emit("shown", { number: spec.number });
       } catch (error) {
         if (mine === gl.wanted) this.fail(`${this.labels.failed} (${error.message})`);
       }
     },
-    wait(message) {
-      if (this.state === "ready") this.busy = true;
-      else [this.state, this.message] = ["loading", message];
+    /** Say that something is under way; where it is `anew`, what is shown belongs to another question and is hidden. */
+    wait(message, anew) {
+      if (anew) this.gl.wanted++;
+      if (this.state === "ready" && !anew) this.busy = true;
+      else [this.state, this.message, this.hover] = ["loading", message, null];
     },
     fail(message) {
+      this.gl.wanted++; // a picture that is still being fetched is of an earlier question
       [this.state, this.message, this.busy] = ["error", message, false];
     },
     showNothing(message) {
       this.gl.wanted++;
       [this.state, this.message, this.busy] = ["empty", message, false];
       for (const name of Object.keys(this.gl.layers)) this.drop(name);
-      this.gl.meshUrl = null;
+      this.drop("path");
+      this.gl.meshUrl = this.gl.ends = null;
+      this.gl.spec = {};
       this.render();
     },
 
     // -- what is drawn --------------------------------------------------------------------------------------------
     build(spec, parts) {
       const gl = this.gl;
-      const plane = spec.plane ? new THREE.Vector4(...spec.plane) : NO_PLANE;
-      gl.materials.surface.uniforms.plane.value.copy(spec.clip ? plane : NO_PLANE);
+      gl.clip = spec.clip ? spec.plane : null;
+      gl.materials.surface.uniforms.opacity.value = spec.ghost ? 0.18 : 1;
+      gl.materials.surface.transparent = !!spec.ghost;
+      gl.materials.surface.depthWrite = !spec.ghost;
+      gl.shared.warp.value = spec.warp?.scale || 0;
       const meshKey = `${spec.surface.mesh} ${spec.surface.cell}`;
       if (meshKey !== gl.meshUrl) {
         const first = !gl.meshUrl;
@@ -160,12 +181,18 @@ export default {
         gl.eye = spec.eye;
         (groups[this.group] ||= new Map()).set(gl, sphere.radius);
         const other = gl.sphere && sphere.center.distanceTo(gl.sphere.center) + Math.abs(sphere.radius - gl.sphere.radius);
-        if (first && spec.camera) [gl.sphere] = [sphere], this.setCamera(spec.camera);
-        else if (first || other > 0.5 * sphere.radius) [gl.sphere] = [sphere], this.preset("iso", false);
+        const another = spec.body !== gl.body; // a finer mesh of the same part leaves the camera where it is
         gl.sphere = sphere;
+        if (first && spec.camera) this.setCamera(spec.camera);
+        else if (first) this.preset("iso", false);
+        else if (another || other > 0.5 * sphere.radius) this.fit();
+        gl.body = spec.body;
       }
       gl.layers.surface.data.setValues(parts.values.values);
-      for (const name of ["slice", "lines", "arrows"]) {
+      gl.layers.surface.data.setShift(parts.shift?.shift || null, spec.warp?.scale || 0);
+      this.path(spec.line);
+      for (const name of LAYERS) {
+        gl.layers[name]?.data?.setShift(gl.layers[name].data.shift, spec.warp?.scale || 0);
         if (spec[name] === gl.spec[name]) continue;
         this.drop(name);
         const buffer = parts[name];
@@ -174,10 +201,23 @@ export default {
         else {
           const surface = new Surface(buffer, buffer.about.cell);
           surface.setValues(buffer.values);
+          surface.setShift(buffer.shift || null, spec.warp?.scale || 0);
           this.add(name, new THREE.Mesh(surface.geometry, gl.materials[name]), surface);
         }
       }
       gl.spec = spec;
+    },
+    /** The line along which values are plotted, seen through the part. */
+    path(ends) {
+      if (String(ends) === String(this.gl.ends)) return;
+      this.drop("path");
+      this.gl.ends = ends;
+      if (!ends) return;
+      const shape = new THREE.BufferGeometry().setAttribute("position", new THREE.Float32BufferAttribute(ends, 3));
+      const line = new THREE.Line(shape, new THREE.LineBasicMaterial({ color: 0xe0218a, depthTest: false, transparent: true }));
+      line.renderOrder = 2;
+      line.frustumCulled = false;
+      this.add("path", line);
     },
     add(name, object, data) {
       this.gl.layers[name] = { object, data };
@@ -211,10 +251,19 @@ export default {
       const gl = this.gl;
       const draw = () => {
         gl.frame = null;
+        this.cut();
         gl.renderer.render(gl.scene, gl.camera);
       };
       if (now) draw();
       else gl.frame = gl.frame || requestAnimationFrame(draw);
+    },
+    /** Take away what lies between the eye and the section, from wherever one looks. */
+    cut() {
+      const { clip, camera, materials } = this.gl;
+      const plane = clip ? new THREE.Vector4(...clip) : NO_PLANE;
+      const { x, y, z } = camera.position;
+      if (clip && plane.x * x + plane.y * y + plane.z * z + plane.w > 0) plane.negate();
+      materials.surface.uniforms.plane.value.copy(plane);
     },
     resize() {
       const { clientWidth: width, clientHeight: height } = this.$el;
@@ -228,20 +277,32 @@ export default {
 
     // -- camera ---------------------------------------------------------------------------------------------------
     preset(name, remember = true) {
-      const { camera, controls, sphere } = this.gl;
+      const { camera, controls, sphere, eye } = this.gl;
       if (!sphere) return;
+      const away = new THREE.Vector3(...PRESETS[name]);
+      if (name === "iso") away.multiply(new THREE.Vector3(...eye));
+      else {
+        const now = camera.position.clone().sub(controls.target).normalize();
+        if (now.dot(away) > 0.999) away.negate(); // pressed again: from the other side
+      }
+      this.fit(away);
+      if (remember) this.rememberCamera();
+    },
+    /** Look at the whole part from a direction, or from where one looks already. */
+    fit(away) {
+      const { camera, controls, sphere } = this.gl;
       const narrow = this.group || this.$el.clientWidth <= 600; // the colour bar lies below then
       const radius = this.group ? Math.max(...groups[this.group].values()) : sphere.radius;
       const room = narrow ? 1.25 : 1.05;
       const angle = Math.atan(Math.tan((camera.fov * Math.PI) / 360) * Math.min(camera.aspect, 1));
-      const away = new THREE.Vector3(...PRESETS[name].map((x, i) => x * this.gl.eye[i])).normalize().multiplyScalar((room * radius) / Math.sin(angle));
-      // Looking straight down the up axis has no orientation of its own.
-      if (name === "top") away.y -= 1e-4 * away.length();
+      const towards = away || camera.position.clone().sub(controls.target);
+      towards.normalize().multiplyScalar((room * radius) / Math.sin(angle));
+      // Looking straight along the up axis has no orientation of its own.
+      if (Math.abs(towards.z) > 0.9999 * towards.length()) towards.y -= 1e-4 * towards.length();
       controls.target.copy(sphere.center);
-      camera.position.copy(sphere.center).add(away);
+      camera.position.copy(sphere.center).add(towards);
       controls.update();
       this.moved();
-      if (remember) this.rememberCamera();
     },
     getCamera() {
       const { camera, controls } = this.gl;
@@ -260,6 +321,7 @@ export default {
       gl.camera.near = Math.max(away - 20 * radius, away / 500);
       gl.camera.far = away + 40 * radius;
       gl.camera.updateProjectionMatrix();
+      this.axes = triad(gl.camera);
       this.$el.dataset.camera = this.getCamera().map((x) => +x.toPrecision(5)).join(",");
       this.render();
       if (this.group && !gl.following)
@@ -307,11 +369,18 @@ export default {
       caster.setFromCamera(gl.pointer, gl.camera);
       const plane = gl.materials.surface.uniforms.plane.value;
       const hits = Object.entries(gl.layers).map(([name, { data }]) =>
-        data?.probe(caster.ray, name === "surface" ? plane : NO_PLANE));
+        name === "surface" && gl.spec.ghost ? null : data?.probe(caster.ray, name === "surface" ? plane : NO_PLANE));
       this.hover = hits.filter(Boolean).sort((a, b) => a.distance - b.distance)[0] || null;
     },
-    /** A small picture of the scene alone, for a model's card. */
-    thumbnail(width, height) {
+    /** A file dropped on the picture is taken as one that is dropped on the field beside it. */
+    dropped(event) {
+      this.over = false;
+      const file = event.dataTransfer.files[0];
+      if (this.taker && file) window.dispatchEvent(new CustomEvent("tramontane-drop", { detail: { name: this.taker, file } }));
+    },
+    /** A small picture of the scene alone, for a model's card; empty where another picture than that number is shown. */
+    thumbnail(number, width, height) {
+      if (this.state !== "ready" || this.gl.spec.number !== number) return "";
       this.render(true);
       const source = this.$refs.canvas;
       const picture = Object.assign(document.createElement("canvas"), { width, height });
@@ -339,6 +408,9 @@ export default {
       pen.fillStyle = style.color;
       pen.font = "13px sans-serif";
       pen.fillText(`${this.title} ${this.unit ? `[${this.unit}]` : ""}`, 16, top - 12);
+      if (this.note) pen.fillText(this.note, 16, 24);
+      drawTriad(pen, this.gl.camera, source.clientWidth - SIZE - 12, source.clientHeight - SIZE - 12);
+      pen.fillStyle = style.color;
       this.ticks.forEach((tick, i) => pen.fillText(tick, 38, top + 5 + (height * i) / 4));
       picture.toBlob((blob) => {
         const link = Object.assign(document.createElement("a"),

@@ -10,8 +10,15 @@ export default {
       <span class="material-icons" aria-hidden="true">upload_file</span>
       <span>{{ left > 0 ? sending + (several ? " " + left : "") : text }}</span>
     </label>`,
-  props: { text: String, sending: String, accept: String, several: Boolean, most: Number },
+  props: { text: String, sending: String, accept: String, name: String, several: Boolean, most: Number },
   data: () => ({ over: false, left: 0 }),
+  mounted() {
+    this.elsewhere = (event) => event.detail.name === this.name && this.$el.offsetParent && this.take([event.detail.file]);
+    window.addEventListener("tramontane-drop", this.elsewhere); // dropped on the picture
+  },
+  unmounted() {
+    window.removeEventListener("tramontane-drop", this.elsewhere);
+  },
   methods: {
     drop(event) {
       this.over = false;
@@ -27,6 +34,7 @@ export default {
       const waiting = this.several ? parts.slice(0, this.most) : parts.slice(0, 1);
       if (waiting.length < parts.length && this.several) this.$emit("toomany", { count: parts.length });
       this.left = waiting.length;
+      this.$emit("begun");
       const work = async () => {
         while (waiting.length) {
           await this.send(waiting.shift());

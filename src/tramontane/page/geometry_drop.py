@@ -20,10 +20,17 @@ class GeometryDrop(ui.element, component="geometry_drop.js"):
         words: Of the reader's language.
         stored: Told the hash.
         refused: Told why.
+        begun: Called as a file is taken.
+        name: A picture of the same name hands on what is dropped on it.
     """
 
-    def __init__(self, words: Words, stored: Callable[[str], Any], refused: Callable[[str], Any]) -> None:
+    def __init__(
+        self, words: Words, stored: Callable[[str], Any], refused: Callable[[str], Any],
+        begun: Callable[[], Any] = lambda: None, *, name: str = "",
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._props["name"] = name
+        self.on("begun", lambda _: begun())
         self._props["text"] = words("drop.text")
         self._props["sending"] = words("drop.sending")
         self._props["accept"] = ",".join(SUFFIXES)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from tramontane.page.complaints import complain, complaint
 from tramontane.page.contract_editor import ContractEditor
-from tramontane.page.latest import Latest
+from tramontane.page.latest import Latest, Turn
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.ingest_schemas import IngestAnswer, IngestOutcome, IngestRequest
 from tramontane.serve.problems import Problem
@@ -54,7 +54,7 @@ class IngestPage:
         self.editor: ContractEditor | None = None
         self._listed: object = None
         self._headed: object = None
-        self.latest = Latest(self._refresh)
+        self.latest = Latest(lambda: self.identity, self._refresh)
         words, names = self.words, list(self.server.settings.named_results)
         with ui.element("div").classes("sections"):
             with ui.element("section").classes("panel"):
@@ -144,20 +144,18 @@ class IngestPage:
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 
-    async def _refresh(self) -> None:
-        every = (await asyncio.to_thread(self.ingests.every)).ingests
+    async def _refresh(self, turn: Turn[str]) -> None:
+        every = (await turn(asyncio.to_thread(self.ingests.every))).ingests
         known = [each.id for each in every]
         if self.identity not in known:
             self.identity = known[0] if known else ""
         self._list(every)
-        identity, found = self.identity, None
-        if identity:
+        found: IngestAnswer | None = None
+        if self.identity:
             try:
-                found = await asyncio.to_thread(self.ingests.find, identity)
+                found = await turn(asyncio.to_thread(self.ingests.find, self.identity))
             except Problem:  # forgotten just now, by somebody else
                 self.identity = ""
-        if identity != self.identity:  # another was chosen meanwhile; it is asked for next
-            return
         self._show_progress(found)
         headed = None if found is None else (found.id, found.state)
         if headed != self._headed or found is None:

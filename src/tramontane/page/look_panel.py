@@ -8,12 +8,16 @@ from typing import Any
 from nicegui import ui
 
 from tramontane.contract import Contract
+from tramontane.page.asking import Answer
 from tramontane.page.colours import MAPS
+from tramontane.page.cut_panel import CutPanel
 from tramontane.page.number_field import NumberField
-from tramontane.page.scene import choices, vector_field, volume_domain
+from tramontane.page.scene import choices, displacement_field
 from tramontane.page.slider import Slider
-from tramontane.page.state import AXES, CELLS, View
+from tramontane.page.state import AUTO, CELLS, View
 from tramontane.page.words import Words
+
+_MOST = 3.0  # times the scale that is chosen: the slider's right end
 
 
 class LookPanel:
@@ -28,6 +32,8 @@ class LookPanel:
     def __init__(self, words: Words, view: View, changed: Callable[[], Any]) -> None:
         self.words, self.view, self.changed = words, view, changed
         self.told: dict[str, Any] = {}
+        self._told_field = ""
+        self._most = 0.0  # the scale at the slider's right end
         self._known: dict[str, str] | None = None
         with ui.element("section").classes("panel"):
             self.field = ui.select([], label=words("predict.field"), on_change=self._field).props(
@@ -45,42 +51,64 @@ class LookPanel:
             self.fineness = ui.select(fineness, value=view.cells, label=label,
                                       on_change=lambda e: self._set("cells", e.value)).props(
                 "outlined dense options-dense")  # fmt: skip
-        with ui.element("section").classes("panel") as self.cuts:
-            options = {"": words("predict.no_section")} | {axis: axis for axis in AXES}
+        with ui.element("section").classes("panel") as self.warping:
             with ui.element("div").classes("row-between"):
-                ui.label(words("predict.section"))
-                self.axis = ui.toggle(options, value=view.section, on_change=self._axis).props(
-                    f'dense no-caps unelevated size=sm toggle-color=primary aria-label="{words("predict.section")}"'
+                ui.label(words("predict.warp"))
+                options = {"off": words("predict.warp_off"), "true": words("predict.warp_true"),
+                           "auto": words("predict.warp_auto")}  # fmt: skip
+                self.warp = ui.toggle(options, value=_kind(view.warp), on_change=self._warp).props(
+                    f'dense no-caps unelevated size=sm toggle-color=primary aria-label="{words("predict.warp")}"'
                 )
-            self.place = Slider(0.0, 1.0, 0.005, view.at, self._at)
-            self.place.props(f'aria-label="{words("predict.place")}" data-slider=section')
-            with ui.element("div").classes("row-wrap") as self.vectors:
-                self.arrows = ui.switch(words("predict.arrows"), value=view.arrows,
-                                        on_change=lambda e: self._set("arrows", e.value)).props("dense")  # fmt: skip
-                self.lines = ui.switch(words("predict.lines"), value=view.lines,
-                                       on_change=lambda e: self._set("lines", e.value)).props("dense")  # fmt: skip
-        self._sections(False, False)
+            self.scale = Slider(0.0, 1.0, 0.01, 0.5, self._scale)
+            self.scale.props(f'aria-label="{words("predict.warp")}" data-slider=warp')
+        self.warping.set_visibility(False)
+        self.cuts = CutPanel(words, view, changed)
 
-    def learn(self, contract: Contract, told: dict[str, Any]) -> None:
+    def learn(self, answer: Answer) -> None:
         """Take in which fields there are, and the range that is shown."""
-        self.told = told
+        assert answer.told is not None
+        self.take(answer.served.contract, answer.view, answer.told)
+
+    def take(self, contract: Contract, view: View, told: dict[str, Any]) -> None:
+        """The same, of what was not asked of a model alone.
+
+        Args:
+            contract: Of what is shown.
+            view: As it was asked.
+            told: What the view was told.
+        """
+        self.told, self._told_field = told, view.field
         known = choices(contract)
         if known != self._known:
             self._known = known
-            self.field.set_options(known, value=self.view.field)
-        if self.view.low is not None or self.view.high is not None:
+            self.view.field = view.field
+            self.field.set_options(known, value=view.field)
+        if view.low is not None or view.high is not None:
             self._show_range()
-        within = volume_domain(contract) is not None
-        self._sections(within, within and vector_field(contract, self.view.field) is not None)
+        self.warping.set_visibility(displacement_field(contract, view.field) is not None)
+        about = told.get("warp")
+        self.scale.set_visibility(about is not None)
+        if about is not None and self.view.warp == view.warp:
+            self._most = _MOST * about["fitting"]
+            self.scale.set_value(min(about["scale"] / self._most, 1.0))
+        self.cuts.take(contract, view, told)
 
-    def _sections(self, within: bool, vectors: bool) -> None:
-        self.cuts.set_visibility(within)
-        self.place.set_visibility(bool(self.view.section))
-        self.vectors.set_visibility(vectors and bool(self.view.section))
+    def _warp(self, event: Any) -> None:
+        if event.value is not None and event.value != _kind(self.view.warp):
+            self.view.warp = {"off": None, "true": 1.0, "auto": AUTO}[event.value]
+            self.changed()
+
+    def _scale(self, share: float) -> None:
+        # Zero stands for a scale that is chosen; the undeformed shape has a button of its own.
+        scale = float(f"{max(share, 0.005) * self._most:.3g}")
+        if self._most and scale != self.view.warp:
+            self.view.warp = scale
+            self.warp.set_value(_kind(scale))
+            self.changed()
 
     def _end(self, name: str) -> NumberField:
         def typed(value: float) -> None:
-            if self.told:
+            if self._knows_range:
                 setattr(self.view, name, value / self.told["factor"])
                 self.changed()
 
@@ -94,7 +122,8 @@ class LookPanel:
             field.show(value * factor, unit)
 
     def _lock(self, event: Any) -> None:
-        if not self.told:
+        if not self._knows_range:  # the range is that of another field until the new one is shown
+            self.lock.set_value(self.view.low is not None)
             return
         low, high = self.told["range"] if event.value else (None, None)
         if event.value and self.view.low is not None:
@@ -113,13 +142,17 @@ class LookPanel:
     def _map(self, event: Any) -> None:
         self._set("map", event.value)
 
-    def _axis(self, event: Any) -> None:
-        self._set("section", event.value or "")
-
-    def _at(self, value: float) -> None:
-        self._set("at", value)
+    @property
+    def _knows_range(self) -> bool:
+        """Whether the range that was told is that of the field that is chosen."""
+        return bool(self.told) and self._told_field == self.view.field
 
     def _set(self, name: str, value: Any) -> None:
         if getattr(self.view, name) != value:
             setattr(self.view, name, value)
             self.changed()
+
+
+def _kind(warp: float | None) -> str | None:
+    """Which button says how the shape is shown; None where the slider does."""
+    return "off" if warp is None else "auto" if warp == AUTO else "true" if warp == 1.0 else None

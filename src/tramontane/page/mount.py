@@ -14,6 +14,7 @@ from nicegui import ui
 from tramontane.page import (
     compare_page,
     data_page,
+    downloads,
     evaluation_page,
     ingest_page,
     login_page,
@@ -53,7 +54,7 @@ def mount(app: FastAPI) -> None:
         login_page,
     ):
         part.register(shell)
-    for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router()):
+    for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router(), downloads.router()):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)

@@ -15,7 +15,7 @@ from tramontane.page.asking import asked_of
 from tramontane.page.complaints import complain
 from tramontane.page.data_page import SORT
 from tramontane.page.geometry_drop import GeometryDrops
-from tramontane.page.latest import Latest
+from tramontane.page.latest import Latest, Turn
 from tramontane.page.number_field import NumberField
 from tramontane.page.ranking import MOST, Candidate, Ranking, from_job, read_table
 from tramontane.page.shell import Reader, Shell
@@ -65,7 +65,7 @@ class RankPage:
         self.parts: dict[str, str] = {}  # hashes by the names under which they were sent
         self.job, self.state = job, ""
         self._drawn: object = None
-        self.latest = Latest(self._refresh)
+        self.latest = Latest(lambda: (self.job, id(self.candidates)), self._refresh)
         with ui.element("div").classes("controls"):
             with ui.element("section").classes("panel"):
                 self.choice = ui.select(list(models), value=self.model, label=self.words("predict.model"),
@@ -253,19 +253,14 @@ class RankPage:
 
     # -- what is answered ------------------------------------------------------------------------------------------
 
-    async def _refresh(self) -> None:
-        job, candidates = self.job, self.candidates
+    async def _refresh(self, turn: Turn[tuple[str, int]]) -> None:
         found: JobAnswer | None = None
-        if job and (self.state in ("", *_PENDING)):
+        if self.job and (self.state in ("", *_PENDING)):
             try:
-                found = await asyncio.to_thread(self._look, job, candidates)
+                found = await turn(asyncio.to_thread(self._look, self.job, self.candidates))
             except Problem as problem:
                 complain(self.words, problem)
-                if job == self.job:
-                    self.job = ""
-            if job != self.job or candidates is not self.candidates:
-                self.latest.ask()  # something else is shown by now
-                return
+                self.job = ""
             if found is not None:
                 self.state = found.state
                 self.reason.set_text(self.words("problem.said", detail=found.reason) if found.reason else "")

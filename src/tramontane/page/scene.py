@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case
 from tramontane.contract import Contract
+from tramontane.errors import TramontaneError
 from tramontane.page.buffers import Buffers, pack
-from tramontane.page.colours import readable
-from tramontane.page.state import AXES, View
+from tramontane.page.colours import number, readable
+from tramontane.page.derived import CP, pressure_coefficient
+from tramontane.page.state import AUTO, AXES, View
+from tramontane.page.words import Words
 
 Array = NDArray[np.floating[Any]]
 _TENSOR = ("xx", "yy", "zz", "xy", "yz", "xz")
-_ARROWS, _SEEDS = 400, 70
+_BENT = 0.08  # of the part's diagonal: how far a deformed shape moves where its scale is chosen for it
 
 
 def choices(contract: Contract) -> dict[str, str]:
@@ -30,7 +33,15 @@ def choices(contract: Contract) -> dict[str, str]:
             parts = {3: tuple(AXES), 6: _TENSOR}.get(spec.components, ())
             for part in parts:
                 found.setdefault(f"{name}.{part}", f"{label} {part}")
+    if pressure_coefficient(contract) is not None:
+        found[CP] = "Cp"
     return found
+
+
+def volume_choices(contract: Contract) -> dict[str, str]:
+    """Of these, what the volume has: sections and iso-surfaces show it."""
+    fields = contract.fields.get(volume_domain(contract) or "", {})
+    return {choice: label for choice, label in choices(contract).items() if field_of(contract, choice) in fields}
 
 
 def surface_domain(contract: Contract) -> str | None:
@@ -46,29 +57,58 @@ def volume_domain(contract: Contract) -> str | None:
 
 
 def vector_field(contract: Contract, field: str) -> str | None:
-    """The vector of the volume of which arrows and lines are drawn: the one looked at, or the first."""
-    volume = volume_domain(contract)
-    vectors = [name for name, spec in contract.fields.get(volume or "", {}).items() if spec.components == 3]
+    """The vector of the volume of which arrows are drawn: the one looked at, or the first."""
+    return _vector(contract, field, unit=None)
+
+
+def velocity_field(contract: Contract, field: str) -> str | None:
+    """The velocity of the volume that streamlines follow: the one looked at, or the first; no other vector flows."""
+    return _vector(contract, field, unit="m/s")
+
+
+def _vector(contract: Contract, field: str, *, unit: str | None) -> str | None:
+    fields = contract.fields.get(volume_domain(contract) or "", {})
+    vectors = [name for name, spec in fields.items() if spec.components == 3 and unit in (None, spec.unit)]
     return field.partition(".")[0] if field.partition(".")[0] in vectors else next(iter(vectors), None)
 
 
-def values_of(case: Case, domain: str, choice: str) -> Array | None:
+def displacement_field(contract: Contract, field: str) -> str | None:
+    """The displacement of the surface that is drawn: the one looked at, or the first; None where it has none."""
+    fields = contract.fields.get(surface_domain(contract) or volume_domain(contract) or "", {})
+    shifts = [name for name, spec in fields.items() if spec.components == 3 and spec.unit == "m"]
+    return field.partition(".")[0] if field.partition(".")[0] in shifts else next(iter(shifts), None)
+
+
+def field_of(contract: Contract, choice: str) -> str:
+    """The field that a choice is of."""
+    derived = pressure_coefficient(contract) if choice == CP else None
+    return choice.partition(".")[0] if derived is None else derived.pressure
+
+
+def values_of(case: Case, domain: str, choice: str, contract: Contract) -> Array | None:
     """Values ``(n,)`` of a choice, SI; None where the domain has no such field."""
-    name, _, part = choice.partition(".")
+    name, part = field_of(contract, choice), choice.partition(".")[2]
     if name not in case.field_names(domain):
         return None
     values = np.asarray(case.field_values(domain, name), dtype=np.float32)
     if values.ndim == 1 or values.shape[1] == 1:
-        return values.reshape(-1)
+        derived = pressure_coefficient(contract) if choice == CP else None
+        plain = values.reshape(-1)
+        return plain if derived is None else derived.values(plain, case, contract)
     if not part:
         return np.asarray(np.linalg.norm(values, axis=1))
     names = tuple(AXES) if values.shape[1] == 3 else _TENSOR
     return np.ascontiguousarray(values[:, names.index(part)]) if part in names[: values.shape[1]] else None
 
 
-def by_cell(case: Case, domain: str, choice: str) -> bool:
+def by_cell(case: Case, domain: str, choice: str, contract: Contract) -> bool:
     """Whether a choice has a value a cell."""
-    return case.field_names(domain).get(choice.partition(".")[0]) == "cell"
+    return case.field_names(domain).get(field_of(contract, choice)) == "cell"
+
+
+def by_cell_in(contract: Contract, domain: str) -> bool:
+    """Whether a domain has any field at cells."""
+    return any(spec.location == "cell" for spec in contract.fields.get(domain, {}).values())
 
 
 class Triangles(NamedTuple):
@@ -77,10 +117,12 @@ class Triangles(NamedTuple):
     Attributes:
         arrays: ``points`` and ``triangles``.
         cells: The cell of each triangle; None where each cell is the triangle of its number.
+        n_cells: How many cells the surface has.
     """
 
     arrays: dict[str, np.ndarray[Any, Any]]
     cells: NDArray[np.int64] | None
+    n_cells: int
 
     def size(self) -> int:
         """Bytes that they take."""
@@ -88,7 +130,15 @@ class Triangles(NamedTuple):
         return own + sum(array.nbytes for array in self.arrays.values())
 
     def values(self, values: Array, *, cell: bool) -> NDArray[np.float32]:
-        """Values as the view takes them: one a point, or one a triangle."""
+        """Values as the view takes them: one a point, or one a triangle.
+
+        Raises:
+            TramontaneError: There are more or fewer of them than the surface has points or cells.
+        """
+        count = self.n_cells if cell else len(self.arrays["points"])
+        if len(values) != count:
+            raise TramontaneError(f"{len(values)} values are not of this surface, which has {count} "
+                                  f"{'cells' if cell else 'points'}; load the page again")  # fmt: skip
         return (values[self.cells] if cell and self.cells is not None else values).astype(np.float32)
 
 
@@ -101,12 +151,16 @@ def triangles_of(mesh: pv.PolyData) -> Triangles:
         surface = plain.triangulate()
         cells = np.asarray(surface.cell_data["cell"])
     points, faces = np.asarray(surface.points, dtype=np.float32), np.asarray(surface.regular_faces, dtype=np.uint32)
-    return Triangles({"points": points, "triangles": faces}, cells)
+    return Triangles({"points": points, "triangles": faces}, cells, mesh.n_cells)
 
 
-def _coloured(mesh: pv.PolyData, values: Array, *, cell: bool) -> bytes:
+def coloured(mesh: pv.PolyData, values: Array, *, cell: bool, shift: Array | None = None) -> bytes:
+    """A surface of its own with its values, and how far its points move where a deformed shape is shown."""
     triangles = triangles_of(mesh)
-    return pack(triangles.arrays | {"values": triangles.values(values, cell=cell)}, {"cell": cell})
+    arrays = triangles.arrays | {"values": triangles.values(values, cell=cell)}
+    if shift is not None:
+        arrays["shift"] = triangles.values(shift, cell=False)
+    return pack(arrays, {"cell": cell})
 
 
 def _eye(contract: Contract) -> list[float]:
@@ -122,13 +176,18 @@ class Scene:
 
     Args:
         buffers: Where buffers are put.
-        view: How the case is looked at.
+        view: How the case is looked at; nothing changes it meanwhile.
         contract: Of the model.
+        words: Of the reader's language, for what the picture states.
     """
 
-    def __init__(self, buffers: Buffers, view: View, contract: Contract) -> None:
-        self.buffers, self.view, self.contract = buffers, view, contract
+    def __init__(self, buffers: Buffers, view: View, contract: Contract, words: Words) -> None:
+        self.buffers, self.view, self.contract, self.words = buffers, view, contract, words
         self.spec: dict[str, Any] = {"map": view.map, "camera": view.camera, "eye": _eye(contract)}
+        # Of another body the camera looks at all of it anew.
+        self.spec["body"] = f"{view.geometry} {view.unit}" if view.geometry else view.model
+        self.body: Array | None = None
+        self._notes: dict[str, None] = {}
         self._ranges: list[tuple[float, float]] = []
 
     def surface(self, key: str, where: str, case: Case, domain: str, values: Array | None = None) -> None:
@@ -140,59 +199,62 @@ class Scene:
             case: Has the surface.
             domain: Which it is.
             values: Values to show in place of the case's own.
+
+        Raises:
+            TramontaneError: The values are not of this surface.
         """
         mesh, choice = case.meshes[domain], self.view.field
-        own = values_of(case, domain, choice) if values is None else values
-        cell = by_cell(case, domain, choice)
+        own = values_of(case, domain, choice, self.contract) if values is None else values
+        cell = by_cell(case, domain, choice, self.contract)
         if own is None:
             cell, shown = False, np.full(mesh.n_points, np.nan, dtype=np.float32)
         else:
             shown = own
-            self._see(own)
+            self.see(own)
+        if values is None:
+            self._state_coefficient(case, domain)
+        self.body = np.asarray(mesh.bounds, dtype=float).reshape(3, 2)
         name = f"{key} difference" if values is not None else key
         triangles = self.buffers.drawn.get((where, domain), lambda: triangles_of(mesh), size=Triangles.size)
+        shown = triangles.values(shown, cell=cell)
         self.spec["surface"] = {
             "mesh": self.buffers.put([where, domain, "mesh"], lambda: pack(triangles.arrays)),
-            "values": self.buffers.put(
-                [name, domain, choice], lambda: pack({"values": triangles.values(shown, cell=cell)})
-            ),
+            "values": self.buffers.put([name, domain, choice], lambda: pack({"values": shown})),
             "cell": cell,
         }
-
-    def section(self, key: str, case: Case, domain: str) -> None:
-        """Add a slice through a volume, with arrows and streamlines where the view wants them."""
-        view, mesh = self.view, case.meshes[domain]
-        axis = AXES.index(view.section)
-        low, high = np.asarray(mesh.bounds).reshape(3, 2)[axis]
-        # On the very end there is nothing to cut.
-        at = float(low + (high - low) * (0.001 + 0.998 * view.at))
-        normal = [float(axis == index) for index in range(3)]
-        inside = self.contract.domains[domain].side == "inside"
-        # What lies between the eye and the section is taken away.
-        towards = 1.0 if _eye(self.contract)[axis] > 0 else -1.0
-        self.spec |= {"plane": [-towards * n for n in normal] + [towards * at], "clip": inside}
-        origin = tuple(at if index == axis else 0.0 for index in range(3))
-        cut = mesh.slice(normal=normal, origin=origin)
-        if cut.n_cells == 0:
-            return
-        cut = cut.triangulate()
-        part = Case("slice", case.design, {"slice": cut}, field_units=case.field_units)
-        values = values_of(part, "slice", view.field)
-        where = [key, domain, view.section, view.at]
-        if values is not None and not (view.arrows or view.lines):  # it would hide half of them
-            self._see(values)
-            cell = by_cell(part, "slice", view.field)
-            self.spec["slice"] = self.buffers.put(
-                [*where, view.field, "slice"],
-                lambda: _coloured(cut, values, cell=cell),
+        shift = self.shift(case, domain)
+        if shift is not None:
+            longest = float(np.linalg.norm(shift, axis=1).max(initial=0.0))
+            fitting = round_scale(_BENT * float(mesh.length) / longest) if longest > 0 else 1.0
+            scale = fitting if self.view.warp == AUTO else float(self.view.warp or 1.0)
+            self.spec["warp"] = {"scale": scale, "fitting": fitting}
+            kind = "auto" if self.view.warp == AUTO else "true" if scale == 1.0 else "by"
+            said = {"auto": "view.warp_auto", "true": "view.warp_true", "by": "view.warp_by"}[kind]
+            self.note(self.words(said, scale=number(scale)))
+            whole = triangles.values(shift, cell=False)
+            self.spec["surface"]["shift"] = self.buffers.put(
+                [key, domain, "shift", displacement_field(self.contract, choice)], lambda: pack({"shift": whole})
             )
-        vector = vector_field(self.contract, view.field)
-        if vector is None:
-            return
-        if view.arrows:
-            self._arrows(where, part, cut, vector)
-        if view.lines:
-            self._lines(where, case, domain, cut, vector)
+
+    def shift(self, case: Case, domain: str) -> NDArray[np.float32] | None:
+        """How far the points of a mesh move, m, where a deformed shape is asked and the mesh has its displacement."""
+        name = displacement_field(self.contract, self.view.field)
+        if self.view.warp is None or name not in case.field_names(domain):
+            return None
+        mesh = case.meshes[domain]
+        if case.field_names(domain)[name] == "cell":
+            mesh = mesh.cell_data_to_point_data()
+        return np.nan_to_num(np.asarray(mesh.point_data[name], dtype=np.float32))
+
+    def note(self, said: str) -> None:
+        """State something on the picture, once."""
+        self._notes[said] = None
+
+    def see(self, values: Array) -> None:
+        """Take values into the range of the colours."""
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            self._ranges.append((float(finite.min()), float(finite.max())))
 
     def told(self) -> dict[str, Any]:
         """What the view is told."""
@@ -203,52 +265,31 @@ class Scene:
         self.spec["free"] = [low, high]
         low = low if self.view.low is None else self.view.low
         high = high if self.view.high is None else self.view.high
-        name = self.view.field.partition(".")[0]
-        specs = [fields[name] for fields in self.contract.fields.values() if name in fields]
-        unit, factor = readable(specs[0].unit if specs else "", max(abs(low), abs(high)))
-        title = choices(self.contract).get(self.view.field, name)
-        return self.spec | {"range": [low, high], "unit": unit, "factor": factor, "title": title}
+        unit, factor = unit_of(self.contract, self.view.field, max(abs(low), abs(high)))
+        title = choices(self.contract).get(self.view.field, self.view.field.partition(".")[0])
+        return self.spec | {"range": [low, high], "unit": unit, "factor": factor, "title": title,
+                            "note": " · ".join(self._notes)}  # fmt: skip
 
-    def _see(self, values: Array) -> None:
-        finite = values[np.isfinite(values)]
-        if len(finite):
-            self._ranges.append((float(finite.min()), float(finite.max())))
-
-    def _arrows(self, where: list[Any], part: Case, cut: pv.PolyData, vector: str) -> None:
-        sites = cut.cell_centers() if by_cell(part, "slice", vector) else cut
-        rng = np.random.default_rng(0)
-        # By area, so that a refined corner does not take them all.
-        areas = np.asarray(cut.compute_cell_sizes(length=False, volume=False).cell_data["Area"])
-        if by_cell(part, "slice", vector) and areas.sum() > 0:
-            keep = rng.choice(len(areas), size=min(_ARROWS, len(areas)), replace=False, p=areas / areas.sum())
-        else:
-            keep = rng.permutation(sites.n_points)[:_ARROWS]
-        vectors = np.asarray(part.field_values("slice", vector), dtype=np.float32)[keep]
-        shown = values_of(part, "slice", self.view.field)
-        values = np.linalg.norm(vectors, axis=1) if shown is None else shown[keep]
-        self._see(values)
-        length = 0.08 * float(cut.length)
-        self.spec["arrows"] = self.buffers.put([*where, self.view.field, vector, "arrows"], lambda: pack(
-            {"points": np.asarray(sites.points, dtype=np.float32)[keep], "vectors": vectors,
-             "values": np.asarray(values, dtype=np.float32)}, {"length": length}))  # fmt: skip
-
-    def _lines(self, where: list[Any], case: Case, domain: str, cut: pv.PolyData, vector: str) -> None:
-        plain = case.meshes[domain].copy(deep=False)
-        if by_cell(case, domain, vector):
-            plain = plain.cell_data_to_point_data()
-        seeds = cut.points[np.random.default_rng(0).permutation(cut.n_points)[:_SEEDS]]
-        found = plain.streamlines_from_source(
-            pv.PolyData(np.ascontiguousarray(seeds)), vectors=vector, integration_direction="both",
-            max_length=3.0 * float(plain.length), initial_step_length=0.5, step_unit="cl",
-        )  # fmt: skip
-        if found.n_points == 0 or found.n_lines == 0:
+    def _state_coefficient(self, case: Case, domain: str) -> None:
+        derived = pressure_coefficient(self.contract) if self.view.field == CP else None
+        if derived is None or derived.pressure not in case.field_names(domain):
             return
-        tubes = found.tube(radius=0.0012 * float(plain.length), n_sides=5, capping=False).triangulate()
-        part = Case("lines", case.design, {"lines": tubes}, field_units=case.field_units)
-        shown = values_of(part, "lines", self.view.field)
-        values = shown if shown is not None else values_of(part, "lines", vector)
-        assert values is not None
-        self._see(values)
-        self.spec["lines"] = self.buffers.put(
-            [*where, self.view.field, vector, "lines"], lambda: _coloured(tubes, values, cell=False)
-        )
+        pressure = np.asarray(case.field_values(domain, derived.pressure), dtype=float)
+        absolute = derived.is_absolute(pressure, case, self.contract)
+        self.note(self.words("view.absolute") if absolute else derived.stated(case, self.contract))
+
+
+def unit_of(contract: Contract, choice: str, magnitude: float) -> tuple[str, float]:
+    """The unit in which a choice's numbers are shown, and the factor into it from SI."""
+    specs = [
+        fields[choice.partition(".")[0]] for fields in contract.fields.values() if choice.partition(".")[0] in fields
+    ]
+    return readable(specs[0].unit if specs else "", magnitude)
+
+
+def round_scale(factor: float) -> float:
+    """The nearest factor of 1, 2 or 5 times a power of ten below another, which people take in at once."""
+    if not np.isfinite(factor) or factor <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(factor))
+    return float(max(head for head in (1.0, 2.0, 5.0) if head * power <= factor * (1 + 1e-9)) * power)

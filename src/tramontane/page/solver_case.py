@@ -11,12 +11,14 @@ from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset, mesh_sites
 from tramontane.design import Design
-from tramontane.evaluation.report import fitting_contract
+from tramontane.evaluation.judge import fitting_contract
 from tramontane.metrics import relative_l2
 from tramontane.page.asking import asked_of
 from tramontane.page.buffers import Buffers
+from tramontane.page.cuts import isosurface, section
 from tramontane.page.scene import Scene, surface_domain, values_of, volume_domain
 from tramontane.page.state import View
+from tramontane.page.words import Words
 from tramontane.serve.registry import Served
 from tramontane.units import Quantity, from_si
 
@@ -64,26 +66,31 @@ class SolverCase:
                 found[f"{domain}/{field}"] = relative_l2(predicted.reshape(truth.shape), truth)
         return found
 
-    def told(self, buffers: Buffers, view: View) -> list[dict[str, Any]]:
+    def told(self, buffers: Buffers, view: View, words: Words) -> list[dict[str, Any]]:
         """What views are told of the solver's field, the model's, and the model's less the solver's.
 
         Args:
             buffers: Where buffers are put.
             view: How they are looked at.
+            words: Of the reader's language, for what pictures state.
         """
         contract, within = self.served.contract, volume_domain(self.served.contract)
-        predicted = self.whole if view.section and within else self.on_surface
+        predicted = self.whole if within and (view.section or view.iso) else self.on_surface
         found = []
         shown = [drawn(case, contract) for case in (self.true, predicted)]
         for kind, case, (surface, domain) in zip(("true", "predicted"), (self.true, predicted), shown, strict=True):
-            scene = Scene(buffers, view, contract)
+            scene = Scene(buffers, view, contract, words)
+            scene.spec["body"] = self.key
             scene.surface(f"{self.key} {kind}", self.key, surface, domain)
             if view.section and within:
-                scene.section(f"{self.key} {kind}", case, within)
+                section(scene, f"{self.key} {kind}", case, within)
+            if view.iso and within:
+                isosurface(scene, f"{self.key} {kind}", case, within)
             found.append(scene.told())
-        true, own = (values_of(surface, domain, view.field) for surface, domain in shown)
+        true, own = (values_of(surface, domain, view.field, contract) for surface, domain in shown)
         difference = View(field=view.field, camera=view.camera, map="coolwarm")
-        scene = Scene(buffers, difference, contract)
+        scene = Scene(buffers, difference, contract, words)
+        scene.spec["body"] = self.key
         surface, domain = shown[1]
         scene.surface(self.key, self.key, surface, domain, None if true is None or own is None else own - true)
         found.append(scene.told())

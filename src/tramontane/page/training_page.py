@@ -12,11 +12,12 @@ from fastapi import Request
 from nicegui import ui
 from pydantic import ValidationError
 
+from tramontane.dataset.assumed_units import listed
 from tramontane.page.charts import curves
 from tramontane.page.colours import readable
 from tramontane.page.complaints import complain, complaint
 from tramontane.page.figures import because, kind_of, table
-from tramontane.page.latest import Latest
+from tramontane.page.latest import Latest, Turn
 from tramontane.page.number_field import NumberField
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.problems import Problem
@@ -60,7 +61,7 @@ class TrainingPage:
         self._listed: object = None
         self._headed: object = None
         self._drawn: object = None
-        self.latest = Latest(self._refresh)
+        self.latest = Latest(lambda: self.identity, self._refresh)
         names = list(shell.datasets.paths)
         with ui.element("div").classes("sections"):
             with ui.element("section").classes("panel"):
@@ -119,6 +120,10 @@ class TrainingPage:
     async def _start(self) -> None:
         minutes = min(max(self.minutes.number or _MINUTES, _LEAST), _MOST)
         asked = TrainingRequest(dataset=self.dataset.value, model=self.kind.value, budget=f"{60 * minutes:.0f}s")
+        if assumed := self.shell.datasets.open(self.dataset.value).assumed_units:
+            if not await self._sure("start", units=listed(assumed)):
+                return
+            asked = asked.model_copy(update={"assume_units": True})
         begun = await self._do(self.trainings.begin, self.reader.caller, asked)
         if begun is not None:
             self._choose(begun.id)
@@ -147,8 +152,8 @@ class TrainingPage:
             await self._do(self.trainings.remove, identity)
 
     async def _sure(self, what: str, **values: Any) -> bool:
-        """Whether the reader wants something that cannot be taken back."""
-        asked = self.words("training.ask_discard" if what == "discard" else "training.ask_replace", **values)
+        """Whether the reader wants something that cannot be taken back, or that rests on what nobody stated."""
+        asked = self.words(f"training.ask_{what}", **values)
         with ui.dialog() as dialog, ui.card():
             ui.label(asked)
             with ui.row():
@@ -163,8 +168,8 @@ class TrainingPage:
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 
-    async def _refresh(self) -> None:
-        every = (await asyncio.to_thread(self.trainings.every)).trainings
+    async def _refresh(self, turn: Turn[str]) -> None:
+        every = (await turn(asyncio.to_thread(self.trainings.every))).trainings
         known = [each.id for each in every]
         if self.identity not in known:
             self.identity = known[0] if known else ""
@@ -173,7 +178,7 @@ class TrainingPage:
         found: TrainingAnswer | None = None
         if self.identity:
             try:
-                found = await asyncio.to_thread(self.trainings.find, self.identity)
+                found = await turn(asyncio.to_thread(self.trainings.find, self.identity))
             except Problem:  # thrown away just now, by somebody else
                 self.identity = ""
         headed = None if found is None else found.model_dump_json(exclude={"progress"})

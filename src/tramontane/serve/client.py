@@ -18,7 +18,7 @@ from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.formats import read_mesh
-from tramontane.units import Quantity, si_factor, to_si
+from tramontane.units import Quantity, difference_to_si, to_si
 
 if TYPE_CHECKING:
     import httpx
@@ -92,6 +92,8 @@ class Remote:
             asked["geometry"] = self._store(design.geometry)
             if not isinstance(design.geometry, Path):
                 asked["length_unit"] = "m"
+            elif design.length_unit is not None:
+                asked["length_unit"] = design.length_unit
         asked |= {"cells": cells, "domains": None if domains is None else list(domains)}
         where = f"/v1/models/{self.name}/predict"
         summary = self._link.json("POST", where, json=asked)
@@ -131,7 +133,7 @@ class Remote:
         stated = {name: entry for name, entry in summary["qoi"].items() if entry["value"] is not None}
         qoi = {name: Quantity(entry["value"], entry["unit"]) for name, entry in stated.items()}
         deviations = {
-            name: entry["deviation"] * si_factor(entry["unit"])
+            name: difference_to_si(entry["deviation"], entry["unit"])
             for name, entry in stated.items()
             if entry.get("deviation") is not None
         }

@@ -83,7 +83,7 @@ def design(
     units = {name: contract.parameters[name].unit for name in values}
     quantities = {name: Quantity(from_si(value, units[name]), units[name]) for name, value in values.items()}
     mesh = None if geometry is None or geometries is None else geometries.mesh(geometry, length_unit)
-    return Design(mesh, **quantities)
+    return Design(mesh, length_unit=length_unit, **quantities)
 
 
 def stated(contract: Contract, values: Mapping[str, float]) -> dict[str, schemas.Quantity]:
@@ -111,6 +111,9 @@ def warned(surrogate: Surrogate | None, asked: Design, warnings: Iterable[str]) 
         for each in surrogate.extent_excesses(_mesh(asked)):
             sentence = surrogate.extent_sentence(each)
             ranges[sentence] = _with_range("geometry", sentence, each, axis=each.name)
+        for guess in surrogate.unit_guesses(_mesh(asked), asked):
+            where = f"parameters.{guess.name}" if guess.name else "geometry"
+            ranges[guess.sentence] = Warned(input=where, detail=guess.sentence, suggested_unit=guess.unit)
     return [
         ranges.get(text)
         or Warned(input="geometry" if text.startswith("geometry") else "design", detail=without_paths(text))

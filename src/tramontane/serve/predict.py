@@ -25,7 +25,7 @@ from tramontane.serve.schemas import DesignRequest, Format, QoiValue, Summary
 from tramontane.serve.settings import Settings
 from tramontane.serve.turns import Turns
 from tramontane.serve.uploads import Geometries
-from tramontane.units import from_si
+from tramontane.units import difference_from_si, from_si
 
 Result = TypeVar("Result")
 _LONG = 300_000  # cells of all meshes
@@ -301,7 +301,9 @@ def stated_qoi(case: Case) -> dict[str, QoiValue]:
         name: QoiValue(
             value=answers.finite(from_si(value, case.qoi_units.get(name, ""))),
             unit=case.qoi_units.get(name, ""),
-            deviation=from_si(deviations[name], case.qoi_units.get(name, "")) if name in deviations else None,
+            deviation=difference_from_si(deviations[name], case.qoi_units.get(name, ""))
+            if name in deviations
+            else None,
         )
         for name, value in case.qoi.items()
     }

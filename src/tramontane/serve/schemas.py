@@ -102,6 +102,7 @@ class Warned(BaseModel):
         unit: their unit.
         share: How far outside, as a share of the range.
         axis: Of a geometry that is longer or shorter than those trained on: along which axis.
+        suggested_unit: In which the input would lie where those trained on do; it is not applied.
     """
 
     input: str
@@ -112,6 +113,7 @@ class Warned(BaseModel):
     unit: str | None = None
     share: float | None = None
     axis: Literal["x", "y", "z"] | None = None
+    suggested_unit: str | None = None
 
 
 class Summary(BaseModel):
@@ -310,7 +312,10 @@ class TokensAnswer(BaseModel):
 
 
 class DatasetAnswer(BaseModel):
-    """A dataset that models can be trained on; ``splits`` counts its cases by split."""
+    """A dataset that models can be trained on; ``splits`` counts its cases by split.
+
+    ``assumed_units`` follow from names alone: a training of it is asked for with ``assume_units`` if they are right.
+    """
 
     name: str
     cases: int
@@ -318,6 +323,7 @@ class DatasetAnswer(BaseModel):
     parameters: list[str]
     fields: list[str]
     qoi: list[str]
+    assumed_units: dict[str, str]
 
 
 class DatasetsAnswer(BaseModel):
@@ -335,12 +341,14 @@ class TrainingRequest(Request):
         model: Which kind; ``auto`` chooses by what each leaves of the error on cases left out.
         budget: How long, such as ``10min``. Models without steps take what they need.
         seed: Of every random choice.
+        assume_units: Whether units that the dataset has from names alone are right.
     """
 
     dataset: Name
     model: Name = "auto"
     budget: Annotated[str, Field(min_length=2, max_length=20, examples=["10min"])] = "10min"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    assume_units: bool = False
 
 
 class KeepRequest(Request):
@@ -392,19 +400,24 @@ class ChoiceAnswer(BaseModel):
         fields: Number of fields over which errors are means.
         cases: Number of training cases, each left out once.
         compared: Kinds on cases left out; one that was given up has been asked for some of them only.
+        networks: Why networks were tried, or were not.
     """
 
     chosen: str
     fields: int
     cases: int
     compared: list[ComparedAnswer]
+    networks: str = ""
 
 
 class ProgressAnswer(BaseModel):
     """How far a training is.
 
     Attributes:
-        stage: What goes on: ``starting``, ``reading``, ``kriging``, ``networks``, ``calibrating``, ``saving``.
+        stage: What goes on: ``starting``, ``reading``, ``registering``, ``kriging``, ``networks``, ``calibrating``,
+            ``saving``.
+        done: Cases of the stage that are done, where it goes through cases.
+        of: Of how many.
         seconds: That it has worked, parts before an interruption included.
         loss: Of each network, thinned.
         errors: Of each network and field.
@@ -413,6 +426,8 @@ class ProgressAnswer(BaseModel):
     """
 
     stage: str = "starting"
+    done: int | None = None
+    of: int | None = None
     seconds: float = 0.0
     loss: list[Curve] = []
     errors: list[ErrorCurve] = []

@@ -80,6 +80,13 @@ class Recorder(Watch):
         """See `Watch`."""
         self._write("stage", name=name)
 
+    def case(self, done: int, of: int) -> None:
+        """See `Watch`."""
+        now = time.monotonic()
+        if done == of or now - self._told.get("", -1e9) >= _OFTEN:
+            self._told[""] = now
+            self._write("case", done=done, of=of)
+
     def step(self, network: str, step: int, loss: float) -> None:
         """See `Watch`; the mean since the last line."""
         now = time.monotonic()
@@ -137,7 +144,9 @@ def progress(folder: Path) -> ProgressAnswer:
             continue
         found.seconds = said["seconds"]
         if said["event"] == "stage":
-            found.stage = said["name"]
+            found.stage, found.done, found.of = said["name"], None, None
+        elif said["event"] == "case":
+            found.done, found.of = said["done"], said["of"]
         elif said["event"] == "loss":
             name = said["network"]
             curve = losses.setdefault(name, Curve(network=name, steps=[], values=[]))
@@ -196,7 +205,7 @@ def run(_: None, task: Task) -> Ended:
     try:
         surrogate = fit(
             Dataset.open(task.dataset), model=task.model, budget=task.budget, seed=task.seed, work=task.folder,
-            checkpoint_seconds=_CHECKPOINT_EVERY, watch=recorder,
+            checkpoint_seconds=_CHECKPOINT_EVERY, watch=recorder, assume_units=True,  # asked for when it began
         )  # fmt: skip
     except Interrupted:
         return Ended(paused=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from sqlalchemy import select, update
 
 from tramontane.dataset import Dataset
+from tramontane.dataset.assumed_units import listed
 from tramontane.errors import TramontaneError
 from tramontane.processes import reason_of, run_each
 from tramontane.serve import training_run
@@ -79,6 +80,7 @@ class Trainings:
                 name=name, cases=len(dataset.names), splits={key: len(of) for key, of in dataset.splits.items()},
                 parameters=[*contract.parameters], qoi=[*contract.qoi],
                 fields=[f"{domain}/{field}" for domain, fields in contract.fields.items() for field in fields],
+                assumed_units=dataset.assumed_units,
             ))  # fmt: skip
         return DatasetsAnswer(datasets=found, refused=refused)
 
@@ -118,9 +120,12 @@ class Trainings:
         except TramontaneError as error:
             raise at_fault(Fault(input="budget", unit="s", detail=str(error))) from error
         try:
-            Dataset.open(known[asked.dataset])
+            assumed = Dataset.open(known[asked.dataset]).assumed_units
         except TramontaneError as error:
             raise at_fault(Fault(input="dataset", detail=without_paths(str(error)))) from error
+        if assumed and not asked.assume_units:
+            raise at_fault(Fault(input="assume_units", detail=f"units of dataset {asked.dataset!r} are assumed from "
+                                 f"names: {listed(assumed)}; if they are right, set assume_units"))  # fmt: skip
         with self._lock:
             self._need_idle()
             identity = uuid.uuid4().hex

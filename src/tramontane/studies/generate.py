@@ -11,6 +11,7 @@ from rich.console import Console
 
 from tramontane import __version__, farm, solvers
 from tramontane.errors import TramontaneError
+from tramontane.io.atomic import write_json
 from tramontane.studies.space import sobol_designs
 
 PLAN = "plan.json"
@@ -24,6 +25,7 @@ def generate(
     *,
     workers: int | None = None,
     retry_failed: bool = False,
+    seconds: float | None = 3600.0,
     console: Console | None = None,
 ) -> farm.Result:
     """Run the first ``n`` designs of a solver's design space; call again to resume, or with a larger ``n``.
@@ -35,6 +37,7 @@ def generate(
         out: Folder of the cases; the solver's contract is written into it.
         workers: Processes at once; None takes one for each core.
         retry_failed: Whether designs that failed before are tried again.
+        seconds: After which a design is ended, and counts as failed; None waits for ever.
         console: Where progress is shown.
 
     Raises:
@@ -47,7 +50,9 @@ def generate(
     if not (folder / "contract.toml").exists():
         contract.to_toml(folder / "contract.toml")
     factory = functools.partial(solvers.create, name)
-    return farm.run(factory, designs, folder, workers=workers, retry_failed=retry_failed, console=console)
+    return farm.run(
+        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=seconds, console=console
+    )
 
 
 def _keep_to_plan(folder: Path, plan: dict[str, str | int]) -> None:
@@ -56,7 +61,7 @@ def _keep_to_plan(folder: Path, plan: dict[str, str | int]) -> None:
     if file.is_file():
         try:
             begun = dict(json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise TramontaneError(f"{file}: is damaged; choose another folder with -o") from error
         for key, value in plan.items():
             if begun.get(key) != value:
@@ -65,7 +70,4 @@ def _keep_to_plan(folder: Path, plan: dict[str, str | int]) -> None:
         return
     if folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise TramontaneError(f"{folder}: is not empty and has no {PLAN}; choose another folder with -o")
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{PLAN}.partial"
-    temporary.write_text(json.dumps(plan) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    write_json(file, plan)

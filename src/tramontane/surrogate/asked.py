@@ -33,6 +33,7 @@ def find_design(
     *,
     shapes: bool,
     case: str | None = None,
+    length_unit: str | None = None,
 ) -> Design:
     """The design that a path stands for.
 
@@ -43,6 +44,7 @@ def find_design(
         settings: Parameters that are set; they stand above those that are read.
         shapes: Whether geometries are asked for; where not, that of a case is left out.
         case: Name of the case, where the source holds several.
+        length_unit: Of a geometry file, or of those of a table where no header says it; None takes the contract's.
 
     Returns:
         The design; a geometry that was read is in metres.
@@ -62,8 +64,13 @@ def find_design(
     if path.suffix.lower() in GEOMETRY_SUFFIXES and not path.is_dir():
         if case is not None:
             raise ContractError(f"{path}: is a geometry, and holds no case {case}; leave --case out")
-        return Design(path, **given)
-    collection = read_designs(path, length_unit=contract.length_unit) if is_table(path) else open_collection(path)
+        return Design(path, length_unit=length_unit, **given)
+    if length_unit is not None and not is_table(path):
+        raise ContractError(f"{path}: results state their own unit of length, or a contract.toml beside them does; "
+                            f"leave {length_unit!r} out")  # fmt: skip
+    collection = (
+        read_designs(path, length_unit=length_unit or contract.length_unit) if is_table(path) else open_collection(path)
+    )
     geometry, read = _of_results(_chosen(collection, case), collection, contract)
     return Design(geometry if shapes else None, **(read | given))
 

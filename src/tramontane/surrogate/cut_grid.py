@@ -8,14 +8,20 @@ import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
 
-from tramontane.formats.geometry import inside, signed_distance
+from tramontane.deadline import check_deadline
+from tramontane.formats.geometry import signed_distance
+from tramontane.models.scanlines import inside_grid
+
+_ON, _OF_WALL = 1e-6, 1e-3  # of the surface's length and of its box's shortest edge: points so close lie on it
+_AT_ONCE = 20_000  # points whose distance is sought between two looks at the time
 
 
 def cut_grid(grid: pv.ImageData, surface: pv.PolyData, *, keep_inside: bool, closed: bool) -> pv.UnstructuredGrid:
     """The part of a grid on one side of a surface.
 
     VTK asks for the distance of every point from the surface, which takes longest far from it, and cuts where it
-    changes its sign. Its value counts only where a cell has both signs; which side a point is on is found faster.
+    changes its sign. Its value counts only where a cell has both signs; which side a point is on is found faster. Grid
+    points on the surface belong to what is kept, so that a plate as thick as the grid is not lost.
 
     Args:
         grid: Where; an axis along which it has one point is none.
@@ -29,22 +35,41 @@ def cut_grid(grid: pv.ImageData, surface: pv.PolyData, *, keep_inside: bool, clo
     cells = grid.cast_to_unstructured_grid()
     if not closed:
         return cells.clip_surface(surface, invert=keep_inside)
-    cells.point_data["distance"] = _distances(np.asarray(cells.points), grid.dimensions, surface)
+    distance = _distances(grid, np.asarray(cells.points), surface)
+    near = _near(surface)
+    distance[np.abs(distance) < near] = -near if keep_inside else near
+    cells.point_data["distance"] = distance
+    check_deadline()
     return cells.clip_scalar(scalars="distance", value=0.0, invert=keep_inside)
 
 
-def _distances(points: NDArray[np.floating], dimensions: tuple[int, ...], surface: pv.PolyData) -> NDArray[np.float64]:
+def _near(surface: pv.PolyData) -> float:
+    """How far points may be from the surface that lie on it, m; coordinates in an STL have seven digits."""
+    extent = np.diff(np.reshape(surface.bounds, (3, 2)), axis=1)
+    return float(min(_ON * surface.length, _OF_WALL * extent[extent > 0].min(initial=np.inf)))
+
+
+def _distances(grid: pv.ImageData, points: NDArray[np.floating], surface: pv.PolyData) -> NDArray[np.float64]:
     """Signed distances, negative inside; exact at the points of cells that the surface crosses, else -1 or 1."""
-    distance = np.where(inside(surface, points), -1.0, 1.0)
+    corners = np.asarray(surface.points, dtype=np.float64).T[:, np.asarray(surface.regular_faces).T].swapaxes(0, 1)
+    origin, spacing = (np.asarray(of, dtype=np.float64)[:, None] for of in (grid.origin, grid.spacing))
+    # Nodes on the faces of the surface's box are tested a little within it, where rounding does not decide.
+    low, high = (extreme(corners, axis=(0, 2))[:, None] for extreme in (np.min, np.max))
+    wider = 1 + 2 * _near(surface) / np.maximum(high - low, 1e-300)
+    corners = (low + high) / 2 + (corners - (low + high) / 2) * np.where(high > low, wider, 1.0)
+    within = inside_grid((corners - origin) / spacing, grid.dimensions)
+    distance = np.where(within.ravel(), -1.0, 1.0)
     known = np.zeros(len(points), dtype=np.bool_)
-    shape = dimensions[::-1]  # the first axis runs fastest
     while True:
-        wanted = _crossed(distance.reshape(shape) < 0).ravel() & ~known
-        if not wanted.any():
+        wanted = np.flatnonzero(_crossed(distance.reshape(within.shape) < 0).ravel() & ~known)
+        if not len(wanted):
             return distance
         # Right at the surface the distance may say the other side; then further cells are crossed.
-        distance[wanted] = signed_distance(surface, points[wanted])
-        known |= wanted
+        for start in range(0, len(wanted), _AT_ONCE):
+            check_deadline()
+            some = wanted[start : start + _AT_ONCE]
+            distance[some] = signed_distance(surface, points[some])
+        known[wanted] = True
 
 
 def _crossed(within: NDArray[np.bool_]) -> NDArray[np.bool_]:

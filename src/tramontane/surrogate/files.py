@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tramontane.design import file_sha256
 from tramontane.errors import SurrogateError
+from tramontane.io.atomic import cannot
 from tramontane.surrogate.in_place import put_in_place, read_whole
 from tramontane.surrogate.saved_documents import read_document, to_text
+from tramontane.training.checkpoint import write_tensors
 
 FORMAT_VERSION = 7
 MANIFEST = "manifest.json"
@@ -34,13 +36,33 @@ def write_surrogate(path: Path, *, tensors: dict[str, Tensor], documents: dict[s
 
     Raises:
         SurrogateError: Something that is no surrogate stands at ``path``.
+        FileError: The system does not let it be written; what stood there stays.
+    """
+    check_place(path)
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        _write(temporary, tensors, documents, licence, path)
+        put_in_place(temporary, path)
+    except OSError as error:
+        raise cannot("written", error, path) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_place(path: Path) -> None:
+    """Raise where something stands that a surrogate must not replace.
+
+    Raises:
+        SurrogateError: Something that is no surrogate does.
     """
     if path.exists() and not (path / MANIFEST).exists():
         raise SurrogateError(f"{path}: exists and is no saved surrogate; choose another directory with -o")
-    temporary = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(temporary: Path, tensors: dict[str, Tensor], documents: dict[str, Any], licence: str, path: Path) -> None:
     temporary.mkdir(parents=True)
-    save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary / WEIGHTS)
+    write_tensors(temporary / WEIGHTS, tensors, target=path)
     for name, document in documents.items():
         (temporary / f"{name}.json").write_text(to_text(name, document), encoding="utf-8")
     manifest = {
@@ -54,7 +76,6 @@ def write_surrogate(path: Path, *, tensors: dict[str, Tensor], documents: dict[s
     (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     # safetensors writes a file that its owner alone can read; a server often runs as another user.
     shutil.copymode(temporary / MANIFEST, temporary / WEIGHTS)
-    put_in_place(temporary, path)
 
 
 def may_not_be_read(file: Path) -> SurrogateError:

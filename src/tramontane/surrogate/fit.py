@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,29 @@ from rich.console import Console
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
+from tramontane.dataset.assumed_units import refusal_of
 from tramontane.errors import ContractError, DatasetError, TrainingError, TramontaneError
+from tramontane.io.atomic import write_json
+from tramontane.io.locks import claimed
 from tramontane.metrics import relative_l2
 from tramontane.models import NETWORKS
 from tramontane.models.scalar_kriging import ScalarKriging
+from tramontane.progress import follow
 from tramontane.surrogate.extrema import fit_extrema
 from tramontane.surrogate.fit_reference import MODELS as REFERENCE_MODELS
 from tramontane.surrogate.fit_reference import ReferenceFit
 from tramontane.surrogate.network import fit_network
 from tramontane.surrogate.predictor import Predictor, Training
+from tramontane.surrogate.reference import ReferencePredictor
 from tramontane.surrogate.scalars import MODEL as SCALARS
 from tramontane.surrogate.scalars import fit_alone, fit_scalars
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.training import Precision, Run, Watch
 from tramontane.training.anchors import fit_template
+from tramontane.training.checkpoint import sweep
 
 _CALIBRATED = 8192  # sites of each validation case that errors are measured on
+LOCK, SETTINGS = ".lock", "settings.json"  # in a working directory
 MODELS = ("auto", *REFERENCE_MODELS, *NETWORKS, SCALARS)
 
 
@@ -55,8 +63,11 @@ def fit(
     start: Surrogate | None = None,
     work: Path | None = None,
     checkpoint_seconds: float = 60.0,
+    try_networks: bool | None = None,
+    ready: Callable[[Surrogate], None] | None = None,
     console: Console | None = None,
     watch: Watch | None = None,
+    assume_units: bool = False,
 ) -> Surrogate:
     """Train a surrogate on a dataset's training split; the test split is not read.
 
@@ -85,17 +96,23 @@ def fit(
         start: A surrogate whose network is trained on; its contract must fit the dataset's.
         work: Directory of the checkpoint that a killed run goes on from; removed by the caller when all is saved.
         checkpoint_seconds: Seconds between two checkpoints.
+        try_networks: Whether ``auto`` trains networks beside kriging; None tries them where they may win: with 100 and
+            more training cases, or where kriging leaves most of what the mean does.
+        ready: Given the kriging, a whole surrogate, before ``auto`` goes on to networks.
         console: Where progress is shown.
         watch: Who else is told how far it is, and may end it early, with what it has learnt.
+        assume_units: Whether units that the dataset has from names alone are right.
 
     Returns:
         The surrogate, with its validation errors on record.
 
     Raises:
-        DatasetError: The splits are not set, or the training split is empty.
+        DatasetError: The splits are not set, the training split is empty, or units are assumed that nobody confirmed.
         TrainingError: The run cannot go on, or ``work`` holds a run with other settings.
     """
     watch = watch or Watch()
+    if dataset.assumed_units and not assume_units:
+        raise DatasetError(refusal_of(dataset.path, dataset.assumed_units))
     names = dataset.splits.get("train", []) if cases is None else list(cases)
     held = dataset.splits.get("validation", [])
     if not names:
@@ -129,54 +146,84 @@ def fit(
         "lr": lr, "ema_decay": ema_decay, "seed": seed, "data": dataset.fingerprint(), "train": names,
         "from": None if start is None else start.record["data"],
     }  # fmt: skip
-    if work is not None:
-        _claim(work, settings)
     training = Training(
         steps=steps, budget=budget, batch_size=batch_size, device=device, precision=precision, optimizer=optimizer,
         lr=lr, ema_decay=ema_decay, patience=patience, seed=seed, work=work,
         checkpoint_seconds=checkpoint_seconds, console=console, watch=watch,
     )  # fmt: skip
+    with _claim(work, settings):
+        return _fit(
+            dataset, contract, names, held, training, settings,
+            start=start, try_networks=try_networks, ready=ready or (lambda early: None),
+        )  # fmt: skip
+
+
+def _fit(
+    dataset: Dataset,
+    contract: Contract,
+    names: list[str],
+    held: list[str],
+    training: Training,
+    settings: dict[str, Any],
+    *,
+    start: Surrogate | None,
+    try_networks: bool | None,
+    ready: Callable[[Surrogate], None],
+) -> Surrogate:
+    """A surrogate of fields; see `fit`."""
+    watch, model, seed = training.watch, settings["model"], settings["seed"]
     watch.stage("reading")
     templates = {domain: fit_template(dataset, names, domain, seed=seed) for domain in contract.fields}
-    predictor: Predictor
-    choice: dict[str, Any] = {}
-    designs = None
-    extrema: dict[str, ScalarKriging] = {}
+
+    def finish(
+        predictor: Predictor, run: Run, choice: dict[str, Any], extrema: dict[str, ScalarKriging], designs: Any = None
+    ) -> Surrogate:
+        surrogate = Surrogate(
+            contract,
+            predictor,
+            templates=templates,
+            scalars=fit_scalars(dataset, names, predictor, designs) | extrema,
+            record={
+                "data": trained_on(dataset, names, held),
+                "settings": settings | {"precision": training.precision, "device": training.device},
+                "run": {"steps": run.steps, "seconds": run.seconds, "stopped_early": run.stopped_early},
+                "training_domain": training_domain(dataset, names, contract),
+                "calibration": {},
+                "figures": choice | _figures(run),
+            },
+        )
+        watch.stage("calibrating")
+        surrogate.record["calibration"] = _calibration(surrogate, dataset, held, training)
+        return surrogate
+
     if model in NETWORKS:
-        predictor, run = fit_network(
+        network, run = fit_network(
             dataset, contract, names, held, training,
-            model=model, config=config or {}, templates=templates, points=points, anchors=anchors,
-            geometry_points=geometry_points,
+            model=model, config=settings["config"], templates=templates, points=settings["points"],
+            anchors=settings["anchors"], geometry_points=settings["geometry_points"],
             start=start.predictor if start is not None else None,  # type: ignore[arg-type]
         )  # fmt: skip
-    else:
-        fitting = ReferenceFit(dataset, contract, names, training, config or {})
-        predictor, choice, run = fitting.fit(model)
-        # A training case's coordinates without itself, as a new design's are.
-        designs = fitting.classical.frame.designs.seen
-        fitting.say(f"Chosen: {choice['why']}")
-        extrema, choice["extrema"] = fit_extrema(dataset, fitting)
-        for name in extrema:
-            errors = choice["extrema"][name]
-            fitting.say(f"{name} is regressed: {100 * errors['regressed']:.2g} % of its mean size on cases left out; "
-                        f"the field's own: {100 * errors['field']:.2g} %")  # fmt: skip
-    surrogate = Surrogate(
-        contract,
-        predictor,
-        templates=templates,
-        scalars=fit_scalars(dataset, names, predictor, designs) | extrema,
-        record={
-            "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
-            "settings": settings | {"precision": precision, "device": device},
-            "run": {"steps": run.steps, "seconds": run.seconds, "stopped_early": run.stopped_early},
-            "training_domain": training_domain(dataset, names, contract),
-            "calibration": {},
-            "figures": choice | _figures(run),
-        },
-    )
-    watch.stage("calibrating")
-    surrogate.record["calibration"] = _calibration(surrogate, dataset, held)
-    return surrogate
+        return finish(network, run, {}, {})
+    fitting = ReferenceFit(dataset, contract, names, training, settings["config"])
+    extrema, errors = fit_extrema(dataset, fitting)
+    for name in extrema:
+        fitting.say(f"{name} is regressed: {100 * errors[name]['regressed']:.2g} % of its mean size on cases left out; "
+                    f"the field's own: {100 * errors[name]['field']:.2g} %")  # fmt: skip
+    # A training case's coordinates without itself, as a new design's are.
+    designs = fitting.classical.frame.designs.seen
+
+    def stands(predictor: ReferencePredictor, choice: dict[str, Any], run: Run) -> None:
+        ready(finish(predictor, run, choice | {"extrema": errors}, extrema, designs))
+
+    predictor, choice, run = fitting.fit(model, try_networks=try_networks, ready=stands)
+    fitting.say(f"Chosen: {choice['why']}")
+    return finish(predictor, run, choice | {"extrema": errors}, extrema, designs)
+
+
+def trained_on(dataset: Dataset, names: Sequence[str], held: Sequence[str]) -> dict[str, Any]:
+    """What a model's record says of its data: names, and a hash of each training case, whatever set it stands in."""
+    hashes = {name: dataset.case_hash(name) for name in names}
+    return {"fingerprint": dataset.fingerprint(), "train": list(names), "validation": list(held), "hashes": hashes}
 
 
 def _fit_scalars_alone(
@@ -193,7 +240,7 @@ def _fit_scalars_alone(
         templates={},
         scalars=scalars,
         record={
-            "data": {"fingerprint": dataset.fingerprint(), "train": names, "validation": held},
+            "data": trained_on(dataset, names, held),
             "settings": {"model": SCALARS, "seed": seed, "data": dataset.fingerprint(), "train": names},
             "run": {"steps": 0, "seconds": seconds, "stopped_early": False},
             "training_domain": training_domain(dataset, names, contract),
@@ -249,10 +296,10 @@ def training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) 
     }
 
 
-def _calibration(surrogate: Surrogate, dataset: Dataset, held: Sequence[str]) -> dict[str, Any]:
+def _calibration(surrogate: Surrogate, dataset: Dataset, held: Sequence[str], training: Training) -> dict[str, Any]:
     """Relative errors of the validation cases, which were not trained on: what an interval can be made from."""
     errors: dict[str, dict[str, float]] = {}
-    for name in held:
+    for name in follow(held, "calibrating", len(held), training.console, watch=training.watch.case) if held else ():
         sites = {domain: dataset.sites(name, domain, 0, _CALIBRATED) for domain in surrogate.contract.fields}
         answer = surrogate.fields(
             dataset.geometry(name), dataset.parameters(name), {domain: s.positions for domain, s in sites.items()}
@@ -270,24 +317,39 @@ def _figures(run: Run) -> dict[str, Any]:
     return {"validation": run.history[-1]["errors"] if run.history else {}, "history": run.history}
 
 
-def _claim(work: Path, settings: dict[str, Any]) -> None:
-    """Take a run's working directory, which belongs to one set of settings."""
-    file = work / "settings.json"
-    text = json.dumps(settings, indent=1)
-    if any(work.glob("*.safetensors")) and file.exists() and file.read_text(encoding="utf-8") != text:
-        before = json.loads(file.read_text(encoding="utf-8"))
-        changed = sorted(key for key in settings if json.loads(text).get(key) != before.get(key))
-        raise TrainingError(
-            f"{work}: holds an unfinished run with other settings ({', '.join(changed)}); give the same command to go "
-            "on with it, or add --restart to begin anew"
-        )
-    work.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+@contextlib.contextmanager
+def _claim(work: Path | None, settings: dict[str, Any]) -> Iterator[None]:
+    """A run's working directory for this run alone; it belongs to one set of settings."""
+    if work is None or int(os.environ.get("RANK", "0")) > 0:  # the first of several processes does it
+        yield
+        return
+    with claimed(work / LOCK, work, within=True):
+        file = work / SETTINGS
+        if any(work.glob("*.safetensors")) and file.exists():
+            try:
+                before = dict(json.loads(file.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError, RecursionError):
+                before = {}
+            now = json.loads(json.dumps(settings))
+            if changed := sorted(key for key in now if now[key] != before.get(key)):
+                raise TrainingError(
+                    f"{work}: holds an unfinished run with other settings ({', '.join(changed)}); give the same "
+                    "command to go on with it, or add --restart to begin anew"
+                )
+        sweep(work)
+        write_json(file, settings)
+        yield
 
 
-def discard(work: Path) -> None:
-    """Remove a run's working directory and nothing else."""
-    for file in (work / "settings.json", *work.glob("*.safetensors"), *work.glob(".*.safetensors.partial")):
+def discard(work: Path, *, lock: bool = False) -> None:
+    """Remove what a run keeps in its working directory, and nothing else.
+
+    Args:
+        work: The directory; it goes, too, where nothing else is in it.
+        lock: Whether the lock is removed with it: the run that holds it is over.
+    """
+    sweep(work)
+    for file in (work / SETTINGS, *work.glob("*.safetensors"), *([work / LOCK] if lock else [])):
         file.unlink(missing_ok=True)
     if work.exists() and not any(work.iterdir()):
-        shutil.rmtree(work)
+        work.rmdir()

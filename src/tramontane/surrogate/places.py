@@ -9,18 +9,24 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.contract import Contract, DomainSpec
+from tramontane.deadline import check_deadline
 from tramontane.errors import SurrogateError
-from tramontane.surrogate.cut_grid import cut_grid
+from tramontane.formats.geometry import inside, signed_distance
+from tramontane.surrogate.fill import fill
+from tramontane.surrogate.refine import refine
 from tramontane.training.anchors import box
 
 Array = NDArray[np.floating[Any]]
+_BESIDE = 2e-3  # of a geometry's length: points so close to its surface are on either side
+_AT_ONCE = 20_000  # points whose distance is sought between two looks at the time
 _OPEN = 0.1  # of its area: the share of holes from which a geometry has no inside
 
 
 def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, template: Array, cells: int) -> pv.DataSet:
     """A mesh of about ``cells`` cells on which a domain's fields are predicted when the user gives none.
 
-    A surface is the geometry's own, refined; a volume is a regular grid cut at the geometry's surface.
+    A surface is the geometry's own, refined; a volume is a regular grid cut at the geometry's surface, whose spacing
+    follows from how much of it is kept.
 
     Raises:
         SurrogateError: The geometry leaves no room for the domain, or is so open that there is no telling which side of
@@ -28,10 +34,16 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
     """
     spec = contract.domains.get(domain, DomainSpec())
     if spec.side == "on":
-        edge = 2.0 * float(np.sqrt(geometry.area / cells))
-        # VTK's own limit is a triangle of 1 m2, which makes a mesh without end of a large body.
-        mesh: Any = geometry.subdivide_adaptive(max_edge_len=edge, max_tri_area=float(geometry.area), max_n_passes=12)
-        return _cut(mesh, spec)
+        cut = _cut(geometry, spec)
+        if cut.n_cells == 0:
+            raise SurrogateError(f"domain {domain}: no part of the geometry lies between its planes; check its length "
+                                 "unit and place")  # fmt: skip
+        return pv.PolyData.from_regular_faces(*refine(cut.points, cut.regular_faces, cells))
+    rims = _rims(geometry)
+    if (share := _open_share(geometry, rims, spec)) > _OPEN:
+        raise SurrogateError(f"domain {domain}: the geometry's holes are {100 * share:.0f} % of its area, so that its "
+                             "inside cannot be told from its outside, and no mesh can be made for a prediction; close "
+                             "it, or give a mesh to predict on (--on volume.vtu)")  # fmt: skip
     low, extent = box(geometry)
     if spec.side == "outside":
         seen = np.quantile(template, (0.002, 0.998), axis=0)
@@ -41,25 +53,30 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
     high = np.array(
         [value if plane is None else min(plane, value) for plane, value in zip(spec.high, high, strict=True)]
     )
-    flat = high <= low
-    extent = np.where(flat, 0.0, high - low)
-    spacing = float(np.prod(extent[~flat]) / cells) ** (1.0 / max(int((~flat).sum()), 1))
-    steps = np.where(flat, 0, np.maximum(np.ceil(extent / spacing), 1)).astype(int)
-    grid = pv.ImageData(
-        dimensions=tuple(int(step) + 1 for step in steps),
-        spacing=tuple(float(value) for value in np.where(flat, 1.0, extent / np.maximum(steps, 1))),
-        origin=tuple(float(value) for value in low),
-    )
-    rims = _rims(geometry)
-    if (share := _open_share(geometry, rims, spec)) > _OPEN:
-        raise SurrogateError(f"domain {domain}: the geometry's holes are {100 * share:.0f} % of its area, so that its "
-                             "inside cannot be told from its outside, and no mesh can be made for a prediction; close "
-                             "it, or give a mesh to predict on (--on volume.vtu)")  # fmt: skip
-    cut = cut_grid(grid, geometry, keep_inside=spec.side == "inside", closed=rims.n_cells == 0)
+    cut = fill(geometry, low, high, cells, keep_inside=spec.side == "inside", closed=rims.n_cells == 0)
     if cut.n_cells == 0:
         raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check its length unit")
     cut.clear_data()
     return cut
+
+
+def misplaced(geometry: pv.PolyData, points: Array, *, keep_inside: bool) -> NDArray[np.bool_]:
+    """Which points ``(n, 3)``, m, lie on the other side of a closed surface, and not just beside it.
+
+    Meshes follow a curved wall more closely than the triangles of a geometry, or less.
+    """
+    wrong = np.flatnonzero(inside(geometry, points) != keep_inside)
+    found = np.zeros(len(points), dtype=np.bool_)
+    bounds = np.reshape(geometry.bounds, (3, 2))
+    near = _BESIDE * geometry.length
+    at = np.asarray(points, dtype=np.float64)[wrong]
+    far = (at < bounds[:, 0] - near).any(axis=1) | (at > bounds[:, 1] + near).any(axis=1)
+    found[wrong[far]] = True
+    for start in range(0, int((~far).sum()), _AT_ONCE):
+        check_deadline()
+        some = wrong[~far][start : start + _AT_ONCE]
+        found[some] = np.abs(signed_distance(geometry, np.asarray(points)[some])) > near
+    return found
 
 
 def _rims(geometry: pv.PolyData) -> pv.PolyData:
@@ -88,12 +105,13 @@ def _open_share(geometry: pv.PolyData, edges: pv.PolyData, spec: DomainSpec) -> 
     return area / float(geometry.area)
 
 
-def _cut(mesh: pv.PolyData, spec: DomainSpec) -> pv.PolyData:
+def _cut(geometry: pv.PolyData, spec: DomainSpec) -> pv.PolyData:
+    """The part between the planes that end the domain."""
+    mesh: Any = geometry
     for axis, normal in enumerate("xyz"):
         low, high = spec.low[axis], spec.high[axis]
         for plane, invert in ((low, False), (high, True)):
             if plane is not None:
                 mesh = mesh.clip(normal=normal, origin=tuple(plane if a == axis else 0.0 for a in range(3)),
                                  invert=invert)  # fmt: skip
-    mesh.clear_data()
-    return mesh
+    return mesh if mesh is geometry or mesh.is_all_triangles else mesh.triangulate()

@@ -18,7 +18,7 @@ from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, Excess
 from tramontane.dataset import Sites, mesh_sites
 from tramontane.design import Design
-from tramontane.errors import ContractError, SurrogateError
+from tramontane.errors import ContractError, GeometryError, SurrogateError
 from tramontane.formats.geometry import OPEN_EDGES, Geometry, read_geometry
 from tramontane.models import NETWORKS
 from tramontane.models.recent import Recent, digest
@@ -33,6 +33,7 @@ from tramontane.surrogate.saved_arrays import check_arrays, check_domains
 from tramontane.surrogate.saved_documents import check_documents, check_scales
 from tramontane.surrogate.scalars import MODEL as SCALARS
 from tramontane.surrogate.scalars import ScalarPredictor
+from tramontane.surrogate.unit_guess import UnitGuess, guess_length, guess_parameter
 from tramontane.training import Normalization
 from tramontane.training.normalization import operating_scale
 
@@ -109,6 +110,24 @@ class Surrogate:
             ContractError: The design has no geometry or one too many, lacks a parameter, or has one in the wrong unit.
             GeometryError: The geometry cannot be used.
         """
+        try:
+            return self._simulated(design, meshes=meshes, cells=cells, domains=domains)
+        except GeometryError as error:
+            # A part a thousand times too large fits nowhere: the unit is what there is to say.
+            geometry, _ = self.check(design)
+            guesses = self.unit_guesses(None if geometry is None else geometry.mesh, design)
+            if not guesses:
+                raise
+            raise GeometryError("; ".join([str(error), *(guess.sentence for guess in guesses)])) from error
+
+    def _simulated(
+        self,
+        design: Design,
+        *,
+        meshes: Mapping[str, pv.DataSet] | None,
+        cells: int,
+        domains: Collection[str] | None,
+    ) -> Case:
         geometry, values = self.check(design)
         if unknown := set(meshes or domains or ()) - set(self.contract.fields):
             raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; this surrogate predicts "
@@ -175,12 +194,14 @@ class Surrogate:
         values = self.contract.values(design)
         if design.geometry is None:
             return None, values
-        unit = self.contract.length_unit if isinstance(design.geometry, Path) else "m"
         if isinstance(design.geometry, Path):
-            return read_geometry(design.geometry, length_unit=unit), values
+            if design.length_unit is not None and design.geometry.suffix.lower() in (".step", ".stp"):
+                raise ContractError(f"{design.geometry}: a STEP file states its own length unit; leave "
+                                    f"{design.length_unit!r} out")  # fmt: skip
+            return read_geometry(design.geometry, length_unit=self._unit_of(design)), values
         surface = design.geometry
         return self._checked.get(
-            digest(surface.points, surface.faces), lambda: read_geometry(surface, length_unit=unit)
+            digest(surface.points, surface.faces), lambda: read_geometry(surface, length_unit="m")
         ), values
 
     def fields(
@@ -240,7 +261,22 @@ class Surrogate:
         return [
             *self.contract.outside_range(design),
             *(self.extent_sentence(excess) for excess in self.extent_excesses(geometry)),
+            *(guess.sentence for guess in self.unit_guesses(geometry, design)),
         ]
+
+    def unit_guesses(self, geometry: pv.PolyData | None, design: Design) -> list[UnitGuess]:
+        """Units that inputs far outside what was trained on seem to be in: offered, never applied."""
+        found = [guess_parameter(excess) for excess in self.contract.excesses(self.contract.values(design))]
+        if geometry is not None:
+            domain = self.record["training_domain"]
+            low, high = np.asarray(domain["extent_low"]), np.asarray(domain["extent_high"])
+            bounds = np.asarray(geometry.bounds).reshape(3, 2)
+            found.append(guess_length(bounds[:, 1] - bounds[:, 0], low, high, self._unit_of(design)))
+        return [guess for guess in found if guess is not None]
+
+    def _unit_of(self, design: Design) -> str:
+        """The unit that a design's geometry file is in, or was taken to be in."""
+        return design.length_unit or (self.contract.length_unit if isinstance(design.geometry, Path) else "m")
 
     @staticmethod
     def extent_sentence(excess: Excess) -> str:

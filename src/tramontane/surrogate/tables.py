@@ -11,15 +11,16 @@ from typing import Literal, get_args
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from tramontane.design import Design
 from tramontane.errors import FormatError, TramontaneError
+from tramontane.formats.csv_sheet import Sheet
 from tramontane.formats.designs import read_designs
 from tramontane.formats.geometry import Geometry, read_geometry
 from tramontane.formats.results import CaseSource
-from tramontane.formats.table import QOI, SUFFIXES, Sheet, read_head, read_sheet
+from tramontane.formats.table import QOI, SUFFIXES, read_head, read_sheet
+from tramontane.progress import follow
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.units import Quantity, from_si, parse_quantity
 
@@ -55,6 +56,7 @@ def predict_table(
     settings: Mapping[str, str | Quantity] | None = None,
     *,
     cells: int = 50_000,
+    length_unit: str | None = None,
     console: Console | None = None,
 ) -> list[Line]:
     """Predict the QoIs of every design in a table.
@@ -65,6 +67,7 @@ def predict_table(
             `tramontane.formats.designs.read_designs` reads them; other columns do not matter.
         settings: Parameters that are the same for all designs; they stand above the table's.
         cells: About how many cells fields are predicted on, where QoIs follow from them.
+        length_unit: Of the geometry files where no header says it; None takes the contract's.
         console: Where progress is shown.
 
     Returns:
@@ -76,19 +79,18 @@ def predict_table(
     contract = surrogate.contract
     if not contract.qoi:
         raise FormatError(f"{file}: a table is answered with QoIs, and this model predicts none; give it one geometry")
-    collection = read_designs(file, length_unit=contract.length_unit)
+    collection = read_designs(file, length_unit=length_unit or contract.length_unit)
     if surrogate.needs_geometry and all(not source.files for source in collection.sources):
         raise FormatError(f"{file}: has no column of geometry files, which this model needs; add one, such as "
                           "'geometry' with part.stl in each line")  # fmt: skip
     given = {name: parse_quantity(value, name=name) for name, value in (settings or {}).items()}
     known = functools.lru_cache(maxsize=4)(functools.partial(read_geometry, length_unit=collection.length_unit))
     lines = []
-    for source in track(collection.sources, description="predicting", console=console, transient=True,
-                        disable=console is None):  # fmt: skip
+    for source in follow(collection.sources, "predicting", len(collection.sources), console, thing="design"):
         row = {key.removeprefix(QOI): value for key, value in collection.table[source.name].items()}
         parameters = {name: value for name, value in row.items() if name in contract.parameters} | given
         try:
-            lines.append(_answer(surrogate, source, parameters, known, cells))
+            lines.append(_answer(surrogate, source, parameters, known, cells, collection.length_unit))
         except TramontaneError as error:
             lines.append(Line(source.name, "failed", remarks=(str(error),)))
     if all(line.verdict == "failed" for line in lines):
@@ -104,13 +106,14 @@ def _answer(
     parameters: Mapping[str, Quantity],
     known: functools._lru_cache_wrapper[Geometry],
     cells: int,
+    length_unit: str,
 ) -> Line:
     results = source.read()
     if unread := [reason for name, reason in results.absent.items()
                   if name in surrogate.contract.parameters and name not in parameters]:  # fmt: skip
         raise FormatError(unread[0])
     shape = known(results.geometry) if surrogate.needs_geometry and results.geometry is not None else None
-    design = Design(None if shape is None else shape.mesh, **parameters)
+    design = Design(None if shape is None else shape.mesh, length_unit=length_unit, **parameters)
     domains = {spec.definition.domain for spec in surrogate.contract.qoi.values()
                if spec.from_fields and spec.definition is not None and spec.definition.kind != "volume"}  # fmt: skip
     # Fields that no QoI follows from are not asked for.

@@ -11,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tramontane.errors import TrainingError
+from tramontane.errors import FileError, TrainingError
+from tramontane.io.atomic import replacing
 
 
 def save_checkpoint(
@@ -30,19 +31,45 @@ def save_checkpoint(
         ema: Averaged weights by name.
         optimizer: Its state is written whole.
         progress: What else the loop needs to go on (step, seconds, best figures), JSON values.
+
+    Raises:
+        FileError: The file cannot be written; what was there stays.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in ema.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
     tensors["random"] = torch.get_rng_state()
-    temporary = path.with_name(f".{path.name}.partial")
-    save_file(
-        {name: value.detach().contiguous().clone() for name, value in tensors.items()},
-        temporary,
-        metadata={"progress": json.dumps(progress)},
-    )
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        write_tensors(temporary, tensors, metadata={"progress": json.dumps(progress)}, target=path)
+
+
+def write_tensors(
+    file: Path, tensors: dict[str, Tensor], *, metadata: dict[str, str] | None = None, target: Path | None = None
+) -> None:
+    """Write a safetensors file.
+
+    Args:
+        file: Where.
+        tensors: By name; copies are written, from the CPU.
+        metadata: As safetensors has it.
+        target: The file as the user knows it.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    try:
+        save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, file, metadata)
+    except SafetensorError as error:
+        raise FileError(f"{target or file}: cannot be written ({str(error).rpartition(': ')[2]}); make room there, "
+                        "or choose another place, and give the same command again") from error  # fmt: skip
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that a run which was killed left in a folder."""
+    for pattern in (".tmp??????", ".partial-*", ".*.safetensors.partial"):  # safetensors' own, ours now and before
+        for file in folder.glob(pattern):
+            file.unlink(missing_ok=True)
 
 
 def load_checkpoint(

@@ -14,11 +14,12 @@ from typing import Any, Literal, Protocol
 import torch
 import torch.distributed as dist
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from tramontane.errors import TrainingError
+from tramontane.io.interrupts import between_steps
+from tramontane.progress import stage
 from tramontane.training.batch import Batch
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
 from tramontane.training.optimizers import make_optimizer
@@ -134,59 +135,68 @@ def train(
             state = {"run": run.__dict__, "best": best, "worse": worse}
             save_checkpoint(checkpoint, model=model, ema=ema, optimizer=adjust, progress=state)
 
-    with _bar(console if rank == 0 else None) as show, _draws(sampler, rank, world, device) as draw:
-        try:
-            while True:
-                run.seconds = _agreed(before + time.monotonic() - started, world, device)
-                done = progress(step=run.steps, elapsed=run.seconds, steps=steps, budget=budget)
-                due = validation is not None and done >= validation.every * (len(run.history) + 1) - 1e-9
+    # Processes that work together must not leave each other alone in a step: they end at once.
+    waiting = between_steps() if world == 1 else contextlib.nullcontext(lambda: False)
+    with (
+        waiting as interrupted,
+        stage(f"training {name}", console if rank == 0 else None) as show,
+        _draws(sampler, rank, world, device) as draw,
+    ):
+        while True:
+            run.seconds = _agreed(before + time.monotonic() - started, world, device)
+            done = progress(step=run.steps, elapsed=run.seconds, steps=steps, budget=budget)
+            due = validation is not None and done >= validation.every * (len(run.history) + 1) - 1e-9
+            try:
+                if interrupted():
+                    raise KeyboardInterrupt
                 over = done >= 1.0 or (run.steps > 0 and watch.enough())
-                if validation is not None and (due or over) and run.steps:
-                    with _weights(model, ema):
-                        figures = validation.measure(model)
-                    run.history.append({"step": run.steps, "seconds": run.seconds, "errors": figures})
-                    watch.validated(name, run.steps, figures)
-                    mean = sum(figure.relative for figure in figures.values()) / max(len(figures), 1)
-                    best, worse = (mean, 0) if mean < best else (best, worse + 1)
-                    if console and rank == 0:
-                        loss = sum(losses) / max(len(losses), 1)
-                        text = ", ".join(f"{field} {figure}" for field, figure in figures.items())
-                        console.print(f"step {run.steps:6d}  loss {loss:.3f}  validation: {text}")
-                    losses.clear()
-                    run.stopped_early = validation.patience is not None and worse >= validation.patience
-                if over or run.stopped_early:
-                    run.stopped_early = run.stopped_early or done < 1.0
-                    break
-
-                for group in adjust.param_groups:
-                    group["lr"] = learning_rate(done, peak=lr)
-                batch = draw(run.steps)
-                with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                    predicted = wrapped(batch.inputs.to(device))
-                error = batch.loss(predicted)
-                adjust.zero_grad(set_to_none=True)
-                error.backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
-                if not torch.isfinite(norm):
-                    raise TrainingError(_culprit(model, predicted, batch, run.steps))
-                adjust.step()
-                run.steps += 1
-                decay = min(ema_decay, (1 + run.steps) / (10 + run.steps))
-                with torch.no_grad():
-                    for key, value in model.state_dict().items():
-                        ema[key].lerp_(value, 1 - decay) if value.is_floating_point() else ema[key].copy_(value)
-                losses.append(float(error.detach()))
-                show(done, losses[-1])
-                watch.step(name, run.steps, losses[-1])
-                if time.monotonic() - saved > checkpoint_seconds:
-                    run.seconds = before + time.monotonic() - started
+            except KeyboardInterrupt:  # between two steps, where all there is belongs to one of them
+                if world == 1:
                     save()
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            run.seconds = before + time.monotonic() - started
-            save()
-            raise
-    save()
+                raise
+            measured = bool(run.history) and run.history[-1]["step"] == run.steps  # before an interruption
+            if validation is not None and (due or over) and run.steps and not measured:
+                with _weights(model, ema):
+                    figures = validation.measure(model)
+                run.history.append({"step": run.steps, "seconds": run.seconds, "errors": figures})
+                watch.validated(name, run.steps, figures)
+                mean = sum(figure.relative for figure in figures.values()) / max(len(figures), 1)
+                best, worse = (mean, 0) if mean < best else (best, worse + 1)
+                if console and rank == 0:
+                    loss = sum(losses) / max(len(losses), 1)
+                    text = ", ".join(f"{field} {figure}" for field, figure in figures.items())
+                    console.print(f"step {run.steps:6d}  loss {loss:.3f}  validation: {text}")
+                losses.clear()
+                run.stopped_early = validation.patience is not None and worse >= validation.patience
+            if over or run.stopped_early:
+                run.stopped_early = run.stopped_early or done < 1.0
+                break
+
+            for group in adjust.param_groups:
+                group["lr"] = learning_rate(done, peak=lr)
+            batch = draw(run.steps)
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                predicted = wrapped(batch.inputs.to(device))
+            error = batch.loss(predicted)
+            adjust.zero_grad(set_to_none=True)
+            error.backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
+            if not torch.isfinite(norm):
+                raise TrainingError(_culprit(model, predicted, batch, run.steps))
+            adjust.step()
+            run.steps += 1
+            decay = min(ema_decay, (1 + run.steps) / (10 + run.steps))
+            with torch.no_grad():
+                for key, value in model.state_dict().items():
+                    ema[key].lerp_(value, 1 - decay) if value.is_floating_point() else ema[key].copy_(value)
+            losses.append(float(error.detach()))
+            show(done, f"step {run.steps}, loss {losses[-1]:.3f}")
+            watch.step(name, run.steps, losses[-1])
+            if time.monotonic() - saved > checkpoint_seconds:
+                run.seconds = before + time.monotonic() - started
+                save()
+                saved = time.monotonic()
+        save()
     model.load_state_dict(ema)
     model.eval()
     return run
@@ -242,17 +252,6 @@ def _draws(sampler: Draws, rank: int, world: int, device: torch.device) -> Itera
             yield draw
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _bar(console: Console | None) -> Iterator[Callable[[float, float], None]]:
-    if console is None:
-        yield lambda done, loss: None
-        return
-    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TextColumn("loss {task.fields[loss]:.3f}"))  # fmt: skip  # noqa: E501
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("training", total=1.0, loss=float("nan"))
-        yield lambda done, loss: bar.update(task, completed=done, loss=loss)
 
 
 def _join_processes() -> tuple[int, int]:

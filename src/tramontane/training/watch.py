@@ -46,12 +46,14 @@ class Choice:
         fields: Number of fields over which errors are means.
         cases: Number of training cases; each was left out to see what a model makes of it.
         compared: Most cases first: a kind that was given up has been asked for some of them only.
+        networks: Why networks were tried, or were not; empty where that was the user's to say.
     """
 
     chosen: str
     fields: int
     cases: int
     compared: list[Compared]
+    networks: str = ""
 
     def __str__(self) -> str:
         found = []
@@ -60,7 +62,9 @@ class Choice:
             on = "all" if each.cases == self.cases else f"the same {each.cases}"
             found.append(f"on {on} of {self.cases}: {errors}")
         chosen = _KINDS.get(self.chosen, self.chosen)
-        return f"{chosen}; mean error of {self.fields} fields on cases left out, {'; '.join(found)}"
+        return f"{chosen}; mean error of {self.fields} fields on cases left out, {'; '.join(found)}" + (
+            f"; {self.networks}" if self.networks else ""
+        )
 
 
 class Watch:
@@ -70,7 +74,10 @@ class Watch:
     """Whether it is worth measuring what nobody else asks for."""
 
     def stage(self, name: str) -> None:
-        """Something begins: ``reading``, ``kriging``, ``networks``, ``calibrating``."""
+        """Something begins: ``reading``, ``registering``, ``kriging``, ``networks``, ``calibrating``."""
+
+    def case(self, done: int, of: int) -> None:
+        """So many cases of the stage that runs are done."""
 
     def step(self, network: str, step: int, loss: float) -> None:
         """A network took a step; called at each."""

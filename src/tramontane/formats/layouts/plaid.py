@@ -32,6 +32,7 @@ from vtkmodules.vtkCommonDataModel import vtkGenericCell
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import cgns_mesh, shared
 from tramontane.formats.results import CaseSource, Collection, Results
+from tramontane.formats.table import read_sheet
 from tramontane.units import Quantity
 
 _SAMPLE = re.compile(r"sample_(\d+)")
@@ -71,6 +72,7 @@ def plaid(folder: Path, splits: str | None = None) -> Collection | None:
         problem = _problem(folder, splits, notes)
     else:
         _refuse_other_backends(folder)
+        _refuse_parquet(folder)
         return None
     scalars = Problem(problem.inputs, problem.outputs)  # the lists of ids would go along with every sample
     sources = [
@@ -198,6 +200,13 @@ def _refuse_other_backends(folder: Path) -> None:
     if backend not in (None, "cgns"):
         raise FormatError(f"{file}: is PLAID data in the back end {backend!r}, which is not read; write it again with "
                           "plaid.storage.save_to_disk(..., backend='cgns')")  # fmt: skip
+
+
+def _refuse_parquet(folder: Path) -> None:
+    """Name a set as Hugging Face delivers it: Parquet files below ``data``, or several with ``-of-`` in their names."""
+    for files in (sorted(folder.glob("data/*.parquet")), sorted(folder.glob("*-of-*.parquet"))):
+        if files:
+            read_sheet(files[0])  # it says what it is, unless it is a table
 
 
 # -- problem definitions --------------------------------------------------------------------------------------------

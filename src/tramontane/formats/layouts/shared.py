@@ -261,7 +261,7 @@ def read_json(file: Path) -> Any:
         FormatError: It cannot be read.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise FormatError(f"{file}: cannot be read as JSON ({error}); download it again") from error
 

@@ -24,6 +24,8 @@ export async function fetchBuffer(url) {
 export class Surface {
   constructor(buffer, byCell) {
     this.points = buffer.points;
+    this.moved = this.points;
+    this.shift = null;
     this.triangles = buffer.triangles;
     this.byCell = byCell;
     this.geometry = new THREE.BufferGeometry();
@@ -49,6 +51,8 @@ export class Surface {
 
   /** Take new values: one a point, or one a triangle. */
   setValues(values) {
+    const count = (this.byCell ? this.triangles.length : this.points.length) / 3;
+    if (values.length !== count) throw new Error(`${values.length} values, ${count} places`);
     this.values = values;
     const into = this.attribute.array;
     if (this.byCell) for (let i = 0; i < into.length; i++) into[i] = values[(i / 3) | 0];
@@ -56,9 +60,24 @@ export class Surface {
     this.attribute.needsUpdate = true;
   }
 
+  /** Take how far each point moves, or null; the shape is drawn and probed with `warp` times that. */
+  setShift(shift, warp) {
+    if (shift && shift.length !== this.points.length) throw new Error(`${shift.length} shifts, ${this.points.length} numbers`);
+    if (shift !== this.shift) {
+      this.geometry.deleteAttribute("shift");
+      if (shift) {
+        const corners = this.byCell ? new Float32Array(3 * this.triangles.length) : shift;
+        if (this.byCell) for (let i = 0; i < corners.length; i++) corners[i] = shift[3 * this.triangles[(i / 3) | 0] + (i % 3)];
+        this.geometry.setAttribute("shift", new THREE.BufferAttribute(corners, 3));
+      }
+      this.shift = shift;
+    }
+    this.moved = shift ? this.points.map((x, i) => x + warp * shift[i]) : this.points;
+  }
+
   /** The nearest crossing of a ray that a plane leaves: {value, point}, or null. Möller and Trumbore (1997). */
   probe(ray, plane) {
-    const { points: p, triangles: t } = this;
+    const { moved: p, points: home, triangles: t } = this;
     const { origin: o, direction: d } = ray;
     let near = Infinity, found = null;
     for (let i = 0; i < t.length; i += 3) {
@@ -77,7 +96,8 @@ export class Surface {
       if (v < 0 || u + v > 1) continue;
       const s = (e2x * qx + e2y * qy + e2z * qz) / det;
       if (s <= 0 || s >= near) continue;
-      const at = [o.x + s * d.x, o.y + s * d.y, o.z + s * d.z];
+      // Where that is on the shape as it was: there a section cuts, and there the value is asked.
+      const at = [0, 1, 2].map((k) => (1 - u - v) * home[a + k] + u * home[b + k] + v * home[c + k]);
       if (plane.x * at[0] + plane.y * at[1] + plane.z * at[2] + plane.w < 0) continue;
       near = s;
       found = [i, u, v, at];

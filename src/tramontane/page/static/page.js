@@ -9,17 +9,22 @@ window.tramontaneLink = (names) => {
   history.replaceState(history.state, "", address);
 };
 
-/** Ask the API for a file and save it. */
-window.tramontaneDownload = async (url, body, name) => {
+/** Ask for a file and save it, or give what is wrong; the file must be of the model that answered what is shown. */
+window.tramontaneDownload = async (url, body, name, model, replaced) => {
   const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/json" },
                                     body: JSON.stringify(body) });
   if (!answer.ok) return (await answer.json()).detail;
+  if (answer.headers.get("Tramontane-Model") !== model) return replaced;
   const link = Object.assign(document.createElement("a"),
                              { href: URL.createObjectURL(await answer.blob()), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   return "";
 };
+
+/** A file that is dropped beside what takes files does not replace the page. */
+for (const kind of ["dragover", "drop"])
+  window.addEventListener(kind, (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
 
 /** Copy the address; false where the browser does not allow it. */
 window.tramontaneCopy = () => navigator.clipboard?.writeText(location.href).then(() => true, () => false) ?? false;

@@ -3,18 +3,21 @@ import * as THREE from "three";
 
 const VERTEX = `
 attribute float value;
+attribute vec3 shift;
+uniform float warp;
 varying float vValue;
 varying vec3 vView;
 varying vec3 vWorld;
 void main() {
-  vec4 local = vec4(position, 1.0);
+  vec4 home = vec4(position, 1.0);
+  vec4 local = vec4(position + warp * shift, 1.0);
   #ifdef USE_INSTANCING
+    home = instanceMatrix * home;
     local = instanceMatrix * local;
   #endif
-  vec4 world = modelMatrix * local;
-  vec4 view = viewMatrix * world;
+  vec4 view = viewMatrix * modelMatrix * local;
   vValue = value;
-  vWorld = world.xyz;
+  vWorld = (modelMatrix * home).xyz; // a section cuts the shape as it was
   vView = view.xyz;
   gl_Position = projectionMatrix * view;
 }`;
@@ -25,12 +28,14 @@ uniform vec2 range;
 uniform vec4 plane;
 uniform float lit;
 uniform float bands;
+uniform float opacity;
 varying float vValue;
 varying vec3 vView;
 varying vec3 vWorld;
 void main() {
   if (dot(plane.xyz, vWorld) + plane.w < 0.0) discard;
-  float share = clamp((vValue - range.x) / max(range.y - range.x, 1e-30), 0.0, 1.0);
+  // Where all values are one, it stands in the middle of the map, as on the bar.
+  float share = range.y > range.x ? clamp((vValue - range.x) / (range.y - range.x), 0.0, 1.0) : 0.5;
   if (bands > 0.0) share = (min(floor(share * bands), bands - 1.0) + 0.5) / bands;
   vec3 colour = texture2D(map, vec2(share, 0.5)).rgb;
   if (vValue != vValue) colour = vec3(0.6);
@@ -39,18 +44,19 @@ void main() {
   float facing = abs(dot(normal, normalize(vView)));
   float side = 0.5 + 0.5 * normal.y;
   float light = mix(1.0, 0.50 + 0.42 * facing + 0.10 * side, lit);
-  gl_FragColor = vec4(colour * light, 1.0);
+  gl_FragColor = vec4(colour * light, opacity);
 }`;
 
 export const NO_PLANE = new THREE.Vector4(0, 0, 0, 1);
 
-/** A material whose uniforms `map`, `range` and `bands` are shared by all layers of a view. */
+/** A material whose uniforms `map`, `range`, `bands` and `warp` are shared by all layers of a view. */
 export function material(shared, lit) {
   return new THREE.ShaderMaterial({
     vertexShader: VERTEX,
     fragmentShader: FRAGMENT,
     side: THREE.DoubleSide,
-    uniforms: { ...shared, plane: { value: NO_PLANE.clone() }, lit: { value: lit } },
+    uniforms: { ...shared, plane: { value: NO_PLANE.clone() }, lit: { value: lit }, opacity: { value: 1 } },
+    defaultAttributeValues: { shift: [0, 0, 0] }, // of what has no displacement
   });
 }
 

@@ -1,0 +1,313 @@
+"""Ask surrogates for cases that they never saw, beside what needs no training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from tramontane.contract import Contract
+from tramontane.dataset import Dataset
+from tramontane.errors import ContractError, DatasetError
+from tramontane.evaluation.folds import make_folds
+from tramontane.evaluation.nulls import NULLS, Nulls
+from tramontane.evaluation.report import Progress, Report, field_figures, qoi_figures
+from tramontane.metrics import mean_absolute, relative_l2
+from tramontane.progress import follow, stage
+from tramontane.qoi import measure
+from tramontane.surrogate import Surrogate
+from tramontane.surrogate.fit import fit
+
+ALL = "all"
+_LEAST = 3  # cases from which nulls, and surrogates, are made
+_NAMED = 12  # training cases that a note names
+Fold = tuple[list[str], list[str]]  # cases left out, and those that were learnt from
+
+
+def evaluate(
+    surrogate: Surrogate,
+    dataset: Dataset,
+    *,
+    split: str = "test",
+    console: Console | None = None,
+    progress: Progress = lambda *_: None,
+) -> Report:
+    """Ask a surrogate for every case of a split, from its geometry and operating conditions alone.
+
+    Args:
+        surrogate: The model.
+        dataset: A store under a compatible contract, the one that the model was trained on or another.
+        split: Which cases; ``all`` takes every case of the dataset but those that the model was trained on.
+        console: Where progress is shown.
+        progress: Told how far it is.
+
+    Returns:
+        The report. Its baselines are of the model's training cases where these stand in the dataset, else of its
+        training split, else of the other cases that are asked for, a fifth left out at a time.
+
+    Raises:
+        ContractError: The dataset's contract differs from the model's; the differences are named.
+        DatasetError: The split is empty, or holds cases that the model was trained on.
+    """
+    contract = fitting_contract(surrogate, dataset)
+    seen, notes = trained_cases(surrogate, dataset), []
+    if seen is None:
+        notes.append("Whether the model was trained on some of these cases cannot be told: this is another dataset, "
+                     "and the model is older than the hashes of cases that models keep; train it anew")  # fmt: skip
+    if split == ALL and split not in dataset.splits:
+        names = [name for name in dataset.names if name not in set(seen or ())]
+        if not names:
+            raise DatasetError(f"{dataset.path}: the model was trained on all of its {len(dataset.names)} cases; "
+                               "evaluate it on others, or cross-validate")  # fmt: skip
+        if seen:
+            notes.append(f"Left out, since the model was trained on them: {len(seen)} of {len(dataset.names)} cases "
+                         f"({', '.join(seen[:_NAMED])}{', ...' if len(seen) > _NAMED else ''})")  # fmt: skip
+    else:
+        names = dataset.splits.get(split, [])
+        if not names:
+            raise DatasetError(f"{dataset.path}: split {split!r} has no cases; it has {', '.join(dataset.splits)}, and "
+                               f"{ALL}")  # fmt: skip
+        if leak := sorted(set(names) & set(seen or ())):
+            raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of split {split!r}; "
+                               f"--split {ALL} leaves such cases out")  # fmt: skip
+    # The nulls see the cases that the model saw.
+    train = seen or []
+    if len(train) < _LEAST:
+        train = [name for name in dataset.splits.get("train", []) if name not in set(names)]
+    folds: list[Fold] = [(names, train)]
+    if len(train) < _LEAST and len(names) > _LEAST:
+        folds = make_folds(dataset, names, 5)
+        notes.append("The nulls of each case are of the other cases of this dataset, a fifth left out at a time")
+    asked = _Asked(contract)
+
+    def told(done: int, total: int) -> None:
+        progress("cases", done, total)
+
+    told(0, len(names))
+    for name in follow(names, "asking", len(names), console, watch=told):
+        asked.ask(surrogate, dataset, name)
+    return asked.report(
+        dataset, folds, console, progress,
+        model=surrogate.model, split=split, training_cases=len(surrogate.record["data"]["train"]), notes=notes,
+    )  # fmt: skip
+
+
+def cross_validate(
+    dataset: Dataset,
+    *,
+    model: str = "auto",
+    folds: int | str = 5,
+    include_test: bool = False,
+    seed: int = 0,
+    console: Console | None = None,
+    watch: Callable[[int, int], None] | None = None,
+    **how: Any,
+) -> Report:
+    """Train a surrogate without each part of the cases in turn, and ask it for that part.
+
+    Args:
+        dataset: The store.
+        model: As for `tramontane.surrogate.fit.fit`.
+        folds: Number of parts, or ``leave-one-out``. Designs that stand in the set twice are in one part.
+        include_test: Whether the test cases take part, too; else they stay untouched.
+        seed: Of the parts, and of every training.
+        console: Where progress is shown.
+        watch: Told how many folds are done, and of how many.
+        **how: What else `fit` takes, such as ``budget`` (seconds of each fold) or ``config``.
+
+    Returns:
+        The report; each case stands in it once, with nulls from the cases that its surrogate learnt from.
+
+    Raises:
+        DatasetError: There are too few cases.
+    """
+    names = [name for split, cases in dataset.splits.items() if include_test or split != "test" for name in cases]
+    if folds == "leave-one-out":
+        folds = len(names)
+    if not isinstance(folds, int) or folds < 2:
+        raise DatasetError(f"folds {folds!r} is no number of parts; give 2 or more, or leave-one-out")
+    parts = make_folds(dataset, names, folds, seed=seed)
+    if not parts or min(len(train) for _, train in parts) < _LEAST:
+        raise DatasetError(f"{dataset.path}: {len(names)} cases are too few for {folds} folds; {_LEAST} or more must "
+                           "be left to train on")  # fmt: skip
+    if model != "classical" and "steps" not in how:
+        how.setdefault("budget", 600.0)
+    asked: _Asked | None = None
+    chosen: list[str] = []
+    for count, (left_out, train) in enumerate(parts, start=1):
+        if console is not None:
+            console.print(f"Fold {count} of {len(parts)}: {len(left_out)} cases left out, {len(train)} to train on",
+                          highlight=False)  # fmt: skip
+        part = dataset.with_splits({"train": train, "validation": [], "test": left_out})
+        surrogate = fit(part, model=model, seed=seed, console=console, **how)
+        asked = asked or _Asked(fitting_contract(surrogate, part))
+        chosen.append(surrogate.model)
+        for name in left_out:
+            asked.ask(surrogate, part, name)
+        if watch is not None:
+            watch(count, len(parts))
+    assert asked is not None
+    kinds = {kind: chosen.count(kind) for kind in dict.fromkeys(chosen)}
+    called = chosen[0] if len(kinds) == 1 else ", ".join(f"{kind} in {n} folds" for kind, n in kinds.items())
+    return asked.report(
+        dataset, parts, console, lambda *_: None,
+        model=called, split="cross-validation", training_cases=min(len(train) for _, train in parts), notes=[],
+        count=len(parts),
+    )  # fmt: skip
+
+
+def trained_cases(surrogate: Surrogate, dataset: Dataset) -> list[str] | None:
+    """The cases of a dataset that a model was trained on, under whatever name; None where that cannot be told."""
+    data = surrogate.record["data"]
+    if data["fingerprint"] == dataset.fingerprint():
+        return list(data["train"])
+    if "hashes" not in data:
+        return None
+    known = set(data["hashes"].values())
+    return [name for name in dataset.names if dataset.case_hash(name) in known]
+
+
+def fitting_contract(surrogate: Surrogate, dataset: Dataset) -> Contract:
+    """What of a dataset's contract a model can be compared with.
+
+    Raises:
+        ContractError: The dataset's contract differs from the model's; the differences are named.
+    """
+    # A model of QoIs alone is not asked for the fields that cases may have besides.
+    contract = dataset.contract if surrogate.contract.fields else dataset.contract.without_fields()
+    differences = surrogate.contract.differences(contract)
+    differences += [f"QoI {name!r} is new" for name in contract.qoi if name not in surrogate.contract.qoi]
+    if differences:
+        raise ContractError(f"{dataset.path}: its contract differs from the model's: {'; '.join(differences)}; "
+                            "use the dataset that the model was trained for")  # fmt: skip
+    return contract
+
+
+class _Asked:
+    """What surrogates answered to cases, beside what is stored of them."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract, self.names, self.seconds = contract, list[str](), 0.0
+        self.predicted: dict[str, list[float]] = {name: [] for name in contract.qoi}
+        self.within: dict[str, list[bool]] = {name: [] for name in contract.qoi}
+        self.errors: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        self.how: dict[str, str] = {}
+
+    def ask(self, surrogate: Surrogate, dataset: Dataset, name: str) -> None:
+        """Ask a surrogate for a case."""
+        contract, started = self.contract, time.monotonic()
+        geometry = dataset.geometry(name) if surrogate.needs_geometry else None
+        values = dataset.parameters(name)
+        sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
+        fields = surrogate.fields(geometry, values, {domain: s.positions for domain, s in sites.items()})
+        for domain, answer in fields.items():
+            for f, predicted in answer.items():
+                truth = sites[domain].fields[f].reshape(predicted.shape)
+                both = relative_l2(predicted, truth), mean_absolute(predicted, truth)
+                self.errors.setdefault((domain, f), []).append(both)
+        scalars = surrogate.scalars_of(geometry, values)
+        regressed = "Gaussian process on " + ("the shape and the operating conditions" if surrogate.needs_geometry
+                                              else "the parameters")  # fmt: skip
+        for qoi, spec in contract.qoi.items():
+            if spec.definition is None or qoi in scalars:
+                self.predicted[qoi].append(scalars[qoi][0])
+                self.within[qoi].append(abs(scalars[qoi][0] - dataset.qoi(name)[qoi]) <= 2 * scalars[qoi][1])
+                self.how[qoi] = regressed
+                continue
+            where = sites.get(spec.definition.domain)
+            self.predicted[qoi].append(measure(
+                spec.definition, fields.get(spec.definition.domain, {}),
+                weights=where.weights if where else None, normals=where.normals if where else None,
+                volume=None if geometry is None else abs(float(geometry.volume)),
+                positions=where.positions if where else None, parameters=values,
+            ))  # fmt: skip
+            self.how.setdefault(qoi, str(spec.definition))
+        self.names.append(name)
+        self.seconds += time.monotonic() - started
+
+    def report(
+        self,
+        dataset: Dataset,
+        folds: Sequence[Fold],
+        console: Console | None,
+        progress: Progress,
+        *,
+        model: str,
+        split: str,
+        training_cases: int,
+        notes: list[str],
+        count: int | None = None,
+    ) -> Report:
+        """The figures of all cases that were asked for, beside the nulls of each fold's training cases."""
+        contract, names = self.contract, self.names
+        fields, qoi = _nulls(dataset, contract, names, folds, console, progress)
+        return Report(
+            model=model,
+            data=dataset.fingerprint(),
+            split=split,
+            cases=names,
+            training_cases=training_cases,
+            folds=count,
+            notes=notes,
+            seconds_per_case=self.seconds / len(names),
+            fields={
+                f"{domain}/{f}": field_figures(
+                    contract.fields[domain][f].unit, np.array(errors), names, fields.get((domain, f), {})
+                )
+                for (domain, f), errors in self.errors.items()
+            },
+            qoi={
+                name: qoi_figures(
+                    spec,
+                    self.how[name],
+                    np.array(self.predicted[name]),
+                    np.array([dataset.qoi(case)[name] for case in names]),
+                    qoi.get(name),
+                    self.within[name],
+                )
+                for name, spec in contract.qoi.items()
+            },
+        )
+
+
+def _nulls(
+    dataset: Dataset,
+    contract: Contract,
+    names: Sequence[str],
+    folds: Sequence[Fold],
+    console: Console | None,
+    progress: Progress,
+) -> tuple[dict[tuple[str, str], dict[str, float]], dict[str, Any]]:
+    """Mean errors of the nulls by field, and their predictions of QoIs ``(nulls, cases)``; nothing of too few cases."""
+    if min(len(train) for _, train in folds) < _LEAST:
+        return {}, {}
+    at = {name: column for column, name in enumerate(names)}
+    errors: dict[tuple[str, str], Any] = {}
+    qoi: dict[str, Any] = {}
+    done, steps = 0, sum(2 * len(contract.fields) * len(train) for _, train in folds)
+    with stage("baselines", console, size=f"{steps} steps") as tell:
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            tell(done / steps, f"step {done} of {steps}")
+            progress("baselines", done, steps)
+
+        progress("baselines", 0, steps)
+        for left_out, train in folds:
+            nulls, columns = Nulls(dataset, train), [at[name] for name in left_out]
+            for name, rows in nulls.qoi(left_out).items():
+                qoi.setdefault(name, np.zeros((len(rows), len(names))))[:, columns] = rows
+            for domain, specs in contract.fields.items():
+                answer = nulls.fields(left_out, domain, step)
+                for f in specs:
+                    each = errors.setdefault((domain, f), np.zeros((len(NULLS), len(names))))
+                    for name in left_out:
+                        truth = dataset.sites(name, domain).fields[f]
+                        for row, values in enumerate(answer[name][f]):
+                            each[row, at[name]] = relative_l2(values, truth.reshape(values.shape))
+    means = {key: dict(zip(NULLS, each.mean(1).tolist(), strict=True)) for key, each in errors.items()}
+    return means, qoi

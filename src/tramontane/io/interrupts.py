@@ -1,0 +1,74 @@
+"""Ctrl-C is heard: between two steps of a loop whose state must stay whole, and again where a library swallowed it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
+
+_AGAIN = 2.0  # s after which an interrupt that went nowhere is raised once more
+
+
+def heed() -> None:
+    """Have Ctrl-C raise `KeyboardInterrupt` until `heard` is called.
+
+    One that is raised within a callback of a library, such as those of Python's own imports, is printed and forgotten;
+    so it is raised again. A process that was told to ignore Ctrl-C goes on doing so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+        if hasattr(signal, "SIGALRM"):
+            signal.signal(signal.SIGALRM, _interrupt)
+
+
+def heard() -> None:
+    """The program ends, or takes care of Ctrl-C in its own way from here on."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+    if signal.getsignal(signal.SIGINT) is _interrupt:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def end_interrupted() -> NoReturn:
+    """End the program after Ctrl-C, in one line."""
+    heard()
+    print("Stopped; what was finished is kept. Give the same command again to go on.", file=sys.stderr, flush=True)
+    sys.exit(130)
+
+
+@contextlib.contextmanager
+def between_steps() -> Iterator[Callable[[], bool]]:
+    """Within the block, Ctrl-C only makes the function that it gives true; a second one interrupts at once.
+
+    Raises:
+        KeyboardInterrupt: After the block, where Ctrl-C came too late for it to be asked for.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield lambda: False
+        return
+    asked = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            before(number, frame)
+        asked = True
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+    raise KeyboardInterrupt

@@ -1,0 +1,80 @@
+"""Which unit an input seems to be in that lies far outside what was trained on: offered, never applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tramontane.contract import Excess
+from tramontane.dataset.outliers import CONFUSED
+from tramontane.units import Quantity, from_si, has_offset, in_si, one_style, si_unit
+
+_FAR = 2.0  # times outside the range before a parameter's unit is suspected
+_FAR_LENGTH = 5.0  # and a geometry's, which may well be larger
+_LENGTHS = ("mm", "m", "cm", "in", "ft", "µm", "km")
+_ROOM = 0.3  # by which a part may differ from those trained on, as a share, and still be one of them
+
+
+class UnitGuess(NamedTuple):
+    """A unit in which an input would lie where training cases do.
+
+    Attributes:
+        name: Of the parameter; empty for the geometry.
+        unit: That it seems to be in.
+        sentence: For people.
+    """
+
+    name: str
+    unit: str
+    sentence: str
+
+
+def guess_length(
+    extent: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], taken: str
+) -> UnitGuess | None:
+    """The length unit that a geometry seems to be in.
+
+    Args:
+        extent: ``(3,)`` metres, as it was taken.
+        low: ``(3,)`` smallest extents of training cases, metres.
+        high: ``(3,)`` largest ones.
+        taken: The unit that its file was taken to be in.
+
+    Returns:
+        None where it is near the training cases as it is, or would be in no other unit.
+    """
+    if _near(extent, low / _FAR_LENGTH, high * _FAR_LENGTH):
+        return None
+    for unit in _LENGTHS:
+        factor = in_si(1.0, unit) / in_si(1.0, taken)
+        if one_style(taken) != unit and _near(extent * factor, low * (1 - _ROOM), high * (1 + _ROOM)):
+            side = int(np.argmax(extent))
+            now, then = extent[side], extent[side] * factor
+            return UnitGuess("", unit, f"is the geometry in {unit}? Read in {taken} it is {now:.4g} m long, in {unit} "
+                             f"{then:.4g} m, and training parts are {low[side]:.4g} to {high[side]:.4g} m: add --unit "
+                             f"{unit} (length_unit)")  # fmt: skip
+    return None
+
+
+def guess_parameter(excess: Excess) -> UnitGuess | None:
+    """The unit that a parameter far outside its range seems to have been given in, such as km/h for m/s."""
+    unit, low, high = excess.unit, excess.low, excess.high
+    if low == high or has_offset(unit) or low / _FAR <= excess.value <= high * _FAR:
+        return None
+    family: Sequence[str] = CONFUSED.get(si_unit(unit), ())
+    for other in family if si_unit(unit) else ():
+        inside = from_si(in_si(excess.value, other), unit)
+        if one_style(other) != one_style(unit) and low <= inside <= high:
+            given = Quantity(excess.value, one_style(other))
+            return UnitGuess(excess.name, one_style(other), f"is {excess.name} in {given.unit}? {given} is "
+                             f"{Quantity(inside, unit)}: write {excess.name}=\"{given}\"")  # fmt: skip
+    return None
+
+
+def _near(extent: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    """Whether a part is as large as others: flat sides may be of any thinness."""
+    thin = 1e-3 * high.max()
+    return bool(((extent >= low - thin) & (extent <= high + thin)).all())
