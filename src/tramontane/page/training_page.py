@@ -121,7 +121,7 @@ class TrainingPage:
         minutes = min(max(self.minutes.number or _MINUTES, _LEAST), _MOST)
         asked = TrainingRequest(dataset=self.dataset.value, model=self.kind.value, budget=f"{60 * minutes:.0f}s")
         if assumed := self.shell.datasets.open(self.dataset.value).assumed_units:
-            if not await self._sure("start", units=listed(assumed)):
+            if not await self._sure("start", "training.ask_start", units=listed(assumed)):
                 return
             asked = asked.model_copy(update={"assume_units": True})
         begun = await self._do(self.trainings.begin, self.reader.caller, asked)
@@ -137,7 +137,7 @@ class TrainingPage:
     async def _keep(self, name: str) -> None:
         # While one is asked, another training may come to be shown.
         identity, taken = self.identity, name in self.shell.server.registry.models
-        if taken and not await self._sure("replace", name=name):
+        if taken and not await self._sure("replace", "training.ask_replace", name=name):
             return
 
         def keep() -> None:
@@ -148,12 +148,12 @@ class TrainingPage:
 
     async def _discard(self) -> None:
         identity = self.identity
-        if await self._sure("discard"):
+        if await self._sure("discard", "training.ask_discard"):
             await self._do(self.trainings.remove, identity)
 
-    async def _sure(self, what: str, **values: Any) -> bool:
+    async def _sure(self, what: str, question: str, **values: Any) -> bool:
         """Whether the reader wants something that cannot be taken back, or that rests on what nobody stated."""
-        asked = self.words(f"training.ask_{what}", **values)
+        asked = self.words(question, **values)
         with ui.dialog() as dialog, ui.card():
             ui.label(asked)
             with ui.row():
