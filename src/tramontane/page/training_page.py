@@ -24,7 +24,7 @@ from tramontane.serve.problems import Problem
 from tramontane.serve.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
 
 KINDS = ("auto", "classical", "corrected", "tokens", "ab-upt", "scalars")
-STAGES = ("starting", "reading", "kriging", "networks", "calibrating", "saving")
+STAGES = ("starting", "reading", "registering", "kriging", "networks", "calibrating", "saving")
 STATES = ("running", "done", "stopped")
 _EVERY = 1.0  # s between two looks
 _MINUTES, _LEAST, _MOST = 10, 0.1, 7 * 24 * 60
@@ -265,12 +265,13 @@ class TrainingPage:
         progress = ProgressAnswer() if found is None or found.progress is None else found.progress
         if found is not None and found.state == "running":
             stage = progress.stage
-            self.stage.set_text(self.words(f"stage.{stage}") if stage in STAGES else stage)
+            said = self.words(f"stage.{stage}") if stage in STAGES else stage
+            self.stage.set_text(f"{said}: {progress.done} / {progress.of}" if progress.of else said)
             self.time.set_text(
                 self.words("training.time", seconds=_clock(progress.seconds), budget=_clock(found.budget))
             )
             self.bar.set_value(min(progress.seconds / found.budget, 1.0))
-        drawn = self.identity, progress.model_dump_json(exclude={"seconds", "stage"})
+        drawn = self.identity, progress.model_dump_json(exclude={"seconds", "stage", "done", "of"})
         if drawn == self._drawn:
             return
         self._drawn = drawn
