@@ -77,6 +77,7 @@ class ClassicalModel:
         surfaces: Collection[str] | None = None,
         planes: dict[int, float] | None = None,
         told: Callable[[int, int], None] = lambda done, of: None,
+        proportional: Collection[int] = (),
     ) -> ClassicalModel:
         """Learn from cases.
 
@@ -88,6 +89,8 @@ class ClassicalModel:
             surfaces: Domains that lie on the shape; found from the data where None.
             planes: By axis, where symmetry or the ground cuts shapes off; found from the data where None.
             told: How many shapes were matched with a template, and how many there are for all templates that are tried.
+            proportional: Columns of ``parameters`` that all fields are in proportion to, and were divided by: they are
+                no coordinates, unless cases left out clearly say that more depends on them.
 
         Raises:
             TramontaneError: Fewer than three cases, or cases of unequal domains or components.
@@ -131,6 +134,8 @@ class ClassicalModel:
             if self._read_back_error(domain, fields) > _CLEARLY * by_place:
                 self.frame.oriented.remove(domain)
         table = _read([self.placed], [self.frame], fields)[0]
+        if proportional:
+            self._leave_out(proportional, table, fields)
         self.kriging = FieldKriging(self.frame.designs.seen, table, self.frame.points, self.components)
         self.corrections = {domain: found for domain in table if any(found := self._learn_corrections(domain, fields))}
         return self
@@ -236,6 +241,16 @@ class ClassicalModel:
             for columns in column_slices(self.components[domain]):
                 errors.append(relative_l2(back[:, columns], np.asarray(values)[:_ASKED_BACK, columns]))
         return float(np.mean(errors))
+
+    def _leave_out(self, columns: Collection[int], table: dict[str, Array], fields: Sequence[Fields]) -> None:
+        """Make operating conditions no coordinates, where cases left out do not clearly lose by it."""
+        designs = self.frame.designs
+        scale, seen = designs.scale.copy(), designs.seen.copy()
+        kept = self._left_out_error(self.frame, self.placed, table, fields)
+        designs.leave_out(columns)
+        if kept < _CLEARLY * self._left_out_error(self.frame, self.placed, table, fields):
+            designs.scale, designs.seen = scale, seen
+        self.placed = [replace(each, coordinates=of) for each, of in zip(self.placed, designs.seen, strict=True)]
 
     def _left_out_error(
         self, frame: ReferenceFrame, placed: Sequence[Placed], tables: dict[str, Array], fields: Sequence[Fields]

@@ -6,7 +6,7 @@ known), and the operating conditions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ _COMPONENTS = 14
 _WHOLE = 5  # descriptors that are coordinates themselves: box and bulk
 _LEAST = 1e-3  # a logarithm of a length or a moment that varies less is noise of the sampling
 _OF_USE = 0.5  # mean squared error of an estimate, in variances, from which on it says nothing
+_FARTHEST = 20.0  # deviations of an operating condition, beyond which more says no more
 _START, _DRAWN, _FLOOR = (0.0, 0.0, 0.0, -4.0), 3.0, 1e-6
 _ARRAYS = ("log_parameters", "mean", "scale", "seen", "rows", "feature_mean", "descriptor_mean", "descriptor_scale",
            "features", "descriptors", "weights", "alpha")  # fmt: skip
@@ -79,7 +80,22 @@ class DesignCoordinates:
 
     def of(self, samples: Samples, registration: Registration, parameters: Array) -> Array:
         """The coordinates ``(d,)`` of a shape under operating conditions ``(p,)``."""
-        return np.asarray((self._raw(samples, registration, parameters) - self.mean) * self.scale)
+        found = np.asarray((self._raw(samples, registration, parameters) - self.mean) * self.scale)
+        first = len(found) - len(self.log_parameters)
+        found[first:] = np.clip(found[first:], -_FARTHEST, _FARTHEST)  # a logarithm of nothing is no number
+        return found
+
+    def leave_out(self, parameters: Collection[int]) -> None:
+        """Make some operating conditions, by their columns, no coordinates."""
+        for column in parameters:
+            place = self.seen.shape[1] - len(self.log_parameters) + column
+            self.scale[place] = 0.0
+            self.seen[:, place] = 0.0
+
+    def aside(self, parameters: Array) -> Array:
+        """The operating conditions ``(p,)`` that are no coordinates, or their logarithms."""
+        numbers = self._numbers(np.asarray(parameters, float))
+        return np.asarray(numbers[self.scale[len(self.scale) - len(numbers) :] == 0])
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed, as arrays."""
@@ -99,8 +115,12 @@ class DesignCoordinates:
         descriptor = (samples.descriptors - self.descriptor_mean) * self.descriptor_scale
         kernels = _kernels(descriptor[None] @ self.descriptors.T, feature[None] @ self.features.T)[:, 0]
         estimates = np.einsum("kp,pn,kn->k", self.weights, kernels, self.alpha)
-        numbers = np.where(self.log_parameters, np.log(np.maximum(parameters, 1e-30)), parameters)
-        return np.concatenate([samples.descriptors[:_WHOLE], estimates, self.rows @ feature, numbers])
+        return np.concatenate([
+            samples.descriptors[:_WHOLE], estimates, self.rows @ feature, self._numbers(parameters)
+        ])  # fmt: skip
+
+    def _numbers(self, parameters: Array) -> Array:
+        return np.where(self.log_parameters, np.log(np.maximum(np.abs(parameters), 1e-30)), parameters)
 
     def _learn(self, dimensions: Array | None) -> Array | None:
         """Processes for the dimensions that shapes tell, and their values ``(cases, k)`` for each case left out."""

@@ -23,6 +23,7 @@ Array = NDArray[np.floating[Any]]
 _NUGGET = 1e-8  # a table may come from a formula: there is hardly a least noise
 _NOISE_DRAWN = 2.0  # so that noise can be small where it is
 _FOLDS = 5
+_CLEARLY = 0.9  # share of the error that has to be left for inputs that ought not to matter
 _LEARN = 400  # cases at most from which hyperparameters are learnt
 _MANY = 4 * _LEARN
 _LEVELS = 1.2  # largest over smallest value from which on a logarithm is tried
@@ -44,7 +45,8 @@ class ScalarKriging:
     Args:
         inputs: ``(n, d)`` what tells the training cases apart; ``d`` may be 0, which gives the mean.
         outputs: ``(n,)`` their values.
-        views: First and last (exclusive) column of each set of inputs to try; all of them where None.
+        views: Columns of each set of inputs to try; all of them where None.
+        first: How many of these sets come before the others, which have to be clearly better; None for all.
 
     Attributes:
         logarithm: Whether the logarithm of the value is kriged.
@@ -56,17 +58,26 @@ class ScalarKriging:
     left_out: Array
     left_out_deviation: Array
 
-    def __init__(self, inputs: Array, outputs: Array, views: Sequence[tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Array,
+        outputs: Array,
+        views: Sequence[NDArray[np.intp]] | None = None,
+        *,
+        first: int | None = None,
+    ) -> None:
         inputs, outputs = np.asarray(inputs, float), np.asarray(outputs, float)
         positive = outputs.min() > 0 and outputs.max() > _LEVELS * outputs.min()
-        kinds = list(product(views or [(0, inputs.shape[1])], [False, True] if positive else [False]))
+        sets = list(views or [np.arange(inputs.shape[1])])
+        kinds = list(product(range(len(sets)), [False, True] if positive else [False]))
         errors = []
         for view, logarithm in kinds:
-            self._fit(inputs, outputs, np.arange(*view), logarithm)
-            errors.append(float(np.abs(self.left_out - outputs).mean()))
+            self._fit(inputs, outputs, sets[view], logarithm)
+            handicap = 1.0 if first is None or view < first else 1 / _CLEARLY
+            errors.append(handicap * float(np.abs(self.left_out - outputs).mean()))
         best = int(np.argmin(errors))
         if best != len(kinds) - 1:
-            self._fit(inputs, outputs, np.arange(*kinds[best][0]), kinds[best][1])
+            self._fit(inputs, outputs, sets[kinds[best][0]], kinds[best][1])
 
     def predict(self, inputs: Array) -> tuple[float, float]:
         """The value at inputs ``(d,)``, and its standard deviation, noise of the cases included."""

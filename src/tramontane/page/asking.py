@@ -121,7 +121,7 @@ class Asking:
                 size=lambda made: 1024 * made.actual_memory_size,
             )
             try:
-                case = served.surrogate.simulate(design, meshes={on: mesh})
+                case = served.surrogate.simulate(design, meshes={on: mesh}, qoi=False)
             except TramontaneError as error:
                 raise Problem(422, str(error)) from error
             scene = Scene(self.buffers, view, contract, self.words)

@@ -182,7 +182,7 @@ def _fit(
             contract,
             predictor,
             templates=templates,
-            scalars=fit_scalars(dataset, names, predictor, designs) | extrema,
+            scalars=fit_scalars(dataset, names, predictor, designs, contract) | extrema,
             record={
                 "data": trained_on(dataset, names, held),
                 "settings": settings | {"precision": training.precision, "device": training.device},
@@ -210,7 +210,10 @@ def _fit(
         fitting.say(f"{name} is regressed: {100 * errors[name]['regressed']:.2g} % of its mean size on cases left out; "
                     f"the field's own: {100 * errors[name]['field']:.2g} %")  # fmt: skip
     # A training case's coordinates without itself, as a new design's are.
-    designs = fitting.classical.frame.designs.seen
+    coordinates = fitting.classical.frame.designs
+    operating = [[of[key] for key in contract.operating] for of in fitting.values]
+    designs = np.array([[*seen, *coordinates.aside(np.array(of))]
+                        for seen, of in zip(coordinates.seen, operating, strict=True)])  # fmt: skip
 
     def stands(predictor: ReferencePredictor, choice: dict[str, Any], run: Run) -> None:
         ready(finish(predictor, run, choice | {"extrema": errors}, extrema, designs))

@@ -116,6 +116,7 @@ class ReferenceFit:
                 dimensions=_dimensions(contract, values),
                 surfaces=[domain for domain, spec in contract.domains.items() if spec.side == "on"],
                 told=told,
+                proportional=[column for column, key in enumerate(contract.operating) if _proportional(contract, key)],
             )
         self.fields = {
             f"{domain}/{field}": (domain, columns)
@@ -370,6 +371,11 @@ def _dimensions(contract: Contract, values: list[dict[str, float]]) -> Array:
     """The parameters ``(cases, m)`` that describe the geometry and that every training case states."""
     keys = [key for key, spec in contract.parameters.items() if spec.role == "geometry"]
     return np.array([[of[key] for key in keys if all(key in other for other in values)] for of in values])
+
+
+def _proportional(contract: Contract, parameter: str) -> bool:
+    """Whether every field is in proportion to an operating condition."""
+    return all(spec.scales_with.get(parameter) == 1 for specs in contract.fields.values() for spec in specs.values())
 
 
 def _mean(errors: dict[str, float]) -> float:

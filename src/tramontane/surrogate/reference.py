@@ -21,20 +21,24 @@ from torch import Tensor, nn
 
 from tramontane.blas import one_thread
 from tramontane.contract import Contract
+from tramontane.deadline import check_deadline
 from tramontane.large_arrays import in_threads
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, TokenLayout, describe
+from tramontane.models.recent import Recent
+from tramontane.models.reference_frame import Placed
 from tramontane.models.shapes import Shape
 from tramontane.surrogate.placements import Placements
 from tramontane.surrogate.predictor import Training
 from tramontane.training import Normalization, Run, Validation, channel_slices, train
-from tramontane.training.normalization import operating_scale
+from tramontane.training.normalization import operating_scale, predicted_scale
 from tramontane.training.reference_sampler import local_inputs
 
 Array = NDArray[np.floating[Any]]
 Baseline = Literal["kriging", "mean"]
 Rows = dict[str, Array]
 _TOKENS, _NEIGHBOURS = 192, 4  # of each domain
+_ROOM = 1 << 27  # bytes of the rows that are kept
 _CHUNK = 1 << 16  # reference points or positions computed at once
 
 
@@ -69,15 +73,47 @@ class ReferencePredictor:
         self.size, self.shrink = size or {}, shrink or {}
         self.layouts = make_layouts(classical) if self.networks else {}
         self.placements = Placements(classical.frame)
+        self._recent = Recent(2, room=_ROOM)
 
     @one_thread()
     def fields(
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
     ) -> dict[str, dict[str, Array]]:
         """Fields at any positions; see `Predictor`."""
-        frame = self.classical.frame
-        wanted = list(self.layouts or positions)
+        placed, rows = self._rows(geometry, values, list(positions))
+        # Corrections at sites were learnt on kriging alone.
+        corrected = self.baseline == "kriging" and not self.networks
+        at = self.classical.answer if corrected else self.classical.frame.answer
+        answer = {}
+        for domain, where in positions.items():
+            check_deadline()
+            answer[domain] = from_rows(
+                self.contract, self.scales, domain, at(placed, domain, rows[domain], where), values
+            )
+        return answer
+
+    @one_thread()
+    def at_references(
+        self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]
+    ) -> dict[str, dict[str, Array]]:
+        """Fields at the reference points, which are as dense as the template's mesh: where extrema are taken."""
+        _, rows = self._rows(geometry, values, domains)
+        return {domain: from_rows(self.contract, self.scales, domain, rows[domain], values) for domain in domains}
+
+    def _rows(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> tuple[Placed, Rows]:
+        """The shape with the reference points on it, and values there; what was asked last is remembered."""
+        wanted = list(self.layouts or domains)
         placed = self.placements.place(shape_of(geometry), self._operating(values), wanted)
+        key = placed.shape, placed.coordinates.tobytes(), tuple(sorted(wanted))
+        return placed, self._recent.get(
+            key,
+            lambda: self._new_rows(placed, wanted),
+            size=lambda made: sum(row.nbytes for row in made.values()),
+        )
+
+    def _new_rows(self, placed: Placed, wanted: Sequence[str]) -> Rows:
+        frame = self.classical.frame
+        check_deadline()
         baseline = baseline_with_deviation if self.networks else baseline_mean
 
         def prepared(domain: str) -> Any:
@@ -90,18 +126,12 @@ class ReferencePredictor:
             rows = {domain: mean for domain, (mean, _) in found.items()}
             described = describe(frame, self.layouts, placed, found)
             for network in self.networks:
-                for domain, correction in corrections(network, described, list(positions)).items():
+                check_deadline()
+                for domain, correction in corrections(network, described, list(wanted)).items():
                     rows[domain] = rows[domain] + correction * (
                         self.size[domain] * self.shrink[domain] / len(self.networks)
                     )
-        # Corrections at sites were learnt on kriging alone.
-        at = self.classical.answer if self.baseline == "kriging" and not self.networks else frame.answer
-        answer = {}
-        for domain, where in positions.items():
-            answer[domain] = from_rows(
-                self.contract, self.scales, domain, at(placed, domain, rows[domain], where), values
-            )
-        return answer
+        return rows
 
     @one_thread()
     def spread(
@@ -114,13 +144,24 @@ class ReferencePredictor:
         for domain, where in positions.items():
             _, rows = baseline_with_deviation(self.classical, self.baseline, domain, placed.coordinates)
             found = np.maximum(frame.answer(placed, domain, rows, where), 0.0)
-            answer[domain] = from_rows(self.contract, self.scales, domain, found, values)
+            deviations = from_rows(self.contract, self.scales, domain, found, values)
+            answer[domain] = {name: np.abs(deviation) for name, deviation in deviations.items()}
         return answer
 
     @one_thread()
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
-        """The coordinates over which fields are kriged."""
-        return self.placements.coordinates(shape_of(geometry), self._operating(values))
+        """The coordinates over which fields are kriged, and operating conditions that are none of them."""
+        coordinates = self.placements.coordinates(shape_of(geometry), self._operating(values))
+        return np.concatenate([coordinates, self.classical.frame.designs.aside(self._operating(values))])
+
+    @property
+    def places(self) -> dict[str, list[int]]:
+        """In which columns of `design` the operating conditions stand that are no coordinates."""
+        designs, keys = self.classical.frame.designs, list(self.contract.operating)
+        aside = [
+            key for key, scale in zip(keys, designs.scale[len(designs.scale) - len(keys) :], strict=True) if not scale
+        ]
+        return {key: [len(designs.scale) + place] for place, key in enumerate(aside)}
 
     def tensors(self) -> dict[str, Tensor]:
         """The kriging's arrays and the networks' weights by name."""
@@ -194,7 +235,9 @@ def from_rows(
     fields = {}
     for name, columns in channel_slices(contract, domain).items():
         spec = contract.fields[domain][name]
-        found = rows[:, columns] * (operating_scale(spec, values) * scales.fields[domain][name].deviation)
+        found = rows[:, columns] * (
+            predicted_scale(name, spec, contract, values) * scales.fields[domain][name].deviation
+        )
         fields[name] = (found[:, 0] if spec.components == 1 else found).astype(np.float32)
     return fields
 

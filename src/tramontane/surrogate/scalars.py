@@ -67,6 +67,14 @@ class ScalarPredictor:
         """Sets of columns of `design` between which a regression may choose."""
         return None if self.shapes is None else self.shapes.views
 
+    @property
+    def places(self) -> dict[str, list[int]]:
+        """In which columns of `design` each parameter stands."""
+        if self.shapes is None:
+            return {key: [column] for column, key in enumerate(self.contract.asked(geometry=False))}
+        keys = list(self.contract.operating)
+        return {key: [end - len(keys) + place for _, end in self.shapes.views] for place, key in enumerate(keys)}
+
     def fields(
         self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
     ) -> dict[str, dict[str, Array]]:
@@ -123,7 +131,7 @@ def fit_scalars(
     inputs = designs
     if inputs is None:
         inputs = np.array([predictor.design(dataset.geometry(name), dataset.parameters(name)) for name in names])
-    return regress(dataset, names, inputs, specs, getattr(predictor, "views", None))
+    return regress(dataset, names, inputs, specs, getattr(predictor, "views", None), getattr(predictor, "places", {}))
 
 
 def regress(
@@ -132,6 +140,7 @@ def regress(
     inputs: Array,
     specs: Mapping[str, QoiSpec],
     views: Sequence[tuple[int, int]] | None = None,
+    places: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, ScalarKriging]:
     """A regression for each QoI, over its operating scale.
 
@@ -140,14 +149,21 @@ def regress(
         names: Training cases.
         inputs: What tells them apart ``(cases, d)``.
         specs: The QoIs.
-        views: As for `ScalarKriging`.
+        views: First and last (exclusive) column of each set of inputs to try; all of them where None.
+        places: In which columns parameters stand. A QoI in proportion to one is asked without it, unless cases left
+            out clearly say that more depends on it.
     """
     values = [dataset.parameters(name) for name in names]
     known = [dataset.qoi(name) for name in names]
     fits = {}
     for qoi, spec in specs.items():
         scaled = np.array([of[qoi] / operating_scale(spec, at) for of, at in zip(known, values, strict=True)])
-        fits[qoi] = ScalarKriging(inputs, scaled, views)
+        whole = [np.arange(*view) for view in views or [(0, np.shape(inputs)[1])]]
+        out = [
+            column for key, columns in (places or {}).items() if spec.scales_with.get(key) == 1 for column in columns
+        ]
+        reduced = [np.setdiff1d(view, out) for view in whole] if out else []
+        fits[qoi] = ScalarKriging(inputs, scaled, [*reduced, *whole], first=len(reduced) or None)
     return fits
 
 

@@ -15,18 +15,20 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from tramontane.case import Case, Provenance
-from tramontane.contract import Contract, Excess
+from tramontane.contract import Contract, DomainSpec, Excess
 from tramontane.dataset import Sites, mesh_sites
+from tramontane.deadline import time_limit
 from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, SurrogateError
 from tramontane.formats.geometry import OPEN_EDGES, Geometry, read_geometry
+from tramontane.large_arrays import bad_rows
 from tramontane.models import NETWORKS
 from tramontane.models.recent import Recent, digest
 from tramontane.models.scalar_kriging import ScalarKriging
-from tramontane.qoi import measure
 from tramontane.surrogate.files import read_surrogate, write_surrogate
+from tramontane.surrogate.measured import QOI_CELLS, measured
 from tramontane.surrogate.network import NetworkPredictor
-from tramontane.surrogate.places import default_mesh
+from tramontane.surrogate.places import default_mesh, misplaced
 from tramontane.surrogate.predictor import Predictor
 from tramontane.surrogate.reference import ReferencePredictor
 from tramontane.surrogate.saved_arrays import check_arrays, check_domains
@@ -35,10 +37,12 @@ from tramontane.surrogate.scalars import MODEL as SCALARS
 from tramontane.surrogate.scalars import ScalarPredictor
 from tramontane.surrogate.unit_guess import UnitGuess, guess_length, guess_parameter
 from tramontane.training import Normalization
-from tramontane.training.normalization import operating_scale
+from tramontane.training.normalization import predicted_scale, sign_of_law
 
 Array = NDArray[np.floating[Any]]
 
+_FLAT = 1e-7  # of a length, below which there is none
+_OF_ANOTHER_SIZE = 1e4  # times as large or small as any training case: more than a wrong unit makes of metres
 _ROOM = 1 << 28  # bytes of the meshes that are kept for the next question about their geometries
 
 
@@ -92,8 +96,13 @@ class Surrogate:
         meshes: Mapping[str, pv.DataSet] | None = None,
         cells: int = 50_000,
         domains: Collection[str] | None = None,
+        qoi: bool = True,
+        time_limit_seconds: float | None = None,
     ) -> Case:
         """Predict the case of a design from its geometry and operating conditions alone.
+
+        QoIs do not depend on the meshes: an extremum is regressed, or taken at the model's reference points, an
+        integral on a mesh of the geometry's own of 50,000 cells.
 
         Args:
             design: The geometry and every operating condition of the contract; every parameter where the training cases
@@ -101,6 +110,8 @@ class Surrogate:
             meshes: Meshes in metres to predict on, by domain; where None, the geometry's own surface and a grid.
             cells: About how many cells such a grid and surface have.
             domains: Which to predict on, where no meshes are given; None takes all. QoIs of others are left out.
+            qoi: Whether QoIs are wanted.
+            time_limit_seconds: How long it may take; None sets no limit.
 
         Returns:
             Fields and QoIs in SI; ``provenance.extra["warnings"]`` says what to mind, ``["deviations"]`` the standard
@@ -109,9 +120,12 @@ class Surrogate:
         Raises:
             ContractError: The design has no geometry or one too many, lacks a parameter, or has one in the wrong unit.
             GeometryError: The geometry cannot be used.
+            SurrogateError: The model gives no finite number for this design.
+            TimeLimitError: It took longer than it may.
         """
         try:
-            return self._simulated(design, meshes=meshes, cells=cells, domains=domains)
+            with time_limit(time_limit_seconds):
+                return self._simulated(design, meshes=meshes, cells=cells, domains=domains, qoi=qoi)
         except GeometryError as error:
             # A part a thousand times too large fits nowhere: the unit is what there is to say.
             geometry, _ = self.check(design)
@@ -127,55 +141,79 @@ class Surrogate:
         meshes: Mapping[str, pv.DataSet] | None,
         cells: int,
         domains: Collection[str] | None,
+        qoi: bool,
     ) -> Case:
         geometry, values = self.check(design)
         if unknown := set(meshes or domains or ()) - set(self.contract.fields):
             raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; this surrogate predicts "
                                 f"{', '.join(self.contract.fields) or 'no fields, only QoIs'}")  # fmt: skip
+        if geometry is not None:
+            self._check_shape(geometry, _named(design))
         shape = None if geometry is None else geometry.mesh
         places = {
             domain: self._sites(meshes[domain].copy(), domain)
             if meshes is not None and domain in meshes
-            else self._default_sites(shape, domain, cells)
+            else self.default_sites(shape, domain, cells)
             for domain in ((domains or self.contract.fields) if meshes is None else meshes)
         }
         wanted = {domain: mesh for domain, (mesh, _) in places.items()}
         sites = {domain: found for domain, (_, found) in places.items()}
         fields = self.fields(shape, values, {domain: s.positions for domain, s in sites.items()})
+        self._check_finite(fields, design)
+        scalars = self.scalars_of(shape, values) if qoi else {}
+        drawn = {} if meshes is not None or cells != QOI_CELLS else {d: (sites[d], fields[d]) for d in sites}
+        numbers = measured(self, geometry, values, list(sites), scalars, drawn) if qoi else {}
+        if lost := [name for name, value in numbers.items() if not np.isfinite(value)]:
+            raise SurrogateError(f"{_named(design)}: the model gives no number for {lost[0]}; check the geometry and "
+                                 "the parameters")  # fmt: skip
+        blanked = [] if meshes is None or geometry is None else self._blank(geometry, sites, fields)
         for domain, mesh in wanted.items():
             data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
             for name, predicted in fields[domain].items():
                 data[name] = predicted
-        scalars = self.scalars_of(shape, values)
-        qoi: dict[str, float] = {}
-        for name, spec in self.contract.qoi.items():
-            if name in scalars:
-                qoi[name] = scalars[name][0]
-            elif spec.definition is not None and (spec.definition.kind == "volume" or spec.definition.domain in sites):
-                where = sites.get(spec.definition.domain)
-                # The answer's surface is the geometry's own, whose normals point outward.
-                definition = spec.definition.model_copy(update={} if meshes is not None else {"normals": "outward"})
-                qoi[name] = measure(
-                    definition,
-                    fields.get(definition.domain, {}),
-                    weights=None if where is None else where.weights,
-                    normals=None if where is None else where.normals,
-                    volume=None if geometry is None else geometry.volume,
-                    positions=None if where is None else where.positions,
-                    parameters=values,
-                )
         noticed = [] if geometry is None else self.noticed(geometry)
-        extra: dict[str, Any] = {"warnings": [*noticed, *self.warnings(shape, design)]}
+        extra: dict[str, Any] = {"warnings": [*noticed, *self.warnings(shape, design), *blanked]}
         extra |= {"deviations": {name: deviation for name, (_, deviation) in scalars.items()}} if scalars else {}
         return Case(
             name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
             design=design,
             meshes=wanted,
-            qoi=qoi,
+            qoi=numbers,
             field_units={name: spec.unit for specs in self.contract.fields.values() for name, spec in specs.items()},
-            qoi_units={name: self.contract.qoi[name].unit for name in qoi},
+            qoi_units={name: self.contract.qoi[name].unit for name in numbers},
             provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity, extra=extra),
         )
+
+    def _check_finite(self, fields: Mapping[str, Mapping[str, Array]], design: Design) -> None:
+        """Raise where a predicted field has no number somewhere."""
+        for domain, of in fields.items():
+            for name, values in of.items():
+                if count := len(bad_rows(values.reshape(len(values), -1))):
+                    raise SurrogateError(
+                        f"{_named(design)}: the model gives no number for {name} at {count} of {len(values)} places of "
+                        f"{domain}; check the geometry and the parameters"
+                    )
+
+    def _blank(
+        self, geometry: Geometry, sites: Mapping[str, Sites], fields: Mapping[str, Mapping[str, Array]]
+    ) -> list[str]:
+        """Make fields NaN where a given mesh reaches beyond its domain, and say of how many places."""
+        said = []
+        for domain, of in sites.items():
+            spec = self.contract.domains.get(domain, DomainSpec())
+            if spec.side == "on" or not geometry.closed:
+                continue
+            beyond = misplaced(geometry.mesh, of.positions, keep_inside=spec.side == "inside")
+            if not beyond.any():
+                continue
+            for values in fields[domain].values():
+                values[beyond] = np.nan
+            where = "outside" if spec.side == "inside" else "inside"
+            said.append(
+                f"{beyond.sum()} of {len(beyond)} places of {domain} lie {where} the geometry, where nothing is "
+                "predicted; they are left blank (NaN)"
+            )
+        return said
 
     def noticed(self, geometry: Geometry) -> list[str]:
         """What is to be minded of a geometry; that it is open, only where most of the training cases' were closed."""
@@ -203,6 +241,24 @@ class Surrogate:
         return self._checked.get(
             digest(surface.points, surface.faces), lambda: read_geometry(surface, length_unit="m")
         ), values
+
+    def _check_shape(self, geometry: Geometry, label: str) -> None:
+        """Raise where a geometry is no body as the training cases' were: flat, or of quite another size."""
+        domain = self.record["training_domain"]
+        low, high = np.asarray(domain["extent_low"]), np.asarray(domain["extent_high"])
+        extent = geometry.bounds[1] - geometry.bounds[0]
+        size, least, most = float(extent.max()), float(low.max()), float(high.max())
+        if not least / _OF_ANOTHER_SIZE <= size <= most * _OF_ANOTHER_SIZE:
+            raise GeometryError(f"{label}: is {size:.4g} m long, training cases {least:.4g} to {most:.4g} m; check its "
+                                "length unit")  # fmt: skip
+        for axis, name in enumerate("xyz"):
+            if extent[axis] <= _FLAT * size and low[axis] > _FLAT * most:
+                raise GeometryError(f"{label}: is flat ({extent[axis]:.4g} m long in {name}, training cases "
+                                    f"{low[axis]:.4g} to {high[axis]:.4g} m); export the whole body")  # fmt: skip
+        usually_closed = domain.get("open", 0.0) <= 0.5 and (low > _FLAT * most).all()
+        if usually_closed and geometry.volume <= _FLAT * geometry.area * size:
+            raise GeometryError(f"{label}: encloses no volume ({geometry.volume:.3g} m3 in {geometry.area:.3g} m2 of "
+                                "surface); export the whole body as a closed surface")  # fmt: skip
 
     def fields(
         self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
@@ -248,12 +304,13 @@ class Surrogate:
         answer = {}
         for name, fit in self.scalars.items():
             spec = self.contract.qoi[name]
-            if zeros := [key for key, power in spec.scales_with.items() if values[key] == 0 and power < 0]:
-                raise ContractError(f"parameter {zeros[0]!r} is zero, and {name} is in proportion to a negative power "
-                                    "of it; give another value")  # fmt: skip
+            definition = spec.definition
+            extremum = definition is not None and definition.kind in ("max", "min")
+            if extremum and sign_of_law(name, spec, self.contract, values) < 0:
+                continue  # under the opposite load the largest value is where the smallest was: the field knows
             value, deviation = fit.predict(inputs)
-            scale = operating_scale(spec, values)
-            answer[name] = value * scale, deviation * scale
+            scale = predicted_scale(name, spec, self.contract, values)
+            answer[name] = value * scale, deviation * abs(scale)
         return answer
 
     def warnings(self, geometry: pv.PolyData | None, design: Design) -> list[str]:
@@ -305,7 +362,7 @@ class Surrogate:
         """Twelve digits of the hash of the data it was trained on."""
         return str(self.record["data"]["fingerprint"])[:12]
 
-    def _default_sites(self, geometry: pv.PolyData | None, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
+    def default_sites(self, geometry: pv.PolyData | None, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
         """A copy of the default mesh of a geometry, and its sites."""
 
         def make() -> tuple[pv.DataSet, Sites]:
@@ -399,6 +456,11 @@ class Surrogate:
         except Exception as error:
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise SurrogateError(f"{path}: cannot be used ({reason}); copy it again, or train it anew") from error
+
+
+def _named(design: Design) -> str:
+    """What a design is called in an error."""
+    return str(design.geometry) if isinstance(design.geometry, Path) else "design"
 
 
 def _bytes(made: tuple[pv.DataSet, Sites]) -> int:

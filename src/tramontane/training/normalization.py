@@ -7,6 +7,7 @@ conditions it is proportional to (``scales_with`` in the contract: a pressure by
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,16 @@ from pydantic import BaseModel, ConfigDict
 
 from tramontane.contract import Contract, FieldSpec, QoiSpec
 from tramontane.dataset import Dataset
+from tramontane.errors import ContractError
 
 Array = NDArray[np.floating[Any]]
+# Names of what has no sign; of programs' own: Ansys SEQV, SINT and USUM, Abaqus MISES and Magnitude, Code_Aster VMIS.
+_MAGNITUDES = re.compile(
+    r"mises|vmis|seqv|eqv|equivalent|tresca|intensity|sint|usum|magnitude"
+    r"|(^|[_ ])(mag|norm|abs|resultant|total)($|[_ ])",
+    re.IGNORECASE,
+)
+_LARGEST = re.compile(r"max|largest|peak|highest", re.IGNORECASE)
 
 
 class FieldScale(BaseModel):
@@ -113,7 +122,9 @@ class Normalization(BaseModel):
         fields: dict[str, Array] = {}
         for field, columns in channel_slices(contract, domain).items():
             spec, scale = contract.fields[domain][field], self.fields[domain][field]
-            values = (scores[:, columns] * scale.deviation + np.asarray(scale.mean)) * operating_scale(spec, parameters)
+            values = (scores[:, columns] * scale.deviation + np.asarray(scale.mean)) * predicted_scale(
+                field, spec, contract, parameters
+            )
             fields[field] = (values[:, 0] if spec.components == 1 else values).astype(np.float32)
         return fields
 
@@ -121,6 +132,54 @@ class Normalization(BaseModel):
 def operating_scale(spec: FieldSpec | QoiSpec, parameters: dict[str, float]) -> float:
     """Product of the operating conditions to which a quantity is proportional, SI; 1 where there are none."""
     return math.prod(abs(parameters[key]) ** exponent for key, exponent in spec.scales_with.items()) or 1.0
+
+
+def predicted_scale(name: str, spec: FieldSpec | QoiSpec, contract: Contract, values: dict[str, float]) -> float:
+    """`operating_scale` of any operating conditions, those beyond the training cases' among them.
+
+    A quantity in proportion to a load is zero where the load is, and changes its sign with the load; a magnitude, such
+    as a von Mises stress, does not. What sign a law of the power 1, 3, ... gives is relative to the training cases'.
+
+    Args:
+        name: Of the quantity.
+        spec: Its law.
+        contract: Of the surrogate, with the ranges and fields of the training cases.
+        values: Parameters, SI.
+
+    Raises:
+        ContractError: A parameter is zero, and the quantity is over a power of it.
+    """
+    scale = 1.0
+    for key, power in spec.scales_with.items():
+        if values[key] == 0 and power < 0:
+            raise ContractError(f"parameter {key!r} is zero, and {name} is in proportion to a negative power "
+                                "of it; give another value")  # fmt: skip
+        scale *= abs(values[key]) ** power
+    return scale * sign_of_law(name, spec, contract, values)
+
+
+def sign_of_law(name: str, spec: FieldSpec | QoiSpec, contract: Contract, values: dict[str, float]) -> int:
+    """-1 where operating conditions turn a quantity about, against the training cases; see `predicted_scale`."""
+    sign = 1
+    for key, power in spec.scales_with.items():
+        range_of = contract.parameters[key]
+        one_way = range_of.low * range_of.high > 0  # else the cases themselves say what the sign does
+        if power % 2 == 1 and one_way and values[key] * range_of.low < 0 and not is_magnitude(name, spec, contract):
+            sign = -sign
+    return sign
+
+
+def is_magnitude(name: str, spec: FieldSpec | QoiSpec, contract: Contract) -> bool:
+    """Whether a quantity has no sign: by what it is, or else by its name."""
+    if isinstance(spec, FieldSpec):
+        return spec.components == 1 and _MAGNITUDES.search(name) is not None
+    definition = spec.definition
+    field = None if definition is None else contract.fields.get(definition.domain, {}).get(definition.field)
+    if definition is None or field is None:
+        return _MAGNITUDES.search(name) is not None or _LARGEST.search(name) is not None
+    if definition.kind in ("force", "moment"):
+        return False
+    return field.components > 1 or is_magnitude(definition.field, field, contract)
 
 
 def channel_slices(contract: Contract, domain: str) -> dict[str, slice]:

@@ -1,0 +1,70 @@
+"""QoIs of a prediction that follow from its fields, whatever mesh is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tramontane.dataset import Sites
+from tramontane.formats.geometry import Geometry
+from tramontane.qoi import measure
+
+if TYPE_CHECKING:
+    from tramontane.surrogate.surrogate import Surrogate
+
+Array = NDArray[np.floating[Any]]
+QOI_CELLS = 50_000
+"""Cells of the mesh on which integrals and means are taken; the mesh that is drawn when nobody says otherwise."""
+
+
+def measured(
+    surrogate: Surrogate,
+    geometry: Geometry | None,
+    values: dict[str, float],
+    domains: Sequence[str],
+    scalars: Mapping[str, tuple[float, float]],
+    drawn: Mapping[str, tuple[Sites, dict[str, Array]]],
+) -> dict[str, float]:
+    """The QoIs in SI.
+
+    An extremum is taken at the reference points, where the model knows the fields: a mesh finds more of a peak the
+    finer it is. Integrals and means are taken on a mesh of its own of `QOI_CELLS` cells.
+
+    Args:
+        surrogate: The model.
+        geometry: Of the design.
+        values: Its parameters, SI.
+        domains: Those that are predicted; QoIs of others are left out.
+        scalars: The regressed QoIs.
+        drawn: By domain, sites and fields of the mesh for QoIs, where it was predicted on already.
+    """
+    known = dict(drawn)
+    shape = None if geometry is None else geometry.mesh
+    at_references = getattr(surrogate.predictor, "at_references", None)
+    qoi: dict[str, float] = {}
+    for name, spec in surrogate.contract.qoi.items():
+        definition = spec.definition
+        if name in scalars:
+            qoi[name] = scalars[name][0]
+            continue
+        if definition is None or definition.patches:
+            continue
+        # The answer's surface is the geometry's own, whose normals point outward.
+        definition = definition.model_copy(update={"normals": "outward"})
+        domain = definition.domain
+        if definition.kind == "volume":
+            volume = None if geometry is None else geometry.volume
+            qoi[name] = measure(definition, {}, volume=volume, parameters=values)
+        elif domain in domains and definition.kind in ("max", "min") and at_references is not None:
+            qoi[name] = measure(definition, at_references(shape, values, [domain])[domain], parameters=values)
+        elif domain in domains:
+            if domain not in known:
+                _, sites = surrogate.default_sites(shape, domain, QOI_CELLS)
+                known[domain] = sites, surrogate.fields(shape, values, {domain: sites.positions})[domain]
+            sites, fields = known[domain]
+            qoi[name] = measure(definition, fields, weights=sites.weights, normals=sites.normals,
+                                positions=sites.positions, parameters=values)  # fmt: skip
+    return qoi
