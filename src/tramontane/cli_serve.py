@@ -70,6 +70,7 @@ def serve(
     workers: Annotated[Optional[int], typer.Option(help="Predictions at once; all cores if not given.")] = None,  # noqa: UP045
     max_upload: Annotated[int, typer.Option(help="Largest upload, MiB.")] = 256,
     cache: Annotated[int, typer.Option(help="Memory of all caches together, MiB.", min=16)] = 512,
+    predict_seconds: Annotated[float, typer.Option(help="Longest prediction, seconds.")] = 120.0,
     data: Annotated[Optional[list[Path]], typer.Option(help="A dataset to show on the page.")] = None,  # noqa: UP045
     results: Annotated[Optional[list[Path]], typer.Option(help="A folder of results to ingest on the page.")] = None,  # noqa: UP045
     page: Annotated[bool, typer.Option(help="Whether the page is served, too.")] = True,
@@ -98,6 +99,7 @@ def serve(
         results=tuple(results or ()),
         workers=workers or os.cpu_count() or 1, upload_bytes=max_upload * MIB,
         cache_bytes=cache * MIB,
+        predict_seconds=predict_seconds,
     )  # fmt: skip
     extend: Any = {}
     if page:

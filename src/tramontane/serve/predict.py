@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tramontane.case import Case
-from tramontane.errors import TramontaneError
+from tramontane.deadline import time_limit
+from tramontane.errors import TimeLimitError, TramontaneError
 from tramontane.models.recent import BUDGET, Recent
 from tramontane.serve import answers, designs
 from tramontane.serve.answers import mesh_arrays_of
@@ -275,8 +276,11 @@ class Predictions:
             contract, self.geometries, question.values, geometry=question.geometry, length_unit=question.length_unit
         )
         try:
-            case = surrogate.simulate(asked, cells=question.cells, domains=question.domains)
+            with time_limit(self.settings.predict_seconds, given_up):
+                case = surrogate.simulate(asked, cells=question.cells, domains=question.domains)
         except TramontaneError as error:
+            if isinstance(error, TimeLimitError) and given_up():
+                raise Problem(503, "nobody waits for this answer any more", retry_after=1) from error
             raise at_fault(Fault(input="design", detail=without_paths(str(error)))) from error
         seconds = time.perf_counter() - begun
         self.metrics.predicted(question.served.name, seconds)

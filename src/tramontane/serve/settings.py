@@ -66,6 +66,7 @@ class Settings:
         store_bytes: All stored geometries together.
         body_bytes: Largest JSON request.
         cells: Largest mesh that is predicted on when none is given.
+        predict_seconds: Longest prediction.
         rate: Requests a minute of a token that says nothing else.
         designs: Designs in one job.
         job_seconds: Longest run of a solver on one design.
@@ -98,6 +99,7 @@ class Settings:
     store_bytes: int = 20_000 * MIB
     body_bytes: int = 16 * MIB
     cells: int = 2_000_000
+    predict_seconds: float = 120.0
     rate: int = 1200
     designs: int = 10_000
     job_seconds: float = 3600.0
