@@ -64,7 +64,8 @@ def test_a_smeared_peak_is_regressed_and_a_smooth_one_is_not(spots: Dataset, tmp
     load = spots.parameters(name)["load"]
     case = surrogate.simulate(Design(spots.geometry(name), load=f"{load} N"))
     assert case.qoi["peak_pressure"] == pytest.approx(load, rel=0.15)
-    assert case.qoi["largest_displacement"] == pytest.approx(
-        np.linalg.norm(case.meshes["volume"].point_data["displacement"], axis=1).max(), rel=1e-5
-    )
+    # The value at the reference points, whatever mesh is drawn: the solver's own.
+    assert case.qoi["largest_displacement"] == pytest.approx(spots.qoi(name)["largest_displacement"], rel=0.05)
+    coarse = surrogate.simulate(Design(spots.geometry(name), load=f"{load} N"), cells=200)
+    assert coarse.qoi == pytest.approx(case.qoi, rel=1e-6)
     assert list(case.provenance.extra["deviations"]) == ["peak_pressure"]
