@@ -66,7 +66,7 @@ def test_an_evaluation_is_that_of_the_library(
     told: list[tuple[str, int, int]] = []
     report = evaluate(surrogate, dataset, progress=lambda *reached: told.append(reached))
     count, steps = len(report.cases), 2 * len(dataset.splits["train"]) * len(dataset.contract.fields)
-    expected = [("cases", done, count) for done in range(count)]
+    expected = [("cases", done, count) for done in range(count + 1)]
     assert told == [*expected, *(("baselines", done, steps) for done in range(steps + 1))]
     tab.open("/page/evaluation")
     tab.page.get_by_text("every test case is predicted and compared with its true values").wait_for()
@@ -185,13 +185,13 @@ def test_numbers_on_the_page_are_those_of_the_language(
             arg=f"{first:.4g}".replace(".", ","),
         )
         assert re.search(r"\d\.\d", tab.page.locator("table").first.inner_text()) is None
-        assert re.search(r"\d\.\d", "".join(tab.page.locator(".charts svg text").all_inner_texts())) is None
+        assert re.search(r"\d\.\d", "".join(tab.page.locator(".charts svg text").all_text_contents())) is None
         tab.is_clean()
 
 
 def test_a_number_is_typed_with_a_comma_a_point_or_a_unit(browser: Any, server: Running, tmp_path: Path) -> None:
     part = tmp_path / "part.stl"
-    ellipsoid((0.8, 0.7, 0.6)).save(part)
+    ellipsoid("part", (0.8, 0.7, 0.6), 300.0).meshes["surface"].save(part)
     geometry = server.upload(part.read_bytes(), "part.stl").json()["hash"]
     with Tab(browser, server.url, locale="fr-FR") as tab:
         tab.open(f"/page/predict?model=model&geometry={geometry}&p.load=300&cells=2000")
