@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, SurrogateError
 from tramontane.qoi import QoiDefinition
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.fit import fit
+from tramontane.surrogate.fit import fit, trained_contract
 from tramontane.training.normalization import predicted_scale
 
 
@@ -44,6 +45,16 @@ def test_a_linear_problem_is_in_proportion_to_its_load(model: Surrogate, body: p
         warned = any("load" in sentence for sentence in case.provenance.extra["warnings"])
         known = model.contract.parameters["load"]
         assert warned == (not known.low <= load <= known.high)
+
+
+def test_an_extremum_has_the_law_of_its_field(dataset: Dataset, model: Surrogate) -> None:
+    contract = dataset.contract
+    without = {name: spec.model_copy(update={"scales_with": {}}) for name, spec in contract.qoi.items()}
+    unclear = SimpleNamespace(contract=contract.model_copy(update={"qoi": without}), parameters=dataset.parameters)
+    laws = {name: spec.scales_with for name, spec in trained_contract(unclear, dataset.names).qoi.items()}  # type: ignore[arg-type]
+    assert laws == {"peak_pressure": {"load": 1.0}, "mass": {}, "charge": {}}
+    # What the load does is known, so that the regression finds what the shape does.
+    assert model.record["figures"]["extrema"]["peak_pressure"]["regressed"] < 0.1
 
 
 def test_under_the_opposite_load_the_largest_value_is_where_the_smallest_was(
