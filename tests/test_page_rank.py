@@ -11,6 +11,8 @@ import pytest
 from browsing import Tab
 from serving import Running, part
 
+from tramontane.units import in_si
+
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
 
 SAID = "said => document.querySelector('[data-said]').textContent.startsWith(said)"
@@ -63,7 +65,8 @@ def test_parts_and_a_table_become_a_ranking(browser: Any, saved: Path, tmp_path:
             row, qoi = told[f"d{each['index']}"], each["summary"]["qoi"]["charge"]
             assert float(row["load [N]"]) == load
             (head,) = (name for name in row if name.startswith("predicted charge ["))
-            assert float(row[head]) == pytest.approx(qoi["value"], rel=1e-6)
+            unit = head.removeprefix("predicted charge [").removesuffix("]")
+            assert in_si(float(row[head]), unit) == pytest.approx(in_si(qoi["value"], qoi["unit"]), rel=1e-6)
         # A job outlives the page, and is found by its address.
         tab.page.reload()
         tab.page.wait_for_function(SAID, arg=f"{LINES + 1} of {LINES + 1} predicted")

@@ -162,7 +162,7 @@ def test_values_along_a_line_are_plotted_and_saved(tab: Tab, links: dict[str, st
     tab.open(links["bent"] + "&field=stress&line=0,0.01,0.015,0.1,0.01,0.015")
     tab.ready()
     tab.page.locator("[data-line] svg").wait_for()
-    assert [float(end.input_value()) for end in tab.page.locator("[data-end]").all()] == [
+    assert [float(end.input_value()) for end in tab.page.locator("input[data-end]").all()] == [
         0,
         0.01,
         0.015,

@@ -91,6 +91,7 @@ class ContractEditor:
     def _text(self, each: Entry, part: str, value: str) -> None:
         with ui.element("td"):
             field = ui.input(value=value, on_change=lambda event: self._set(each, part, str(event.value or "").strip()))
+            field.without_auto_validation()  # which would take back what `check` says of a new value
             field.props(f'dense data-part={part} aria-label="{self.words(f"contract.{part}")}: {each.source}"')
             self._inputs[each.key, part] = field
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tramontane.errors import UnitError
-from tramontane.units import si_factor
+from tramontane.units import si_unit
 
 ROLES = ("operating", "geometry", "constant")
 
@@ -91,7 +91,7 @@ class ContractTable:
                 own["name"] = "contract.name_taken"
             taken[place] = each.key
             try:
-                si_factor(each.unit)
+                si_unit(each.unit)  # degC has no factor, and is known
             except UnitError:
                 own["unit"] = "contract.bad_unit"
             low, high = each.spec.get("low"), each.spec.get("high")

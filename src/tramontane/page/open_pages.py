@@ -15,6 +15,7 @@ from tramontane.serve.server import Server
 from tramontane.serve.turns import asker
 
 _LOOK_EVERY = 0.5  # s; with the age of what is known of tokens, less than the two seconds that are promised
+_MOMENT = 1000  # ms in which the page that signs out goes to the next one, which reloading it would hinder
 _log = logging.getLogger("tramontane.serve")
 
 
@@ -50,7 +51,7 @@ class OpenPages:
         of = _browser(scope)
         for client in list(Client.instances.values()):
             if (theirs := _scope(client)) is not None and _browser(theirs) == of:
-                self._end(client)
+                self._end(client, after_ms=_MOMENT)
 
     async def look(self) -> None:
         """Close the pages whose sign-in has ended."""
@@ -81,18 +82,19 @@ class OpenPages:
 
         return guarded
 
-    def _end(self, client: Client) -> None:
+    def _end(self, client: Client, *, after_ms: int = 0) -> None:
         if client.id in self._ended or client.id not in Client.instances:
             return
         self._ended.add(client.id)
         room = [sid for sid, _ in core.sio.manager.get_participants("/", client.id)]
         client.delete()  # from here on, nothing that the socket says reaches the page
-        task = asyncio.ensure_future(self._close(client.id, room))
+        task = asyncio.ensure_future(self._close(client.id, room, after_ms))
         task.add_done_callback(lambda _: self._ended.discard(client.id))
 
-    async def _close(self, room: str, sockets: list[str]) -> None:
+    async def _close(self, room: str, sockets: list[str], after_ms: int) -> None:
         with contextlib.suppress(Exception):  # a browser that has gone
-            await core.sio.emit("run_javascript", {"code": "location.reload()"}, room=room)
+            again = f"setTimeout(() => location.reload(), {after_ms})"
+            await core.sio.emit("run_javascript", {"code": again}, room=room)
             for sid in sockets:
                 await core.sio.disconnect(sid)
 
