@@ -299,6 +299,7 @@ def test_where_tokens_are_asked_the_page_asks_too(browser: Any, saved: Path, tmp
     engine.dispose()
     with Running(saved.parent, state, "--require-tokens") as server, Tab(browser, server.url) as tab:
         assert server.http.get(f"/page/buffers/{'0' * 64}").status_code == 401
+        assert server.http.post("/page/files/model", json={}).status_code == 401
         tab.open("/page/predict?model=model")
         assert "/page/login" in tab.page.url
         tab.page.fill("input[name=token]", "tmt_00000000_wrong")

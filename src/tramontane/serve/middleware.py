@@ -169,7 +169,7 @@ def _is_api(path: str) -> bool:
 
 
 def _is_guarded(path: str) -> bool:
-    return path.startswith(("/v1/", "/page/buffers/", "/page/pictures/")) or path == "/metrics"
+    return path.startswith(("/v1/", "/page/buffers/", "/page/pictures/", "/page/files/")) or path == "/metrics"
 
 
 def _is_address(name: str) -> bool:
