@@ -48,7 +48,7 @@ def fill(
         turned = pv.PolyData.from_regular_faces(surface.points @ turn.T, surface.regular_faces)
     extent = np.maximum(np.asarray(high, float) - low, 0.0)
     spacing, best, missed = _first_spacing(surface, extent, cells, keep_inside), None, np.inf
-    for _ in range(_TRIES):
+    for _ in range(_TRIES if closed else 1):  # distances of all points tell an open one's sides, which takes long
         check_deadline()
         steps, limited = _steps(extent, spacing, cells)
         grid = pv.ImageData(
