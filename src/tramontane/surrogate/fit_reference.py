@@ -40,7 +40,7 @@ Array = NDArray[np.floating[Any]]
 MODELS = ("classical", "tokens", "corrected")
 _FOLDS = 4
 _POINTS = 4096  # reference points drawn of each domain in a step
-# Up to 80 cases, and with 0.16 (brackets) to 0.62 (Ahmed bodies) of the mean's error left, networks never won.
+# With 24 to 60 cases, and 0.16 (brackets) to 0.62 (Ahmed bodies) of the mean's error left on test cases, networks lost.
 _MANY, _POOR = 100, 0.8
 _GAIN = 0.995  # networks that leave more of the baseline's error than this are not worth their keep
 
