@@ -259,7 +259,7 @@ def test_powers_in_units_are_understood(unit: str) -> None:
         ),
         (
             '[domains.surface]\nlow = ["free", 1.0, "free"]\nhigh = ["free", 0.5, "free"]\n[qoi.mass]\nunit = "kg"\n',
-            r"domains.surface: in y, low \(1\) is not below high \(0.5\)",
+            r"domains.surface: in y, low \(1\) is above high \(0.5\)",
         ),
         ("[fields.surface.p]\nscales_with = { speed = nan }\n", "fields.surface.p.scales_with.speed is nan"),
         ("a = " + "[" * 5000, "nested too deeply"),

@@ -48,6 +48,6 @@ def _check_ranges(contract: Contract) -> None:
             raise ContractError(f"parameters.{name}: low ({low:g}) is above high ({high:g}); exchange or correct them")
     for name, domain in contract.domains.items():
         for axis, below, above in zip("xyz", domain.low, domain.high, strict=True):
-            if below is not None and above is not None and below >= above:
-                raise ContractError(f"domains.{name}: in {axis}, low ({below:g}) is not below high ({above:g}); "
+            if below is not None and above is not None and below > above:  # a plane flow has no depth
+                raise ContractError(f"domains.{name}: in {axis}, low ({below:g}) is above high ({above:g}); "
                                     "correct them")  # fmt: skip
