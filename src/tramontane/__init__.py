@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tramontane.design import Design as Design
     from tramontane.errors import TramontaneError as TramontaneError
     from tramontane.evaluation import Report as Report
+    from tramontane.evaluation import cross_validate as cross_validate
     from tramontane.evaluation import evaluate as evaluate
     from tramontane.serve.client import connect as connect
     from tramontane.simulator import Simulator as Simulator
@@ -44,6 +45,7 @@ _HOMES = {
     "Surrogate": "surrogate",
     "TramontaneError": "errors",
     "connect": "serve.client",
+    "cross_validate": "evaluation",
     "evaluate": "evaluation",
     "fit": "surrogate.fit",
     "ingest": "dataset.ingest",
@@ -51,7 +53,7 @@ _HOMES = {
 }
 __all__ = [
     "Case", "Contract", "Dataset", "Design", "Report", "Simulator", "Surrogate", "TramontaneError", "connect",
-    "evaluate", "fit", "ingest", "predict_table",
+    "cross_validate", "evaluate", "fit", "ingest", "predict_table",
 ]  # fmt: skip
 
 
