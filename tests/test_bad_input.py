@@ -260,4 +260,4 @@ def test_a_number_that_cannot_be_is_refused_by_its_option(words: tuple[str, ...]
     done = CliRunner().invoke(app, list(words))
     assert done.exit_code == 2
     assert words[-2] in done.output
-    assert "is not in the range" in re.sub(r"[\s│]+", " ", done.output)
+    assert "should be greater than or equal to" in re.sub(r"[\s│]+", " ", done.output)
