@@ -12,7 +12,7 @@ model and server take turns in one run. The server is a process of its own on lo
 from __future__ import annotations
 
 # The bare model has its threads as the server has them; NumPy looks once, when it is loaded.
-from tramontane.serve.idle_threads import let_them_sleep
+from tramontane.idle_threads import let_them_sleep
 
 let_them_sleep()
 

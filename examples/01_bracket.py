@@ -59,7 +59,7 @@ def main() -> None:
     dataset = Dataset.open(store) if Dataset.is_dataset(store) else ingest(out / "bracket", store, console=console)
     console.print({name: len(cases) for name, cases in dataset.splits.items()})
 
-    console.rule(f"3  A surrogate trains for {options.minutes:g} minutes")
+    console.rule(f"3  A surrogate trains, in {options.minutes:g} minutes at most")
     model = out / "model"
     if (model / "manifest.json").exists():
         surrogate = Surrogate.load(model)

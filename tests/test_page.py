@@ -359,7 +359,7 @@ def test_two_parts_chosen_quickly_and_by_two_people_are_each_shown_as_they_are(
         tab.page.locator("[data-preset=iso]").click()
         _, point = tab.hover()
         assert np.sum((np.array(point) / sizes[name]) ** 2) == pytest.approx(1, abs=0.05)
-        lengths = {"small": "1.22", "large": "1.96"}  # of the facets, as the panel has it
+        lengths = {"small": "1.23", "large": "1.96"}  # of the facets, as the panel has it
         assert f"{lengths[name]} ×" in tab.page.locator(".controls").inner_text()
 
     with Tab(browser, server.url) as anna, Tab(browser, server.url) as ben:

@@ -9,20 +9,22 @@ import pytest
 import pyvista as pv
 from scipy.spatial import cKDTree
 
-from tramontane.models.recent import BUDGET, Recent, size_of
+from tramontane.models import recent
+from tramontane.models.recent import Budget, Recent, size_of
+from tramontane.serve import cache
 from tramontane.serve.cache import ByteCache
 
 
 def test_the_last_few_are_kept_within_their_room() -> None:
     made: list[str] = []
-    recent = Recent(3, room=100)
+    kept = Recent(3, room=100)
 
     def ask(key: str, size: int = 30) -> str:
         def make() -> str:
             made.append(key)
             return key.upper()
 
-        return recent.get(key, make, size=lambda _: size)
+        return kept.get(key, make, size=lambda _: size)
 
     assert [ask(key) for key in "abca"] == ["A", "B", "C", "A"]
     assert made == ["a", "b", "c"]
@@ -41,7 +43,10 @@ def test_the_last_few_are_kept_within_their_room() -> None:
 
 
 def test_all_caches_together_keep_one_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BUDGET, "limit", BUDGET.bytes + 1000)
+    own = Budget()  # caches of other tests are not in it
+    own.limit = 1000
+    for module in (recent, cache):
+        monkeypatch.setattr(module, "BUDGET", own)
     answers: ByteCache[str] = ByteCache(10_000)
     shapes = Recent(8)
     answers.put("a", "A", 400)

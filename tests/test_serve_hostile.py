@@ -310,7 +310,7 @@ def test_a_full_disk_is_said_and_the_server_goes_on(saved: Path, tmp_path: Path)
 
 def test_a_parser_that_takes_too_much_is_ended(saved: Path, tmp_path: Path) -> None:
     faces = "\n".join(f"v {k % 97} {k % 89} {k % 83}\nf {k + 1} {k // 2 + 1} {k // 3 + 1}" for k in range(60_000))
-    with small(saved.parent, tmp_path / "state", upload_memory=30e6) as running:
+    with small(saved.parent, tmp_path / "state", upload_memory=4e6) as running:
         answer = running.upload(faces.encode(), "a.obj")
         assert (answer.status_code, inputs(answer)) == (422, {"body": None})
     with small(saved.parent, tmp_path / "state", upload_seconds=0.1) as running:

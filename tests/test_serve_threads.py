@@ -10,7 +10,7 @@ import sys
 _PROGRAM = """
 import sys
 import tramontane.cli
-from tramontane.serve.idle_threads import let_them_sleep
+from tramontane.idle_threads import let_them_sleep
 let_them_sleep()
 import os
 loaded = [name for name in ("numpy", "torch", "scipy") if name in sys.modules]

@@ -78,7 +78,7 @@ def serve(
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
     from tramontane.io.interrupts import heard
-    from tramontane.serve.idle_threads import let_them_sleep
+    from tramontane.idle_threads import let_them_sleep
 
     heard()  # the server ends in order, which takes longer
     let_them_sleep()

@@ -299,7 +299,7 @@ class ClassicalModel:
         if domain not in placed.lies:
             scale = self.frame.correspondence.window.scale
             parts = in_portions(lambda part: how_it_lies(placed.samples, part, scale), placed.carried[domain])
-            placed.lies[domain] = np.concatenate(parts)
+            placed.lies[domain] = np.concatenate(list(parts))
         return placed.lies[domain]
 
     def _answers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
@@ -37,21 +37,23 @@ class Stencil(NamedTuple):
         return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def in_portions(answer: Callable[[Array], Row], wanted: Array) -> list[Row]:
+def in_portions(answer: Callable[[Array], Row], wanted: Array) -> Iterator[Row]:
     """What a function gives for many places, asked for a few thousand at a time on all cores.
 
     Args:
-        answer: Asked with places ``(n, d)``; NumPy and SciPy let others run meanwhile.
+        answer: Asked with places ``(n, d)``; NumPy and SciPy let others run meanwhile. Not torch: it would start as
+            many threads again in each of the pool's.
         wanted: Places ``(q, d)``.
 
-    Returns:
+    Yields:
         What it gives for each portion, in order.
     """
     if len(wanted) <= _PORTION:
-        return [answer(wanted)]
+        yield answer(wanted)
+        return
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         parts = (wanted[start : start + _PORTION] for start in range(0, len(wanted), _PORTION))
-        return list(pool.map(answer, parts))
+        yield from pool.map(answer, parts)
 
 
 def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> Stencil:

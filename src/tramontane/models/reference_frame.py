@@ -201,8 +201,8 @@ class ReferenceFrame:
     def read(self, placed: Placed, domain: str, known: Known) -> Array:
         """Values ``(references, c)`` of a case at the reference points."""
         wanted = self._tree(domain, placed).data
-        parts = in_portions(lambda part: weighted(known.values, stencil(known.tree, part)), wanted)
-        return np.concatenate(parts)
+        parts = in_portions(lambda part: stencil(known.tree, part), wanted)
+        return np.concatenate([weighted(known.values, part) for part in parts])
 
     def prepare(self, placed: Placed, domain: str) -> None:
         """Make what `answer` will search, which it does itself where it was not done before."""
@@ -216,7 +216,7 @@ class ReferenceFrame:
             return stencil(tree, self._features(domain, placed.samples, np.asarray(part, float)))
 
         if placed.stencils is None or len(positions) > _KEPT_POSITIONS:
-            return np.concatenate(in_portions(lambda part: weighted(values, seen(part)), positions))
+            return np.concatenate([weighted(values, part) for part in in_portions(seen, positions)])
         key = placed.shape, domain, digest(positions)
         return weighted(values, placed.stencils.get(
             key, lambda: Stencil.joined(in_portions(seen, positions)), size=Stencil.size

@@ -16,7 +16,8 @@ from tramontane.contract import Contract
 from tramontane.errors import TramontaneError
 from tramontane.serve.problems import without_paths
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.files import MANIFEST, WEIGHTS, may_not_be_read
+from tramontane.surrogate.files import MANIFEST, WEIGHTS
+from tramontane.surrogate.saved_documents import may_not_be_read
 from tramontane.surrogate.in_place import between_renames
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -17,7 +17,7 @@ from tramontane.design import file_sha256
 from tramontane.errors import SurrogateError
 from tramontane.io.atomic import cannot
 from tramontane.surrogate.in_place import put_in_place, read_whole
-from tramontane.surrogate.saved_documents import read_document, to_text
+from tramontane.surrogate.saved_documents import may_not_be_read, read_document, to_text
 from tramontane.training.checkpoint import write_tensors
 
 FORMAT_VERSION = 7
@@ -78,12 +78,6 @@ def _write(temporary: Path, tensors: dict[str, Tensor], documents: dict[str, Any
     shutil.copymode(temporary / MANIFEST, temporary / WEIGHTS)
 
 
-def may_not_be_read(file: Path) -> SurrogateError:
-    """The error for a surrogate's file that the program's user has no right to read."""
-    return SurrogateError(f"{file}: may not be read by the user that this program runs as; allow it, for example "
-                          f"with `chmod -R a+rX {file.parent}`")  # fmt: skip
-
-
 def read_surrogate(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Arrays and JSON documents of a saved surrogate, every file checked against its hash.
 
@@ -98,7 +92,7 @@ def read_surrogate(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         manifest = read_document(path / MANIFEST) if (path / MANIFEST).exists() else None
-    except PermissionError:
+    except PermissionError:  # of the folder
         raise may_not_be_read(path / MANIFEST) from None
     if manifest is None:
         raise SurrogateError(f"{path}: is no saved surrogate ({MANIFEST} is missing); name the directory "

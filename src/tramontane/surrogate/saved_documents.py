@@ -17,6 +17,12 @@ _DEPTH = 40  # of objects and lists in each other
 _STATED = ("contract", "predictor", "training_domain")
 
 
+def may_not_be_read(file: Path) -> SurrogateError:
+    """The error for a surrogate's file that the program's user has no right to read."""
+    return SurrogateError(f"{file}: may not be read by the user that this program runs as; allow it, for example "
+                          f"with `chmod -R a+rX {file.parent}`")  # fmt: skip
+
+
 def read_document(file: Path) -> Any:
     """The values of a JSON file.
 
@@ -29,6 +35,8 @@ def read_document(file: Path) -> Any:
         document = json.loads(file.read_text(encoding="utf-8"))
     except RecursionError:
         raise _too_deep(file) from None
+    except PermissionError:
+        raise may_not_be_read(file) from None
     except (OSError, ValueError) as error:
         raise SurrogateError(f"{file}: cannot be read ({error}); copy the directory again") from error
     level = [document]
