@@ -44,9 +44,12 @@ def middle(work: Callable[[], Any], repeats: int) -> dict[str, float]:
     return {key: statistics.median(one[key] for one in taken) for key in taken[0]}
 
 
-def measure(dataset_path: Path, cases: int) -> dict[str, dict[str, float]]:
+def measure(dataset_path: Path, cases: int, spinning: bool) -> dict[str, dict[str, float]]:
     """One process's figures."""
-    import tramontane  # noqa: F401, I001 (first, as a program does that asks threads to sleep before they start)
+    from tramontane.idle_threads import let_them_sleep
+
+    if not spinning:
+        let_them_sleep()  # as the command line does, before numerical libraries are loaded
     from yardsticks import yardsticks
 
     from tramontane.dataset import Dataset
@@ -58,7 +61,7 @@ def measure(dataset_path: Path, cases: int) -> dict[str, dict[str, float]]:
     found = {name: middle(work, 5) for name, work in yardsticks().items()}
     made: list[Surrogate] = []
     names = dataset.splits["train"][:cases]
-    found["training"] = timed(lambda: made.append(fit(dataset, model="classical", cases=names)))
+    found["training"] = timed(lambda: made.append(fit(dataset, model="classical", cases=names, assume_units=True)))
     surrogate: Any = made[0]
     name = dataset.splits["test"][0]
     geometry, values = dataset.geometry(name), dataset.parameters(name)
@@ -96,13 +99,15 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=16, help="training cases")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--neighbours", type=int, default=1)
+    parser.add_argument("--spinning", action="store_true", help="leave idle threads as the libraries have them")
     parser.add_argument("--one", action="store_true", help="measure in this process and print")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(options.dataset, options.cases)))
+        print(json.dumps(measure(options.dataset, options.cases, options.spinning)))
         return
     command = [sys.executable, __file__, str(options.dataset), "--cases", str(options.cases), "--one"]
+    command += ["--spinning"] if options.spinning else []
     environment = {key: value for key, value in os.environ.items() if key not in _PLAIN}
 
     def run(beside: int) -> Any:

@@ -179,8 +179,13 @@ CUBES = np.array([[1, 3, 4, 6, 8, 10], [-3, 2, 5, 7, 9, 11]])
 HEXES = np.array([[1, 2, 5, 4, 7, 8, 11, 10], [2, 3, 6, 5, 8, 9, 12, 11]])
 
 
-def write_cubes(file: Path, conditions: dict[str, tuple[str, str, list[int]]], *, polyhedra: bool) -> Path:
-    """Two cubes with conditions: the name, a kind, a family (or none) and the numbers of the faces, from 1."""
+def write_cubes(
+    file: Path, conditions: dict[str, tuple[str, str, list[int]]], *, polyhedra: bool, by_vertices: str = ""
+) -> Path:
+    """Two cubes with conditions: the name, a kind, a family (or none) and the numbers of the faces, from 1.
+
+    Those of the condition ``by_vertices`` are numbers of vertices.
+    """
     h5py = pytest.importorskip("h5py", reason="h5py is not installed; pip install h5py")
     grid = pv.ImageData(dimensions=(3, 2, 2)).cast_to_unstructured_grid()
     with h5py.File(file, "w", libver=("earliest", "v108")) as root:
@@ -209,7 +214,8 @@ def write_cubes(file: Path, conditions: dict[str, tuple[str, str, list[int]]], *
         for name, (kind, family, faces) in conditions.items():
             condition = node(held, name, "BC_t", text(kind))
             node(condition, "PointList", "IndexArray_t", np.array([faces], np.int32).T)
-            node(condition, "GridLocation", "GridLocation_t", text("FaceCenter"))
+            location = "Vertex" if name == by_vertices else "FaceCenter"
+            node(condition, "GridLocation", "GridLocation_t", text(location))
             if family:
                 node(condition, "FamilyName", "FamilyName_t", text(family))
     return file
@@ -249,3 +255,12 @@ def test_a_condition_of_faces_that_are_nowhere_is_said(tmp_path: Path) -> None:
     conditions = {"left": ("BCInflow", "", [1]), "lost": ("BCWall", "", [99])}
     found = read_cgns(write_cubes(tmp_path / "cubes.cgns", conditions, polyhedra=False))
     assert "boundary condition lost of zone Zone is left out" in found.warnings[-1]
+
+
+def test_a_condition_by_vertices_is_said_and_the_others_are_read(tmp_path: Path) -> None:
+    conditions = {"bottom": ("FamilySpecified", "Wall", [8, 9]), "right": ("BCOutflow", "", [3, 6, 9, 12])}
+    file = write_cubes(tmp_path / "cubes.cgns", conditions, polyhedra=False, by_vertices="right")
+    assert named_faces(file)["Wall"] == [0.5, 1.5]
+    (said,) = [text for text in read_cgns(file).warnings if "boundary condition" in text]
+    assert "boundary condition right of zone Zone is left out" in said
+    assert "GridLocation FaceCenter" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tramontane.idle_threads import let_them_sleep
 from tramontane.io.interrupts import end_interrupted, heed
 
 
@@ -9,6 +10,7 @@ def main() -> None:
     """Run the command line; Ctrl-C is heard while it is imported, too."""
     try:
         heed()
+        let_them_sleep()
         from tramontane.cli import main as run
 
         run()

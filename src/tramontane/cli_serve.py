@@ -78,10 +78,8 @@ def serve(
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
     from tramontane.io.interrupts import heard
-    from tramontane.idle_threads import let_them_sleep
 
     heard()  # the server ends in order, which takes longer
-    let_them_sleep()
     with _serve_extra():
         from tramontane.serve.run import leave
         from tramontane.serve.run import serve as run

@@ -8,7 +8,7 @@ _SETTINGS = {"OPENBLAS_THREAD_TIMEOUT": "4", "OMP_WAIT_POLICY": "passive"}
 
 
 def let_them_sleep() -> None:
-    """Ask OpenBLAS and OpenMP for it, unless the operator asked for something else; before NumPy is loaded.
+    """Ask OpenBLAS and OpenMP for it, unless the user asked for something else; before NumPy is loaded.
 
     Each library has threads of its own for all cores, which by default look for work for tens of milliseconds after
     each product of matrices. A prediction has many small ones: on a busy machine its own idle threads, and those of the

@@ -41,16 +41,13 @@ def read_cgns(file: Path) -> Results:
     blocks, found = read_isolated(load, file)
     conditions = tree.conditions if tree else []
     lost = skipped(blocks, conditions)
-    if lost and not any(SECTIONS in block.path for block in blocks):
+    if any(each.faces is not None for each in lost) and not any(SECTIONS in block.path for block in blocks):
         blocks, found = read_isolated(load, file, options=[True])
     if not any(block.mesh.n_cells for block in blocks):
         raise FormatError(f"{file}: holds no mesh; write or copy it again")
     sections, left_out = by_section(file, blocks, conditions, tree.ranges if tree else {})
     parts = domains(file, _named(blocks, sections))
-    parts.warnings += left_out if sections else [
-        f"{file}: boundary condition {each.names[0]} of zone {each.zone} is left out, it has no section of faces"
-        for each in lost
-    ]  # fmt: skip
+    parts.warnings += left_out if sections else [each.left_out(file) for each in lost]
     units = {}
     for key, unit in (tree.units if tree else {}).items():
         whole = (component_of(key) or (key,))[0]  # VTK's reader puts vectors together itself

@@ -46,11 +46,17 @@ class Condition:
             held[self.faces[(self.faces >= first) & (self.faces <= last)] - first] = True
         return held
 
+    def left_out(self, file: Path) -> str:
+        """What to say where it is in nothing that was read."""
+        why = "it has no section of faces; export the faces, too" if self.faces is not None else (
+            "its faces are not listed, only vertices; export it by faces (GridLocation FaceCenter)")  # fmt: skip
+        return f"{file}: boundary condition {self.names[0]} of zone {self.zone} is left out, {why}"
+
 
 def skipped(blocks: Sequence[Block], conditions: Sequence[Condition]) -> list[Condition]:
-    """The conditions of faces that none of the blocks that were read is called after."""
+    """The conditions that none of the blocks that were read is called after."""
     names = {block.path[-1] for block in blocks}
-    return [each for each in conditions if each.faces is not None and not names & set(each.names)]
+    return [each for each in conditions if not names & set(each.names)]
 
 
 def by_section(
@@ -72,7 +78,6 @@ def by_section(
         between two polyhedra. And what to mind.
     """
     found: dict[int, list[Named]] = {}
-    warnings: list[str] = []
     used: set[int] = set()
     for place, block in enumerate(blocks):
         path = block.path[1:]
@@ -94,10 +99,7 @@ def by_section(
             outer = left & _outer(block.mesh, [each.mesh for each in blocks if each.path[1:3] == path[:2]], left)
             parts += [Named(section, _cells(block.mesh, outer))] if outer.any() else []
         found[place] = [part for part in parts if part.mesh.n_cells]
-    for number, each in enumerate(conditions):
-        if number not in used:
-            warnings.append(f"{file}: boundary condition {each.names[0]} of zone {each.zone} is left out, its faces "
-                            "are in no section that is read; export the faces, too")  # fmt: skip
+    warnings = [each.left_out(file) for number, each in enumerate(conditions) if number not in used]
     return found, warnings
 
 

@@ -1,4 +1,4 @@
-"""Idle threads of a server's numerical libraries."""
+"""Idle threads of numerical libraries, in every command."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 
-# What `tramontane serve` does first; the last line is what the libraries find.
+# The last line is what the libraries find that are loaded when a command runs.
 _PROGRAM = """
-import sys
-import tramontane.cli
-from tramontane.idle_threads import let_them_sleep
-let_them_sleep()
-import os
+import os, sys
+from tramontane.__main__ import main
+sys.argv = ["tramontane", "--help"]
+sys.stdout = open(os.devnull, "w")
+try:
+    main()
+except SystemExit:
+    sys.stdout = sys.__stdout__
 loaded = [name for name in ("numpy", "torch", "scipy") if name in sys.modules]
 print(loaded, os.environ["OPENBLAS_THREAD_TIMEOUT"], os.environ["OMP_WAIT_POLICY"])
 """
