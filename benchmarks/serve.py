@@ -244,7 +244,7 @@ async def mix(url: str, path: str, asked: Asked, geometry: str, *, clients: int,
     await asyncio.gather(*(client(number) for number in range(clients)))
     return {
         "clients": clients, "seconds": seconds, "errors": len(errors), "first_errors": errors[:3], "come_back": later,
-        "requests": sum(map(len, times.values())),
+        "requests": sum(len(of) for kind, of in times.items() if not kind.endswith("first bytes")),
         "ms": {kind: {"count": len(of), "median": statistics.median(of), "p99": float(np.quantile(of, 0.99))}
                for kind, of in times.items() if of},
     }  # fmt: skip
