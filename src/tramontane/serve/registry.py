@@ -17,8 +17,8 @@ from tramontane.errors import TramontaneError
 from tramontane.serve.problems import without_paths
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.files import MANIFEST, WEIGHTS
-from tramontane.surrogate.saved_documents import may_not_be_read
 from tramontane.surrogate.in_place import between_renames
+from tramontane.surrogate.saved_documents import may_not_be_read
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _log = logging.getLogger("tramontane.serve")
