@@ -148,8 +148,8 @@ class DesignPanel:
         self._describe_geometry()
         self.changed()
 
-    def _refused(self, detail: str) -> None:
-        complain(self.words, detail)
+    def _refused(self, name: str, detail: str) -> None:
+        complain(self.words, f"{name}: {detail}")
 
     def _describe_geometry(self) -> None:
         self.about.clear()

@@ -19,13 +19,13 @@ class GeometryDrop(ui.element, component="geometry_drop.js"):
     Args:
         words: Of the reader's language.
         stored: Told the hash.
-        refused: Told why.
+        refused: Told name and reason of a file that is not taken.
         begun: Called as a file is taken.
         name: A picture of the same name hands on what is dropped on it.
     """
 
     def __init__(
-        self, words: Words, stored: Callable[[str], Any], refused: Callable[[str], Any],
+        self, words: Words, stored: Callable[[str], Any], refused: Callable[[str, str], Any],
         begun: Callable[[], Any] = lambda: None, *, name: str = "",
     ) -> None:  # fmt: skip
         super().__init__()
@@ -35,7 +35,7 @@ class GeometryDrop(ui.element, component="geometry_drop.js"):
         self._props["sending"] = words("drop.sending")
         self._props["accept"] = ",".join(SUFFIXES)
         self.on("stored", lambda event: stored(event.args["hash"]))
-        self.on("refused", lambda event: refused(event.args["detail"]))
+        self.on("refused", lambda event: refused(event.args["name"], event.args["detail"]))
 
 
 class GeometryDrops(ui.element, component="geometry_drop.js"):
