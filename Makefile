@@ -11,7 +11,7 @@ demo: $(STAMP)
 	@$(BIN)/python examples/01_bracket.py
 
 test: $(STAMP) check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
