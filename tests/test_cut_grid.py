@@ -7,6 +7,7 @@ import pytest
 import pyvista as pv
 
 from tramontane.formats import read_geometry
+from tramontane.formats.holes import Holes
 from tramontane.surrogate.cut_grid import cut_grid
 
 
@@ -32,7 +33,7 @@ def grid(
 def test_the_cells_are_those_of_the_surfaces_own_cut(steps: tuple[int, ...], keep_inside: bool) -> None:
     low = (-1.2, -1.1, -1.0) if steps[2] else (-1.2, -1.1, 0.03)
     where, surface = grid(*steps, low=low), shell()
-    ours = cut_grid(where, surface, keep_inside=keep_inside, closed=True)
+    ours = cut_grid(where, surface, keep_inside=keep_inside)
     theirs = where.cast_to_unstructured_grid().clip_surface(surface, invert=keep_inside)
     assert ours.n_cells > 100
     np.testing.assert_array_equal(ours.cells, theirs.cells)
@@ -42,13 +43,20 @@ def test_the_cells_are_those_of_the_surfaces_own_cut(steps: tuple[int, ...], kee
 
 def test_what_is_kept_has_the_bodys_volume() -> None:
     surface = shell()
-    inner, outer = (cut_grid(grid(40, 32, 28), surface, keep_inside=kept, closed=True) for kept in (True, False))
+    inner, outer = (cut_grid(grid(40, 32, 28), surface, keep_inside=kept) for kept in (True, False))
     assert inner.volume == pytest.approx(surface.volume, rel=0.02)
     assert inner.volume + outer.volume == pytest.approx(3.2 * 2.2 * 2.0, rel=1e-6)
 
 
-def test_an_open_surface_is_cut_by_distances_alone() -> None:
+def with_lids(surface: pv.PolyData) -> tuple[pv.PolyData, np.ndarray]:
+    return surface, Holes.of(surface.points, surface.regular_faces).lids()
+
+
+def test_a_surface_with_a_hole_is_cut_as_if_a_flat_lid_closed_it() -> None:
     ball = pv.Sphere(radius=0.9, theta_resolution=24, phi_resolution=20, end_phi=150)
-    ours = cut_grid(grid(20, 16, 16), ball, keep_inside=True, closed=False)
-    theirs = grid(20, 16, 16).cast_to_unstructured_grid().clip_surface(ball, invert=True)
-    np.testing.assert_array_equal(ours.cells, theirs.cells)
+    surface, lids = with_lids(ball)
+    closed = pv.PolyData(np.concatenate([ball.points[ball.regular_faces], lids]).reshape(-1, 3),
+                         np.insert(np.arange(3 * (ball.n_cells + len(lids))).reshape(-1, 3), 0, 3, axis=1))  # fmt: skip
+    inner, outer = (cut_grid(grid(40, 32, 28), surface, keep_inside=kept, lids=lids) for kept in (True, False))
+    assert inner.volume == pytest.approx(closed.volume, rel=0.02)
+    assert inner.volume + outer.volume == pytest.approx(3.2 * 2.2 * 2.0, rel=1e-6)

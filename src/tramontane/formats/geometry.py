@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance, vtkOrientPoly
 from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
 
 from tramontane.errors import FormatError, GeometryError
+from tramontane.formats.holes import Holes, enclosed
 from tramontane.formats.meshes import read_mesh
 from tramontane.formats.obj import with_positive_indices
 from tramontane.formats.step import read_step
@@ -45,7 +47,7 @@ class Geometry:
         warnings: One sentence for each thing to mind: holes, flipped orientation, an unlikely size.
         closed: Whether no edge is open.
         area: Of the surface, m2.
-        volume: Enclosed volume, m3; what it means is open when the surface is.
+        volume: Enclosed volume, m3; of a surface with holes, that within it and flat lids over them.
         bounds: Lowest and highest corner ``(3,)`` of the bounding box, m.
     """
 
@@ -147,11 +149,20 @@ def inside(mesh: pv.PolyData, points: NDArray[Any]) -> NDArray[np.bool_]:
 
 def signed_distance(mesh: pv.PolyData, points: NDArray[Any]) -> NDArray[np.float64]:
     """Distance ``(n,)`` in metres of points ``(n, 3)`` from a closed surface, negative inside."""
+    return distance_from(mesh)(points)
+
+
+def distance_from(mesh: pv.PolyData) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
+    """`signed_distance` of a surface, whose triangles are put in order once for many calls."""
     function = vtkImplicitPolyDataDistance()
     function.SetInput(mesh)
-    distances = np.zeros(len(points))
-    function.EvaluateFunction(numpy_to_vtk(np.ascontiguousarray(points, dtype=np.float64)), numpy_to_vtk(distances))
-    return distances
+
+    def measure(points: NDArray[Any]) -> NDArray[np.float64]:
+        distances = np.zeros(len(points))
+        function.EvaluateFunction(numpy_to_vtk(np.ascontiguousarray(points, dtype=np.float64)), numpy_to_vtk(distances))
+        return distances
+
+    return measure
 
 
 @dataclass(frozen=True)
@@ -249,8 +260,11 @@ def _orient(
         body = trimesh.graph.connected_component_labels(edges.pairs, node_count=len(triangles))
         turned = np.isin(body, _inside_out(body, pieces, points[triangles]))
     else:
-        # The patches of an open surface have no volumes of their own; only the whole can be told.
-        body, turned = np.zeros(len(triangles), dtype=np.int64), np.full(len(triangles), pieces.sum() < 0)
+        # The patches of an open surface have no volumes of their own; only the whole can be told, its holes closed.
+        whole = enclosed(np.concatenate([points[triangles], Holes.of(points, triangles).lids()]))
+        pieces *= 0.0
+        pieces[0] = whole
+        body, turned = np.zeros(len(triangles), dtype=np.int64), np.full(len(triangles), whole < 0)
     count = int(body.max()) + 1
     if turned.any():
         triangles[turned], pieces[turned] = triangles[turned][:, ::-1], -pieces[turned]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.deadline import check_deadline
-from tramontane.formats.geometry import signed_distance
+from tramontane.formats.geometry import distance_from
 from tramontane.models.scanlines import inside_grid
 
+Array = NDArray[np.floating[Any]]
 _ON, _OF_WALL = 1e-6, 1e-3  # of the surface's length and of its box's shortest edge: points so close lie on it
 _AT_ONCE = 20_000  # points whose distance is sought between two looks at the time
 
 
-def cut_grid(grid: pv.ImageData, surface: pv.PolyData, *, keep_inside: bool, closed: bool) -> pv.UnstructuredGrid:
+def cut_grid(
+    grid: pv.ImageData, surface: pv.PolyData, *, keep_inside: bool, lids: Array | None = None
+) -> pv.UnstructuredGrid:
     """The part of a grid on one side of a surface.
 
     VTK asks for the distance of every point from the surface, which takes longest far from it, and cuts where it
@@ -27,15 +31,14 @@ def cut_grid(grid: pv.ImageData, surface: pv.PolyData, *, keep_inside: bool, clo
         grid: Where; an axis along which it has one point is none.
         surface: Triangles.
         keep_inside: Which side is kept.
-        closed: Whether the surface is; of an open one only distances tell the sides.
+        lids: Corners ``(n, 3, 3)`` of triangles that close the surface's holes; None where it has none. What is cut
+            there is cut to within a cell.
 
     Returns:
         Tetrahedra, wedges and the like at the surface, the grid's own cells elsewhere.
     """
     cells = grid.cast_to_unstructured_grid()
-    if not closed:
-        return cells.clip_surface(surface, invert=keep_inside)
-    distance = _distances(grid, np.asarray(cells.points), surface)
+    distance = _distances(grid, np.asarray(cells.points), surface, lids)
     near = _near(surface)
     distance[np.abs(distance) < near] = -near if keep_inside else near
     cells.point_data["distance"] = distance
@@ -49,9 +52,13 @@ def _near(surface: pv.PolyData) -> float:
     return float(min(_ON * surface.length, _OF_WALL * extent[extent > 0].min(initial=np.inf)))
 
 
-def _distances(grid: pv.ImageData, points: NDArray[np.floating], surface: pv.PolyData) -> NDArray[np.float64]:
+def _distances(
+    grid: pv.ImageData, points: NDArray[np.floating], surface: pv.PolyData, lids: Array | None
+) -> NDArray[np.float64]:
     """Signed distances, negative inside; exact at the points of cells that the surface crosses, else -1 or 1."""
     corners = np.asarray(surface.points, dtype=np.float64).T[:, np.asarray(surface.regular_faces).T].swapaxes(0, 1)
+    if lids is not None:
+        corners = np.concatenate([corners, lids.transpose(1, 2, 0)], axis=2)
     origin, spacing = (np.asarray(of, dtype=np.float64)[:, None] for of in (grid.origin, grid.spacing))
     # Nodes on the faces of the surface's box are tested a little within it, where rounding does not decide.
     low, high = (extreme(corners, axis=(0, 2))[:, None] for extreme in (np.min, np.max))
@@ -60,6 +67,7 @@ def _distances(grid: pv.ImageData, points: NDArray[np.floating], surface: pv.Pol
     within = inside_grid((corners - origin) / spacing, grid.dimensions)
     distance = np.where(within.ravel(), -1.0, 1.0)
     known = np.zeros(len(points), dtype=np.bool_)
+    measure = distance_from(surface)
     while True:
         wanted = np.flatnonzero(_crossed(distance.reshape(within.shape) < 0).ravel() & ~known)
         if not len(wanted):
@@ -68,7 +76,9 @@ def _distances(grid: pv.ImageData, points: NDArray[np.floating], surface: pv.Pol
         for start in range(0, len(wanted), _AT_ONCE):
             check_deadline()
             some = wanted[start : start + _AT_ONCE]
-            distance[some] = signed_distance(surface, points[some])
+            measured = measure(points[some])
+            # Beside a hole the nearest triangle does not tell the side.
+            distance[some] = measured if lids is None else np.copysign(np.abs(measured), distance[some])
         known[wanted] = True
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from tramontane.deadline import check_deadline
+from tramontane.formats.holes import enclosed
 from tramontane.surrogate.cut_grid import cut_grid
 
 Array = NDArray[np.floating[Any]]
@@ -27,7 +28,14 @@ _TURNED = 0.6  # of the volume of the box along the axes: a box along the body's
 
 
 def fill(
-    surface: pv.PolyData, low: Array, high: Array, cells: int, *, keep_inside: bool, closed: bool
+    surface: pv.PolyData,
+    low: Array,
+    high: Array,
+    cells: int,
+    *,
+    keep_inside: bool,
+    lids: Array | None = None,
+    askew: bool = True,
 ) -> pv.UnstructuredGrid:
     """Cells on one side of a surface, within a box.
 
@@ -40,15 +48,17 @@ def fill(
         high: The opposite corner.
         cells: About how many.
         keep_inside: Which side is kept.
-        closed: Whether the surface is.
+        lids: Corners ``(n, 3, 3)`` of triangles that close the surface's holes; None where it has none.
+        askew: Whether a grid may lie along the body's own axes.
     """
-    turn, (low, high) = _own_axes(surface, low, high) if keep_inside and closed else (np.eye(3), (low, high))
+    turn, (low, high) = _own_axes(surface, low, high) if keep_inside and askew else (np.eye(3), (low, high))
     turned = surface
     if not np.array_equal(turn, np.eye(3)):
         turned = pv.PolyData.from_regular_faces(surface.points @ turn.T, surface.regular_faces)
     extent = np.maximum(np.asarray(high, float) - low, 0.0)
-    spacing, best, missed = _first_spacing(surface, extent, cells, keep_inside), None, np.inf
-    for _ in range(_TRIES if closed else 1):  # distances of all points tell an open one's sides, which takes long
+    turned_lids = None if lids is None else lids @ turn.T
+    spacing, best, missed = _first_spacing(surface, extent, cells, keep_inside, lids), None, np.inf
+    for _ in range(_TRIES):
         check_deadline()
         steps, limited = _steps(extent, spacing, cells)
         grid = pv.ImageData(
@@ -56,7 +66,7 @@ def fill(
             spacing=tuple(float(value) for value in np.where(steps == 0, 1.0, extent / np.maximum(steps, 1))),
             origin=tuple(float(value) for value in low),
         )
-        cut = cut_grid(grid, turned, keep_inside=keep_inside, closed=closed)
+        cut = cut_grid(grid, turned, keep_inside=keep_inside, lids=turned_lids)
         off = abs(float(np.log(max(cut.n_cells, 0.5) / cells)))
         if off < missed:
             best, missed = cut, off
@@ -69,13 +79,14 @@ def fill(
     return best
 
 
-def _first_spacing(surface: pv.PolyData, extent: Array, cells: int, keep_inside: bool) -> float:
+def _first_spacing(surface: pv.PolyData, extent: Array, cells: int, keep_inside: bool, lids: Array | None) -> float:
     """The spacing at which a volume's cells and the pieces at its surface are as many as asked for."""
     sides = extent[extent > 0]
     box = float(np.prod(sides)) if len(sides) else 1.0
     if len(sides) < 3:
         return float((box / cells) ** (1 / max(len(sides), 1)))
-    inner = min(abs(float(surface.volume)), box)
+    corners = np.asarray(surface.points, dtype=np.float64)[np.asarray(surface.regular_faces)]
+    inner = min(abs(enclosed(corners if lids is None else np.concatenate([corners, lids]))), box)
     volume = inner if keep_inside else max(box - inner, 0.05 * box)
     area = float(surface.area) if keep_inside else min(float(surface.area), float(np.sum(box / extent)) * 2)
     # cells s^3 = volume + pieces area s, by Newton from above, where it converges.

@@ -12,6 +12,7 @@ from tramontane.contract import Contract, DomainSpec
 from tramontane.deadline import check_deadline
 from tramontane.errors import SurrogateError
 from tramontane.formats.geometry import inside, signed_distance
+from tramontane.formats.holes import Holes
 from tramontane.surrogate.fill import fill
 from tramontane.surrogate.refine import refine
 from tramontane.training.anchors import box
@@ -39,8 +40,10 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
             raise SurrogateError(f"domain {domain}: no part of the geometry lies between its planes; check its length "
                                  "unit and place")  # fmt: skip
         return pv.PolyData.from_regular_faces(*refine(cut.points, cut.regular_faces, cells))
-    rims = _rims(geometry)
-    if (share := _open_share(geometry, rims, spec)) > _OPEN:
+    holes = Holes.of(geometry.points, geometry.regular_faces)
+    ended = _at_planes(holes, geometry, spec)
+    share = float(holes.without(ended).areas().sum()) / float(geometry.area)
+    if share > _OPEN:
         raise SurrogateError(f"domain {domain}: the geometry's holes are {100 * share:.0f} % of its area, so that its "
                              "inside cannot be told from its outside, and no mesh can be made for a prediction; close "
                              "it, or give a mesh to predict on (--on volume.vtu)")  # fmt: skip
@@ -53,7 +56,8 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
     high = np.array(
         [value if plane is None else min(plane, value) for plane, value in zip(spec.high, high, strict=True)]
     )
-    cut = fill(geometry, low, high, cells, keep_inside=spec.side == "inside", closed=rims.n_cells == 0)
+    lids, keep_inside = holes.lids() if holes.count else None, spec.side == "inside"
+    cut = fill(geometry, low, high, cells, keep_inside=keep_inside, lids=lids, askew=not ended.any())
     if cut.n_cells == 0:
         raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check its length unit")
     cut.clear_data()
@@ -79,30 +83,14 @@ def misplaced(geometry: pv.PolyData, points: Array, *, keep_inside: bool) -> NDA
     return found
 
 
-def _rims(geometry: pv.PolyData) -> pv.PolyData:
-    """The edges that only one triangle has."""
-    return geometry.extract_feature_edges(
-        boundary_edges=True, feature_edges=False, non_manifold_edges=False, manifold_edges=False
-    )
-
-
-def _open_share(geometry: pv.PolyData, edges: pv.PolyData, spec: DomainSpec) -> float:
-    """Area of the holes over that of the surface; what planes cut off that end the domain is no hole."""
-    if edges.n_cells == 0:
-        return 0.0
-    ends = np.asarray(edges.points, dtype=np.float64)[edges.lines.reshape(-1, 3)[:, 1:]]
-    cut, near = np.zeros(len(ends), dtype=bool), 1e-4 * geometry.length
+def _at_planes(holes: Holes, geometry: pv.PolyData, spec: DomainSpec) -> NDArray[np.bool_]:
+    """Which edges of rims ``(n,)`` lie on a plane that ends the domain: what it cuts off is no hole."""
+    found, near = np.zeros(len(holes.ends), dtype=bool), 1e-4 * geometry.length
     for axis, planes in enumerate(zip(spec.low, spec.high, strict=True)):
         for plane in planes:
             if plane is not None:
-                cut |= (np.abs(ends[:, :, axis] - plane) < near).all(1)
-    loops = np.asarray(edges.connectivity().cell_data["RegionId"])
-    area = 0.0
-    for loop in np.unique(loops[~cut]):
-        rim = ends[~cut & (loops == loop)]
-        spokes = rim - rim.mean((0, 1))
-        area += float(np.linalg.norm(np.cross(spokes[:, 0], spokes[:, 1]), axis=1).sum()) / 2
-    return area / float(geometry.area)
+                found |= (np.abs(holes.ends[:, :, axis] - plane) < near).all(1)
+    return found
 
 
 def _cut(geometry: pv.PolyData, spec: DomainSpec) -> pv.PolyData:
