@@ -29,6 +29,7 @@ _UNITS = ("m", "mm", "cm", "inch")
 _EVERY = 1.0  # s between two looks at the job
 _BLOCK = 500  # designs that are looked at in one go
 _ROWS = 25  # on a page of the table
+_CELLS = 1000  # of each mesh; only QoIs are shown, and they do not depend on it
 _PENDING = ("queued", "running")
 
 
@@ -201,7 +202,9 @@ class RankPage:
             if not good:
                 ui.notify(self.words("rank.nothing"), type="warning")
                 return
-            asked = JobRequest(model=served.name, designs=[each.request(values, served.contract) for each in good])
+            asked = JobRequest(
+                model=served.name, designs=[each.request(values, served.contract) for each in good], cells=_CELLS
+            )
             job = await job_routes.submit(asked, self.server, self.reader.caller)
         except (TramontaneError, Problem) as error:
             complain(self.words, error)
