@@ -119,3 +119,38 @@ except KeyboardInterrupt:
     assert process.returncode == 130
     assert "swallowed" in out
     assert err.splitlines()[-1].startswith("Stopped; what was finished is kept.")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("way", ["swallowed", "made an error"])
+def test_a_server_ends_at_a_ctrl_c_that_a_library_swallows_while_it_loads(tmp_path: Path, way: str) -> None:
+    program = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+way = sys.argv.pop()
+class Loads:  # in the middle of the program's own imports
+    def find_spec(self, name, path=None, target=None):
+        if name == "tramontane.serve.app":
+            sys.meta_path.remove(self)
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                if way == "made an error":
+                    raise ValueError("no valid buffer format")
+sys.meta_path.insert(0, Loads())
+from tramontane.__main__ import main
+main()
+"""
+    models = tmp_path / "models"
+    models.mkdir()
+    arguments = ["serve", str(models), "--port", "0", "--state", str(tmp_path / "state"), "--no-page", way]
+    process = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True,
+                               env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+    try:
+        _, err = process.communicate(timeout=50)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("Stopped; what was finished is kept.")
+    assert "Traceback" not in err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tramontane.idle_threads import let_them_sleep
-from tramontane.io.interrupts import end_interrupted, heed
+from tramontane.io.interrupts import end_interrupted, heed, interrupted
 
 
 def main() -> None:
@@ -15,6 +15,10 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
+        end_interrupted()
+    except Exception:
+        if not interrupted():
+            raise
         end_interrupted()
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from tramontane import cli_serve
 from tramontane.errors import TramontaneError
 from tramontane.io.atomic import cannot, replacing, write_json, write_text
-from tramontane.io.interrupts import end_interrupted, heed
+from tramontane.io.interrupts import end_interrupted, heed, interrupted
 from tramontane.io.locks import claimed
 
 app = typer.Typer(
@@ -393,5 +393,7 @@ def main() -> None:
 
 
 def _end(text: str) -> NoReturn:
+    if interrupted():
+        end_interrupted()
     errors.print(f"Error: {' '.join(text.split())}", style="red", highlight=False, markup=False, soft_wrap=True)
     sys.exit(2)

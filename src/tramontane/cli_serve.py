@@ -77,9 +77,6 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
-    from tramontane.io.interrupts import heard
-
-    heard()  # the server ends in order, which takes longer
     with _serve_extra():
         from tramontane.serve.run import leave
         from tramontane.serve.run import serve as run

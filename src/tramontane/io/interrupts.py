@@ -11,6 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 _AGAIN = 2.0  # s after which an interrupt that went nowhere is raised once more
+_asked = threading.Event()  # by Ctrl-C, to end
 
 
 def heed() -> None:
@@ -25,8 +26,23 @@ def heed() -> None:
             signal.signal(signal.SIGALRM, _interrupt)
 
 
+def interrupted() -> bool:
+    """Whether Ctrl-C was given since `heed`: an error that comes then is what a library made of it."""
+    return _asked.is_set()
+
+
 def heard() -> None:
-    """The program ends, or takes care of Ctrl-C in its own way from here on."""
+    """The program takes care of Ctrl-C in its own way from here on.
+
+    Raises:
+        KeyboardInterrupt: It was given before, and went nowhere.
+    """
+    _stop_heeding()
+    if _asked.is_set():
+        raise KeyboardInterrupt
+
+
+def _stop_heeding() -> None:
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0.0)
     if signal.getsignal(signal.SIGINT) is _interrupt:
@@ -35,7 +51,7 @@ def heard() -> None:
 
 def end_interrupted() -> NoReturn:
     """End the program after Ctrl-C, in one line."""
-    heard()
+    _stop_heeding()
     print("Stopped; what was finished is kept. Give the same command again to go on.", file=sys.stderr, flush=True)
     sys.exit(130)
 
@@ -69,6 +85,7 @@ def between_steps() -> Iterator[Callable[[], bool]]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _asked.set()
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
     raise KeyboardInterrupt

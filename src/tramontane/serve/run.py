@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from tramontane.errors import TramontaneError
+from tramontane.io.interrupts import heard
 from tramontane.serve import logs
 from tramontane.serve.app import create_app
 from tramontane.serve.connections import guarded
@@ -58,6 +59,7 @@ def serve(
         timeout_graceful_shutdown=round(settings.stop_seconds), timeout_keep_alive=round(settings.patience),
         h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip
+    heard()  # only now: libraries that load swallow Ctrl-C, which is then raised again
     # Uvicorn stops in order, then raises the signal again for whoever handled it before: a stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     _Server(config).run(sockets=[listening])
