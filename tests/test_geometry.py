@@ -115,6 +115,25 @@ def test_triangles_without_extent_are_left_out_and_the_rest_stays_closed(box: tr
     assert "2 triangles have two equal corners; they were left out" in geometry.warnings[0]
 
 
+def test_triangles_that_do_not_quite_meet_are_joined_and_a_real_gap_is_not() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=0.1)
+    apart = soup(ball)
+    apart.points = apart.points + np.random.default_rng(0).uniform(-1, 1, apart.points.shape) * 2e-7
+    geometry = read_geometry(apart)
+    assert geometry.closed
+    assert geometry.mesh.n_points == len(ball.vertices)
+    assert geometry.volume == pytest.approx(ball.volume, rel=1e-4)
+    assert len(geometry.warnings) == 1
+    assert "12798 points at open edges lay within 2e-06 m of others and were joined" in geometry.warnings[0]
+
+    far = ball.copy().apply_translation([0, 0, 0.2001])
+    for mesh in (ball, far):
+        mesh.update_faces(np.abs(mesh.triangles_center[:, 2] - 0.1) > 0.005)
+    pair = read_geometry(soup(trimesh.util.concatenate([ball, far])))
+    assert not pair.closed
+    assert not [warning for warning in pair.warnings if "joined" in warning]
+
+
 def test_quadrilaterals_become_triangles() -> None:
     geometry = read_geometry(pv.Cube())
     assert geometry.mesh.is_all_triangles

@@ -13,6 +13,8 @@ import numpy as np
 import pyvista as pv
 import trimesh
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance, vtkOrientPolyData
@@ -30,6 +32,7 @@ from tramontane.units import si_factor
 SUFFIXES = (".stl", ".obj", ".ply", ".step", ".stp", ".vtp")
 OPEN_EDGES = "open edges"  # by which a warning of holes is known
 _MERGE_DIGITS = 8  # points closer than 1e-8 of the geometry's length are one
+_JOIN = 1e-5  # of the geometry's length: points of open edges so close to each other are one, if that closes some
 _LIKELY_SIZE = (1e-6, 1e3)  # m
 _SANE_SIZE = (1e-12, 1e9)  # m; beyond, squares and cubes of coordinates lose their digits
 _COMPARED, _HAIR = 2000, 1e-3  # bodies that are compared with each other; a share of their size
@@ -103,6 +106,11 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
     if collapsed.any():
         warnings.append(f"{label}: {collapsed.sum()} triangles have two equal corners; they were left out")
     edges = _Edges.of(triangles, len(points))
+    if edges.opened and (joined := _joined(points, triangles, edges, _JOIN * size)) is not None:
+        count = len(points) - len(joined[0])
+        warnings.append(f"{label}: triangles do not quite meet: {count} points at open edges lay within "
+                        f"{_JOIN * size:.2g} m of others and were joined")  # fmt: skip
+        points, triangles, edges = joined
     if edges.opened:
         warnings.append(f"{label}: the surface has holes ({edges.opened} {OPEN_EDGES}); close it in CAD for a "
                         "prediction that can be relied on")  # fmt: skip
@@ -171,12 +179,14 @@ class _Edges:
 
     Attributes:
         opened: Number of those of one triangle.
+        rim: Points ``(opened, 2)`` of these.
         crowded: Number of those of more than two.
         pairs: ``(n, 2)``: the triangles on both sides of each other edge.
         consistent: Whether the two go along it in opposite directions, everywhere.
     """
 
     opened: int
+    rim: NDArray[np.int64]
     crowded: int
     pairs: NDArray[np.int64]
     consistent: bool
@@ -189,10 +199,11 @@ class _Edges:
         keys = keys[order]
         first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         uses = np.diff(np.append(first, len(keys)))
-        twice = first[uses == 2]
+        twice, once = first[uses == 2], order[first[uses == 1]]
         here, there = order[twice], order[twice + 1]
         return cls(
-            opened=int((uses == 1).sum()),
+            opened=len(once),
+            rim=np.stack([starts[once], ends[once]], axis=1),
             crowded=int((uses > 2).sum()),
             pairs=np.stack([here // 3, there // 3], axis=1),
             consistent=bool((starts[here] == ends[there]).all()),
@@ -216,6 +227,29 @@ def _merged(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     renamed = np.empty(len(kept), dtype=np.int64)
     renamed[order] = np.arange(len(kept))
     return kept[order], renamed[index]
+
+
+def _joined(
+    points: NDArray[Any], triangles: NDArray[np.int64], edges: _Edges, near: float
+) -> tuple[NDArray[Any], NDArray[np.int64], _Edges] | None:
+    """Points, triangles and edges once points of open edges that lie near each other are one; None if none closes."""
+    rim = np.unique(edges.rim)
+    pairs = cKDTree(points[rim]).query_pairs(near, output_type="ndarray")
+    if not len(pairs):
+        return None
+    links = coo_array((np.ones(len(pairs), np.int8), pairs.T), (len(rim), len(rim)))
+    _, group = connected_components(links, directed=False)
+    _, first = np.unique(group, return_index=True)
+    renamed = np.arange(len(points))
+    renamed[rim] = rim[first[group]]
+    found = renamed[triangles]
+    one, two, three = found.T
+    found, _ = _once(found[(one != two) & (two != three) & (three != one)])
+    if not len(found):
+        return None
+    kept, found = _used(points, found)
+    closer = _Edges.of(found, len(kept))
+    return (kept, found, closer) if closer.opened < edges.opened else None
 
 
 def _once(triangles: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
