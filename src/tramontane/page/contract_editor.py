@@ -30,7 +30,7 @@ class ContractEditor:
         self._before = self.table.toml()
         self._inputs: dict[tuple[str, str], Any] = {}
         heads = ("read", "source", "name", "unit", "role", "low", "high")
-        with ui.element("div").classes("scrolls"), ui.element("table").classes("figures contract"):
+        with ui.element("div").classes("scrolls stacks"), ui.element("table").classes("figures contract"):
             with ui.element("tr"):
                 for head in heads:
                     with ui.element("th").props("scope=col"):
@@ -67,29 +67,34 @@ class ContractEditor:
     def _row(self, each: Entry) -> None:
         words = self.words
         with ui.element("tr").props(f'data-entry="{each.key}"'):
-            with ui.element("td"):
+            with self._cell("read"):
                 ui.checkbox(value=each.kept, on_change=lambda event: self._set(each, "kept", event.value)).props(
                     f'dense aria-label="{words("contract.read")}: {each.source}"')  # fmt: skip
             with ui.element("th").props("scope=row"):
                 ui.label(f"{each.domain}/{each.source}" if each.domain else each.source)
             self._text(each, "name", each.name)
             self._text(each, "unit", each.unit)
-            with ui.element("td"):
+            with self._cell("role"):
                 if each.kind == "parameters":
                     roles = {role: words(f"contract.{role}") for role in ROLES}
                     ui.select(roles, value=each.spec.get("role", ROLES[0]),
                               on_change=lambda event: self._put(each, "role", event.value)).props(
                         "dense options-dense borderless data-part=role")  # fmt: skip
             for end in ("low", "high"):
-                with ui.element("td"):
+                with self._cell(end):
                     if each.kind == "parameters":
                         self._inputs[each.key, end] = NumberField(
                             words, each.spec.get(end), self._end(each, end), unit=each.unit, name=each.name
                         )
                         self._inputs[each.key, end].props(f"dense data-part={end}")
 
+    def _cell(self, head: str) -> ui.element:
+        cell = ui.element("td")
+        cell.props["data-head"] = self.words(f"contract.{head}")
+        return cell
+
     def _text(self, each: Entry, part: str, value: str) -> None:
-        with ui.element("td"):
+        with self._cell(part):
             field = ui.input(value=value, on_change=lambda event: self._set(each, part, str(event.value or "").strip()))
             field.without_auto_validation()  # which would take back what `check` says of a new value
             field.props(f'dense data-part={part} aria-label="{self.words(f"contract.{part}")}: {each.source}"')

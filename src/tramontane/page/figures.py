@@ -67,7 +67,7 @@ def table(words: Words, heads: Sequence[str], rows: dict[str, list[float]], *, w
         rows: By name, a share for each column after the first.
         without: How many of the last columns are of predictions without a model, which then stands above them.
     """
-    with ui.element("div").classes("scrolls"), ui.element("table").classes("figures stacks"):
+    with ui.element("div").classes("scrolls stacks"), ui.element("table").classes("figures"):
         if without:
             with ui.element("tr"):
                 ui.element("td").props(f"colspan={len(heads) - without}")

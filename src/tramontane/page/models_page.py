@@ -52,9 +52,9 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
         ui.label(words("models.outputs")).classes("heading")
         with ui.element("table").classes("facts"):
             for domain, fields in contract.fields.items():
-                _row(domain, ", ".join(f"{name} [{spec.unit or '–'}]" for name, spec in fields.items()))
+                _row(domain, *_listed({name: spec.unit for name, spec in fields.items()}))
             if contract.qoi:
-                _row("QoI", ", ".join(f"{name} [{spec.shown or '–'}]" for name, spec in contract.qoi.items()))
+                _row("QoI", *_listed({name: spec.shown for name, spec in contract.qoi.items()}))
         report = shell.datasets.best_report(served)
         ui.label(words("models.figures" if report is None else "models.tested")).classes("heading")
         figures(words, model.figures, report)
@@ -65,9 +65,14 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
                   ).props("unelevated no-caps").classes("card-open")  # fmt: skip
 
 
-def _row(name: str, value: str) -> None:
+def _row(name: str, *values: str) -> None:
     with ui.element("tr"):
         with ui.element("th").props("scope=row"):
             ui.label(name.replace("_", " "))
-        with ui.element("td"):
-            ui.label(value)
+        with ui.element("td"):  # a line breaks between two values, not within one
+            for place, value in enumerate(values, start=1):
+                ui.label(value + "," * (place < len(values)))
+
+
+def _listed(units: dict[str, str]) -> list[str]:
+    return [f"{name.replace('_', ' ')} [{unit or '–'}]" for name, unit in units.items()]

@@ -96,7 +96,8 @@ class RankPage:
                     )
             self.bar = ui.linear_progress(value=0.0, show_value=False)
             self.reason = ui.label().classes("is-error").props("role=alert")
-            self.table = ui.table(columns=[], rows=[], row_key="key", pagination=_ROWS).props("flat dense")
+            self.table = ui.table(columns=[], rows=[], row_key="key", pagination=_ROWS).props(
+                "flat dense table-class=stacks")  # fmt: skip
             self._dress()
         self._fill()
         ui.timer(_EVERY, self.latest.ask)
@@ -344,9 +345,13 @@ class RankPage:
         label = html.escape(self.words("rank.open"), quote=True)
         self.table.props[":sort-method"] = SORT
         self.table.add_slot(
+            "body-cell", """<q-td :props="props" :data-head="props.col.label">{{ props.value }}</q-td>"""
+        )
+        self.table.add_slot(
             "body-cell-name",
-            f"""<q-td :props="props"><a v-if="props.row.link" :href="props.row.link"
-            title="{label}">{{{{ props.value }}}}</a><span v-else>{{{{ props.value }}}}</span></q-td>""",
+            f"""<q-td :props="props" class="name-cell" :data-head="props.col.label">
+            <a v-if="props.row.link" :href="props.row.link" title="{label}">{{{{ props.value }}}}</a>
+            <span v-else>{{{{ props.value }}}}</span></q-td>""",
         )
         self.table.add_slot(
             "body-cell-state",
