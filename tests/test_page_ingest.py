@@ -62,7 +62,7 @@ def test_a_folder_is_inspected_edited_and_made_a_dataset(browser: Any, tmp_path:
         assert "force [N]" in tab.page.locator("thead").first.inner_text()
         tab.page.set_viewport_size({"width": 390, "height": 844})
         tab.open("/page/ingest")
-        tab.page.locator("[data-ingest]").nth(1).click()
+        tab.page.locator("[data-run]").nth(1).click()
         tab.page.locator("[data-entry='parameters//load']").wait_for()
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
         tab.picture("ingest-390")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,14 +11,14 @@ from fastapi import Request
 from nicegui import ui
 from pydantic import ValidationError
 
-from tramontane.page.complaints import complain, complaint
+from tramontane.page.complaints import complaint
 from tramontane.page.contract_editor import ContractEditor
-from tramontane.page.latest import Latest, Turn
+from tramontane.page.latest import Turn
+from tramontane.page.runs import Run, Runs, free_name
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.ingest_schemas import IngestAnswer, IngestOutcome, IngestRequest
 from tramontane.serve.problems import Problem
 
-_EVERY = 1.0  # s between two looks
 _SHOWN = 50  # findings
 STATES = ("running", "done", "failed", "cancelled", "stopped")
 STAGES = ("starting", "reading", "writing")
@@ -50,11 +49,9 @@ class IngestPage:
 
     def __init__(self, shell: Shell, reader: Reader, identity: str) -> None:
         self.server, self.reader, self.words = shell.server, reader, reader.words
-        self.ingests, self.identity = shell.server.ingests, identity
+        self.ingests = shell.server.ingests
         self.editor: ContractEditor | None = None
-        self._listed: object = None
         self._headed: object = None
-        self.latest = Latest(lambda: self.identity, self._refresh)
         words, names = self.words, list(self.server.settings.named_results)
         with ui.element("div").classes("sections"):
             with ui.element("section").classes("panel"):
@@ -68,9 +65,7 @@ class IngestPage:
                 self.start = ui.button(words("ingest.start"), icon="play_arrow", on_click=self._ingest).props(
                     "unelevated no-caps data-do=ingest")  # fmt: skip
                 self.busy = ui.label(words("ingest.busy")).classes("quiet")
-            with ui.element("section").classes("panel"):
-                ui.label(words("ingest.all")).classes("heading")
-                self.list = ui.element("div").classes("sections")
+            self.runs = Runs(reader, self.words("ingest.all"), identity, self._refresh)
         with ui.element("div").classes("sections"):
             with ui.element("section").classes("panel"):
                 self.head = ui.element("div").classes("sections")
@@ -86,20 +81,8 @@ class IngestPage:
                 self.editing = ui.element("div")
         for part in (self.live, self.found, self.contract):
             part.set_visibility(False)
-        ui.timer(_EVERY, self.latest.ask)
 
     # -- what the reader does --------------------------------------------------------------------------------------
-
-    async def _do(self, work: Callable[..., Any], *given: Any) -> Any:
-        """Something that the API does for those of scope admin; what is wrong is said, and nothing then comes back."""
-        try:
-            self.reader.caller.need("admin")
-            return await asyncio.to_thread(work, *given)
-        except Problem as problem:
-            complain(self.words, problem)
-            return None
-        finally:
-            self.latest.ask()
 
     async def _begin(self, **asked: Any) -> None:
         contract = None
@@ -113,9 +96,9 @@ class IngestPage:
         except ValidationError:
             ui.notify(self.words("training.bad_name"), type="negative")
             return
-        begun = await self._do(self.ingests.begin, request)
+        begun = await self.runs.do(self.ingests.begin, request)
         if begun is not None:
-            self._choose(begun.id)
+            self.runs.choose(begun.id)
 
     async def _look(self) -> None:
         await self._begin()
@@ -124,38 +107,28 @@ class IngestPage:
         await self._begin(name=str(self.name.value or ""))
 
     async def _cancel(self) -> None:
-        await self._do(self.ingests.cancel, self.identity)
+        await self.runs.do(self.ingests.cancel, self.runs.identity)
 
     async def _remove(self) -> None:
-        await self._do(self.ingests.remove, self.identity)
-
-    def _choose(self, identity: str) -> None:
-        self.identity = identity
-        self.latest.ask()
+        await self.runs.do(self.ingests.remove, self.runs.identity)
 
     def _choose_results(self, event: Any) -> None:
         self.name.set_value(self._free(event.value))
 
     def _free(self, wanted: str) -> str:
-        """A name for the dataset that none has yet."""
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip("-._") or "dataset"
-        taken = self.server.settings.named_datasets
-        return next(name for name in (plain, *(f"{plain}-{k}" for k in range(2, 10_000))) if name not in taken)
+        return free_name(wanted, self.server.settings.named_datasets, "dataset")
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 
     async def _refresh(self, turn: Turn[str]) -> None:
         every = (await turn(asyncio.to_thread(self.ingests.every))).ingests
-        known = [each.id for each in every]
-        if self.identity not in known:
-            self.identity = known[0] if known else ""
         self._list(every)
         found: IngestAnswer | None = None
-        if self.identity:
+        if self.runs.identity:
             try:
-                found = await turn(asyncio.to_thread(self.ingests.find, self.identity))
+                found = await turn(asyncio.to_thread(self.ingests.find, self.runs.identity))
             except Problem:  # forgotten just now, by somebody else
-                self.identity = ""
+                self.runs.identity = ""
         self._show_progress(found)
         headed = None if found is None else (found.id, found.state)
         if headed != self._headed or found is None:
@@ -168,22 +141,7 @@ class IngestPage:
         self.look.set_enabled(not running)
         self.start.set_enabled(not running)
         self.busy.set_visibility(running)
-        listed = self.identity, [(each.id, each.state) for each in every]
-        if listed == self._listed:
-            return
-        self._listed = listed
-        self.list.clear()
-        with self.list:
-            if not every:
-                ui.label("–").classes("quiet")
-            for each in every:
-                chosen = "aria-current=true" if each.id == self.identity else ""
-                with (
-                    ui.element("button").classes("training").props(f"type=button {chosen} data-ingest={each.id}")
-                    .on("click", lambda _, identity=each.id: self._choose(identity))
-                ):  # fmt: skip
-                    ui.label(self._title(each))
-                    ui.label(f"{self.words.when(each.created)} · {self._state(each)}").classes("quiet")
+        self.runs.show(Run(each.id, self._title(each), each.created, self._state(each)) for each in every)
 
     def _state(self, each: IngestAnswer) -> str:
         state = each.state
@@ -204,12 +162,12 @@ class IngestPage:
         words = self.words
         self.head.clear()
         with self.head:
-            ui.run_javascript(f"tramontaneLink({json.dumps({'id': self.identity or None})})")
+            ui.run_javascript(f"tramontaneLink({json.dumps({'id': self.runs.identity or None})})")
             if found is None:
                 ui.label(words("ingest.begin")).classes("quiet")
                 return
             with ui.element("div").classes("row-between").props(f"data-state={found.state}"):
-                ui.label(self._title(found)).classes("training-title")
+                ui.label(self._title(found)).classes("run-title")
                 ui.label(self._state(found)).classes("tag")
             outcome = found.outcome
             if outcome is not None and outcome.reason:

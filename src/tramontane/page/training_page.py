@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request
 from nicegui import ui
-from pydantic import ValidationError
 
 from tramontane.dataset.assumed_units import listed
 from tramontane.page.charts import curves
 from tramontane.page.colours import readable
-from tramontane.page.complaints import complain, complaint
+from tramontane.page.complaints import complaint
 from tramontane.page.figures import because, kind_of, table
-from tramontane.page.latest import Latest, Turn
+from tramontane.page.latest import Turn
 from tramontane.page.number_field import NumberField
+from tramontane.page.runs import Run, Runs, free_name
 from tramontane.page.shell import Reader, Shell
 from tramontane.serve.problems import Problem
 from tramontane.serve.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
@@ -26,7 +25,6 @@ from tramontane.serve.schemas import KeepRequest, ProgressAnswer, TrainingAnswer
 KINDS = ("auto", "classical", "corrected", "tokens", "ab-upt", "scalars")
 STAGES = ("starting", "reading", "registering", "kriging", "networks", "calibrating", "saving")
 STATES = ("running", "done", "stopped")
-_EVERY = 1.0  # s between two looks
 _MINUTES, _LEAST, _MOST = 10, 0.1, 7 * 24 * 60
 
 
@@ -57,11 +55,8 @@ class TrainingPage:
     def __init__(self, shell: Shell, reader: Reader, identity: str, dataset: str) -> None:
         self.shell, self.reader, self.words = shell, reader, reader.words
         self.trainings = shell.server.trainings
-        self.identity = identity
-        self._listed: object = None
         self._headed: object = None
         self._drawn: object = None
-        self.latest = Latest(lambda: self.identity, self._refresh)
         names = list(shell.datasets.paths)
         with ui.element("div").classes("sections"):
             with ui.element("section").classes("panel"):
@@ -80,9 +75,7 @@ class TrainingPage:
                     self.words("training.start"), icon="play_arrow", on_click=self._start
                 ).props("unelevated no-caps")  # fmt: skip
                 self.busy = ui.label(self.words("training.busy")).classes("quiet")
-            with ui.element("section").classes("panel"):
-                ui.label(self.words("training.all")).classes("heading")
-                self.list = ui.element("div").classes("sections")
+            self.runs = Runs(reader, self.words("training.all"), identity, self._refresh)
         with ui.element("div").classes("sections"):
             with ui.element("section").classes("panel"):
                 self.head = ui.element("div").classes("sections")
@@ -99,23 +92,8 @@ class TrainingPage:
                 self.charts = ui.element("div").classes("charts")
         self.candidates.set_visibility(False)
         self.curves.set_visibility(False)
-        ui.timer(_EVERY, self.latest.ask)
 
     # -- what the reader does --------------------------------------------------------------------------------------
-
-    async def _do(self, work: Callable[..., Any], *given: Any, **more: Any) -> Any:
-        """Something that the API does for those of scope admin; what is wrong is said, and nothing then comes back."""
-        try:
-            self.reader.caller.need("admin")
-            return await asyncio.to_thread(work, *given, **more)
-        except ValidationError:
-            ui.notify(self.words("training.bad_name"), type="negative")
-            return None
-        except Problem as problem:
-            complain(self.words, problem)
-            return None
-        finally:
-            self.latest.ask()
 
     async def _start(self) -> None:
         minutes = min(max(self.minutes.number or _MINUTES, _LEAST), _MOST)
@@ -124,19 +102,19 @@ class TrainingPage:
             if not await self._sure("start", "training.ask_start", units=listed(assumed)):
                 return
             asked = asked.model_copy(update={"assume_units": True})
-        begun = await self._do(self.trainings.begin, self.reader.caller, asked)
+        begun = await self.runs.do(self.trainings.begin, self.reader.caller, asked)
         if begun is not None:
-            self._choose(begun.id)
+            self.runs.choose(begun.id)
 
     async def _end(self) -> None:
-        await self._do(self.trainings.end, self.identity)
+        await self.runs.do(self.trainings.end, self.runs.identity)
 
     async def _resume(self) -> None:
-        await self._do(self.trainings.resume, self.identity)
+        await self.runs.do(self.trainings.resume, self.runs.identity)
 
     async def _keep(self, name: str) -> None:
         # While one is asked, another training may come to be shown.
-        identity, taken = self.identity, name in self.shell.server.registry.models
+        identity, taken = self.runs.identity, name in self.shell.server.registry.models
         if taken and not await self._sure("replace", "training.ask_replace", name=name):
             return
 
@@ -144,12 +122,12 @@ class TrainingPage:
             asked = KeepRequest(name=name, replace=taken)
             self.trainings.keep(identity, asked.name, replace=asked.replace)
 
-        await self._do(keep)
+        await self.runs.do(keep)
 
     async def _discard(self) -> None:
-        identity = self.identity
+        identity = self.runs.identity
         if await self._sure("discard", "training.ask_discard"):
-            await self._do(self.trainings.remove, identity)
+            await self.runs.do(self.trainings.remove, identity)
 
     async def _sure(self, what: str, question: str, **values: Any) -> bool:
         """Whether the reader wants something that cannot be taken back, or that rests on what nobody stated."""
@@ -162,55 +140,34 @@ class TrainingPage:
                 ui.button(self.words("training.cancel"), on_click=lambda: dialog.submit(False)).props("flat no-caps")
         return bool(await dialog)
 
-    def _choose(self, identity: str) -> None:
-        self.identity = identity
-        self.latest.ask()
-
     # -- what is shown ---------------------------------------------------------------------------------------------
 
     async def _refresh(self, turn: Turn[str]) -> None:
         every = (await turn(asyncio.to_thread(self.trainings.every))).trainings
-        known = [each.id for each in every]
-        if self.identity not in known:
-            self.identity = known[0] if known else ""
-        with self.list:
-            self._list(every)
+        self._list(every)
         found: TrainingAnswer | None = None
-        if self.identity:
+        if self.runs.identity:
             try:
-                found = await turn(asyncio.to_thread(self.trainings.find, self.identity))
+                found = await turn(asyncio.to_thread(self.trainings.find, self.runs.identity))
             except Problem:  # thrown away just now, by somebody else
-                self.identity = ""
+                self.runs.identity = ""
         headed = None if found is None else found.model_dump_json(exclude={"progress"})
         if headed != self._headed or self._drawn is None:
             self._headed = headed
             self.head.clear()
             with self.head:
                 self._head(found)
-                ui.run_javascript(f"tramontaneLink({json.dumps({'id': self.identity})})")
+                ui.run_javascript(f"tramontaneLink({json.dumps({'id': self.runs.identity})})")
         self._show(found)
 
     def _list(self, every: list[TrainingAnswer]) -> None:
         running = any(each.state == "running" for each in every)
         self.start.set_enabled(not running)
         self.busy.set_visibility(running)
-        listed = self.identity, [(each.id, each.state, each.kept) for each in every]
-        if listed == self._listed:
-            return
-        self._listed = listed
-        self.list.clear()
-        with self.list:
-            if not every:
-                ui.label("–").classes("quiet")
-            for each in every:
-                chosen = "aria-current=true" if each.id == self.identity else ""
-                with (
-                    ui.element("button").classes("training").props(f"type=button {chosen} data-training={each.id}")
-                    .on("click", lambda _, identity=each.id: self._choose(identity))
-                ):  # fmt: skip
-                    ui.label(f"{each.dataset} · {kind_of(self.words, each.chosen or each.model)}")
-                    when = self.words.when(each.created)
-                    ui.label(f"{when} · {self._state(each)}").classes("quiet")
+        self.runs.show(Run(each.id, self._title(each), each.created, self._state(each)) for each in every)
+
+    def _title(self, each: TrainingAnswer) -> str:
+        return f"{each.dataset} · {kind_of(self.words, each.chosen or each.model)}"
 
     def _state(self, training: TrainingAnswer) -> str:
         if training.kept is not None:
@@ -223,7 +180,7 @@ class TrainingPage:
             ui.label(self.words("training.none")).classes("quiet")
             return
         with ui.element("div").classes("row-between").props(f"data-state={found.state}"):
-            ui.label(f"{found.dataset} · {kind_of(self.words, found.chosen or found.model)}").classes("training-title")
+            ui.label(self._title(found)).classes("run-title")
             ui.label(self._state(found)).classes("tag")
         if found.reason:
             ui.label(complaint(self.words, found.reason)).classes("is-error").props("role=alert")
@@ -241,9 +198,8 @@ class TrainingPage:
             if found.state == "stopped":
                 self._button("resume", "play_arrow", self._resume, "unelevated")
             if found.state == "done" and found.kept is None:
-                name = ui.input(self.words("training.name"), value=self._free(found.dataset)).props(
-                    "outlined dense data-name maxlength=100"
-                )
+                free = free_name(found.dataset, self.shell.server.registry.models, "model")
+                name = ui.input(self.words("training.name"), value=free).props("outlined dense data-name maxlength=100")
                 self._button("keep", "save", lambda: self._keep(name.value), "unelevated")
             if found.kept is not None:
                 ui.button(self.words("models.open"), icon="play_arrow",
@@ -253,12 +209,6 @@ class TrainingPage:
 
     def _button(self, name: str, icon: str, work: Callable[[], Any], look: str) -> None:
         ui.button(self.words(f"training.{name}"), icon=icon, on_click=work).props(f"{look} no-caps data-do={name}")
-
-    def _free(self, wanted: str) -> str:
-        """A name for the model that none has yet."""
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip("-._") or "model"
-        taken = self.shell.server.registry.models
-        return next(name for name in (plain, *(f"{plain}-{k}" for k in range(2, 10_000))) if name not in taken)
 
     def _show(self, found: TrainingAnswer | None) -> None:
         self.live.set_visibility(found is not None and found.state == "running")
@@ -271,7 +221,7 @@ class TrainingPage:
                 self.words("training.time", seconds=_clock(progress.seconds), budget=_clock(found.budget))
             )
             self.bar.set_value(min(progress.seconds / found.budget, 1.0))
-        drawn = self.identity, progress.model_dump_json(exclude={"seconds", "stage", "done", "of"})
+        drawn = self.runs.identity, progress.model_dump_json(exclude={"seconds", "stage", "done", "of"})
         if drawn == self._drawn:
             return
         self._drawn = drawn
