@@ -48,6 +48,17 @@ def test_what_is_kept_has_the_bodys_volume() -> None:
     assert inner.volume + outer.volume == pytest.approx(3.2 * 2.2 * 2.0, rel=1e-6)
 
 
+@pytest.mark.parametrize("apart", [(0.5, 0.3, 0.1), (1.0, 0.5, 0.25)])
+def test_bodies_that_overlap_or_touch_are_filled_without_a_gap(apart: tuple[float, float, float]) -> None:
+    one = pv.Box((0, 1, 0, 1, 0, 1), level=4).triangulate()
+    pair = read_geometry(one.append_polydata(one.translate(apart))).mesh
+    both = 2.0 - np.prod(1 - np.array(apart))
+    around = grid(31, 27, 25, low=(0, 0, 0), extent=tuple(1 + np.array(apart)))
+    inner, outer = (cut_grid(around, pair, keep_inside=kept) for kept in (True, False))
+    assert inner.volume == pytest.approx(both, rel=0.01)
+    assert inner.volume + outer.volume == pytest.approx(np.prod(1 + np.array(apart)), rel=1e-6)
+
+
 def with_lids(surface: pv.PolyData) -> tuple[pv.PolyData, np.ndarray]:
     return surface, Holes.of(surface.points, surface.regular_faces).lids()
 

@@ -66,20 +66,14 @@ def _distances(
     corners = (low + high) / 2 + (corners - (low + high) / 2) * np.where(high > low, wider, 1.0)
     within = inside_grid((corners - origin) / spacing, grid.dimensions)
     distance = np.where(within.ravel(), -1.0, 1.0)
-    known = np.zeros(len(points), dtype=np.bool_)
+    wanted = np.flatnonzero(_crossed(within).ravel())
     measure = distance_from(surface)
-    while True:
-        wanted = np.flatnonzero(_crossed(distance.reshape(within.shape) < 0).ravel() & ~known)
-        if not len(wanted):
-            return distance
-        # Right at the surface the distance may say the other side; then further cells are crossed.
-        for start in range(0, len(wanted), _AT_ONCE):
-            check_deadline()
-            some = wanted[start : start + _AT_ONCE]
-            measured = measure(points[some])
-            # Beside a hole the nearest triangle does not tell the side.
-            distance[some] = measured if lids is None else np.copysign(np.abs(measured), distance[some])
-        known[wanted] = True
+    for start in range(0, len(wanted), _AT_ONCE):
+        check_deadline()
+        some = wanted[start : start + _AT_ONCE]
+        # Beside a hole, or where bodies touch, the nearest triangle does not tell the side.
+        distance[some] = np.copysign(np.abs(measure(points[some])), distance[some])
+    return distance
 
 
 def _crossed(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
