@@ -56,7 +56,8 @@ def test_bodies_that_overlap_or_touch_are_filled_without_a_gap(apart: tuple[floa
     around = grid(31, 27, 25, low=(0, 0, 0), extent=tuple(1 + np.array(apart)))
     inner, outer = (cut_grid(around, pair, keep_inside=kept) for kept in (True, False))
     assert inner.volume == pytest.approx(both, rel=0.01)
-    assert inner.volume + outer.volume == pytest.approx(np.prod(1 + np.array(apart)), rel=1e-6)
+    # Points of the grid that lie on the surface belong to what is kept, in both.
+    assert inner.volume + outer.volume == pytest.approx(np.prod(1 + np.array(apart)), rel=1e-3)
 
 
 def with_lids(surface: pv.PolyData) -> tuple[pv.PolyData, np.ndarray]:
