@@ -11,7 +11,7 @@ from xml.sax.saxutils import quoteattr
 import pyvista as pv
 from fastapi import APIRouter
 
-from tramontane.serve.pieces import PiecesResponse
+from tramontane.serve.pieces_response import PiecesResponse
 from tramontane.serve.predict import Prediction
 from tramontane.serve.routes import CallerOf, ModelName, ServerOf
 from tramontane.serve.schemas import Format, PredictRequest

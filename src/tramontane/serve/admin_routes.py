@@ -9,7 +9,8 @@ from fastapi import APIRouter, Path
 
 from tramontane.errors import TramontaneError
 from tramontane.serve import access
-from tramontane.serve.problems import Fault, at_fault, openapi_responses
+from tramontane.serve.problem_documents import openapi_responses
+from tramontane.serve.problems import Fault, at_fault
 from tramontane.serve.routes import CallerOf, ServerOf, all_models
 from tramontane.serve.schemas import ModelsAnswer, TokenAnswer, TokensAnswer
 

@@ -11,7 +11,15 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 
 from tramontane import __version__
-from tramontane.serve import admin_routes, ingest_routes, job_routes, metrics, problems, routes, training_routes
+from tramontane.serve import (
+    admin_routes,
+    ingest_routes,
+    job_routes,
+    metrics,
+    problem_documents,
+    routes,
+    training_routes,
+)
 from tramontane.serve.middleware import Guard
 from tramontane.serve.server import Server
 from tramontane.serve.settings import Settings
@@ -39,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Surrogates and solvers of this machine. Numbers without a unit are in the model's own.",
     )  # fmt: skip
     app.state.server = server
-    problems.install(app)
+    problem_documents.install(app)
     for part in (admin_routes, routes, job_routes, training_routes, ingest_routes):
         app.include_router(part.router)
     app.add_middleware(Guard, server=server)
@@ -59,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            app.openapi_schema = problems.say_problem_json(found)
+            app.openapi_schema = problem_documents.say_problem_json(found)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]

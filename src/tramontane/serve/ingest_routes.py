@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from tramontane.serve.ingest_schemas import IngestAnswer, IngestRequest, IngestsAnswer
-from tramontane.serve.problems import openapi_responses
+from tramontane.serve.problem_documents import openapi_responses
 from tramontane.serve.routes import CallerOf, ServerOf
 
 router = APIRouter(prefix="/v1/ingests")

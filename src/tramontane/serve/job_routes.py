@@ -9,8 +9,9 @@ from fastapi import APIRouter, Path, Query
 
 from tramontane.formats import read_case
 from tramontane.serve import answers, designs
-from tramontane.serve.pieces import PiecesResponse
-from tramontane.serve.problems import Fault, at_fault, openapi_responses
+from tramontane.serve.pieces_response import PiecesResponse
+from tramontane.serve.problem_documents import openapi_responses
+from tramontane.serve.problems import Fault, at_fault
 from tramontane.serve.registry import Served
 from tramontane.serve.routes import CallerOf, ServerOf, file_responses
 from tramontane.serve.schemas import DesignAnswer, DesignsAnswer, Format, JobAnswer, JobRequest, JobsAnswer

@@ -15,7 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tramontane.serve.problems import Fault, Problem, at_fault, of_error, respond
+from tramontane.serve.problem_documents import respond
+from tramontane.serve.problems import Fault, Problem, at_fault, of_error
 from tramontane.serve.server import Server
 from tramontane.serve.settings import LOOPBACK
 from tramontane.serve.turns import asker

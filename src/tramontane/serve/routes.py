@@ -11,8 +11,9 @@ from fastapi.responses import Response
 
 from tramontane.serve import answers
 from tramontane.serve.access import Caller
-from tramontane.serve.pieces import PiecesResponse
-from tramontane.serve.problems import Fault, Problem, at_fault, openapi_responses
+from tramontane.serve.pieces_response import PiecesResponse
+from tramontane.serve.problem_documents import openapi_responses
+from tramontane.serve.problems import Fault, Problem, at_fault
 from tramontane.serve.registry import Served, Solver
 from tramontane.serve.schemas import (
     GeometriesAnswer,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from tramontane.serve.problems import openapi_responses
+from tramontane.serve.problem_documents import openapi_responses
 from tramontane.serve.routes import CallerOf, ServerOf
 from tramontane.serve.schemas import DatasetsAnswer, KeepRequest, TrainingAnswer, TrainingRequest, TrainingsAnswer
 
