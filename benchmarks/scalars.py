@@ -20,7 +20,7 @@ import numpy as np
 from record import heading
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.evaluation import evaluate
 from tramontane.formats import find_cases
 from tramontane.surrogate.fit import fit

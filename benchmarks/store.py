@@ -32,7 +32,7 @@ from record import heading, keep
 from tramontane.case import Case
 from tramontane.contract import Contract, FieldSpec
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 
 COUNT = 16_384
@@ -157,7 +157,7 @@ import sys, time
 from pathlib import Path
 import trimesh
 from tramontane import processes
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.formats import read_mesh
 from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader
 begun, cores = time.perf_counter(), time.process_time()

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.evaluation import evaluate
 from tramontane.formats import write_case_mesh

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.evaluation import evaluate
 from tramontane.surrogate.fit import discard, fit

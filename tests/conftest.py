@@ -20,7 +20,7 @@ import pyvista as pv  # noqa: E402
 
 from tramontane.case import Case, Provenance  # noqa: E402
 from tramontane.dataset import Dataset  # noqa: E402
-from tramontane.dataset.ingest import ingest  # noqa: E402
+from tramontane.dataset.ingest.run import ingest  # noqa: E402
 from tramontane.design import Design  # noqa: E402
 from tramontane.formats import write_case  # noqa: E402
 from tramontane.surrogate import Surrogate  # noqa: E402

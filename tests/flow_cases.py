@@ -10,7 +10,7 @@ import pyvista as pv
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.formats import write_case
 

@@ -1,6 +1,6 @@
 """Damage by the hundred: a process reads spoilt files as `ingest` would, and this one watches what becomes of it.
 
-What isolation would contain in the product (a crash or a hang of a reader that `tramontane.formats.isolated` runs)
+What isolation would contain in the product (a crash or a hang of a reader that `isolation.isolated` runs)
 happens in the watched process, too, so that a try takes milliseconds; it says when it is inside of such a reader.
 """
 

@@ -31,9 +31,9 @@ def main() -> None:
         channel.write(f"{word} {json.dumps(rest)}\n")
         channel.flush()
 
-    import tramontane.dataset.ingest
+    import tramontane.dataset.ingest.run
     import tramontane.formats.collection
-    import tramontane.formats.isolated_child  # noqa: F401
+    import tramontane.formats.isolation.child  # noqa: F401
 
     for name in ("ansys.mapdl.reader", "netgen.meshing", "netgen.occ", "h5py"):
         with contextlib.suppress(ImportError):
@@ -57,7 +57,8 @@ def main() -> None:
 def _serve(say: Callable[..., None]) -> None:
     """Answer requests, a line each."""
     from tramontane.errors import TramontaneError
-    from tramontane.formats import isolated, isolated_child
+    from tramontane.formats.isolation import child as isolated_child
+    from tramontane.formats.isolation import isolated
 
     def ask(request: dict[str, Any], seconds: float, fresh: bool) -> int:
         say("inside")
@@ -107,19 +108,19 @@ def _misbehave(how: str) -> None:
 
 
 def _read_geometry(path: Path) -> None:
-    from tramontane.formats.geometry import read_geometry
+    from tramontane.formats.surfaces.geometry import read_geometry
 
     read_geometry(path)
 
 
 def _read_results(path: Path) -> None:
     """As `ingest` does: what is in the path, each case of it, in SI, its facts and its sites."""
-    from tramontane.dataset.facts import examine
-    from tramontane.dataset.mesh_arrays import mesh_to_arrays
-    from tramontane.dataset.sites import mesh_sites
+    from tramontane.dataset.audit.facts import examine
+    from tramontane.dataset.store.sites import mesh_sites
     from tramontane.errors import TramontaneError
     from tramontane.formats.assemble import assemble_source
     from tramontane.formats.collection import open_collection
+    from tramontane.geometry.mesh_arrays import mesh_to_arrays
 
     collection = open_collection(path)
     errors: list[TramontaneError] = []

@@ -10,8 +10,8 @@ import pyvista as pv
 from beams import KINDS, Block, node_set
 
 from tramontane.errors import FormatError
-from tramontane.formats.abaqus import read_abaqus
-from tramontane.formats.deck import read_deck, shape_of
+from tramontane.formats.decks.abaqus import read_abaqus
+from tramontane.formats.decks.deck import read_deck, shape_of
 from tramontane.formats.folder import read_results
 from tramontane.formats.readers import result_files
 from tramontane.formats.results import Results, patches_of

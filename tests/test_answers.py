@@ -169,7 +169,7 @@ def test_signs_of_laws() -> None:
 
 
 def test_a_table_in_proportion_stays_so(tmp_path: Path) -> None:
-    from tramontane.dataset.ingest import ingest
+    from tramontane.dataset.ingest.run import ingest
 
     rng, lines = np.random.default_rng(1), ["load [N],length [m],qoi:deflection [m]"]
     for load, length in rng.uniform((10, 1), (40, 2), (30, 2)).tolist():

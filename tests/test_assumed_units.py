@@ -13,8 +13,8 @@ import pyvista as pv
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
-from tramontane.dataset.audit import inspect_path
-from tramontane.dataset.ingest import RECORD, infer_contract, ingest
+from tramontane.dataset.audit.report import inspect_path
+from tramontane.dataset.ingest.run import RECORD, infer_contract, ingest
 from tramontane.errors import DatasetError
 from tramontane.formats.collection import open_collection
 from tramontane.surrogate.fit import fit

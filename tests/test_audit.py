@@ -19,10 +19,10 @@ from rich.console import Console
 
 from tramontane.case import Case
 from tramontane.contract import Contract, FieldSpec, QoiSpec
-from tramontane.dataset.audit import Audit, Problem, Report, audit, inspect_path, print_report, rows_of
-from tramontane.dataset.facts import about
-from tramontane.dataset.inference import ContractInference
-from tramontane.dataset.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
+from tramontane.dataset.audit.facts import about
+from tramontane.dataset.audit.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
+from tramontane.dataset.audit.report import Audit, Problem, Report, audit, inspect_path, print_report, rows_of
+from tramontane.dataset.ingest.inference import ContractInference
 from tramontane.errors import DatasetError, FormatError
 from tramontane.formats import read_case, write_case, write_mesh
 from tramontane.units import Quantity

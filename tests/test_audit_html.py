@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 
 from tramontane.case import Case
 from tramontane.cli import app
-from tramontane.dataset.audit import audit, inspect_path
-from tramontane.dataset.audit_charts import histogram
-from tramontane.dataset.audit_html import write_report
-from tramontane.dataset.audit_pictures import draw
-from tramontane.dataset.facts import Problem
+from tramontane.dataset.audit.charts import histogram
+from tramontane.dataset.audit.facts import Problem
+from tramontane.dataset.audit.html import write_report
+from tramontane.dataset.audit.pictures import draw
+from tramontane.dataset.audit.report import audit, inspect_path
 from tramontane.errors import DatasetError, FormatError
 from tramontane.formats import write_case
 from tramontane.units import Quantity

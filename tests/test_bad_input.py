@@ -209,7 +209,7 @@ def test_a_dataset_whose_contract_differs_from_the_models(
 ) -> None:
     for folder in cases.iterdir():
         spoil(cases, folder.name, "surface", lambda mesh: mesh.rename_array("pressure", "temperature"))
-    from tramontane.dataset.ingest import ingest
+    from tramontane.dataset.ingest.run import ingest
 
     ingest(cases, tmp_path / "other")
     said = refused("evaluate", saved, tmp_path / "other")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from tramontane.cli import app
 from tramontane.errors import FormatError
-from tramontane.formats.calculix import read_calculix, read_printed, von_mises
+from tramontane.formats.calculix.case import read_calculix, read_printed, von_mises
 from tramontane.formats.collection import open_collection
 from tramontane.formats.elements import index_of
 from tramontane.formats.folder import read_case, read_results

@@ -7,7 +7,7 @@ import pytest
 import pyvista as pv
 from pyvista import examples
 
-from tramontane.dataset.cell_blocks import Cells
+from tramontane.geometry.cell_blocks import Cells
 
 RANDOM = np.random.default_rng(0)
 

@@ -16,7 +16,7 @@ from damage import assert_cut_off_is_said, assert_flips_do_no_harm, assert_other
 from programs import need, run, run_saturne
 
 from tramontane.formats import read_case
-from tramontane.formats.cgns import read_cgns
+from tramontane.formats.cgns.reader import read_cgns
 from tramontane.formats.readers import file_reader
 from tramontane.formats.results import patches_of
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
-from tramontane.dataset.staging import case_geometry
+from tramontane.dataset.ingest.run import ingest
+from tramontane.dataset.ingest.staging import case_geometry
 from tramontane.design import Design
 from tramontane.evaluation import evaluate
 from tramontane.metrics import relative_l2

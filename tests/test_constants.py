@@ -10,7 +10,7 @@ import pytest
 
 from tramontane.cli import main
 from tramontane.contract import Contract, ParameterSpec
-from tramontane.dataset.ingest import infer_contract, ingest
+from tramontane.dataset.ingest.run import infer_contract, ingest
 from tramontane.design import Design
 from tramontane.surrogate.fit import fit
 

@@ -22,7 +22,7 @@ from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter, vtkXMLUnstructuredGridWrit
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, ParameterSpec
 from tramontane.dataset import Dataset, make_splits
-from tramontane.dataset.statistics import Moments
+from tramontane.dataset.store.statistics import Moments
 from tramontane.design import Design
 from tramontane.errors import ContractError, DatasetError
 from tramontane.units import Quantity

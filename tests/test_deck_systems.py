@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tramontane.errors import FormatError
-from tramontane.formats.abaqus import read_abaqus
-from tramontane.formats.deck import read_deck
+from tramontane.formats.decks.abaqus import read_abaqus
+from tramontane.formats.decks.deck import read_deck
 from tramontane.formats.readers import result_files
 
 NODES = "".join(

@@ -11,8 +11,8 @@ import pyvista as pv
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
-from tramontane.dataset.audit import inspect_path
-from tramontane.dataset.ingest import infer_contract, ingest
+from tramontane.dataset.audit.report import inspect_path
+from tramontane.dataset.ingest.run import infer_contract, ingest
 from tramontane.errors import DatasetError, FormatError, TramontaneError
 from tramontane.formats.collection import open_collection
 from tramontane.units import Quantity

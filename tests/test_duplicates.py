@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tramontane.case import Case
 from tramontane.dataset import make_splits
-from tramontane.dataset.consistency import Audit, audit, examine
-from tramontane.dataset.duplicates import SAME_SHAPE, shape_numbers
+from tramontane.dataset.audit.consistency import Audit, audit, examine
+from tramontane.dataset.audit.duplicates import SAME_SHAPE, shape_numbers
 from tramontane.formats import read_case, write_case, write_mesh
 from tramontane.units import Quantity
 

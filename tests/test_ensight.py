@@ -13,7 +13,7 @@ from programs import FOAM, run, run_elbow, run_saturne
 
 from tramontane.errors import FormatError
 from tramontane.formats import find_cases, read_case
-from tramontane.formats.ensight import read_ensight
+from tramontane.formats.ensight.reader import read_ensight
 from tramontane.formats.readers import file_reader
 from tramontane.formats.results import patches_of
 

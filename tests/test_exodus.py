@@ -10,7 +10,7 @@ import pyvista as pv
 from damage import assert_cut_off_is_said, assert_flips_do_no_harm, assert_others_are_refused
 from programs import Exodus
 
-from tramontane.formats.exodus import read_exodus
+from tramontane.formats.exodus.reader import read_exodus
 from tramontane.formats.readers import file_reader
 from tramontane.formats.results import patches_of
 

@@ -11,7 +11,7 @@ from conftest import ellipsoid
 
 from tramontane.case import Case
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.evaluation import evaluate
 from tramontane.formats import write_case

@@ -100,8 +100,8 @@ def test_a_worker_that_is_stopped_by_a_signal_does_not_hang_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The design that it had in hand is given to another, once; one that stops every process is recorded."""
-    monkeypatch.setattr("tramontane.processes._STALLED", 1.0)
-    monkeypatch.setattr("tramontane.processes._PAUSE", 60.0)
+    monkeypatch.setattr("tramontane.io.processes._STALLED", 1.0)
+    monkeypatch.setattr("tramontane.io.processes._PAUSE", 60.0)
     designs = springs(4)
     designs[1] = Design(load="16 N", stiffness="6 N/mm")  # stops its process the first time
     designs[2] = Design(load="17 N", stiffness="7 N/mm")  # stops its process each time

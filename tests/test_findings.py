@@ -16,10 +16,10 @@ from test_fluent import write_duct
 from test_lammps import LEANING
 
 from tramontane.contract import Contract
-from tramontane.dataset.audit import inspect_path, print_report
-from tramontane.dataset.facts import examine
-from tramontane.dataset.ingest import RECORD, infer_contract, ingest
-from tramontane.dataset.staging import case_geometry
+from tramontane.dataset.audit.facts import examine
+from tramontane.dataset.audit.report import inspect_path, print_report
+from tramontane.dataset.ingest.run import RECORD, infer_contract, ingest
+from tramontane.dataset.ingest.staging import case_geometry
 from tramontane.errors import FormatError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection

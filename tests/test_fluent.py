@@ -15,9 +15,9 @@ from damage import assert_cut_off_is_said, assert_flips_do_no_harm, assert_other
 from programs import FOAM, run, run_elbow
 
 from tramontane.errors import FormatError
-from tramontane.formats import isolated
 from tramontane.formats.collection import open_collection
-from tramontane.formats.fluent import read_fluent
+from tramontane.formats.fluent.reader import read_fluent
+from tramontane.formats.isolation import isolated
 from tramontane.formats.readers import file_reader
 from tramontane.formats.results import patches_of
 

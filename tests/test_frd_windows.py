@@ -10,7 +10,7 @@ import pytest
 from beams import MATERIAL, Block, needs_ccx, node_set, run_ccx
 
 from tramontane.errors import FormatError
-from tramontane.formats.calculix import read_calculix, read_printed
+from tramontane.formats.calculix.case import read_calculix, read_printed
 from tramontane.formats.numerals import plain, real
 
 ROD = """    1C

@@ -20,11 +20,12 @@ import pyvista as pv
 from conftest import ellipsoid
 from rich.console import Console
 
-import tramontane.dataset.ingest as ingesting
+import tramontane.dataset.ingest.run as ingesting
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
-from tramontane.dataset import Dataset, staging
-from tramontane.dataset import audit as audit_module
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset import Dataset
+from tramontane.dataset.audit import report as audit_module
+from tramontane.dataset.ingest import staging
+from tramontane.dataset.ingest.run import ingest
 from tramontane.errors import ContractError, DatasetError, TramontaneError
 from tramontane.formats import collection as collection_module
 from tramontane.formats import write_case, write_mesh
@@ -201,7 +202,7 @@ def test_a_run_that_the_disk_ended_says_what_it_keeps(
 
 def test_a_killed_run_goes_on_where_it_was(results: Path, tmp_path: Path) -> None:
     target = tmp_path / "d"
-    program = f"from tramontane.dataset.ingest import ingest; ingest({str(results)!r}, {str(target)!r}, workers=0)"
+    program = f"from tramontane.dataset.ingest.run import ingest; ingest({str(results)!r}, {str(target)!r}, workers=0)"
     victim = subprocess.Popen([sys.executable, "-c", program])
     staged = tmp_path / ".d.partial" / "staged"
     deadline = time.monotonic() + 120

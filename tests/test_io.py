@@ -130,7 +130,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 way = sys.argv.pop()
 class Loads:  # in the middle of the program's own imports
     def find_spec(self, name, path=None, target=None):
-        if name == "tramontane.serve.app":
+        if name == "tramontane.http.app":
             sys.meta_path.remove(self)
             try:
                 os.kill(os.getpid(), signal.SIGINT)

@@ -24,8 +24,8 @@ from loaders import (
 from test_formats import assert_same
 
 from tramontane.errors import FormatError
-from tramontane.formats import isolated
-from tramontane.formats.isolated import read_isolated
+from tramontane.formats.isolation import isolated
+from tramontane.formats.isolation.isolated import read_isolated
 
 
 @pytest.fixture

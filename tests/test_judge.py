@@ -11,7 +11,7 @@ import pytest
 from conftest import ellipsoid, write_family
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.errors import DatasetError
 from tramontane.evaluation import cross_validate, evaluate
 from tramontane.evaluation.folds import make_folds

@@ -15,9 +15,9 @@ import pytest
 
 from tramontane.case import Case
 from tramontane.dataset import Dataset
-from tramontane.dataset.audit import audit
-from tramontane.dataset.inference import ContractInference
-from tramontane.dataset.staging import case_geometry
+from tramontane.dataset.audit.report import audit
+from tramontane.dataset.ingest.inference import ContractInference
+from tramontane.dataset.ingest.staging import case_geometry
 from tramontane.errors import FormatError
 from tramontane.formats import read_geometry
 from tramontane.formats.assemble import assemble

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from beams import MATERIAL, Block, needs_ccx, node_set, run_ccx
 
-from tramontane.dataset.ingest import ingest
-from tramontane.formats.abaqus import read_abaqus
-from tramontane.formats.calculix import read_calculix
+from tramontane.dataset.ingest.run import ingest
+from tramontane.formats.calculix.case import read_calculix
 from tramontane.formats.collection import open_collection
+from tramontane.formats.decks.abaqus import read_abaqus
 
 BAR = Block("C3D8", (10.0, 1.0, 1.0), (4, 1, 1))
 TIP = BAR.where(BAR.points[:, 0] == 10)

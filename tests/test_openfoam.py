@@ -19,11 +19,11 @@ from vtkmodules.vtkIOGeometry import vtkOpenFOAMReader
 
 from tramontane.cli import app
 from tramontane.errors import FormatError
-from tramontane.formats import openfoam
 from tramontane.formats.collection import open_collection
 from tramontane.formats.folder import read_case
-from tramontane.formats.openfoam_fields import read_field, unit_of
-from tramontane.formats.openfoam_mesh import PolyMesh, find_in, read_polymesh
+from tramontane.formats.openfoam import case as openfoam
+from tramontane.formats.openfoam.fields import read_field, unit_of
+from tramontane.formats.openfoam.mesh import PolyMesh, find_in, read_polymesh
 from tramontane.formats.results import Results, patches_of
 from tramontane.qoi import QoiDefinition, measure
 

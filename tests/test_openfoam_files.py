@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.errors import FormatError
-from tramontane.formats import openfoam, openfoam_files, openfoam_times
 from tramontane.formats.folder import read_case
-from tramontane.formats.openfoam_outputs import read_outputs
-from tramontane.formats.openfoam_text import FoamFile, Pattern, lookup
+from tramontane.formats.openfoam import case as openfoam
+from tramontane.formats.openfoam import files as openfoam_files
+from tramontane.formats.openfoam import times as openfoam_times
+from tramontane.formats.openfoam.dictionaries import FoamFile, Pattern, lookup
+from tramontane.formats.openfoam.outputs import read_outputs
 
 installed = pytest.mark.skipif(foam.missing() is not None, reason=foam.missing() or "")
 

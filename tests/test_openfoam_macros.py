@@ -11,10 +11,10 @@ import foam_cases as foam
 import pytest
 
 from tramontane.errors import FormatError
-from tramontane.formats import openfoam
-from tramontane.formats.openfoam_density import find_density
-from tramontane.formats.openfoam_macros import NoNumberError, evaluate
-from tramontane.formats.openfoam_text import Dictionary, FoamFile, read_dictionary
+from tramontane.formats.openfoam import case as openfoam
+from tramontane.formats.openfoam.density import find_density
+from tramontane.formats.openfoam.dictionaries import Dictionary, FoamFile, read_dictionary
+from tramontane.formats.openfoam.macros import NoNumberError, evaluate
 from tramontane.formats.results import Results
 
 installed = pytest.mark.skipif(foam.missing() is not None, reason=foam.missing() or "")

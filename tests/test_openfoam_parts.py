@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tramontane.cli import app
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.errors import FormatError
-from tramontane.formats import openfoam
 from tramontane.formats.folder import read_case, read_results
+from tramontane.formats.openfoam import case as openfoam
 
 pytestmark = pytest.mark.skipif(foam.missing() is not None, reason=foam.missing() or "")
 COLLATED = ("-fileHandler", "collated")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tramontane.errors import FormatError
-from tramontane.formats import openfoam
-from tramontane.formats.openfoam_fields import read_field
-from tramontane.formats.openfoam_mesh import PolyMesh, find_in, read_polymesh
+from tramontane.formats.openfoam import case as openfoam
+from tramontane.formats.openfoam.fields import read_field
+from tramontane.formats.openfoam.mesh import PolyMesh, find_in, read_polymesh
 
 installed = pytest.mark.skipif(foam.missing() is not None, reason=foam.missing() or "")
 HEAD = "FoamFile {{ version 2.0; format ascii; class {kind}; object {name}; }}\n"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tramontane.dataset.order import CHUNK_ROWS, SiteOrder
+from tramontane.dataset.store.order import CHUNK_ROWS, SiteOrder
 
 SEEDS = st.integers(0, 2**64 - 1)
 

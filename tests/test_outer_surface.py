@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import pyvista as pv
 
-from tramontane.dataset.outer_surface import outer_surface
+from tramontane.geometry.outer_surface import outer_surface
 
 
 def block(side: int = 12) -> pv.UnstructuredGrid:

@@ -14,14 +14,14 @@ from fuzz_subjects import ball, vtk_blocks, vtkhdf
 from tramontane.errors import FormatError
 from tramontane.formats import read_mesh
 from tramontane.formats.arrays import read_arrays
-from tramontane.formats.cgns import read_cgns
-from tramontane.formats.cgns_tree import open_tree
-from tramontane.formats.checks import beside
+from tramontane.formats.cgns.reader import read_cgns
+from tramontane.formats.cgns.tree import open_tree
 from tramontane.formats.collection import read_file
-from tramontane.formats.ensight import read_ensight
-from tramontane.formats.isolated import memory_for
-from tramontane.formats.meshes import read_meshes
-from tramontane.formats.xdmf import read_xdmf
+from tramontane.formats.ensight.reader import read_ensight
+from tramontane.formats.isolation.checks import beside
+from tramontane.formats.isolation.isolated import memory_for
+from tramontane.formats.vtk.meshes import read_meshes
+from tramontane.formats.xdmf.reader import read_xdmf
 
 OUTSIDE = ["../../../etc/hostname", "/etc/hostname", "parts/../../secret", "..\\secret", "C:/secret"]
 REFUSED = r"names a file outside of its folder \(.*\), which is not read; put that file beside"
@@ -176,7 +176,9 @@ def test_arrays_of_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_vtm_is_probed_with_its_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pieces count for the bounds."""
     asked: list[int] = []
-    monkeypatch.setattr("tramontane.formats.isolated.memory_for", lambda size: asked.append(size) or memory_for(size))
+    monkeypatch.setattr(
+        "tramontane.formats.isolation.isolated.memory_for", lambda size: asked.append(size) or memory_for(size)
+    )
     file = vtk_blocks(tmp_path).path
     read_meshes(file)
     assert asked == [sum(each.stat().st_size for each in tmp_path.rglob("*") if each.is_file())]

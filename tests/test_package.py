@@ -62,7 +62,7 @@ def test_help_needs_nothing_that_is_optional() -> None:
 
 @pytest.fixture
 def two_ellipsoids(tmp_path: Path) -> Dataset:
-    from tramontane.dataset.ingest import ingest
+    from tramontane.dataset.ingest.run import ingest
     from tramontane.formats import write_case
 
     for index in range(4):

@@ -288,9 +288,9 @@ def test_the_keyboard_reaches_everything(tab: Tab, geometry: str) -> None:
 
 
 def test_where_tokens_are_asked_the_page_asks_too(browser: Any, saved: Path, tmp_path: Path) -> None:
-    from tramontane.serve.access import create_token
-    from tramontane.serve.database import open_database
-    from tramontane.serve.settings import Settings
+    from tramontane.service.access import create_token
+    from tramontane.service.database import open_database
+    from tramontane.service.settings import Settings
 
     state = tmp_path / "state"
     state.mkdir()

@@ -138,7 +138,7 @@ def test_the_picture_of_a_shape_is_its_silhouette() -> None:
 def test_a_model_of_numbers_alone_is_asked_by_its_parameters(browser: Any, tmp_path: Path) -> None:
     from test_scalars import write_beams
 
-    from tramontane.dataset.ingest import ingest
+    from tramontane.dataset.ingest.run import ingest
     from tramontane.surrogate.fit import fit
 
     beams = ingest(write_beams(tmp_path / "beams.csv"), tmp_path / "store", test=10, validation=0)

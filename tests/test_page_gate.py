@@ -21,9 +21,9 @@ def server(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 
 def test_a_revoked_token_ends_with_the_page_that_it_opened(browser: Any, saved: Path, tmp_path: Path) -> None:
-    from tramontane.serve.access import create_token, revoke_token
-    from tramontane.serve.database import open_database
-    from tramontane.serve.settings import Settings
+    from tramontane.service.access import create_token, revoke_token
+    from tramontane.service.database import open_database
+    from tramontane.service.settings import Settings
 
     state = tmp_path / "state"
     state.mkdir()

@@ -22,9 +22,9 @@ from tramontane.page.latest import Latest, Turn
 from tramontane.page.scene import triangles_of
 from tramontane.page.state import View
 from tramontane.page.words import Words
-from tramontane.serve.access import Caller
-from tramontane.serve.server import Server
-from tramontane.serve.settings import Settings
+from tramontane.service.access import Caller
+from tramontane.service.server import Server
+from tramontane.service.settings import Settings
 
 SMALL, LARGE = (0.6, 0.55, 0.5), (0.95, 0.9, 0.85)
 CELLS = 2000

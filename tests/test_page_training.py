@@ -143,9 +143,9 @@ def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: 
 
 
 def test_who_may_not_train_is_told(browser: Any, saved: Path, dataset: Dataset, tmp_path: Path) -> None:
-    from tramontane.serve.access import create_token
-    from tramontane.serve.database import open_database
-    from tramontane.serve.settings import Settings
+    from tramontane.service.access import create_token
+    from tramontane.service.database import open_database
+    from tramontane.service.settings import Settings
 
     (tmp_path / "state").mkdir()
     engine, sessions = open_database(Settings(models=saved, state=tmp_path / "state").database_url)
@@ -176,7 +176,7 @@ def test_every_kind_of_model_can_be_chosen() -> None:
 def test_why_a_kind_was_chosen_is_said_in_every_language() -> None:
     from tramontane.page.figures import because
     from tramontane.page.words import Words
-    from tramontane.serve.schemas import ChoiceAnswer
+    from tramontane.service.schemas import ChoiceAnswer
 
     compared = [
         {"cases": 11, "errors": {"classical": 0.05, "corrected": 0.0412}},

@@ -14,7 +14,7 @@ from serving import Running, part
 from test_scalars import write_beams
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.evaluation import evaluate
 from tramontane.surrogate.fit import fit
 
@@ -224,8 +224,8 @@ def test_what_lies_outside_is_said_in_the_readers_language(browser: Any, server:
     from tramontane.contract import Excess
     from tramontane.page.complaints import remark
     from tramontane.page.words import Words
-    from tramontane.serve.designs import _with_range
-    from tramontane.serve.schemas import Warned
+    from tramontane.service.designs import _with_range
+    from tramontane.service.schemas import Warned
 
     geometry = server.upload(part(tmp_path, (1.5, 0.7, 0.6), "long.stl").read_bytes(), "long.stl").json()["hash"]
     answer = server.predict(geometry, "body", parameters={"load": 80}, cells=2000).json()

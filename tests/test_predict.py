@@ -17,7 +17,7 @@ from test_scalars import write_beams
 from tramontane.cli import main
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit

@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 
 from tramontane.models import recent
 from tramontane.models.recent import Budget, Recent, size_of
-from tramontane.serve import cache
-from tramontane.serve.cache import ByteCache
+from tramontane.service import cache
+from tramontane.service.cache import ByteCache
 
 
 def test_the_last_few_are_kept_within_their_room() -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from tramontane.cli import main
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.errors import ContractError, DatasetError, GeometryError, TrainingError, TramontaneError
 from tramontane.evaluation import evaluate

@@ -11,7 +11,7 @@ import pyvista as pv
 from tramontane.errors import FormatError
 from tramontane.formats.collection import open_collection
 from tramontane.formats.folder import read_results
-from tramontane.formats.series import read_series
+from tramontane.formats.vtk.series import read_series
 
 TIMES = (0.0, 0.5, 1.0)
 

@@ -13,10 +13,10 @@ import pytest
 from serving import Running, inputs, part, until
 
 from tramontane.errors import TramontaneError
-from tramontane.serve.access import create_token, list_tokens, revoke_token
-from tramontane.serve.database import open_database
-from tramontane.serve.server import Server
-from tramontane.serve.settings import Settings
+from tramontane.service.access import create_token, list_tokens, revoke_token
+from tramontane.service.database import open_database
+from tramontane.service.server import Server
+from tramontane.service.settings import Settings
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from test_scalars import write_beams
 
 import tramontane
 from tramontane.case import Case
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.simulator import Simulator

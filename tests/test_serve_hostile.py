@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from serving import Running, inputs, part, until
 
-from tramontane.serve.settings import Settings
+from tramontane.service.settings import Settings
 
 # `tramontane serve` takes few of its limits from the command line; these tests need small ones.
 _SMALL = """
 import dataclasses, sys
 from pathlib import Path
-from tramontane.serve.run import serve
-from tramontane.serve.settings import MIB, Settings
+from tramontane.http.run import serve
+from tramontane.service.settings import MIB, Settings
 
 models, state = sys.argv[2], sys.argv[6]
 limits = dict(entry.split("=") for entry in sys.argv[7:])

@@ -110,9 +110,9 @@ def test_an_ingest_is_cancelled_and_one_that_the_server_left_is_told_of(tmp_path
 
 
 def test_ingests_need_the_scope_of_operators(tmp_path: Path) -> None:
-    from tramontane.serve.access import create_token
-    from tramontane.serve.database import open_database
-    from tramontane.serve.settings import Settings
+    from tramontane.service.access import create_token
+    from tramontane.service.database import open_database
+    from tramontane.service.settings import Settings
 
     (tmp_path / "state").mkdir()
     engine, sessions = open_database(Settings(models=tmp_path, state=tmp_path / "state").database_url)

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from serving import Running, inputs, part, until
 
 from tramontane.errors import TramontaneError
-from tramontane.serve.oidc import Provider
-from tramontane.serve.settings import Oidc
+from tramontane.service.oidc import Provider
+from tramontane.service.settings import Oidc
 
 ROLES = ("--oidc-claim", "realm_access.roles", "--oidc-role", "predict=cfd", "--oidc-role", "read=guests")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from serving import Running, part, until
 
-from tramontane.serve.access import create_token, list_tokens, revoke_token
-from tramontane.serve.database import open_database
+from tramontane.service.access import create_token, list_tokens, revoke_token
+from tramontane.service.database import open_database
 
 pytest.importorskip("pg8000", reason="its driver is missing: pip install 'tramontane[postgres]'")
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from serving import Running, inputs, part, until
 
-from tramontane.serve.problems import without_paths
+from tramontane.service.problems import without_paths
 
 # Limits as in test_serve_hostile, and a model that takes as long as a file says.
 _PROGRAM = """
 import resource, sys, time
 from pathlib import Path
-from tramontane.serve.run import serve
-from tramontane.serve.settings import Settings
+from tramontane.http.run import serve
+from tramontane.service.settings import Settings
 from tramontane.surrogate import Surrogate
 
 models, state = Path(sys.argv[2]), Path(sys.argv[6])

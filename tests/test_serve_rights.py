@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tramontane.errors import SurrogateError, TramontaneError
-from tramontane.serve.database import open_database
-from tramontane.serve.registry import Registry
-from tramontane.serve.settings import Settings
+from tramontane.service.database import open_database
+from tramontane.service.registry import Registry
+from tramontane.service.settings import Settings
 from tramontane.surrogate.files import read_surrogate
 
 

@@ -92,7 +92,7 @@ def test_it_serves(
 
 
 def test_nothing_else_is_loaded_where_it_is_there() -> None:
-    code = "import sys, json, tramontane.serve.run, tramontane.page.mount; print(json.dumps(sorted(sys.modules)))"
+    code = "import sys, json, tramontane.http.run, tramontane.page.mount; print(json.dumps(sorted(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=120)
     loaded = {name.partition(".")[0] for name in json.loads(ended.stdout)}
     assert "tramontane" in loaded

@@ -19,8 +19,8 @@ from serving import Running, inputs, part
 from serving import until as soon
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
-from tramontane.serve.training_run import EVENTS, Recorder, progress
+from tramontane.dataset.ingest.run import ingest
+from tramontane.service.training_run import EVENTS, Recorder, progress
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.files import put_in_place
 from tramontane.training import FieldError
@@ -262,9 +262,9 @@ def test_a_server_that_ends_leaves_trainings_to_go_on_with(models: Path, store: 
 
 
 def test_training_is_for_operators(models: Path, tmp_path: Path) -> None:
-    from tramontane.serve.access import create_token
-    from tramontane.serve.database import open_database
-    from tramontane.serve.settings import Settings
+    from tramontane.service.access import create_token
+    from tramontane.service.database import open_database
+    from tramontane.service.settings import Settings
 
     (tmp_path / "state").mkdir()
     engine, sessions = open_database(Settings(models=models, state=tmp_path / "state").database_url)

@@ -7,7 +7,7 @@ import pytest
 import pyvista as pv
 
 from tramontane.errors import GeometryError
-from tramontane.models.scanlines import crossings
+from tramontane.geometry.scanlines import crossings
 from tramontane.models.shapes import Shape, Window
 
 LOW, HIGH = np.full(3, -5.0), np.full(3, 5.0)

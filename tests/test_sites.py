@@ -10,8 +10,8 @@ import pytest
 import pyvista as pv
 
 from tramontane.dataset import Sites, mesh_sites
-from tramontane.dataset.mesh_arrays import arrays_to_mesh, mesh_to_arrays
 from tramontane.formats import read_mesh
+from tramontane.geometry.mesh_arrays import arrays_to_mesh, mesh_to_arrays
 
 AHMED = Path(__file__).parents[2] / "shared/data/ahmed/000"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import pyvista as pv
 
-from tramontane.dataset.audit import inspect_path
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.audit.report import inspect_path
+from tramontane.dataset.ingest.run import ingest
 from tramontane.errors import FormatError
 from tramontane.formats.collection import open_collection
 from tramontane.formats.results import Collection
-from tramontane.formats.table import read_head
+from tramontane.formats.tables.table import read_head
 from tramontane.units import Quantity
 
 

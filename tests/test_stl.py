@@ -10,7 +10,7 @@ import pytest
 import trimesh
 
 from tramontane.errors import GeometryError
-from tramontane.formats.geometry import read_geometry
+from tramontane.formats.surfaces.geometry import read_geometry
 
 
 def cube(at: float = 0.0) -> trimesh.Trimesh:

@@ -14,7 +14,7 @@ from damage import assert_cut_off_is_said, assert_flips_do_no_harm
 from programs import need, run, run_saturne
 
 from tramontane.errors import FormatError
-from tramontane.formats.cgns import read_cgns
+from tramontane.formats.cgns.reader import read_cgns
 from tramontane.formats.readers import file_reader
 from tramontane.formats.results import Results, patches_of
 from tramontane.formats.tecplot import read_tecplot

@@ -13,11 +13,11 @@ from conftest import ellipsoid
 from tramontane.deadline import check_deadline
 from tramontane.design import Design
 from tramontane.errors import TimeLimitError
-from tramontane.serve import designs
-from tramontane.serve.metrics import Metrics
-from tramontane.serve.predict import Predictions, Question
-from tramontane.serve.problems import Problem
-from tramontane.serve.settings import Settings
+from tramontane.service import designs
+from tramontane.service.metrics import Metrics
+from tramontane.service.predict import Predictions, Question
+from tramontane.service.problems import Problem
+from tramontane.service.settings import Settings
 from tramontane.surrogate import Surrogate
 
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from tramontane.cli import app
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import ingest
-from tramontane.dataset.tolerance import rounded
+from tramontane.dataset.ingest.run import ingest
+from tramontane.dataset.store.tolerance import rounded
 from tramontane.errors import DatasetError
 from tramontane.formats import write_case
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tramontane.serve.turns import Turns, asker
+from tramontane.service.turns import Turns, asker
 
 
 async def ask(turns: Turns, who: str, work: object, *, long: bool = False) -> object:

@@ -12,10 +12,10 @@ import pytest
 import pyvista as pv
 
 from tramontane.contract import Excess
-from tramontane.dataset.ingest import ingest
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.errors import ContractError, FormatError, GeometryError, UnitError
-from tramontane.serve.designs import warned
+from tramontane.service.designs import warned
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.tables import predict_table

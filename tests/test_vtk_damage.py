@@ -12,8 +12,8 @@ from fuzz_subjects import grid, vtk_legacy
 
 from tramontane.errors import FormatError
 from tramontane.formats import read_mesh
-from tramontane.formats import vtk_legacy as legacy
-from tramontane.formats.isolated import memory_for
+from tramontane.formats.isolation.isolated import memory_for
+from tramontane.formats.vtk import legacy
 
 
 @pytest.mark.parametrize("binary", [False, True])

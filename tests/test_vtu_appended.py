@@ -13,10 +13,10 @@ from test_cell_blocks import mixed
 from vtkmodules.vtkCommonCore import vtkStringArray
 from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader, vtkXMLUnstructuredGridWriter
 
-from tramontane.dataset.mesh_arrays import mesh_to_arrays
 from tramontane.errors import FormatError
 from tramontane.formats import read_mesh, write_mesh
-from tramontane.formats.vtu_appended import read_vtu
+from tramontane.formats.vtk.vtu_appended import read_vtu
+from tramontane.geometry.mesh_arrays import mesh_to_arrays
 
 KINDS = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
 

@@ -15,7 +15,7 @@ from damage import assert_cut_off_is_said, assert_flips_do_no_harm, assert_other
 
 from tramontane.errors import FormatError
 from tramontane.formats.readers import file_reader
-from tramontane.formats.xdmf import read_xdmf
+from tramontane.formats.xdmf.reader import read_xdmf
 
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], np.float64)
 TETRAHEDRA = np.array([[0, 1, 2, 3], [1, 2, 3, 4]])

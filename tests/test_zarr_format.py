@@ -9,10 +9,10 @@ import pytest
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from tramontane.dataset.chunks import ArrayWriter, CaseArrays
-from tramontane.dataset.files import LocalFiles
-from tramontane.dataset.order import SiteOrder
-from tramontane.dataset.zarr_format import METADATA, ArrayLayout, DamageError
+from tramontane.dataset.store.chunks import ArrayWriter, CaseArrays
+from tramontane.dataset.store.files import LocalFiles
+from tramontane.dataset.store.order import SiteOrder
+from tramontane.dataset.store.zarr_format import METADATA, ArrayLayout, DamageError
 
 RANDOM = np.random.default_rng(0)
 ARRAYS = {

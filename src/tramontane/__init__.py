@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from tramontane.case import Case as Case
     from tramontane.contract import Contract as Contract
     from tramontane.dataset import Dataset as Dataset
-    from tramontane.dataset.ingest import ingest as ingest
+    from tramontane.dataset.ingest.run import ingest as ingest
     from tramontane.design import Design as Design
     from tramontane.errors import TramontaneError as TramontaneError
     from tramontane.evaluation import Report as Report
     from tramontane.evaluation import cross_validate as cross_validate
     from tramontane.evaluation import evaluate as evaluate
-    from tramontane.serve.client import connect as connect
+    from tramontane.http.client import connect as connect
     from tramontane.simulator import Simulator as Simulator
     from tramontane.surrogate import Surrogate as Surrogate
     from tramontane.surrogate.fit import fit as fit
@@ -44,11 +44,11 @@ _HOMES = {
     "Simulator": "simulator",
     "Surrogate": "surrogate",
     "TramontaneError": "errors",
-    "connect": "serve.client",
+    "connect": "http.client",
     "cross_validate": "evaluation",
     "evaluate": "evaluation",
     "fit": "surrogate.fit",
-    "ingest": "dataset.ingest",
+    "ingest": "dataset.ingest.run",
     "predict_table": "surrogate.tables",
 }
 __all__ = [

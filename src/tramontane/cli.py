@@ -58,17 +58,17 @@ def inspect(
     region: Region = None,
 ) -> None:
     """Print what is in a folder or file, and everything that looks wrong."""
-    from tramontane.dataset.audit import inspect_path, print_report
+    from tramontane.dataset.audit.report import inspect_path, print_report
 
     report = inspect_path(path, region=region, console=console)
     print_report(report, console)
     if html is not None:
-        from tramontane.dataset.audit_html import write_report
+        from tramontane.dataset.audit.html import write_report
 
         write_report(report, html, console=console)
         console.print(f"Wrote {html}", highlight=False, markup=False)
     if write_contract is not None:
-        from tramontane.dataset.ingest import infer_contract
+        from tramontane.dataset.ingest.run import infer_contract
 
         infer_contract(path, region=region, console=console).to_toml(write_contract)
         console.print(f"Wrote {write_contract}; edit it and give it to `tramontane ingest --contract`")
@@ -94,8 +94,8 @@ def ingest(
 ) -> None:
     """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
-    from tramontane.dataset.ingest import ingest as run
-    from tramontane.dataset.summary import describe
+    from tramontane.dataset.ingest.run import ingest as run
+    from tramontane.dataset.ingest.summary import describe
 
     target = out or dataset_path(source)
     given = Contract.from_toml(contract) if contract else None
@@ -146,7 +146,7 @@ def train(
     seed: Seed = 0,
 ) -> None:
     """Train a surrogate; run the same command again to go on with a killed run. Works under torchrun."""
-    from tramontane.dataset.assumed_units import listed
+    from tramontane.dataset.ingest.assumed_units import listed
     from tramontane.surrogate.files import check_place
     from tramontane.surrogate.fit import LOCK, discard, fit
     from tramontane.surrogate.surrogate import Surrogate
@@ -270,7 +270,7 @@ def predict(
     (CSV, Parquet) has a line for each design; --out writes it with the QoIs, their intervals and verdicts.
     """
     from tramontane.formats import read_mesh, write_case_mesh
-    from tramontane.formats.designs import is_table
+    from tramontane.formats.tables.designs import is_table
     from tramontane.surrogate import Surrogate
     from tramontane.surrogate.asked import find_design, said_of
     from tramontane.surrogate.tables import predict_table, print_lines, write_table
@@ -335,8 +335,8 @@ def _nothing_left(work: Path) -> Iterator[None]:
 def _dataset(data: Path, *, assume_units: bool = False) -> Any:
     """The dataset, or that of the results, which are ingested where they were not yet."""
     from tramontane.dataset import Dataset
-    from tramontane.dataset.ingest import ingest as run
-    from tramontane.dataset.summary import describe
+    from tramontane.dataset.ingest.run import ingest as run
+    from tramontane.dataset.ingest.summary import describe
 
     if Dataset.is_dataset(data):
         return Dataset.open(data)

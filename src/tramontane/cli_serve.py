@@ -78,9 +78,9 @@ def serve(
 ) -> None:
     """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
     with _serve_extra():
-        from tramontane.serve.run import leave
-        from tramontane.serve.run import serve as run
-        from tramontane.serve.settings import MIB, Oidc, Settings
+        from tramontane.http.run import leave
+        from tramontane.http.run import serve as run
+        from tramontane.service.settings import MIB, Oidc, Settings
 
     oidc = None
     if oidc_issuer or oidc_audience or oidc_role or oidc_claim != "scope":
@@ -117,8 +117,8 @@ def create_token(
 ) -> None:
     """Make a token and print it; it is stored as a hash and cannot be shown again."""
     with _serve_extra():
-        from tramontane.serve.access import create_token as create
-        from tramontane.serve.settings import MIB
+        from tramontane.service.access import create_token as create
+        from tramontane.service.settings import MIB
 
     size = None if max_upload is None else max_upload * MIB
     print(create(_sessions(state, database), name, scope=scope, rate=rate, upload_bytes=size))
@@ -128,7 +128,7 @@ def create_token(
 def list_tokens(state: State = Path("tramontane-state"), database: Database = None) -> None:
     """Show all tokens, without their secrets."""
     with _serve_extra():
-        from tramontane.serve.access import list_tokens as every
+        from tramontane.service.access import list_tokens as every
 
     for row in every(_sessions(state, database)):
         ended = "" if row.revoked is None else "  revoked"
@@ -143,15 +143,15 @@ def revoke_token(
 ) -> None:
     """End a token for good; a running server notices within two seconds."""
     with _serve_extra():
-        from tramontane.serve.access import revoke_token as revoke
+        from tramontane.service.access import revoke_token as revoke
 
     revoke(_sessions(state, database), identity)
 
 
 def _sessions(state: Path, database: str | None) -> Any:
     with _serve_extra():
-        from tramontane.serve.database import open_database
-        from tramontane.serve.settings import Settings
+        from tramontane.service.database import open_database
+        from tramontane.service.settings import Settings
 
     state.mkdir(parents=True, exist_ok=True)
     return open_database(Settings(models=state, state=state, database=database).database_url)[1]

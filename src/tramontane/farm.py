@@ -22,7 +22,7 @@ from tramontane.errors import TramontaneError
 from tramontane.formats import write_case
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
-from tramontane.processes import FatalError, parent_is_alive, reason_of, run_each
+from tramontane.io.processes import FatalError, parent_is_alive, reason_of, run_each
 from tramontane.progress import follow
 from tramontane.simulator import Simulator
 

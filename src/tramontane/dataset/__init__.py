@@ -1,11 +1,11 @@
 """The store: write, sample, statistics, splits, verify."""
 
-from tramontane.dataset.descriptors import describe_geometry
-from tramontane.dataset.sampling import farthest_points, sample_surface
-from tramontane.dataset.sites import Sites, mesh_sites
-from tramontane.dataset.splits import make_splits
-from tramontane.dataset.statistics import FieldStatistics
-from tramontane.dataset.store import Dataset, StagedCase
+from tramontane.dataset.store.dataset import Dataset, StagedCase
+from tramontane.dataset.store.sites import Sites, mesh_sites
+from tramontane.dataset.store.splits import make_splits
+from tramontane.dataset.store.statistics import FieldStatistics
+from tramontane.geometry.descriptors import describe_geometry
+from tramontane.geometry.sampling import farthest_points, sample_surface
 
 __all__ = [
     "Dataset",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.duplicates import SAME_CONDITIONS, SAME_SHAPE, shape_numbers
+from tramontane.dataset.audit.duplicates import SAME_CONDITIONS, SAME_SHAPE, shape_numbers
 
 
 def make_folds(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tramontane.case import Case
 from tramontane.formats.folder import find_cases, read_case, read_table, write_case
-from tramontane.formats.geometry import Geometry, inside, read_geometry
-from tramontane.formats.meshes import read_mesh, read_meshes, stored_units, write_mesh, write_meshes
+from tramontane.formats.surfaces.geometry import Geometry, inside, read_geometry
+from tramontane.formats.vtk.meshes import read_mesh, read_meshes, stored_units, write_mesh, write_meshes
 
 __all__ = [
     "Geometry",
@@ -28,5 +28,5 @@ __all__ = [
 
 
 def write_case_mesh(case: Case, path: str | os.PathLike[str]) -> list[Path]:
-    """Write a case's meshes with their units; see `tramontane.formats.vtk.write_meshes`."""
+    """Write a case's meshes with their units; see `tramontane.formats.vtk.files.write_meshes`."""
     return write_meshes(case.meshes, path, units=case.field_units)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
-from tramontane.formats.calculix import von_mises
+from tramontane.formats.calculix.case import von_mises
 from tramontane.formats.elements import SHELLS, SOLIDS, Elements, fill_middles, index_of
-from tramontane.formats.isolated import read_isolated
+from tramontane.formats.isolation.isolated import read_isolated
 from tramontane.formats.patches import Named, add_domains
 from tramontane.formats.results import Results
 from tramontane.units import Quantity

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
-from tramontane.formats.isolated import memory_for
+from tramontane.formats.isolation.isolated import memory_for
 
 
 def read_arrays(file: Path) -> dict[str, NDArray[Any]]:

@@ -27,7 +27,7 @@ from tramontane.formats.results import (
     patches_of,
     set_patches,
 )
-from tramontane.formats.table import QOI
+from tramontane.formats.tables.table import QOI
 from tramontane.large_arrays import bad_rows
 from tramontane.units import (
     Quantity,

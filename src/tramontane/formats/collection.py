@@ -9,15 +9,18 @@ from pathlib import Path
 import pyvista as pv
 
 from tramontane.errors import FormatError
-from tramontane.formats import geometry, openfoam, series, vtk
-from tramontane.formats.csv_sheet import WORKBOOK
-from tramontane.formats.designs import names_geometry, read_designs, table_alone
 from tramontane.formats.folder import find_cases, is_case, read_results
 from tramontane.formats.layouts import LAYOUTS
+from tramontane.formats.openfoam import case as openfoam
 from tramontane.formats.readers import case_name, file_reader, folder_reader, folders_of_pieces, not_read, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
-from tramontane.formats.table import SUFFIXES as TABLE_SUFFIXES
-from tramontane.formats.table import WORKBOOKS, Table, read_table
+from tramontane.formats.surfaces import geometry
+from tramontane.formats.tables.csv_sheet import WORKBOOK
+from tramontane.formats.tables.designs import names_geometry, read_designs, table_alone
+from tramontane.formats.tables.table import SUFFIXES as TABLE_SUFFIXES
+from tramontane.formats.tables.table import WORKBOOKS, Table, read_table
+from tramontane.formats.vtk import files as vtk
+from tramontane.formats.vtk import series
 
 _DOMAINS = ("surface", "volume", "particles")
 

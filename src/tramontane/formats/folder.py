@@ -15,13 +15,16 @@ import pyvista as pv
 from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.errors import FormatError
-from tramontane.formats import geometry, openfoam, series, vtk
 from tramontane.formats.assemble import assemble
-from tramontane.formats.csv_sheet import WORKBOOK
-from tramontane.formats.meshes import write_mesh
+from tramontane.formats.openfoam import case as openfoam
 from tramontane.formats.readers import file_reader, folder_reader, folders_of_pieces, result_files
 from tramontane.formats.results import GEOMETRY_UNIT, Results
-from tramontane.formats.table import WORKBOOKS, read_number, read_table
+from tramontane.formats.surfaces import geometry
+from tramontane.formats.tables.csv_sheet import WORKBOOK
+from tramontane.formats.tables.table import WORKBOOKS, read_number, read_table
+from tramontane.formats.vtk import files as vtk
+from tramontane.formats.vtk import series
+from tramontane.formats.vtk.meshes import write_mesh
 
 __all__ = ["find_cases", "is_case", "read_case", "read_results", "read_table", "write_case"]
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tramontane.formats.checks import beside
+from tramontane.formats.isolation.checks import beside
 
 
 def check_links(file: Path) -> None:

@@ -12,7 +12,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
-from tramontane.formats.checks import first_bytes
+from tramontane.formats.isolation.checks import first_bytes
 from tramontane.formats.results import Results
 
 SUFFIXES = (".lammpstrj", ".dump")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tramontane.formats.deck import Deck
+from tramontane.formats.decks.deck import Deck
 from tramontane.formats.elements import (
     SHELLS,
     SOLIDS,

@@ -7,11 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tramontane.errors import FormatError
-from tramontane.formats import cgns, ensight, exodus, fluent, lammps, openfoam, series, tecplot, vtk, xdmf
-from tramontane.formats.inp import included_files
-from tramontane.formats.meshes import read_meshes, stored_units
+from tramontane.formats import lammps, tecplot
+from tramontane.formats.cgns import reader as cgns
+from tramontane.formats.decks.inp import included_files
+from tramontane.formats.ensight import reader as ensight
+from tramontane.formats.exodus import reader as exodus
+from tramontane.formats.fluent import reader as fluent
+from tramontane.formats.openfoam import case as openfoam
 from tramontane.formats.results import Results
-from tramontane.formats.vtk_pieces import pieces
+from tramontane.formats.vtk import files as vtk
+from tramontane.formats.vtk import series
+from tramontane.formats.vtk.meshes import read_meshes, stored_units
+from tramontane.formats.vtk.pieces import pieces
+from tramontane.formats.xdmf import reader as xdmf
 
 Reader = Callable[[Path], Results]
 
@@ -27,14 +35,14 @@ def read_vtk(file: Path) -> Results:
 
 def read_frd(file: Path) -> Results:
     """Results of CalculiX, with the deck and the printed values of the same name."""
-    from tramontane.formats.calculix import read_calculix
+    from tramontane.formats.calculix.case import read_calculix
 
     return read_calculix(file)
 
 
 def read_inp(file: Path) -> Results:
     """The mesh in an input deck of Abaqus or CalculiX."""
-    from tramontane.formats.abaqus import read_abaqus
+    from tramontane.formats.decks.abaqus import read_abaqus
 
     return read_abaqus(file)
 

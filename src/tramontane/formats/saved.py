@@ -10,8 +10,8 @@ from tramontane.errors import FormatError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import read_file
 from tramontane.formats.folder import add_document, document_of, read_case, write_case
-from tramontane.formats.meshes import write_meshes
 from tramontane.formats.readers import case_name
+from tramontane.formats.vtk.meshes import write_meshes
 
 _MESHES = (".vtm", ".vtu", ".vtp")
 

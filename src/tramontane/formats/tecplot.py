@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tramontane.errors import FormatError, UnitError
 from tramontane.formats.blocks import Named, domains
-from tramontane.formats.checks import first_bytes
+from tramontane.formats.isolation.checks import first_bytes
 from tramontane.formats.numerals import plain, real
 from tramontane.formats.results import Results
 from tramontane.units import one_style

@@ -21,7 +21,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
-from tramontane.dataset.sampling import farthest_points
+from tramontane.geometry.sampling import farthest_points
 from tramontane.models.layers import Block, check_heads, embed_positions, rotation
 from tramontane.models.reference_frame import Placed, ReferenceFrame
 

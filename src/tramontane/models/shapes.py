@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from tramontane.errors import GeometryError
+from tramontane.geometry.scanlines import crossings
 from tramontane.large_arrays import in_threads
-from tramontane.models.scanlines import crossings
 
 Array = NDArray[np.floating[Any]]
 

@@ -20,13 +20,13 @@ from tramontane.page.line_plot import LinePlot, along, through
 from tramontane.page.scene import Scene, choices, surface_domain, volume_domain
 from tramontane.page.state import AXES, CELLS, View
 from tramontane.page.words import Words
-from tramontane.serve import designs
-from tramontane.serve.access import Caller
-from tramontane.serve.predict import Prediction, Question
-from tramontane.serve.problems import Problem
-from tramontane.serve.registry import Served
-from tramontane.serve.schemas import PredictRequest
-from tramontane.serve.server import Server
+from tramontane.service import designs
+from tramontane.service.access import Caller
+from tramontane.service.predict import Prediction, Question
+from tramontane.service.problems import Problem
+from tramontane.service.registry import Served
+from tramontane.service.schemas import PredictRequest
+from tramontane.service.server import Server
 from tramontane.surrogate.places import default_mesh
 
 _HEAVY = 150_000  # triangles

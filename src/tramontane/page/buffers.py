@@ -13,9 +13,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from tramontane.models.recent import Recent
-from tramontane.serve.cache import ByteCache
-from tramontane.serve.problems import Problem
-from tramontane.serve.settings import MIB
+from tramontane.service.cache import ByteCache
+from tramontane.service.problems import Problem
+from tramontane.service.settings import MIB
 
 _CODES = {np.dtype(np.float32): "f4", np.dtype(np.uint32): "u4"}
 Arrays = Mapping[str, np.ndarray[Any, Any]]

@@ -26,7 +26,7 @@ from tramontane.page.scene import Array, Scene, by_cell, choices, values_of
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.solver_case import SolverCase, one_scale
 from tramontane.page.state import View
-from tramontane.serve.problems import Problem
+from tramontane.service.problems import Problem
 
 Result = TypeVar("Result")
 _SHARED = (

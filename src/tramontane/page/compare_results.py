@@ -13,8 +13,8 @@ from tramontane.page.complaints import remark
 from tramontane.page.design_panel import verdict
 from tramontane.page.solver_case import SolverCase
 from tramontane.page.words import Words
-from tramontane.serve.designs import warned
-from tramontane.serve.schemas import Summary
+from tramontane.service.designs import warned
+from tramontane.service.schemas import Summary
 
 _SEEN = {
     "trained": "compare.seen_trained", "validation": "compare.seen_validation", "unseen": "compare.seen_unseen",

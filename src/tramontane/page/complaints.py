@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from nicegui import ui
 
 from tramontane.page.words import Words
-from tramontane.serve.problems import Problem, without_paths
-from tramontane.serve.schemas import Warned
+from tramontane.service.problems import Problem, without_paths
+from tramontane.service.schemas import Warned
 
 
 def complaint(words: Words, wrong: Exception | str) -> str:

@@ -14,7 +14,7 @@ from fastapi import Request
 from nicegui import ui
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.audit_charts import histogram
+from tramontane.dataset.audit.charts import histogram
 from tramontane.errors import TramontaneError
 from tramontane.page.asking import asked_of
 from tramontane.page.colours import shown
@@ -24,7 +24,7 @@ from tramontane.page.latest import Overtaken, Turn
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.state import View
 from tramontane.page.words import Words
-from tramontane.serve.problems import Problem
+from tramontane.service.problems import Problem
 from tramontane.units import from_si
 
 _ROWS = 12  # on a page of the table

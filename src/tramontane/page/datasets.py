@@ -18,14 +18,14 @@ from fastapi.responses import FileResponse
 from pydantic import ValidationError
 
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import RECORD
+from tramontane.dataset.ingest.run import RECORD
 from tramontane.errors import TramontaneError
 from tramontane.evaluation import evaluate
 from tramontane.evaluation.report import Progress, Report
 from tramontane.models.recent import Recent
-from tramontane.serve.problems import Problem
-from tramontane.serve.registry import Served
-from tramontane.serve.settings import Settings
+from tramontane.service.problems import Problem
+from tramontane.service.registry import Served
+from tramontane.service.settings import Settings
 
 _WIDE, _HIGH, _SAMPLES = 132, 88, 60_000
 

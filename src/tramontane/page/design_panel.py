@@ -9,6 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from tramontane.contract import Contract
+from tramontane.http.routes import describe
 from tramontane.page.asking import asked_of
 from tramontane.page.colours import shown
 from tramontane.page.complaints import complain, remark
@@ -18,9 +19,8 @@ from tramontane.page.shell import Reader, Shell
 from tramontane.page.slider import Slider
 from tramontane.page.state import View
 from tramontane.page.words import Words
-from tramontane.serve.problems import Problem
-from tramontane.serve.routes import describe
-from tramontane.serve.schemas import Summary
+from tramontane.service.problems import Problem
+from tramontane.service.schemas import Summary
 
 _UNITS = ("m", "mm", "cm", "inch")
 _OFFERED = 50  # geometries, the newest

@@ -11,10 +11,10 @@ from xml.sax.saxutils import quoteattr
 import pyvista as pv
 from fastapi import APIRouter
 
-from tramontane.serve.pieces_response import PiecesResponse
-from tramontane.serve.predict import Prediction
-from tramontane.serve.routes import CallerOf, ModelName, ServerOf
-from tramontane.serve.schemas import Format, PredictRequest
+from tramontane.http.pieces_response import PiecesResponse
+from tramontane.http.routes import CallerOf, ModelName, ServerOf
+from tramontane.service.predict import Prediction
+from tramontane.service.schemas import Format, PredictRequest
 
 SURFACE_FORMS: tuple[Format, ...] = ("vtp", "vtu", "vtkhdf", "npz", "arrow")
 VOLUME_FORMS: tuple[Format, ...] = ("vtu", "vtkhdf", "npz", "arrow")

@@ -22,8 +22,8 @@ from tramontane.page.scene import choices, surface_domain
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.solver_case import SolverCase
 from tramontane.page.state import View
-from tramontane.serve.problems import Problem
-from tramontane.serve.registry import Served
+from tramontane.service.problems import Problem
+from tramontane.service.registry import Served
 
 _EVERY = 0.5  # s between two looks at how far an evaluation is
 _STAGES = {"cases": "cases_done", "baselines": "baselines_done"}

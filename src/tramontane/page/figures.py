@@ -9,7 +9,7 @@ from nicegui import ui
 
 from tramontane.evaluation.report import Report
 from tramontane.page.words import Words, catalogue
-from tramontane.serve.schemas import ChoiceAnswer
+from tramontane.service.schemas import ChoiceAnswer
 
 
 def figures(words: Words, left: dict[str, Any], report: Report | None = None) -> None:

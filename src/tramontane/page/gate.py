@@ -8,10 +8,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tramontane.http.middleware import bearer
 from tramontane.page.open_pages import OpenPages
-from tramontane.serve.middleware import bearer
-from tramontane.serve.problems import Problem
-from tramontane.serve.server import Server
+from tramontane.service.problems import Problem
+from tramontane.service.server import Server
 
 _REST = (
     "img-src 'self' data: blob:; connect-src 'self'; font-src 'self' data:; worker-src 'self' blob:; "

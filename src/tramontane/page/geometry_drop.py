@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from tramontane.page.words import Words
-from tramontane.serve.uploads import SUFFIXES
+from tramontane.service.uploads import SUFFIXES
 
 _TABLES = (".csv", ".tsv", ".txt")
 

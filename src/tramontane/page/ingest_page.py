@@ -16,8 +16,8 @@ from tramontane.page.contract_editor import ContractEditor
 from tramontane.page.latest import Turn
 from tramontane.page.runs import Run, Runs, free_name
 from tramontane.page.shell import Reader, Shell
-from tramontane.serve.ingest_schemas import IngestAnswer, IngestOutcome, IngestRequest
-from tramontane.serve.problems import Problem
+from tramontane.service.ingest_schemas import IngestAnswer, IngestOutcome, IngestRequest
+from tramontane.service.problems import Problem
 
 _SHOWN = 50  # findings
 STATES = ("running", "done", "failed", "cancelled", "stopped")

@@ -14,11 +14,11 @@ from nicegui import app as pages
 from nicegui import ui
 from starlette.responses import Response
 
+from tramontane.http.middleware import TOKEN_COOKIE
 from tramontane.page.shell import Shell
-from tramontane.serve.access import Caller
-from tramontane.serve.middleware import TOKEN_COOKIE
-from tramontane.serve.problems import Problem
-from tramontane.serve.signed_in import PREFIX as SIGNED_IN
+from tramontane.service.access import Caller
+from tramontane.service.problems import Problem
+from tramontane.service.signed_in import PREFIX as SIGNED_IN
 
 _YEAR, _DAY, _WHILE = 365 * 86400, 8 * 3600, 600  # s: of a token, of a day's work, of a sign-in that was begun
 _LONGEST = 16_384  # characters of a token; those of providers are a few thousand long
@@ -73,7 +73,7 @@ def register(shell: Shell) -> None:
     async def begin(request: Request, to: str = "/page/") -> Any:
         if access.provider is None:
             return RedirectResponse("/page/login", status_code=303)
-        from tramontane.serve.oidc_sign_in import Begun, address
+        from tramontane.service.oidc_sign_in import Begun, address
 
         begun = Begun.new()
         try:
@@ -120,7 +120,7 @@ async def _finish(shell: Shell, request: Request, code: str, state: str) -> Resp
     Raises:
         Problem: It is not good, or its tokens allow nothing here.
     """
-    from tramontane.serve.oidc_sign_in import Begun, exchange
+    from tramontane.service.oidc_sign_in import Begun, exchange
 
     access = shell.server.access
     *kept, target = request.cookies.get(_BEGUN, "").split(".", 3)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import Request
 from nicegui import ui
 
+from tramontane.http.routes import describe
 from tramontane.page.asking import asked_of
 from tramontane.page.figures import because, figures, kind_of
 from tramontane.page.shell import Reader, Shell
-from tramontane.serve.registry import Served
-from tramontane.serve.routes import describe
-from tramontane.serve.schemas import ChoiceAnswer
+from tramontane.service.registry import Served
+from tramontane.service.schemas import ChoiceAnswer
 
 
 def register(shell: Shell) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from nicegui import Client, core
 from nicegui import app as pages
 
-from tramontane.serve.problems import Problem
-from tramontane.serve.server import Server
-from tramontane.serve.turns import asker
+from tramontane.service.problems import Problem
+from tramontane.service.server import Server
+from tramontane.service.turns import asker
 
 _LOOK_EVERY = 0.5  # s; with the age of what is known of tokens, less than the two seconds that are promised
 _MOMENT = 1000  # ms in which the page that signs out goes to the next one, which reloading it would hinder

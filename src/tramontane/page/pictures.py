@@ -10,7 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from tramontane.serve.problems import Problem
+from tramontane.service.problems import Problem
 
 
 class Pictures:

@@ -22,8 +22,8 @@ from tramontane.page.line_panel import LinePanel
 from tramontane.page.look_panel import LookPanel
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.state import View
-from tramontane.serve.problems import Problem
-from tramontane.serve.schemas import Summary
+from tramontane.service.problems import Problem
+from tramontane.service.schemas import Summary
 
 
 def register(shell: Shell) -> None:

@@ -11,6 +11,8 @@ from fastapi import Request
 from nicegui import ui
 
 from tramontane.errors import TramontaneError
+from tramontane.http import job_routes
+from tramontane.http.routes import describe
 from tramontane.page.asking import asked_of
 from tramontane.page.complaints import complain
 from tramontane.page.data_page import SORT
@@ -19,11 +21,9 @@ from tramontane.page.latest import Latest, Turn
 from tramontane.page.number_field import NumberField
 from tramontane.page.ranking import MOST, Candidate, Ranking, from_job, read_table
 from tramontane.page.shell import Reader, Shell
-from tramontane.serve import job_routes
-from tramontane.serve.problems import Problem
-from tramontane.serve.registry import Served
-from tramontane.serve.routes import describe
-from tramontane.serve.schemas import JobAnswer, JobRequest
+from tramontane.service.problems import Problem
+from tramontane.service.registry import Served
+from tramontane.service.schemas import JobAnswer, JobRequest
 
 _UNITS = ("m", "mm", "cm", "inch")
 _EVERY = 1.0  # s between two looks at the job

@@ -13,14 +13,14 @@ from urllib.parse import urlencode
 
 from tramontane.contract import Contract
 from tramontane.errors import FormatError
-from tramontane.formats.designs import read_designs
+from tramontane.formats.tables.designs import read_designs
 from tramontane.page.asking import asked_of
 from tramontane.page.colours import shown
 from tramontane.page.complaints import remark
 from tramontane.page.state import View
 from tramontane.page.words import Words
-from tramontane.serve.registry import Served
-from tramontane.serve.schemas import DesignAnswer, DesignRequest
+from tramontane.service.registry import Served
+from tramontane.service.schemas import DesignAnswer, DesignRequest
 from tramontane.units import from_si, parse_quantity, to_si
 
 MOST = 1000  # designs in one ranking

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tramontane.page.complaints import complain
 from tramontane.page.latest import Latest, Turn
 from tramontane.page.shell import Reader
-from tramontane.serve.problems import Problem
+from tramontane.service.problems import Problem
 
 _EVERY = 1.0  # s between two looks
 

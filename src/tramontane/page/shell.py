@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from fastapi import Request
 from nicegui import ui
 
+from tramontane.http.middleware import TOKEN_COOKIE
 from tramontane.page.buffers import Buffers
 from tramontane.page.datasets import Datasets
 from tramontane.page.pictures import Pictures
 from tramontane.page.words import LANGUAGES, QUASAR, Words, catalogue
-from tramontane.serve.access import Caller
-from tramontane.serve.middleware import TOKEN_COOKIE
-from tramontane.serve.server import Server
+from tramontane.service.access import Caller
+from tramontane.service.server import Server
 
 _PAGES = {
     "models": "", "predict": "predict", "rank": "rank", "compare": "compare", "data": "data", "training": "training",

@@ -19,7 +19,7 @@ from tramontane.page.cuts import isosurface, section
 from tramontane.page.scene import Scene, surface_domain, values_of, volume_domain
 from tramontane.page.state import View
 from tramontane.page.words import Words
-from tramontane.serve.registry import Served
+from tramontane.service.registry import Served
 from tramontane.units import Quantity, from_si
 
 Seen = Literal["trained", "validation", "unseen", "unknown"]

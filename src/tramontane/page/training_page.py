@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request
 from nicegui import ui
 
-from tramontane.dataset.assumed_units import listed
+from tramontane.dataset.ingest.assumed_units import listed
 from tramontane.page.charts import curves
 from tramontane.page.colours import readable
 from tramontane.page.complaints import complaint
@@ -19,8 +19,8 @@ from tramontane.page.latest import Turn
 from tramontane.page.number_field import NumberField
 from tramontane.page.runs import Run, Runs, free_name
 from tramontane.page.shell import Reader, Shell
-from tramontane.serve.problems import Problem
-from tramontane.serve.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
+from tramontane.service.problems import Problem
+from tramontane.service.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
 
 KINDS = ("auto", "classical", "corrected", "tokens", "ab-upt", "scalars")
 STAGES = ("starting", "reading", "registering", "kriging", "networks", "calibrating", "saving")

@@ -10,17 +10,17 @@ import pyvista as pv
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest import CONTRACT_FILE
-from tramontane.dataset.staging import case_geometry
+from tramontane.dataset.ingest.run import CONTRACT_FILE
+from tramontane.dataset.ingest.staging import case_geometry
 from tramontane.design import Design
 from tramontane.errors import ContractError, FormatError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
-from tramontane.formats.designs import LAYOUT as TABLE
-from tramontane.formats.designs import is_table, read_designs
-from tramontane.formats.geometry import SUFFIXES as GEOMETRY_SUFFIXES
 from tramontane.formats.results import CaseSource, Collection
-from tramontane.formats.table import QOI
+from tramontane.formats.surfaces.geometry import SUFFIXES as GEOMETRY_SUFFIXES
+from tramontane.formats.tables.designs import LAYOUT as TABLE
+from tramontane.formats.tables.designs import is_table, read_designs
+from tramontane.formats.tables.table import QOI
 from tramontane.units import Quantity, from_si, parse_quantity
 
 _NAMED = 6  # cases in a message

@@ -10,8 +10,8 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.deadline import check_deadline
-from tramontane.formats.geometry import distance_from
-from tramontane.models.scanlines import inside_grid
+from tramontane.formats.surfaces.geometry import distance_from
+from tramontane.geometry.scanlines import inside_grid
 
 Array = NDArray[np.floating[Any]]
 _ON, _OF_WALL = 1e-6, 1e-3  # of the surface's length and of its box's shortest edge: points so close lie on it

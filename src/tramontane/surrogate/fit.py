@@ -15,7 +15,7 @@ from rich.console import Console
 
 from tramontane.contract import Contract, QoiSpec
 from tramontane.dataset import Dataset
-from tramontane.dataset.assumed_units import refusal_of
+from tramontane.dataset.ingest.assumed_units import refusal_of
 from tramontane.errors import ContractError, DatasetError, TrainingError, TramontaneError
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed

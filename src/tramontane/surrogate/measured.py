@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.dataset import Sites
-from tramontane.formats.geometry import Geometry
+from tramontane.formats.surfaces.geometry import Geometry
 from tramontane.qoi import measure
 
 if TYPE_CHECKING:

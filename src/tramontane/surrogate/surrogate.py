@@ -20,7 +20,7 @@ from tramontane.dataset import Sites, mesh_sites
 from tramontane.deadline import time_limit
 from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, SurrogateError
-from tramontane.formats.geometry import OPEN_EDGES, Geometry, read_geometry
+from tramontane.formats.surfaces.geometry import OPEN_EDGES, Geometry, read_geometry
 from tramontane.large_arrays import bad_rows
 from tramontane.models import NETWORKS
 from tramontane.models.recent import Recent, digest

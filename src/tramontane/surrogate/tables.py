@@ -15,11 +15,11 @@ from rich.table import Table
 
 from tramontane.design import Design
 from tramontane.errors import FormatError, TramontaneError
-from tramontane.formats.csv_sheet import Sheet
-from tramontane.formats.designs import read_designs
-from tramontane.formats.geometry import Geometry, read_geometry
 from tramontane.formats.results import CaseSource
-from tramontane.formats.table import QOI, SUFFIXES, read_head, read_sheet
+from tramontane.formats.surfaces.geometry import Geometry, read_geometry
+from tramontane.formats.tables.csv_sheet import Sheet
+from tramontane.formats.tables.designs import read_designs
+from tramontane.formats.tables.table import QOI, SUFFIXES, read_head, read_sheet
 from tramontane.progress import follow
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.units import Quantity, from_si, parse_quantity
@@ -64,7 +64,7 @@ def predict_table(
     Args:
         surrogate: The model.
         file: A CSV or Parquet file with a line for each design: parameters, and names of geometry files, as
-            `tramontane.formats.designs.read_designs` reads them; other columns do not matter.
+            `tramontane.formats.tables.designs.read_designs` reads them; other columns do not matter.
         settings: Parameters that are the same for all designs; they stand above the table's.
         cells: About how many cells fields are predicted on, where QoIs follow from them.
         length_unit: Of the geometry files where no header says it; None takes the contract's.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.contract import Excess
-from tramontane.dataset.outliers import CONFUSED
+from tramontane.dataset.audit.outliers import CONFUSED
 from tramontane.units import Quantity, from_si, has_offset, in_si, one_style, si_unit
 
 _FAR = 2.0  # times outside the range before a parameter's unit is suspected

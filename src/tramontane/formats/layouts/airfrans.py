@@ -23,8 +23,8 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import shared
-from tramontane.formats.meshes import read_mesh
 from tramontane.formats.results import CaseSource, Collection, Results
+from tramontane.formats.vtk.meshes import read_mesh
 from tramontane.units import Quantity
 
 DENSITY = 1.01325e5 * 28.965338e-3 / (8.3144621 * 298.15)  # kg/m3

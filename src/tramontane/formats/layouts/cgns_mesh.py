@@ -15,7 +15,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
-from tramontane.formats.cgns_tree import Tree, open_tree
+from tramontane.formats.cgns.tree import Tree, open_tree
 
 # By CGNS's element type: nodes, dimension, VTK's cell type.
 _ELEMENTS: dict[int, tuple[int, int, int]] = {

@@ -28,11 +28,11 @@ from pathlib import Path
 import numpy as np
 
 from tramontane.errors import FormatError
-from tramontane.formats import vtk
 from tramontane.formats.layouts import shared
-from tramontane.formats.meshes import read_mesh
 from tramontane.formats.results import CaseSource, Collection, Results
-from tramontane.formats.table import QOI
+from tramontane.formats.tables.table import QOI
+from tramontane.formats.vtk import files as vtk
+from tramontane.formats.vtk.meshes import read_mesh
 from tramontane.units import Quantity
 
 DENSITY = 1.184  # kg/m3

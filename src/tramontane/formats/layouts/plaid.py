@@ -32,7 +32,7 @@ from vtkmodules.vtkCommonDataModel import vtkGenericCell
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import cgns_mesh, shared
 from tramontane.formats.results import CaseSource, Collection, Results
-from tramontane.formats.table import read_sheet
+from tramontane.formats.tables.table import read_sheet
 from tramontane.units import Quantity
 
 _SAMPLE = re.compile(r"sample_(\d+)")

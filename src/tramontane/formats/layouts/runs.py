@@ -17,7 +17,7 @@ from pathlib import Path
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import shared
 from tramontane.formats.results import CaseSource, Collection, Results
-from tramontane.formats.table import QOI
+from tramontane.formats.tables.table import QOI
 from tramontane.units import Quantity
 
 _RUN = re.compile(r"run_(\d+)")

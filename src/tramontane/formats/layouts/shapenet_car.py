@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.arrays import read_arrays
 from tramontane.formats.layouts import shared
-from tramontane.formats.meshes import read_mesh
 from tramontane.formats.results import CaseSource, Collection, Results
-from tramontane.formats.table import QOI
+from tramontane.formats.tables.table import QOI
+from tramontane.formats.vtk.meshes import read_mesh
 from tramontane.units import Quantity
 
 _FOLD = re.compile(r"param[0-8]")

@@ -13,9 +13,9 @@ import numpy as np
 import pyvista as pv
 
 from tramontane.errors import FormatError
-from tramontane.formats.meshes import read_mesh
 from tramontane.formats.results import CaseSource
-from tramontane.formats.table import QOI
+from tramontane.formats.tables.table import QOI
+from tramontane.formats.vtk.meshes import read_mesh
 from tramontane.units import Quantity
 
 Mesh: TypeAlias = pv.PolyData | pv.UnstructuredGrid

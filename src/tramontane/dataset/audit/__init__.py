@@ -1,0 +1,1 @@
+"""What is in results, and what looks wrong."""

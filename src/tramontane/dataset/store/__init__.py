@@ -1,0 +1,1 @@
+"""Cases on disk, laid out for training."""

@@ -1,0 +1,1 @@
+"""CalculiX: results, with the deck that they are of."""

@@ -1,0 +1,1 @@
+"""CGNS: zones, boundary conditions, units."""

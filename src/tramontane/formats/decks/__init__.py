@@ -1,0 +1,1 @@
+"""Input decks of Abaqus and CalculiX: meshes, named sets, loads."""

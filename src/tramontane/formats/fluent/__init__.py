@@ -1,0 +1,1 @@
+"""Fluent: cases with their data."""

@@ -1,0 +1,1 @@
+"""Reading apart: a damaged file takes nothing else down."""

@@ -1,0 +1,1 @@
+"""OpenFOAM: case directories, whole, decomposed or collated."""

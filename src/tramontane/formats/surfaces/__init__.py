@@ -1,0 +1,1 @@
+"""Geometry files: STL, OBJ, PLY, STEP."""

@@ -1,0 +1,1 @@
+"""Tables of parameters and QoIs, as spreadsheets and programs write them."""

@@ -1,0 +1,1 @@
+"""The VTK family of files."""

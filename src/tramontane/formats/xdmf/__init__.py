@@ -1,0 +1,1 @@
+"""XDMF: light XML over heavy data."""

@@ -1,0 +1,1 @@
+"""Surfaces and meshes as such: measured, sampled, described."""

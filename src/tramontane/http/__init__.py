@@ -1,0 +1,1 @@
+"""The API: routes on FastAPI, and a client."""

@@ -1,0 +1,125 @@
+"""The routes of jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from tramontane.formats import read_case
+from tramontane.http.pieces_response import PiecesResponse
+from tramontane.http.problem_documents import openapi_responses
+from tramontane.http.routes import CallerOf, ServerOf, file_responses
+from tramontane.service import answers, designs
+from tramontane.service.problems import Fault, at_fault
+from tramontane.service.registry import Served
+from tramontane.service.schemas import DesignAnswer, DesignsAnswer, Format, JobAnswer, JobRequest, JobsAnswer
+from tramontane.service.server import Server
+
+router = APIRouter(prefix="/v1/jobs")
+JobId = Annotated[str, Path(min_length=1, max_length=64, description="A job's id")]
+Index = Annotated[int, Path(ge=0, le=1_000_000, description="A design's place in the job, from 0")]
+_READ = openapi_responses(401, 403, 404, 422, 429)
+_CHANGE = openapi_responses(401, 403, 404, 409, 422, 429, 507)
+
+
+@router.post("", status_code=202, responses=openapi_responses(400, 401, 403, 404, 409, 413, 422, 429, 507))
+async def submit(asked: JobRequest, server: ServerOf, caller: CallerOf) -> JobAnswer:
+    """Ask a model, or a solver, for many designs. All are checked first, then answered one after the other."""
+    caller.need("predict")
+    found = server.find(asked.model)
+    await asyncio.to_thread(_check, server, found, asked)
+    job = await asyncio.to_thread(
+        server.jobs.submit, caller, kind=found.kind, model=found.name, model_hash=found.hash, designs=asked.designs,
+        cells=asked.cells, domains=asked.domains, keep=asked.keep or found.kind == "solver",
+    )  # fmt: skip
+    server.runner.ring()
+    return job
+
+
+@router.get("", responses=openapi_responses(401, 403, 429))
+def jobs(server: ServerOf, caller: CallerOf) -> JobsAnswer:
+    """The caller's jobs; all of them for a token of scope admin."""
+    return JobsAnswer(jobs=server.jobs.every(caller))
+
+
+@router.get("/{job}", responses=_READ)
+def job(job: JobId, server: ServerOf, caller: CallerOf) -> JobAnswer:
+    """How far a job is."""
+    return server.jobs.find(caller, job)
+
+
+@router.get("/{job}/designs", responses=_READ)
+def designs_of(
+    job: JobId, server: ServerOf, caller: CallerOf,
+    start: Annotated[int, Query(ge=0, le=1_000_000)] = 0, count: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> DesignsAnswer:  # fmt: skip
+    """A job's designs and answers, in order."""
+    return DesignsAnswer(designs=server.jobs.designs(caller, job, start=start, count=count))
+
+
+@router.get(
+    "/{job}/designs/{index}", response_model=DesignAnswer,
+    responses={**file_responses(), **openapi_responses(401, 403, 404, 409, 422, 429, 503)},
+)  # fmt: skip
+async def design_of(
+    job: JobId, index: Index, server: ServerOf, caller: CallerOf,
+    format: Annotated[Format, Query(description="json, or one domain of a kept case as a file")] = "json",
+    domain: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+) -> Any:  # fmt: skip
+    """One design and its answer, or a domain of its case as a file where cases are kept."""
+    found, folder = await asyncio.to_thread(server.jobs.design, caller, job, index)
+    if format == "json":
+        return found
+    if found.summary is None or not folder.is_dir():
+        why = f"it is {found.state}" if found.summary is None else "the job does not keep cases; submit it with keep"
+        raise at_fault(Fault(input="query.format", detail=f"design {index} has no case: {why}"), status=409)
+    summary, domains = found.summary, list(found.summary.domains)
+    picked = domain or (domains[0] if len(domains) == 1 else "")
+    if picked not in domains:
+        raise at_fault(Fault(input="query.domain", detail=f"name one domain of {', '.join(domains)}"))
+
+    pieces = await server.predictions.run(
+        lambda: answers.encode(read_case(folder), summary, picked, format)  # fields are found in SI, as they were kept
+    )
+    name = f'attachment; filename="{found.summary.model}-{index}.{format}"'
+    return PiecesResponse(pieces, media_type=answers.MEDIA_TYPES[format], headers={"Content-Disposition": name})
+
+
+@router.post("/{job}/cancel", responses=_CHANGE)
+def cancel(job: JobId, server: ServerOf, caller: CallerOf) -> JobAnswer:
+    """Stop a job; what is finished stays."""
+    caller.need("predict")
+    return server.jobs.cancel(caller, job)
+
+
+@router.post("/{job}/resume", responses=_CHANGE)
+async def resume(
+    job: JobId, server: ServerOf, caller: CallerOf,
+    retry_failed: Annotated[bool, Query(description="Ask for designs that failed again, too")] = False,
+) -> JobAnswer:  # fmt: skip
+    """Go on with a job that was cancelled or stopped."""
+    caller.need("predict")
+    answer = await asyncio.to_thread(server.jobs.resume, caller, job, retry_failed=retry_failed)
+    server.runner.ring()
+    return answer
+
+
+@router.delete("/{job}", status_code=204, responses=_CHANGE)
+def remove(job: JobId, server: ServerOf, caller: CallerOf) -> None:
+    """Forget a job that does not run, with its cases."""
+    caller.need("predict")
+    server.jobs.remove(caller, job)
+
+
+def _check(server: Server, found: Any, asked: JobRequest) -> None:
+    if len(asked.designs) > server.settings.designs:
+        raise at_fault(Fault(input="designs", detail=f"{len(asked.designs)} designs are over the most in one job, "
+                             f"{server.settings.designs}"), status=413)  # fmt: skip
+    for index, design in enumerate(asked.designs):
+        where = f"designs.{index}."
+        if isinstance(found, Served):
+            server.predictions.understand(found, design, cells=asked.cells, domains=asked.domains, where=where)
+        else:
+            designs.understand(found.contract, design, geometry=False, where=where)
