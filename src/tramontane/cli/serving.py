@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 
+from tramontane.cli.common import app, console
 from tramontane.errors import TramontaneError
 
-console = Console(width=None if sys.stdout.isatty() else 140)
 tokens = typer.Typer(help="Tokens of a server: who may ask what.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
 
 State = Annotated[Path, typer.Option(help="Folder of uploads, jobs and tokens.", envvar="TRAMONTANE_STATE")]
 Database = Annotated[
@@ -52,6 +51,7 @@ OidcScope = Annotated[
 ]
 
 
+@app.command()
 def serve(
     models: Annotated[Path, typer.Argument(help="A folder of saved surrogates, or one.")],
     host: Annotated[str, typer.Option(help="Address to listen on.", envvar="TRAMONTANE_HOST")] = "127.0.0.1",

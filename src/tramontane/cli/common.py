@@ -1,0 +1,57 @@
+"""What the commands share: the application, where they print, options, and how results become a dataset."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    name="tramontane",
+    help="Turn a folder of simulation results into your own physics model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(width=None if sys.stdout.isatty() else 140)
+errors = Console(stderr=True)
+
+Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Where to write.")]  # noqa: UP045 (typer reads it)
+AssumeUnits = Annotated[bool, typer.Option("--assume-units", help="Units that follow from names alone are right.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
+Region = Annotated[Optional[str], typer.Option(help="Which of several regions that OpenFOAM cases have.")]  # noqa: UP045
+
+
+def dataset_of(data: Path, *, assume_units: bool = False) -> Any:
+    """The dataset, or that of the results, which are ingested where they were not yet."""
+    from tramontane.dataset import Dataset
+    from tramontane.dataset.ingest.run import ingest as run
+    from tramontane.dataset.ingest.summary import describe
+
+    if Dataset.is_dataset(data):
+        return Dataset.open(data)
+    if Dataset.is_dataset(dataset_path(data)):
+        return Dataset.open(dataset_path(data))
+    dataset = run(data, dataset_path(data), assume_units=assume_units, console=console)
+    describe(dataset, console)
+    return dataset
+
+
+def dataset_path(folder: Path) -> Path:
+    """Where the dataset of a folder of cases, or of a table, is written when the user does not say: beside it."""
+    resolved = folder.resolve()
+    return resolved.with_name(f"{resolved.stem if resolved.is_file() else resolved.name}.dataset")
+
+
+def pairs_of(settings: list[str], option: str) -> dict[str, str]:
+    """Values by name of ``NAME=VALUE``, as an option has them."""
+    pairs = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name or not value:
+            raise typer.BadParameter(f"{setting!r} is not NAME=VALUE", param_hint=option)
+        pairs[name.strip()] = value.strip()
+    return pairs

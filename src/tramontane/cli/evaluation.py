@@ -1,0 +1,62 @@
+"""How good a surrogate is on cases that it never saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from tramontane.cli.common import AssumeUnits, Seed, app, console, dataset_of
+from tramontane.io.atomic import write_text
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
+    data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
+    split: Annotated[str, typer.Option(help="Which cases; all: every one not trained on.")] = "test",
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the figures as JSON, too.")] = None,  # noqa: UP045
+    device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
+) -> None:
+    """Print a surrogate's errors on cases that it never saw, beside what needs no training."""
+    from tramontane.evaluation import evaluate as run
+    from tramontane.surrogate import Surrogate
+
+    surrogate = Surrogate.load(model, device=device)
+    report = run(surrogate, dataset_of(data), split=split, console=console)
+    report.print(console)
+    if json_file is not None:
+        write_text(json_file, report.model_dump_json(indent=1) + "\n")
+        console.print(f"Wrote {json_file}", highlight=False, markup=False)
+
+
+@app.command("cross-validate")
+def cross_validate(
+    data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
+    folds: Annotated[str, typer.Option(help="Number of parts left out in turn, or leave-one-out.")] = "5",
+    model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected, ab-upt or scalars.")] = "auto",
+    budget: Annotated[Optional[str], typer.Option(help="Longest training of a fold, such as 10min.")] = None,  # noqa: UP045
+    steps: Annotated[Optional[int], typer.Option(min=1, help="Steps of networks in a fold.")] = None,  # noqa: UP045
+    include_test: Annotated[bool, typer.Option(help="Read the test cases, too.")] = False,
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the figures as JSON, too.")] = None,  # noqa: UP045
+    device: Annotated[str, typer.Option(help="A torch device, or auto.")] = "auto",
+    assume_units: AssumeUnits = False,
+    seed: Seed = 0,
+) -> None:
+    """Train without each part of the cases in turn, and print the errors on the parts left out."""
+    from tramontane.evaluation import cross_validate as run
+    from tramontane.training import parse_budget
+
+    if not folds.isdecimal() and folds != "leave-one-out":
+        raise typer.BadParameter("give a number, or leave-one-out", param_hint="--folds")
+    report = run(
+        dataset_of(data, assume_units=assume_units), model=model,
+        folds=int(folds) if folds.isdecimal() else folds, include_test=include_test,
+        seed=seed, console=console, device=device, steps=steps, assume_units=assume_units,
+        budget=parse_budget(budget) if budget else (600.0 if steps is None else None),
+    )  # fmt: skip
+    report.print(console)
+    if json_file is not None:
+        write_text(json_file, report.model_dump_json(indent=1) + "\n")
+        console.print(f"Wrote {json_file}", highlight=False, markup=False)

@@ -1,0 +1,85 @@
+"""Asking a surrogate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from tramontane.cli.common import Out, app, console, errors, pairs_of
+from tramontane.io.atomic import replacing, write_json
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
+    source: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(
+            metavar="DESIGN", help="STL, OBJ, PLY, STEP or VTP file, a case's results, or a table of designs."
+        ),
+    ] = None,
+    settings: Annotated[Optional[list[str]], typer.Option("--set", help="Operating condition, load=500N.")] = None,  # noqa: UP045
+    chosen: Annotated[Optional[str], typer.Option("--case", help="Which, of a dataset or many results.")] = None,  # noqa: UP045
+    out: Out = None,
+    on: Annotated[Optional[Path], typer.Option(help="Mesh to predict on; its domain is the file's name.")] = None,  # noqa: UP045
+    cells: Annotated[
+        int, typer.Option(min=1, help="About how many cells to predict on when no mesh is given.")
+    ] = 50_000,
+    picture: Annotated[Optional[Path], typer.Option(help="Write a picture, too.")] = None,  # noqa: UP045
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the QoIs as JSON, too.")] = None,  # noqa: UP045
+    unit: Annotated[
+        str | None, typer.Option(help="Length unit of the geometry file; the model's if not given.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
+) -> None:
+    """Predict fields and QoIs of a design: a geometry, the results of a case, parameters alone, or a table of designs.
+
+    Of results, the geometry and the parameters are taken, as ingest reads them; --set changes a parameter. A table
+    (CSV, Parquet) has a line for each design; --out writes it with the QoIs, their intervals and verdicts.
+    """
+    from tramontane.formats import read_mesh, write_case_mesh
+    from tramontane.formats.tables.designs import is_table
+    from tramontane.surrogate import Surrogate
+    from tramontane.surrogate.asked import find_design, said_of
+    from tramontane.surrogate.tables import predict_table, print_lines, write_table
+    from tramontane.units import Quantity, difference_from_si, from_si
+
+    surrogate = Surrogate.load(model, device=device)
+    pairs = pairs_of(settings or [], "--set")
+    if source is not None and chosen is None and is_table(source):
+        if on is not None or picture is not None or json_file is not None:
+            raise typer.BadParameter("a table is answered with a table; write it with --out", param_hint="--on, --json")
+        lines = predict_table(surrogate, source, pairs, cells=cells, length_unit=unit, console=console)
+        print_lines(surrogate, lines, console)
+        if out is not None:
+            write_table(surrogate, source, lines, out)
+            console.print(f"Wrote {out}", highlight=False, markup=False)
+        return
+    if not surrogate.contract.fields and (out is not None or picture is not None):
+        raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
+    design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen,
+                         length_unit=unit)  # fmt: skip
+    if not isinstance(design.geometry, Path) and source is not None:
+        told = said_of(design, surrogate.contract)
+        console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)
+    meshes = None if on is None else {on.stem: read_mesh(on)}
+    case = surrogate.simulate(design, meshes=meshes, cells=cells)
+    for warning in case.provenance.extra["warnings"]:
+        errors.print(f"Warning: {warning}", highlight=False, markup=False, style="yellow")
+    deviations = case.provenance.extra.get("deviations", {})
+    for name, value in case.qoi.items():
+        unit = surrogate.contract.qoi[name].shown
+        sure = f" +- {Quantity(difference_from_si(deviations[name], unit), unit)}" if name in deviations else ""
+        console.print(f"{name} = {Quantity(from_si(value, unit), unit)}{sure}", highlight=False, markup=False)
+    if json_file is not None:
+        write_json(json_file, case.summary())
+        console.print(f"Wrote {json_file}", highlight=False, markup=False)
+    if out is not None:
+        for file in write_case_mesh(case, out):
+            console.print(f"Wrote {file}", highlight=False, markup=False)
+    if picture is not None:
+        with replacing(picture) as file:
+            case.plot(off_screen=True, screenshot=str(file))
+        console.print(f"Wrote {picture}", highlight=False, markup=False)
