@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
 import threading
 import time
 from collections import deque
@@ -16,20 +14,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
-_NICENESS = 10  # of threads that compute, from 0 to 19
 
 asker: ContextVar[str] = ContextVar("asker", default="")
 """Who asks, as far as turns are concerned: a token, or where none is asked a connection; a page; the jobs."""
-
-
-def _stand_back() -> None:
-    """Let the event loop go first, which answers what is known in a millisecond; the threads that this one starts, too.
-
-    Only Linux counts threads one by one; where it may not be done, all have the same right.
-    """
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 @dataclass
@@ -51,7 +38,7 @@ class Turns:
 
     def __init__(self, workers: int, name: str) -> None:
         self.workers = workers
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix=name, initializer=_stand_back)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
         self._queues: dict[str, deque[_Turn]] = {}
         self._running = self._long = 0
         self._busy: set[int] = set()
