@@ -134,6 +134,31 @@ def test_triangles_that_do_not_quite_meet_are_joined_and_a_real_gap_is_not() -> 
     assert not [warning for warning in pair.warnings if "joined" in warning]
 
 
+def test_bodies_that_touch_at_a_common_face_are_one(box: trimesh.Trimesh) -> None:
+    mirrored = box.copy()
+    mirrored.vertices[:, 0] = 0.2 - mirrored.vertices[:, 0]
+    mirrored.invert()
+    pair = read_geometry(soup(trimesh.util.concatenate([box, mirrored])))
+    assert pair.closed
+    assert pair.volume == pytest.approx(2 * BOX_VOLUME, rel=1e-6)
+    assert pair.mesh.n_cells == 20
+    assert len(pair.warnings) == 1
+    assert "bodies touch at 2 common triangles; these were left out" in pair.warnings[0]
+
+    # Where the triangles of the common face differ, both stay, and still they are one.
+    other = read_geometry(soup(trimesh.util.concatenate([box, box.copy().apply_translation([0.2, 0, 0])])))
+    assert other.volume == pytest.approx(2 * BOX_VOLUME, rel=1e-6)
+    assert other.mesh.n_cells == 24
+    assert len(other.warnings) == 1
+    assert "4 edges belong to more than two triangles" in other.warnings[0]
+
+    turned = box.copy()
+    turned.invert()
+    sides = read_geometry(soup(trimesh.util.concatenate([box, turned])))
+    assert sides.volume == pytest.approx(BOX_VOLUME, rel=1e-6)
+    assert "12 triangles are there more than once" in sides.warnings[0]
+
+
 def test_quadrilaterals_become_triangles() -> None:
     geometry = read_geometry(pv.Cube())
     assert geometry.mesh.is_all_triangles

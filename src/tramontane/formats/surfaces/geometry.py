@@ -95,12 +95,19 @@ def read_geometry(source: str | os.PathLike[str] | pv.PolyData, *, length_unit: 
     one, two, three = triangles.T
     collapsed = (one == two) | (two == three) | (three == one)
     points, triangles = _used(points, triangles[~collapsed] if collapsed.any() else triangles)
-    triangles, repeated = _once(triangles)
+    both = triangles
+    triangles, repeated = _once(both)
+    walls = 0
+    if repeated and (opened_up := _without_walls(both, triangles, len(points))) is not None:
+        walls = len(triangles) - len(opened_up[0])
+        triangles, repeated = opened_up
     area = _area(points, triangles)
     if area <= 0:
         raise GeometryError(f"{label}: has no triangle with an area; export the surface again")
 
     warnings = found
+    if walls:
+        warnings.append(f"{label}: bodies touch at {walls} common triangles; these were left out, so that they are one")
     if repeated:
         warnings.append(f"{label}: {repeated} triangles are there more than once; one of each was kept")
     if collapsed.any():
@@ -181,7 +188,7 @@ class _Edges:
         opened: Number of those of one triangle.
         rim: Points ``(opened, 2)`` of these.
         crowded: Number of those of more than two.
-        pairs: ``(n, 2)``: the triangles on both sides of each other edge.
+        pairs: ``(n, 2)``: triangles that have an edge in common.
         consistent: Whether the two go along it in opposite directions, everywhere.
     """
 
@@ -201,11 +208,15 @@ class _Edges:
         uses = np.diff(np.append(first, len(keys)))
         twice, once = first[uses == 2], order[first[uses == 1]]
         here, there = order[twice], order[twice + 1]
+        many = np.repeat(uses > 2, uses)[1:] & (keys[1:] == keys[:-1])
         return cls(
             opened=len(once),
             rim=np.stack([starts[once], ends[once]], axis=1),
             crowded=int((uses > 2).sum()),
-            pairs=np.stack([here // 3, there // 3], axis=1),
+            pairs=np.concatenate(
+                [np.stack([here, there], axis=1), np.stack([order[:-1][many], order[1:][many]], axis=1)]
+            )
+            // 3,
             consistent=bool((starts[here] == ends[there]).all()),
         )
 
@@ -257,6 +268,31 @@ def _once(triangles: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     corners = np.sort(triangles, axis=1)
     kept, _ = _merged(corners)
     return (triangles, 0) if len(kept) == len(triangles) else (triangles[kept], len(triangles) - len(kept))
+
+
+def _without_walls(
+    triangles: NDArray[np.int64], once: NDArray[np.int64], points: int
+) -> tuple[NDArray[np.int64], int] | None:
+    """Triangles without those that two bodies have in common, one facing each way, and how many others are repeated.
+
+    Args:
+        triangles: All.
+        once: The first of those with the same corners.
+        points: How many there are.
+
+    Returns:
+        None where the triangles are no walls between bodies: where without them fewer edges would have two triangles.
+    """
+    _, group = _merged(np.sort(triangles, axis=1))
+    _, middle, last = np.take_along_axis(triangles, (triangles.argmin(axis=1)[:, None] + np.arange(3)) % 3, axis=1).T
+    facing = np.bincount(group, np.where(middle < last, 1, -1))
+    wall = (facing == 0)[group]
+    if not wall.any() or wall.all():
+        return None
+    found, repeated = _once(triangles[~wall])
+    here, there = _Edges.of(found, points), _Edges.of(once, points)
+    better = here.opened <= there.opened and here.crowded < there.crowded
+    return (found, repeated) if better else None
 
 
 def _used(points: NDArray[Any], triangles: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
