@@ -45,9 +45,10 @@ class Holes:
         other = keys[1:] != keys[:-1]
         alone = order[np.append(True, other) & np.append(other, True)] if len(keys) else order
         starts, ends = starts[alone], ends[alone]
-        _, names = np.unique(np.concatenate([starts, ends]), return_inverse=True)
-        one, two = names[: len(starts)], names[len(starts) :]
-        size = int(names.max(initial=-1)) + 1
+        used = np.zeros(len(points), np.bool_)
+        used[starts] = used[ends] = True
+        names = np.cumsum(used) - 1
+        one, two, size = names[starts], names[ends], int(used.sum())
         if not size:
             return cls(np.zeros((0, 2, 3)), np.zeros(0, np.int64), 0, np.zeros(0, np.bool_))
         count, of = connected_components(coo_array((np.ones(len(one), np.int8), (one, two)), (size, size)))

@@ -244,7 +244,9 @@ def _joined(
     points: NDArray[Any], triangles: NDArray[np.int64], edges: _Edges, near: float
 ) -> tuple[NDArray[Any], NDArray[np.int64], _Edges] | None:
     """Points, triangles and edges once points of open edges that lie near each other are one; None if none closes."""
-    rim = np.unique(edges.rim)
+    open_ends = np.zeros(len(points), np.bool_)
+    open_ends[edges.rim] = True
+    rim = np.flatnonzero(open_ends)
     pairs = cKDTree(points[rim]).query_pairs(near, output_type="ndarray")
     if not len(pairs):
         return None
