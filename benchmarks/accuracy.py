@@ -1,4 +1,4 @@
-"""One dataset, one wall-clock budget, any of our models, any peer, every null: one table.
+"""One dataset, one wall-clock budget, any of our models, any peer, every baseline: one table.
 
     python benchmarks/accuracy.py demo/ahmed/dataset --models corrected,classical,ab-upt --minutes 20 --seeds 0,1,2
     python benchmarks/accuracy.py demo/ahmed/dataset --models classical,tokens --cases 10,20,40
@@ -13,8 +13,8 @@ from the embedded solver:
 
 Every run is a process of its own (peak memory is its own, nothing is shared) and leaves one JSON file; a run whose file
 is there is not run again. All runs see the same training cases, and are asked for the test split alone, at the cases'
-own sites. ``kriging`` (the null on the true shape parameters), ``mean`` and ``nearest`` come from the same pass. Peers
-run in a virtual environment of their own: see ``benchmarks/peers/README.md``.
+own sites. ``kriging`` (the baseline on the true shape parameters), ``mean`` and ``nearest`` come from the same pass.
+Peers run in a virtual environment of their own: see ``benchmarks/peers/README.md``.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def run_one(
 
 
 def table(runs: list[dict[str, Any]]) -> str:
-    """Markdown: mean over seeds (and standard deviation) of each figure, the nulls of the same cases below."""
+    """Markdown: mean over seeds (and standard deviation) of each figure, the baselines of the same cases below."""
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault((run["model"], run["cases"]), []).append(run)
@@ -98,7 +98,7 @@ def table(runs: list[dict[str, Any]]) -> str:
         "| model | cases | " + " | ".join(fields + qois) + " | training s | prediction s | GiB | parameters |",
         "|" + "---|" * (6 + len(fields) + len(qois)),
     ]
-    nulls: dict[int, str] = {}
+    baselines: dict[int, str] = {}
     for (model, cases), group in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0])):
         # A model of QoIs alone has no figures of fields.
         own = [run["report"]["fields"] for run in group]
@@ -115,17 +115,18 @@ def table(runs: list[dict[str, Any]]) -> str:
             f"| {model} | {cases} | {' | '.join(figures)} | {means[0]:.0f} | {means[1]:.2f} | {memory} | {size} |"
         )
         report = group[0]["report"]
-        if cases in nulls and not report["fields"]:
+        if cases in baselines and not report["fields"]:
             continue
-        nulls[cases] = "\n".join(
-            f"| null: {label} | {cases} | "
+        baselines[cases] = "\n".join(
+            f"| baseline: {label} | {cases} | "
             + " | ".join(
-                f"{100 * entry['nulls'][null]:.1f}" for entry in (*report["fields"].values(), *report["qoi"].values())
+                f"{100 * entry['baselines'][name]:.1f}"
+                for entry in (*report["fields"].values(), *report["qoi"].values())
             )
             + " | | | | |"
-            for null, label in (("mean", "mean"), ("nearest", "nearest"), ("parameters", "kriging on true parameters"))
+            for name, label in (("mean", "mean"), ("nearest", "nearest"), ("parameters", "kriging on true parameters"))
         )
-    return "\n".join([*lines, *nulls.values()])
+    return "\n".join([*lines, *baselines.values()])
 
 
 def training_cases(dataset: Any, count: int | None) -> list[str]:

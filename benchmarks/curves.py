@@ -7,7 +7,7 @@
 ``write`` leaves what networks are given as arrays: a sample of each case's sites, all sites of the test cases, in half
 precision (positions to 1/20,000 of the frame), so that they travel. All is in the standard scores of all training
 cases, which ``series.py`` turns into those of the few that a network is trained on. ``judge`` decodes the answers and
-puts them beside the nulls of the same training cases.
+puts them beside the baselines of the same training cases.
 
 A network takes about as many steps as two cores take in twenty minutes (Transolver, GeoTransolver 6,000; AB-UPT 4,000;
 of small plane flows twice as many).

@@ -1,4 +1,4 @@
-"""Geometry and speed to forces, from a table alone: several random splits, every null beside the model.
+"""Geometry and speed to forces, from a table alone: several random splits, every baseline beside the model.
 
     python benchmarks/scalars.py ../shared/data/ahmed --table benchmarks/results/scalars-ahmed.json
 
@@ -40,7 +40,7 @@ def write_table(cases: Path, operating: list[str], dimensions: bool, file: Path)
 
 
 def judge(dataset: Dataset, repeats: int, folds: int) -> dict[str, Any]:
-    """Mean over all splits of each QoI's error and of its nulls, and how often deviations held."""
+    """Mean over all splits of each QoI's error and of its baselines, and how often deviations held."""
     found: dict[str, dict[str, list[float]]] = {}
     seconds = []
     for repeat in range(repeats):
@@ -53,7 +53,7 @@ def judge(dataset: Dataset, repeats: int, folds: int) -> dict[str, Any]:
             seconds.append(time.monotonic() - started)
             for qoi, figures in evaluate(surrogate, dataset).qoi.items():
                 own = {"model": figures.relative, "within": figures.within} | {
-                    f"null: {key}": value for key, value in figures.nulls.items()
+                    f"baseline: {key}": value for key, value in figures.baselines.items()
                 }
                 for key, value in own.items():
                     found.setdefault(qoi, {}).setdefault(key, []).append(float(value or 0.0))

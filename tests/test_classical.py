@@ -86,7 +86,7 @@ def error(predicted: Array, true: Array) -> float:
 
 
 def mean_field(cases: list[Any], axes: Array, name: str, where: Array) -> Array:
-    """The null: the mean of all cases, mapped by bounding box."""
+    """The baseline: the mean of all cases, mapped by bounding box."""
     looked_up = [
         values[name][cKDTree(points[name] / own).query(where / axes)[1]] for own, _, (_, points, values) in cases
     ]
@@ -95,7 +95,7 @@ def mean_field(cases: list[Any], axes: Array, name: str, where: Array) -> Array:
 
 def test_unseen_ellipsoids_are_far_better_than_the_mean_field(cases: list[Any], model: ClassicalModel) -> None:
     mine: dict[str, list[float]] = {"pressure": [], "velocity": [], "warmth": []}
-    null: dict[str, list[float]] = {"pressure": [], "velocity": [], "warmth": []}
+    baseline: dict[str, list[float]] = {"pressure": [], "velocity": [], "warmth": []}
     for axes, speed, (shape, where, values) in draw(5, seed=2):
         predicted = model.predict(shape, np.array([speed]), where)
         for name, domain, columns in (
@@ -105,9 +105,9 @@ def test_unseen_ellipsoids_are_far_better_than_the_mean_field(cases: list[Any], 
         ):
             true = values[domain][:, columns]
             mine[name].append(error(predicted[domain][0][:, columns], true))
-            null[name].append(error(mean_field(cases, axes, domain, where[domain])[:, columns], true))
+            baseline[name].append(error(mean_field(cases, axes, domain, where[domain])[:, columns], true))
     for name in mine:
-        assert np.mean(mine[name]) < 0.5 * np.mean(null[name]), (name, np.mean(mine[name]), np.mean(null[name]))
+        assert np.mean(mine[name]) < 0.5 * np.mean(baseline[name]), (name, np.mean(mine[name]), np.mean(baseline[name]))
 
 
 def test_saved_and_loaded_it_predicts_the_same_bits(cases: list[Any], model: ClassicalModel) -> None:

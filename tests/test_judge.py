@@ -69,10 +69,10 @@ def test_all_of_another_folder_is_asked_for_whole(kriging: Surrogate, others: Pa
     report = evaluate(kriging, dataset, split="all")
     assert report.cases == [f"new-{index}" for index in range(6)]
     displacement = report.fields["volume/displacement"]
-    assert displacement.relative_l2 < 0.1 < displacement.nulls["nearest"]  # no case is its own nearest
-    assert any("nulls" in note for note in report.notes)
+    assert displacement.relative_l2 < 0.1 < displacement.baselines["nearest"]  # no case is its own nearest
+    assert any("baselines" in note for note in report.notes)
     one = dataset.with_splits({"test": ["new-0"]})
-    assert evaluate(kriging, one).fields["volume/displacement"].nulls == {}
+    assert evaluate(kriging, one).fields["volume/displacement"].baselines == {}
 
 
 def test_training_cases_are_known_in_another_dataset_under_other_names(
@@ -104,7 +104,7 @@ def test_cross_validation_asks_for_each_case_once_and_leaves_the_test_cases_alon
     assert report.folds == 3
     assert report.training_cases == 13 - 5
     displacement = report.fields["volume/displacement"]
-    assert displacement.relative_l2 < 0.5 * displacement.nulls["nearest"]
+    assert displacement.relative_l2 < 0.5 * displacement.baselines["nearest"]
     assert len(displacement.each) == 13
     assert sorted(cross_validate(dataset, model="classical", folds=2, include_test=True).cases) == dataset.names
     with pytest.raises(DatasetError, match="too few for 2 folds"):

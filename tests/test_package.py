@@ -103,9 +103,10 @@ def test_a_dataset_is_a_mapping_of_cases(two_ellipsoids: Dataset, tmp_path: Path
 
 def report() -> Report:
     field = FieldFigures(unit="Pa", relative_l2=0.03, median=0.02, worst=0.05, worst_case="b", mean_absolute=1.0,
-                         nulls={"mean": 0.4, "nearest": 0.2}, each=[0.01, 0.05])  # fmt: skip
+                         baselines={"mean": 0.4, "nearest": 0.2}, each=[0.01, 0.05])  # fmt: skip
     qoi = QoiFigures(unit="N", how="regressed", relative=0.02, mean_of_cases=0.02, mean_absolute=0.1, r2=0.99,
-                     nulls={"mean": 0.3}, nulls_r2={"mean": 0.0}, predicted=[1.0, 2.0], true=[1.1, 2.0])  # fmt: skip
+                     baselines={"mean": 0.3}, baselines_r2={"mean": 0.0},
+                     predicted=[1.0, 2.0], true=[1.1, 2.0])  # fmt: skip
     return Report(model="kriging", data="x", split="test", cases=["a", "b"], training_cases=8, seconds_per_case=0.1,
                   fields={"surface/pressure": field}, qoi={"drag": qoi})  # fmt: skip
 
@@ -113,8 +114,8 @@ def report() -> Report:
 def test_a_report_says_its_figures() -> None:
     assert repr(report()).splitlines() == [
         "<Report kriging: 2 cases of split test>",
-        "  surface/pressure: 3 % relative L2 (best null 20 %)",
-        "  drag: 2 % (best null 30 %)",
+        "  surface/pressure: 3 % relative L2 (best baseline 20 %)",
+        "  drag: 2 % (best baseline 30 %)",
     ]
 
 
@@ -144,12 +145,18 @@ def test_a_dataset_becomes_a_frame(two_ellipsoids: Dataset) -> None:
         two_ellipsoids.to_pandas("other")
 
 
+def test_a_report_of_the_first_version_is_read() -> None:
+    now = report()
+    then = now.model_dump_json().replace("baselines", "nulls")
+    assert type(now).model_validate_json(then) == now
+
+
 def test_a_report_becomes_a_frame() -> None:
     pytest.importorskip("pandas")
     frame = report().to_pandas()
     assert frame.loc["surface/pressure", "relative_error"] == 0.03
     assert frame.loc["drag", "r2"] == 0.99
-    assert frame.loc["drag", "null mean"] == 0.3
+    assert frame.loc["drag", "baseline mean"] == 0.3
     each = report().to_pandas(by_case=True)
     assert list(each.index) == ["a", "b"]
     assert list(each["drag predicted"]) == [1.0, 2.0]

@@ -75,7 +75,7 @@ def test_an_evaluation_is_that_of_the_library(
     table = tab.page.locator("table.figures").first.inner_text()
     for name, figures in report.fields.items():
         assert name in table
-        for share in (figures.relative_l2, *figures.nulls.values()):
+        for share in (figures.relative_l2, *figures.baselines.values()):
             assert f"{100 * share:.1f} %" in table
     assert tab.page.locator("svg.scatter").count() == len(report.qoi)
     assert tab.page.locator("svg.scatter circle").count() == len(report.qoi) * len(report.cases)
@@ -93,7 +93,7 @@ def test_an_evaluation_is_that_of_the_library(
     tab.open("/page/")
     # The card has the report's figures, now that there is one.
     average = tab.page.locator("td[data-head='Without a model: average']").first
-    assert average.inner_text() == f"{100 * next(iter(report.fields.values())).nulls['mean']:.1f} %"
+    assert average.inner_text() == f"{100 * next(iter(report.fields.values())).baselines['mean']:.1f} %"
 
 
 def test_a_case_is_predicted_with_its_own_shape_and_parameters(

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
 
 import tramontane.page
-from tramontane.evaluation.nulls import QOI_NULLS
+from tramontane.evaluation.baselines import QOI_BASELINES
 from tramontane.page.numerals import UnreadError
 from tramontane.page.words import LANGUAGES, QUASAR, Words, catalogue
 
@@ -37,13 +37,13 @@ def test_no_message_is_unused() -> None:
     groups = {group for group, _ in re.findall(r'f"([a-z_]+)\.\{([a-z_]+)\}"', SOURCES)}
     for key in catalogue():
         group, name = key.split(".")
-        if group == "null":
+        if group == "baseline":
             continue
         assert f'"{key}"' in SOURCES or f"'{key}'" in SOURCES or (group in groups and f'"{name}"' in SOURCES), key
 
 
 def test_every_null_has_a_name() -> None:
-    assert {key.partition(".")[2] for key in catalogue() if key.startswith("null.")} == set(QOI_NULLS)
+    assert {key.partition(".")[2] for key in catalogue() if key.startswith("baseline.")} == set(QOI_BASELINES)
 
 
 def test_the_language_is_the_readers_choice_then_the_browsers() -> None:

@@ -85,8 +85,8 @@ def test_drag_is_learned_from_shapes_and_speeds(surrogate: Surrogate, dataset: D
     report = evaluate(surrogate, dataset)
     figures = report.qoi["drag"]
     assert figures.relative < 0.02
-    assert figures.relative < 0.1 * min(figures.nulls.values())  # of which two know the speed
-    assert set(figures.nulls) == {"mean", "nearest", "parameters", "linear"}
+    assert figures.relative < 0.1 * min(figures.baselines.values())  # of which two know the speed
+    assert set(figures.baselines) == {"mean", "nearest", "parameters", "linear"}
     assert report.fields == {}
     assert report.qoi["mass"].how == "700 x volume of the geometry"
     assert report.qoi["mass"].relative < 1e-5
@@ -155,7 +155,7 @@ def test_fields_may_be_left_aside(tmp_path: Path) -> None:
     assert report.fields == {}
     charge = report.qoi["charge"]  # in proportion to the load and the half length
     assert charge.relative < 0.05
-    assert charge.relative < 0.3 * charge.nulls["mean"]
+    assert charge.relative < 0.3 * charge.baselines["mean"]
     with pytest.raises(TramontaneError, match="a scalars model has no network to configure"):
         fit(store, model="scalars", config={"dim": 3})
 
@@ -195,7 +195,7 @@ def test_without_exponents_the_logarithm_finds_the_law(tmp_path: Path) -> None:
     assert surrogate.record["figures"]["left_out"]["deflection"]["logarithm"]
     figures = evaluate(surrogate, dataset).qoi["deflection"]
     assert figures.relative < 0.01
-    assert figures.relative < 0.1 * min(figures.nulls.values())
+    assert figures.relative < 0.1 * min(figures.baselines.values())
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])

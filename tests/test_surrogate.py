@@ -47,9 +47,9 @@ def test_it_is_a_simulator_and_beats_the_mean_field(surrogate: Surrogate, datase
     assert report.qoi["mass"].relative < 1e-3
     assert report.qoi["charge"].r2 is not None
     assert report.qoi["charge"].r2 > 0.7  # not defined by fields: regressed on eleven cases' shapes
-    assert set(displacement.nulls) == {"mean", "nearest", "parameters"}
+    assert set(displacement.baselines) == {"mean", "nearest", "parameters"}
     # Mapped by bounding box, divided by the load, all these ellipsoids are one: the mean of x/a is exact.
-    assert report.fields["surface/pressure"].nulls["mean"] < 0.02
+    assert report.fields["surface/pressure"].baselines["mean"] < 0.02
 
 
 def test_the_same_answer_after_a_journey(surrogate: Surrogate, saved: Path, tmp_path: Path, dataset: Dataset) -> None:

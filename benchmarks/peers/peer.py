@@ -46,7 +46,7 @@ class Answers:
         name = self.cases[self._key(geometry, values)]
         answer = {}
         for domain, where in positions.items():
-            # What did not travel is no number, so that the nulls stand beside it all the same.
+            # What did not travel is no number, so that the baselines stand beside it all the same.
             unknown = np.full((len(where), channel_count(self.contract, domain)), np.nan, np.float32)
             scores = self.scores.get(f"{name}/{domain}", unknown)
             answer[domain] = self.scales.decode(self.contract, domain, scores, values)

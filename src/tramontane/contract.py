@@ -55,7 +55,7 @@ class FieldSpec(_Spec):
         location: At points or at cells.
         components: 1 for a scalar, 3 for a vector, 6 for a symmetric tensor (xx, yy, zz, xy, yz, xz).
         scales_with: Exponent of each operating parameter to which the field is nearly proportional, such as
-            ``{"speed": 2.0}`` for a pressure; networks and nulls work on the field divided by that product.
+            ``{"speed": 2.0}`` for a pressure; networks and baselines work on the field divided by that product.
         source: Its name in the source files, where that differs.
     """
 

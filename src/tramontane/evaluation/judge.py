@@ -12,8 +12,8 @@ from rich.console import Console
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError
+from tramontane.evaluation.baselines import BASELINES, Baselines
 from tramontane.evaluation.folds import make_folds
-from tramontane.evaluation.nulls import NULLS, Nulls
 from tramontane.evaluation.report import Progress, Report, field_figures, qoi_figures
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.progress import follow, stage
@@ -22,7 +22,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 
 ALL = "all"
-_LEAST = 3  # cases from which nulls, and surrogates, are made
+_LEAST = 3  # cases from which baselines, and surrogates, are made
 _NAMED = 12  # training cases that a note names
 Fold = tuple[list[str], list[str]]  # cases left out, and those that were learnt from
 
@@ -73,14 +73,14 @@ def evaluate(
         if leak := sorted(set(names) & set(seen or ())):
             raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of split {split!r}; "
                                f"--split {ALL} leaves such cases out")  # fmt: skip
-    # The nulls see the cases that the model saw.
+    # The baselines see the cases that the model saw.
     train = seen or []
     if len(train) < _LEAST:
         train = [name for name in dataset.splits.get("train", []) if name not in set(names)]
     folds: list[Fold] = [(names, train)]
     if len(train) < _LEAST and len(names) > _LEAST:
         folds = make_folds(dataset, names, 5)
-        notes.append("The nulls of each case are of the other cases of this dataset, a fifth left out at a time")
+        notes.append("The baselines of each case are of the other cases of this dataset, a fifth left out at a time")
     asked = _Asked(contract)
 
     def told(done: int, total: int) -> None:
@@ -119,7 +119,7 @@ def cross_validate(
         **how: What else `fit` takes, such as ``budget`` (seconds of each fold) or ``config``.
 
     Returns:
-        The report; each case stands in it once, with nulls from the cases that its surrogate learnt from.
+        The report; each case stands in it once, with baselines from the cases that its surrogate learnt from.
 
     Raises:
         DatasetError: There are too few cases.
@@ -241,9 +241,9 @@ class _Asked:
         notes: list[str],
         count: int | None = None,
     ) -> Report:
-        """The figures of all cases that were asked for, beside the nulls of each fold's training cases."""
+        """The figures of all cases that were asked for, beside the baselines of each fold's training cases."""
         contract, names = self.contract, self.names
-        fields, qoi = _nulls(dataset, contract, names, folds, console, progress)
+        fields, qoi = _baselines(dataset, contract, names, folds, console, progress)
         return Report(
             model=model,
             data=dataset.fingerprint(),
@@ -273,7 +273,7 @@ class _Asked:
         )
 
 
-def _nulls(
+def _baselines(
     dataset: Dataset,
     contract: Contract,
     names: Sequence[str],
@@ -281,7 +281,7 @@ def _nulls(
     console: Console | None,
     progress: Progress,
 ) -> tuple[dict[tuple[str, str], dict[str, float]], dict[str, Any]]:
-    """Mean errors of the nulls by field, and their predictions of QoIs ``(nulls, cases)``; nothing of too few cases."""
+    """Mean errors of the baselines by field, and their predictions of QoIs ``(baselines, cases)``; none of a few."""
     if min(len(train) for _, train in folds) < _LEAST:
         return {}, {}
     at = {name: column for column, name in enumerate(names)}
@@ -298,16 +298,16 @@ def _nulls(
 
         progress("baselines", 0, steps)
         for left_out, train in folds:
-            nulls, columns = Nulls(dataset, train), [at[name] for name in left_out]
-            for name, rows in nulls.qoi(left_out).items():
+            baselines, columns = Baselines(dataset, train), [at[name] for name in left_out]
+            for name, rows in baselines.qoi(left_out).items():
                 qoi.setdefault(name, np.zeros((len(rows), len(names))))[:, columns] = rows
             for domain, specs in contract.fields.items():
-                answer = nulls.fields(left_out, domain, step)
+                answer = baselines.fields(left_out, domain, step)
                 for f in specs:
-                    each = errors.setdefault((domain, f), np.zeros((len(NULLS), len(names))))
+                    each = errors.setdefault((domain, f), np.zeros((len(BASELINES), len(names))))
                     for name in left_out:
                         truth = dataset.sites(name, domain).fields[f]
                         for row, values in enumerate(answer[name][f]):
                             each[row, at[name]] = relative_l2(values, truth.reshape(values.shape))
-    means = {key: dict(zip(NULLS, each.mean(1).tolist(), strict=True)) for key, each in errors.items()}
+    means = {key: dict(zip(BASELINES, each.mean(1).tolist(), strict=True)) for key, each in errors.items()}
     return means, qoi

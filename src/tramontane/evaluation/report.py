@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel, Field
 from rich.console import Console
 from rich.table import Table
 
 from tramontane.contract import QoiSpec, power_law
-from tramontane.evaluation.nulls import NULLS, QOI_NULLS
+from tramontane.evaluation.baselines import BASELINES, QOI_BASELINES
 from tramontane.frames import frame
 from tramontane.metrics import mean_absolute, r2
 from tramontane.units import Quantity, difference_from_si
@@ -28,9 +28,12 @@ _HEADS = {
     "linear": "baseline:\nlinear\nregression",
 }
 _EXACT = 5e-4  # a relative error that the table shows as 0.0
+# Reports of version 0.1.0 called them nulls.
+Baselines = Annotated[dict[str, float], Field(validation_alias=AliasChoices("baselines", "nulls"))]
+BaselinesR2 = Annotated[dict[str, float | None], Field(validation_alias=AliasChoices("baselines_r2", "nulls_r2"))]
 
 
-class FieldFigures(BaseModel):
+class FieldFigures(BaseModel, populate_by_name=True):
     """Errors of one field over the cases; relative L2 as a share, not in percent, ``each`` in the report's order."""
 
     unit: str
@@ -39,17 +42,17 @@ class FieldFigures(BaseModel):
     worst: float
     worst_case: str
     mean_absolute: float
-    nulls: dict[str, float]
+    baselines: Baselines
     each: list[float] = []
 
 
-class QoiFigures(BaseModel):
+class QoiFigures(BaseModel, populate_by_name=True):
     """Errors of one QoI over the cases.
 
     ``relative`` is the mean absolute error over the mean magnitude, ``mean_of_cases`` the mean of each case's own
     relative error, which one case near zero can make meaningless. ``within`` is the share of the cases whose error is
     below two of the standard deviations that the model states, where it states any. ``law`` has the powers of operating
-    conditions that model and nulls alike are given, by name.
+    conditions that model and baselines alike are given, by name.
     """
 
     unit: str
@@ -61,8 +64,8 @@ class QoiFigures(BaseModel):
     mean_absolute: float
     r2: float | None
     within: float | None = None
-    nulls: dict[str, float]
-    nulls_r2: dict[str, float | None]
+    baselines: Baselines
+    baselines_r2: BaselinesR2
     predicted: list[float] = []
     true: list[float] = []
 
@@ -71,7 +74,7 @@ class Report(BaseModel):
     """What a surrogate reaches on cases that it never saw.
 
     ``folds`` says in how many parts cases were left out, each of a surrogate of its own, in a cross-validation; None of
-    one surrogate. ``notes`` has what is to be minded. Where there are too few cases for nulls, there are none.
+    one surrogate. ``notes`` has what is to be minded. Where there are too few cases for baselines, there are none.
     """
 
     model: str
@@ -87,9 +90,9 @@ class Report(BaseModel):
 
     def __repr__(self) -> str:
         lines = [f"<Report {self.model}: {len(self.cases)} cases of split {self.split}>"]
-        lines += [f"  {name}: {100 * f.relative_l2:.2g} % relative L2 {_best(f.nulls)}"
+        lines += [f"  {name}: {100 * f.relative_l2:.2g} % relative L2 {_best(f.baselines)}"
                   for name, f in self.fields.items()]  # fmt: skip
-        lines += [f"  {name}: {100 * q.relative:.2g} % {_best(q.nulls)}"
+        lines += [f"  {name}: {100 * q.relative:.2g} % {_best(q.baselines)}"
                   for name, q in self.qoi.items()]  # fmt: skip
         return "\n".join(lines)
 
@@ -116,11 +119,11 @@ class Report(BaseModel):
         for name, f in self.fields.items():
             rows[name] = {"kind": "field", "unit": f.unit, "relative_error": f.relative_l2, "worst": f.worst,
                           "worst_case": f.worst_case, "mean_absolute": f.mean_absolute,
-                          **{f"null {null}": value for null, value in f.nulls.items()}}  # fmt: skip
+                          **{f"baseline {name}": value for name, value in f.baselines.items()}}  # fmt: skip
         for name, q in self.qoi.items():
             rows[name] = {"kind": "QoI", "unit": q.unit, "relative_error": q.relative, "r2": q.r2, "within": q.within,
                           "mean_absolute": q.mean_absolute,
-                          **{f"null {null}": value for null, value in q.nulls.items()}}  # fmt: skip
+                          **{f"baseline {name}": value for name, value in q.baselines.items()}}  # fmt: skip
         keys = dict.fromkeys(key for row in rows.values() for key in row)
         return frame({key: [row.get(key) for row in rows.values()] for key in keys}, list(rows), "name")
 
@@ -134,25 +137,30 @@ class Report(BaseModel):
         for note in self.notes:
             console.print(note, highlight=False, markup=False, soft_wrap=True, style="yellow")
         table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
-        heads = ("field", "mean", "median", "worst", "case", "MAE", *(_HEADS[name] for name in NULLS))
+        heads = ("field", "mean", "median", "worst", "case", "MAE", *(_HEADS[name] for name in BASELINES))
         for head in heads:
             table.add_column(head, justify="left" if head in ("field", "case") else "right", overflow="fold")
         for name, f in self.fields.items():
             shares = [f"{100 * value:.1f}" for value in (f.relative_l2, f.median, f.worst)]
-            nulls = [f"{100 * f.nulls[null]:.1f}" if null in f.nulls else "-" for null in NULLS]
-            table.add_row(name, *shares, f.worst_case, str(Quantity(float(f"{f.mean_absolute:.3g}"), f.unit)), *nulls)
+            baselines = [f"{100 * f.baselines[name]:.1f}" if name in f.baselines else "-" for name in BASELINES]
+            table.add_row(
+                name, *shares, f.worst_case, str(Quantity(float(f"{f.mean_absolute:.3g}"), f.unit)), *baselines
+            )
         if self.fields:
             console.print(table)
         if not self.qoi:
             return
         table = Table(title="QoIs: mean error over mean magnitude, in percent (R2)", title_justify="left")
-        for head in ("QoI", "model", "MAE", *(_HEADS[name] for name in QOI_NULLS)):
+        for head in ("QoI", "model", "MAE", *(_HEADS[name] for name in QOI_BASELINES)):
             table.add_column(head, justify="left" if head == "QoI" else "right", overflow="fold")
         for name, q in self.qoi.items():
-            nulls = [_share(q.nulls[null], q.nulls_r2[null]) if null in q.nulls else "-" for null in QOI_NULLS]
+            baselines = [
+                _share(q.baselines[name], q.baselines_r2[name]) if name in q.baselines else "-"
+                for name in QOI_BASELINES
+            ]
             shown = q.unit if q.display_unit is None else q.display_unit
             error = str(Quantity(float(f"{difference_from_si(q.mean_absolute, shown):.3g}"), shown))
-            table.add_row(name, _share(q.relative, q.r2), error, *nulls)
+            table.add_row(name, _share(q.relative, q.r2), error, *baselines)
         console.print(table)
         alike: dict[str, list[str]] = {}
         for name, q in self.qoi.items():
@@ -160,7 +168,7 @@ class Report(BaseModel):
                                                 "deviations")  # fmt: skip
             alike.setdefault(f"predicted as {q.how}{sure}", []).append(name)
             if q.law:
-                exact = min(q.nulls.values(), default=1.0) < _EXACT
+                exact = min(q.baselines.values(), default=1.0) < _EXACT
                 law = f"taken in proportion to {power_law(q.law)}, by the baselines as well"
                 law += "; that law alone explains these cases, so a baseline has no error" if exact else ""
                 alike.setdefault(law, []).append(name)
@@ -169,7 +177,7 @@ class Report(BaseModel):
             console.print(f"{', '.join(names)} {verb} {said}", highlight=False, markup=False, soft_wrap=True)
 
 
-def field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, float]) -> FieldFigures:
+def field_figures(unit: str, errors: Any, names: list[str], baselines: dict[str, float]) -> FieldFigures:
     """Of pairs of errors ``(cases, 2)``: relative L2, and mean absolute in SI."""
     worst = int(np.argmax(errors[:, 0]))
     return FieldFigures(
@@ -179,13 +187,13 @@ def field_figures(unit: str, errors: Any, names: list[str], nulls: dict[str, flo
         worst=float(errors[worst, 0]),
         worst_case=names[worst],
         mean_absolute=float(errors[:, 1].mean()),
-        nulls=nulls,
+        baselines=baselines,
         each=errors[:, 0].tolist(),
     )
 
 
-def qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, nulls: Any, within: list[bool]) -> QoiFigures:
-    """Of predictions and truth ``(cases,)`` in SI; ``nulls`` has a row each, or is None."""
+def qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, baselines: Any, within: list[bool]) -> QoiFigures:
+    """Of predictions and truth ``(cases,)`` in SI; ``baselines`` has a row each, or is None."""
 
     def relative(values: Any) -> float:
         return mean_absolute(values, truth) / max(float(np.abs(truth).mean()), 1e-300)
@@ -204,15 +212,19 @@ def qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, nulls: Any,
         mean_absolute=mean_absolute(predicted, truth),
         r2=determination(predicted),
         within=float(np.mean(within)) if within else None,
-        nulls={} if nulls is None else {key: relative(row) for key, row in zip(QOI_NULLS, nulls, strict=True)},
-        nulls_r2={} if nulls is None else {key: determination(row) for key, row in zip(QOI_NULLS, nulls, strict=True)},
+        baselines={}
+        if baselines is None
+        else {key: relative(row) for key, row in zip(QOI_BASELINES, baselines, strict=True)},
+        baselines_r2={}
+        if baselines is None
+        else {key: determination(row) for key, row in zip(QOI_BASELINES, baselines, strict=True)},
         predicted=np.asarray(predicted, dtype=float).tolist(),
         true=np.asarray(truth, dtype=float).tolist(),
     )
 
 
-def _best(nulls: dict[str, float]) -> str:
-    return f"(best null {100 * min(nulls.values()):.2g} %)" if nulls else "(no null)"
+def _best(baselines: dict[str, float]) -> str:
+    return f"(best baseline {100 * min(baselines.values()):.2g} %)" if baselines else "(no baseline)"
 
 
 def _share(relative: float, determination: float | None) -> str:

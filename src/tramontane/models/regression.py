@@ -1,4 +1,4 @@
-"""Kernel regression on a few numbers per case: the null that every network must beat, and scalars without fields.
+"""Kernel regression on a few numbers per case: the baseline that every network must beat, and scalars without fields.
 
 A Gaussian process with a linear and a squared-exponential kernel (Rasmussen & Williams 2006, ch. 2 and 5.4.2): its
 prediction is a weighted sum of what was seen, so the same weights serve a scalar or a whole field.

@@ -18,13 +18,13 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
     Args:
         words: Of the reader's language.
         left: What training left: ``cross_validation`` by candidate, then by field, and which was ``chosen``.
-        report: Of its evaluation, where there is one: that has nulls, too.
+        report: Of its evaluation, where there is one: that has baselines, too.
     """
     if report is not None:
-        fields = {name: (f.relative_l2, f.nulls) for name, f in report.fields.items()}
-        for rows in (fields, {name: (q.relative, q.nulls) for name, q in report.qoi.items()}):
+        fields = {name: (f.relative_l2, f.baselines) for name, f in report.fields.items()}
+        for rows in (fields, {name: (q.relative, q.baselines) for name, q in report.qoi.items()}):
             if rows:
-                baselines = [words(f"null.{null}") for null in next(iter(rows.values()))[1]]
+                baselines = [words(f"baseline.{name}") for name in next(iter(rows.values()))[1]]
                 shares = {name: [own, *others.values()] for name, (own, others) in rows.items()}
                 table(words, ["", words("models.model"), *baselines], shares, without=len(baselines))
         return

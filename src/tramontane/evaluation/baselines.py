@@ -22,14 +22,14 @@ from tramontane.training.anchors import to_box
 from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
-NULLS = ("mean", "nearest", "parameters")
-QOI_NULLS = (*NULLS, "linear")  # the last: least squares on the parameters
+BASELINES = ("mean", "nearest", "parameters")
+QOI_BASELINES = (*BASELINES, "linear")  # the last: least squares on the parameters
 _NEIGHBOURS = 3
 _PROBES = 512  # sites at which the regression's hyperparameters are chosen
 
 
-class Nulls:
-    """The null predictions for some cases of a dataset, from its training cases.
+class Baselines:
+    """The predictions that need no training, for some cases of a dataset, from its training cases.
 
     Args:
         dataset: The store.
@@ -43,7 +43,7 @@ class Nulls:
         self._inputs = np.array([self._parameters(name) for name in train])
 
     def weights(self, name: str, regression: KernelRegression) -> Array:
-        """Weights ``(nulls, training cases)`` for a case, in the order of `NULLS`."""
+        """Weights ``(baselines, training cases)`` for a case, in the order of `BASELINES`."""
         count = len(self.train)
         distance = np.linalg.norm((self._shapes - self._shape(name)) / self._scale, axis=1)
         nearest = np.zeros(count)
@@ -51,7 +51,7 @@ class Nulls:
         return np.stack([np.full(count, 1 / count), nearest, regression.weights(self._parameters(name))])
 
     def qoi(self, names: Sequence[str]) -> dict[str, Array]:
-        """By QoI, predictions ``(QOI_NULLS, len(names))`` in SI, from the training cases' QoIs."""
+        """By QoI, predictions ``(QOI_BASELINES, len(names))`` in SI, from the training cases' QoIs."""
         dataset = self.dataset
         answer: dict[str, Array] = {}
         for qoi, spec in dataset.contract.qoi.items():
@@ -70,7 +70,7 @@ class Nulls:
     def fields(
         self, names: Sequence[str], domain: str, step: Callable[[], None] = lambda: None
     ) -> dict[str, dict[str, Array]]:
-        """By case and field, predictions ``(nulls, n, components)`` in SI at the case's own sites.
+        """By case and field, predictions ``(baselines, n, components)`` in SI at the case's own sites.
 
         Memory is that of the answer and two cases, whatever the number of training cases. Each of these is read twice,
         and ``step`` called after each time.
@@ -80,7 +80,7 @@ class Nulls:
         where = {name: self._boxed(name, domain) for name in names}
         weights = {(name, f): self.weights(name, regressions[f]) for name in names for f in specs}
         answer: dict[str, dict[str, Array]] = {
-            name: {f: np.zeros((len(NULLS), len(where[name]), spec.components)) for f, spec in specs.items()}
+            name: {f: np.zeros((len(BASELINES), len(where[name]), spec.components)) for f, spec in specs.items()}
             for name in names
         }
         for index, train in enumerate(self.train):
