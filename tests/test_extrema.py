@@ -68,4 +68,4 @@ def test_a_smeared_peak_is_regressed_and_a_smooth_one_is_not(spots: Dataset, tmp
     assert case.qoi["largest_displacement"] == pytest.approx(spots.qoi(name)["largest_displacement"], rel=0.05)
     coarse = surrogate.simulate(Design(spots.geometry(name), load=f"{load} N"), cells=200)
     assert coarse.qoi == pytest.approx(case.qoi, rel=1e-6)
-    assert list(case.provenance.extra["deviations"]) == ["peak_pressure"]
+    assert list(case.qoi_deviations) == ["peak_pressure"]

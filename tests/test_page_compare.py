@@ -85,7 +85,7 @@ def test_errors_and_qois_are_those_of_a_report(tab: Tab, dataset: Dataset, surro
         assert float(row.get_attribute("data-b")) == pytest.approx(dataset.qoi(name)[qoi], rel=1e-12)
     said = tab.page.locator(".side .verdict").all_inner_texts()
     assert "The model never saw this case." in said[0]
-    outside = own.provenance.extra["warnings"]
+    outside = [*map(str, own.notices)]
     assert all(sentence in said[1] for sentence in outside)
     assert ("Within what the model was trained on" in said[1]) == (not outside)
 

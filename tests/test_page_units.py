@@ -221,10 +221,10 @@ def test_what_is_written_in_si_is_shown_with_a_prefix_that_keeps_it_short() -> N
 
 
 def test_what_lies_outside_is_said_in_the_readers_language(browser: Any, server: Running, tmp_path: Path) -> None:
-    from tramontane.contract import Excess
+    from tramontane.notice import Notice
     from tramontane.page.complaints import remark
     from tramontane.page.words import Words
-    from tramontane.service.designs import _with_range
+    from tramontane.service.designs import warned
     from tramontane.service.schemas import Warned
 
     geometry = server.upload(part(tmp_path, (1.5, 0.7, 0.6), "long.stl").read_bytes(), "long.stl").json()["hash"]
@@ -232,15 +232,15 @@ def test_what_lies_outside_is_said_in_the_readers_language(browser: Any, server:
     load, extent = (Warned.model_validate(each) for each in answer["warnings"])
     assert (load.input, load.unit, load.axis) == ("parameters.load", "daN", None)
     assert (extent.input, extent.unit, extent.axis) == ("geometry", "m", "x")
-    fixed = Excess("density", 2.0, 1.5, 1.5, "kg/m^3")
-    for each in (load, extent, _with_range("parameters.density", str(fixed), fixed)):
+    fixed = Notice("range", "parameters.density", 2.0, 1.5, 1.5, "kg/m^3")
+    for each in (load, extent, warned(fixed)):
         assert remark(Words("en"), each) == each.detail
         for language in ("fr", "de", "zh"):
             said = remark(Words(language), each)
             assert said != each.detail
             written = [f"{number:.4g}"[:4] for number in (each.value, each.low, each.high)]
             assert all(number.replace(".", Words(language).decimal) in said for number in written)
-    note = Warned(input="geometry", detail="the geometry is not closed")
+    note = Warned(code="geometry", input="geometry", detail="the geometry is not closed")
     assert remark(Words("fr"), note) == note.detail
     with Tab(browser, server.url, locale="fr-FR") as tab:
         tab.open(f"/page/predict?model=body&geometry={geometry}&p.load=80&cells=2000")

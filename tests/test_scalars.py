@@ -118,17 +118,17 @@ def test_triangles_do_not_matter(surrogate: Surrogate) -> None:
 def test_doubt_grows_away_from_the_training_cases(surrogate: Surrogate) -> None:
     inside = surrogate.simulate(Design(box(1.2, 0.45, 0.35), speed="25 m/s"))
     far = surrogate.simulate(Design(box(3.0, 0.2, 0.9), speed="25 m/s"))
-    assert far.provenance.extra["deviations"]["drag"] > 5 * inside.provenance.extra["deviations"]["drag"]
-    assert inside.provenance.extra["warnings"] == []
-    assert "the geometry is 3 m long in x" in " ".join(far.provenance.extra["warnings"])
+    assert far.qoi_deviations["drag"] > 5 * inside.qoi_deviations["drag"]
+    assert [*map(str, inside.notices)] == []
+    assert "the geometry is 3 m long in x" in " ".join([*map(str, far.notices)])
 
 
 def test_the_same_answer_after_a_journey(surrogate: Surrogate, saved: Path) -> None:
     design = Design(box(1.3, 0.5, 0.3), speed="20 m/s")
     there, here = Surrogate.load(saved).simulate(design), surrogate.simulate(design)
     assert there.qoi == pytest.approx(here.qoi, rel=1e-9)
-    deviations = here.provenance.extra["deviations"]
-    assert there.provenance.extra["deviations"] == pytest.approx(deviations, rel=1e-6)
+    deviations = here.qoi_deviations
+    assert there.qoi_deviations == pytest.approx(deviations, rel=1e-6)
 
 
 def test_what_a_design_lacks_is_said(surrogate: Surrogate, tmp_path: Path) -> None:

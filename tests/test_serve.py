@@ -138,7 +138,7 @@ def test_the_summary_says_what_the_bare_model_says(
     assert {name: entry["unit"] for name, entry in answer["qoi"].items()} == case.qoi_units
     for name, value in case.qoi.items():
         assert answer["qoi"][name]["value"] == pytest.approx(value, rel=1e-4)
-    deviations = case.provenance.extra["deviations"]
+    deviations = case.qoi_deviations
     assert "charge" in deviations
     for name, entry in answer["qoi"].items():
         assert entry["deviation"] == (pytest.approx(deviations[name], rel=1e-4) if name in deviations else None)

@@ -63,7 +63,7 @@ def test_a_remote_surrogate_answers_what_the_local_one_does(
 
 def test_warnings_come_along(server: Running, tmp_path: Path) -> None:
     case = tramontane.connect(server.url, model="model").simulate(Design(part(tmp_path), load="9 kN"), cells=CELLS)
-    assert "load = 9000 N lies outside" in case.provenance.extra["warnings"][0]
+    assert "load = 9000 N lies outside" in str(case.notices[0])
 
 
 def test_one_domain_alone(server: Running, tmp_path: Path) -> None:

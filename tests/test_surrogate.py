@@ -73,7 +73,7 @@ def test_simulate_from_a_file_gives_fields_on_meshes_of_its_own(saved: Path, tmp
     assert case.meshes["volume"].volume == pytest.approx(case.meshes["surface"].volume, rel=0.05)
     fine = surrogate.simulate(case.design, cells=50_000, domains=["surface"])  # where QoIs are taken, whatever is drawn
     assert case.qoi["peak_pressure"] == pytest.approx(fine.meshes["surface"].point_data["pressure"].max())
-    assert case.provenance.extra["warnings"] == []
+    assert [*map(str, case.notices)] == []
 
 
 def test_retriangulating_the_geometry_changes_little(surrogate: Surrogate) -> None:
@@ -88,7 +88,7 @@ def test_retriangulating_the_geometry_changes_little(surrogate: Surrogate) -> No
 def test_what_lies_outside_training_is_said(surrogate: Surrogate, tmp_path: Path) -> None:
     long = ellipsoid("part", (2.0, 0.7, 0.6), 1.0).meshes["surface"]
     case = surrogate.simulate(Design(long, load="900 N"), cells=500)
-    warnings = " ".join(case.provenance.extra["warnings"])
+    warnings = " ".join([*map(str, case.notices)])
     assert "load = 900 N lies outside" in warnings
     assert "m long in x, training cases" in warnings
 

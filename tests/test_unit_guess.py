@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import pyvista as pv
 
-from tramontane.contract import Excess
 from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.errors import ContractError, FormatError, GeometryError, UnitError
+from tramontane.notice import Notice
 from tramontane.service.designs import warned
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
@@ -47,15 +47,15 @@ def test_a_geometry_in_millimetres_is_offered_its_unit(trained: Surrogate, tmp_p
     with pytest.raises(GeometryError, match=re.escape(f"check its unit and place; {guess}")):
         trained.simulate(Design(part, speed="40 m/s"))
     right = trained.simulate(Design(part, length_unit="mm", speed="40 m/s"))
-    assert right.provenance.extra["warnings"] == []
+    assert [*map(str, right.notices)] == []
     same = trained.simulate(Design(box(tmp_path / "metres.stl", 1.184), speed="40 m/s"))
     assert right.qoi["drag"] == pytest.approx(same.qoi["drag"], rel=1e-3)
     # And as the API says it, whose designs hold meshes in metres.
     mesh = trained.check(Design(part, speed="40 m/s"))[0]
     assert mesh is not None
     asked = Design(mesh.mesh, length_unit="m", speed="40 m/s")
-    assert trained.warnings(mesh.mesh, asked)[-1] == guess
-    said = warned(trained, asked, trained.warnings(mesh.mesh, asked))
+    assert str(trained.notices(mesh.mesh, asked)[-1]) == guess
+    said = [warned(notice) for notice in trained.notices(mesh.mesh, asked)]
     assert [(each.input, each.suggested_unit) for each in said if each.suggested_unit] == [("geometry", "mm")]
 
 
@@ -88,8 +88,8 @@ def test_a_table_of_designs_takes_a_unit(trained: Surrogate, tmp_path: Path) -> 
 def test_a_speed_in_kilometres_an_hour_is_offered_its_unit(trained: Surrogate, tmp_path: Path) -> None:
     part = box(tmp_path / "part.stl", 1.1)
     case = trained.simulate(Design(part, speed=144))
-    assert case.provenance.extra["warnings"][-1] == 'is speed in km/h? 144 km/h is 40 m/s: write speed="144 km/h"'
-    assert trained.simulate(Design(part, speed="144 km/h")).provenance.extra["warnings"] == []
+    assert [*map(str, case.notices)][-1] == 'is speed in km/h? 144 km/h is 40 m/s: write speed="144 km/h"'
+    assert [*map(str, trained.simulate(Design(part, speed="144 km/h")).notices)] == []
 
 
 def test_nothing_is_guessed_of_what_fits_no_unit() -> None:
@@ -98,14 +98,14 @@ def test_nothing_is_guessed_of_what_fits_no_unit() -> None:
     assert guess_length(np.array([1100.0, 3.0, 0.8]), low, high, "m") is None  # of another shape
     found = guess_length(np.array([0.0011, 0.0005, 0.00025]), low, high, "mm")
     assert found is not None
-    assert found.unit == "m"
+    assert found.suggested_unit == "m"
     flat = guess_length(np.array([1100.0, 500.0, 0.0]), np.array([0.9, 0.4, 0.0]), np.array([1.2, 0.6, 0.0]), "m")
     assert flat is not None
-    assert guess_parameter(Excess("speed", 55.0, 30.0, 50.0, "m/s")) is None
-    assert guess_parameter(Excess("speed", 9000.0, 30.0, 50.0, "m/s")) is None
-    load = guess_parameter(Excess("load", 0.5, 100.0, 900.0, "N"))
+    assert guess_parameter(Notice("range", "parameters.speed", 55.0, 30.0, 50.0, "m/s")) is None
+    assert guess_parameter(Notice("range", "parameters.speed", 9000.0, 30.0, 50.0, "m/s")) is None
+    load = guess_parameter(Notice("range", "parameters.load", 0.5, 100.0, 900.0, "N"))
     assert load is not None
-    assert load.unit == "kN"
+    assert load.suggested_unit == "kN"
 
 
 def test_a_unit_of_length_is_asked_for(trained: Surrogate, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tramontane.design import Design
 from tramontane.errors import ContractError
+from tramontane.notice import Notice
 from tramontane.units import Quantity
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Case:
         field_units: The SI unit of each field, by field name.
         qoi_units: The SI unit of each QoI, by its name.
         provenance: Source files, solver, version.
+        qoi_deviations: The standard deviation of each QoI of which the simulator states one, SI.
+        notices: What to mind about an answer.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Case:
     field_units: dict[str, str] = field(default_factory=dict)
     qoi_units: dict[str, str] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
+    qoi_deviations: dict[str, float] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
 
     def __repr__(self) -> str:
         lines = [f"<Case {self.name}: {self.design!r}>"]
@@ -97,7 +102,7 @@ class Case:
 
     def summary(self) -> dict[str, Any]:
         """What the case says beside its meshes, as plain values for JSON; numbers in the units beside them."""
-        deviations = self.provenance.extra.get("deviations", {})
+        deviations = self.qoi_deviations
         return {
             "name": self.name,
             "parameters": {key: {"value": q.value, "unit": q.unit} for key, q in self.design.parameters.items()},
@@ -108,7 +113,7 @@ class Case:
             },
             "solver": self.provenance.solver,
             "version": self.provenance.version,
-            "warnings": self.provenance.extra.get("warnings", []),
+            "warnings": [*map(str, self.notices), *self.provenance.extra.get("warnings", [])],
         }
 
     def save(self, path: str | os.PathLike[str]) -> list[Path]:

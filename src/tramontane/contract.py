@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +16,7 @@ from tramontane.contract_toml import HEAD, first_not_finite, rename, unit_of_the
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.io.atomic import write_text
+from tramontane.notice import Notice
 from tramontane.qoi import QoiDefinition
 from tramontane.units import Quantity, compatible, dimension, from_si, in_si, si_factor, si_unit, to_si
 
@@ -110,42 +111,6 @@ class QoiSpec(_Spec):
     def from_fields(self) -> bool:
         """Whether predicted fields or the geometry give it; patches are known of a solver's meshes only."""
         return self.definition is not None and not self.definition.patches
-
-
-class Excess(NamedTuple):
-    """A number outside the range of what was trained on or is allowed; all in ``unit``.
-
-    Attributes:
-        name: Of the parameter.
-        value: What was given.
-        low: The range's lower end.
-        high: Its upper end.
-        unit: Of the three numbers.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-
-    @property
-    def share(self) -> float:
-        """How far outside, as a share of the range."""
-        beyond = self.low - self.value if self.value < self.low else self.value - self.high
-        return beyond / ((self.high - self.low) or 1.0)
-
-    def __str__(self) -> str:
-        if self.low == self.high:
-            return (
-                f"{self.name} = {Quantity(self.value, self.unit)} is not followed: it was "
-                f"{Quantity(self.low, self.unit)} in all cases"
-            )
-        return (
-            f"{self.name} = {Quantity(self.value, self.unit)} lies outside {self.low:.6g} to {self.high:.6g} "
-            f"{self.unit}".rstrip()
-            + f" by {100 * self.share:.0f} % of the range"
-        )
 
 
 class Contract(_Spec):
@@ -244,10 +209,10 @@ class Contract(_Spec):
 
     def outside_range(self, design: Design) -> list[str]:
         """One sentence for each parameter of a design that lies outside the contract's range, with how far."""
-        return [str(excess) for excess in self.excesses(self.values(design))]
+        return [str(notice) for notice in self.excesses(self.values(design))]
 
-    def excesses(self, values: Mapping[str, float]) -> list[Excess]:
-        """The parameters outside the contract's range, and how far.
+    def excesses(self, values: Mapping[str, float]) -> list[Notice]:
+        """The parameters outside the contract's range, each in the contract's unit.
 
         Args:
             values: Parameters in SI.
@@ -258,7 +223,7 @@ class Contract(_Spec):
             slack = _EQUAL * max(abs(spec.low), abs(spec.high)) if spec.role == "constant" else 0.0
             if not spec.low - slack <= value <= spec.high + slack:
                 given, low, high = (from_si(number, spec.unit) for number in (value, spec.low, spec.high))
-                found.append(Excess(name, given, low, high, spec.unit))
+                found.append(Notice("range", f"parameters.{name}", given, low, high, spec.unit))
         return found
 
     def in_si(self) -> Contract:

@@ -66,9 +66,9 @@ def predict(
         console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells)
-    for warning in case.provenance.extra["warnings"]:
-        errors.print(f"Warning: {warning}", highlight=False, markup=False, style="yellow")
-    deviations = case.provenance.extra.get("deviations", {})
+    for notice in case.notices:
+        errors.print(f"Warning: {notice}", highlight=False, markup=False, style="yellow")
+    deviations = case.qoi_deviations
     for name, value in case.qoi.items():
         unit = surrogate.contract.qoi[name].shown
         sure = f" +- {Quantity(difference_from_si(deviations[name], unit), unit)}" if name in deviations else ""

@@ -18,6 +18,7 @@ from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.formats import read_mesh
+from tramontane.notice import Notice
 from tramontane.units import Quantity, difference_to_si, to_si
 
 if TYPE_CHECKING:
@@ -145,11 +146,11 @@ class Remote:
             qoi={name: to_si(entry, unit=entry.unit or "", name=name) for name, entry in qoi.items()},
             field_units={name: said["unit"] for name, said in fields},
             qoi_units={name: entry.unit or "" for name, entry in qoi.items()},
+            qoi_deviations=deviations,
+            notices=[_notice(each) for each in summary["warnings"]],
             provenance=Provenance(
                 solver=f"{summary['model']} at {self._link.client.base_url}",
                 version=summary["model_hash"][:12],
-                extra={"warnings": [each["detail"] for each in summary["warnings"]]}
-                | ({"deviations": deviations} if deviations else {}),
             ),
         )
 
@@ -224,3 +225,12 @@ def _ply(mesh: pv.PolyData) -> bytes:
         f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
     )
     return head.encode() + points.tobytes() + faces.tobytes()
+
+
+def _notice(told: dict[str, Any]) -> Notice:
+    """What a server told of, with its numbers where there are some."""
+    if told.get("code") not in ("range", "extent", "unit"):
+        return Notice("geometry", told["input"], detail=told["detail"])
+    keys = ("value", "low", "high", "unit", "axis", "suggested_unit", "suggested_value")
+    numbers: dict[str, Any] = {key: told.get(key) for key in keys}
+    return Notice(told["code"], told["input"], **numbers)

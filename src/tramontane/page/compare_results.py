@@ -58,7 +58,7 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
                         ui.label(name.replace("_", " "))
                     with ui.element("td"):
                         ui.label(words.share(error))
-    stated = warned(case.served.surrogate, whole.design, whole.provenance.extra["warnings"])
+    stated = [warned(notice) for notice in whole.notices]
     warnings = [remark(words, each) for each in stated]
     verdict(words("predict.outside" if warnings else "predict.inside"), warnings, fine=not warnings)
 

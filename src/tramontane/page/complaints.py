@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from nicegui import ui
 
+from tramontane.notice import percent_of
 from tramontane.page.words import Words
 from tramontane.service.problems import Problem, without_paths
 from tramontane.service.schemas import Warned
@@ -32,7 +33,7 @@ def remark(words: Words, warned: Warned) -> str:
     value, high = (f"{words.editable(number)} {unit}".rstrip() for number in (warned.value, warned.high))
     if warned.low == warned.high:
         return words("remark.constant", name=name, value=value, high=high)
-    share = words.local(f"{100 * warned.share:.0f}")
+    share = words.local(percent_of(warned.share))
     return words("remark.beyond", name=name, value=value, low=words.editable(warned.low), high=high, share=share)
 
 

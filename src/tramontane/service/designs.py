@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-import pyvista as pv
-
-from tramontane.contract import Contract, Excess
+from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import UnitError
+from tramontane.notice import Notice
 from tramontane.service import schemas
 from tramontane.service.problems import Fault, at_fault, without_paths
 from tramontane.service.schemas import DesignRequest, Warned
 from tramontane.service.uploads import Geometries
-from tramontane.surrogate import Surrogate
 from tramontane.units import Quantity, dimension, from_si, parse_quantity
 
 
@@ -96,36 +92,10 @@ def stated(contract: Contract, values: Mapping[str, float]) -> dict[str, schemas
     }
 
 
-def warned(surrogate: Surrogate | None, asked: Design, warnings: Iterable[str]) -> list[Warned]:
-    """A case's warnings; those about a range with the numbers.
-
-    Args:
-        surrogate: That answered; None for a solver.
-        asked: What it was asked.
-        warnings: The case's own sentences.
-    """
-    ranges: dict[str, Warned] = {}
-    if surrogate is not None:
-        for each in surrogate.contract.excesses(surrogate.contract.values(asked)):
-            ranges[str(each)] = _with_range(f"parameters.{each.name}", str(each), each)
-        for each in surrogate.extent_excesses(_mesh(asked)):
-            sentence = surrogate.extent_sentence(each)
-            ranges[sentence] = _with_range("geometry", sentence, each, axis=each.name)
-        for guess in surrogate.unit_guesses(_mesh(asked), asked):
-            where = f"parameters.{guess.name}" if guess.name else "geometry"
-            ranges[guess.sentence] = Warned(input=where, detail=guess.sentence, suggested_unit=guess.unit)
-    return [
-        ranges.get(text)
-        or Warned(input="geometry" if text.startswith("geometry") else "design", detail=without_paths(text))
-        for text in warnings
-    ]
-
-
-def _mesh(asked: Design) -> pv.PolyData | None:
-    assert not isinstance(asked.geometry, Path)  # designs of a server hold meshes
-    return asked.geometry
-
-
-def _with_range(where: str, detail: str, excess: Excess, **more: Any) -> Warned:
-    return Warned(input=where, detail=detail, value=excess.value, low=excess.low, high=excess.high, unit=excess.unit,
-                  share=excess.share, **more)  # fmt: skip
+def warned(notice: Notice) -> Warned:
+    """A notice as it is told, with its sentence."""
+    return Warned(
+        code=notice.code, input=notice.input, detail=without_paths(str(notice)), value=notice.value, low=notice.low,
+        high=notice.high, unit=notice.unit, share=notice.share, axis=notice.axis, suggested_unit=notice.suggested_unit,
+        suggested_value=notice.suggested_value,
+    )  # fmt: skip

@@ -291,7 +291,7 @@ class Predictions:
             parameters=designs.stated(contract, question.values),
             qoi=stated_qoi(case),
             domains=answers.domains(case),
-            warnings=designs.warned(surrogate, asked, case.provenance.extra["warnings"]),
+            warnings=[designs.warned(notice) for notice in case.notices],
             seconds=seconds,
         )
         return Prediction(question.key(), question.place(), case, summary)
@@ -299,8 +299,7 @@ class Predictions:
 
 def stated_qoi(case: Case) -> dict[str, QoiValue]:
     """A case's QoIs in their units, for an answer; with deviations where the simulator states any."""
-    deviations = case.provenance.extra.get("deviations", {})
-
+    deviations = case.qoi_deviations
     return {
         name: QoiValue(
             value=answers.finite(from_si(value, case.qoi_units.get(name, ""))),

@@ -225,7 +225,7 @@ def solve_one(folder: Path, name: str, identity: str, simulator: Simulator, task
     return Summary(
         model=name, model_hash=identity, geometry=None, parameters=designs.stated(simulator.contract, values),
         qoi=stated_qoi(case), domains=answers.domains(case),
-        warnings=designs.warned(None, asked, case.provenance.extra.get("warnings", [])),
+        warnings=[designs.warned(notice) for notice in case.notices],
         seconds=time.perf_counter() - begun,
     ).model_dump_json()  # fmt: skip
 

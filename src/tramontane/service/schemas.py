@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tramontane.notice import Code
+
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Given = Annotated[
@@ -91,10 +93,11 @@ class DomainSummary(BaseModel):
 
 
 class Warned(BaseModel):
-    """Something to mind about an answer.
+    """Something to mind about an answer; see `tramontane.notice.Notice`.
 
     Attributes:
-        input: What it is about: ``parameters.load``, ``geometry``.
+        code: Its kind: ``range``, ``extent``, ``unit``, ``geometry`` or ``blank``.
+        input: What it is about: ``parameters.load``, ``geometry``, ``domains.volume``.
         detail: In words.
         value: Where a number lies outside the trained range: that number,
         low: the range's ends,
@@ -103,8 +106,10 @@ class Warned(BaseModel):
         share: How far outside, as a share of the range.
         axis: Of a geometry that is longer or shorter than those trained on: along which axis.
         suggested_unit: In which the input would lie where those trained on do; it is not applied.
+        suggested_value: What the input would be in that unit, in ``unit``.
     """
 
+    code: Code
     input: str
     detail: str
     value: float | None = None
@@ -114,6 +119,7 @@ class Warned(BaseModel):
     share: float | None = None
     axis: Literal["x", "y", "z"] | None = None
     suggested_unit: str | None = None
+    suggested_value: float | None = None
 
 
 class Summary(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyvista as pv
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from tramontane.case import Case, Provenance
-from tramontane.contract import Contract, DomainSpec, Excess
+from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Sites, mesh_sites
 from tramontane.deadline import time_limit
 from tramontane.design import Design
@@ -25,6 +25,7 @@ from tramontane.large_arrays import bad_rows
 from tramontane.models import NETWORKS
 from tramontane.models.recent import Recent, digest
 from tramontane.models.scalar_kriging import ScalarKriging
+from tramontane.notice import Notice
 from tramontane.surrogate.files import read_surrogate, write_surrogate
 from tramontane.surrogate.measured import QOI_CELLS, measured
 from tramontane.surrogate.network import NetworkPredictor
@@ -35,10 +36,11 @@ from tramontane.surrogate.saved_arrays import check_arrays, check_domains
 from tramontane.surrogate.saved_documents import check_documents, check_scales
 from tramontane.surrogate.scalars import MODEL as SCALARS
 from tramontane.surrogate.scalars import ScalarPredictor
-from tramontane.surrogate.unit_guess import UnitGuess, guess_length, guess_parameter
+from tramontane.surrogate.unit_guess import guess_length, guess_parameter
 from tramontane.training import Normalization
 from tramontane.training.normalization import predicted_scale, sign_of_law
 
+_AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")
 Array = NDArray[np.floating[Any]]
 
 _FLAT = 1e-7  # of a length, below which there is none
@@ -114,7 +116,7 @@ class Surrogate:
             time_limit_seconds: How long it may take; None sets no limit.
 
         Returns:
-            Fields and QoIs in SI; ``provenance.extra["warnings"]`` says what to mind, ``["deviations"]`` the standard
+            Fields and QoIs in SI; ``notices`` say what to mind, ``qoi_deviations`` the standard
             deviation of each QoI that is regressed, as the model has it.
 
         Raises:
@@ -132,7 +134,7 @@ class Surrogate:
             guesses = self.unit_guesses(None if geometry is None else geometry.mesh, design)
             if not guesses:
                 raise
-            raise GeometryError("; ".join([str(error), *(guess.sentence for guess in guesses)])) from error
+            raise GeometryError("; ".join([str(error), *map(str, guesses)])) from error
 
     def _simulated(
         self,
@@ -172,8 +174,6 @@ class Surrogate:
             for name, predicted in fields[domain].items():
                 data[name] = predicted
         noticed = [] if geometry is None else self.noticed(geometry)
-        extra: dict[str, Any] = {"warnings": [*noticed, *self.warnings(shape, design), *blanked]}
-        extra |= {"deviations": {name: deviation for name, (_, deviation) in scalars.items()}} if scalars else {}
         return Case(
             name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
             design=design,
@@ -181,7 +181,9 @@ class Surrogate:
             qoi=numbers,
             field_units={name: spec.unit for specs in self.contract.fields.values() for name, spec in specs.items()},
             qoi_units={name: self.contract.qoi[name].unit for name in numbers},
-            provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity, extra=extra),
+            notices=[*noticed, *self.notices(shape, design), *blanked],
+            qoi_deviations={name: deviation for name, (_, deviation) in scalars.items()},
+            provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity),
         )
 
     def _check_finite(self, fields: Mapping[str, Mapping[str, Array]], design: Design) -> None:
@@ -196,7 +198,7 @@ class Surrogate:
 
     def _blank(
         self, geometry: Geometry, sites: Mapping[str, Sites], fields: Mapping[str, Mapping[str, Array]]
-    ) -> list[str]:
+    ) -> list[Notice]:
         """Make fields NaN where a given mesh reaches beyond its domain, and say of how many places."""
         said = []
         for domain, of in sites.items():
@@ -210,15 +212,15 @@ class Surrogate:
                 values[beyond] = np.nan
             where = "outside" if spec.side == "inside" else "inside"
             said.append(
-                f"{beyond.sum()} of {len(beyond)} places of {domain} lie {where} the geometry, where nothing is "
-                "predicted; they are left blank (NaN)"
+                Notice("blank", f"domains.{domain}", float(beyond.sum()), high=float(len(beyond)), detail=where)
             )
         return said
 
-    def noticed(self, geometry: Geometry) -> list[str]:
+    def noticed(self, geometry: Geometry) -> list[Notice]:
         """What is to be minded of a geometry; that it is open, only where most of the training cases' were closed."""
         usual = not geometry.closed and self.record["training_domain"].get("open", 0.0) > 0.5
-        return [sentence for sentence in geometry.warnings if not (usual and OPEN_EDGES in sentence)]
+        return [Notice("geometry", "geometry", detail=sentence) for sentence in geometry.warnings
+                if not (usual and OPEN_EDGES in sentence)]  # fmt: skip
 
     def check(self, design: Design) -> tuple[Geometry | None, dict[str, float]]:
         """The design's geometry in metres and its parameters in SI, or an error that names what is wrong."""
@@ -313,15 +315,15 @@ class Surrogate:
             answer[name] = value * scale, deviation * abs(scale)
         return answer
 
-    def warnings(self, geometry: pv.PolyData | None, design: Design) -> list[str]:
-        """One sentence for each input outside what the training cases had."""
+    def notices(self, geometry: pv.PolyData | None, design: Design) -> list[Notice]:
+        """One for each input outside what the training cases had, and the units that these seem to be in."""
         return [
-            *self.contract.outside_range(design),
-            *(self.extent_sentence(excess) for excess in self.extent_excesses(geometry)),
-            *(guess.sentence for guess in self.unit_guesses(geometry, design)),
+            *self.contract.excesses(self.contract.values(design)),
+            *self.extent_excesses(geometry),
+            *self.unit_guesses(geometry, design),
         ]
 
-    def unit_guesses(self, geometry: pv.PolyData | None, design: Design) -> list[UnitGuess]:
+    def unit_guesses(self, geometry: pv.PolyData | None, design: Design) -> list[Notice]:
         """Units that inputs far outside what was trained on seem to be in: offered, never applied."""
         found = [guess_parameter(excess) for excess in self.contract.excesses(self.contract.values(design))]
         if geometry is not None:
@@ -335,15 +337,7 @@ class Surrogate:
         """The unit that a design's geometry file is in, or was taken to be in."""
         return design.length_unit or (self.contract.length_unit if isinstance(design.geometry, Path) else "m")
 
-    @staticmethod
-    def extent_sentence(excess: Excess) -> str:
-        """What `warnings` says of an axis."""
-        return (
-            f"the geometry is {excess.value:.4g} m long in {excess.name}, training cases "
-            f"{excess.low:.4g} to {excess.high:.4g} m"
-        )
-
-    def extent_excesses(self, geometry: pv.PolyData | None) -> list[Excess]:
+    def extent_excesses(self, geometry: pv.PolyData | None) -> list[Notice]:
         """The axes ``x``, ``y``, ``z`` along which a geometry is longer or shorter than every training case's."""
         if geometry is None:
             return []
@@ -352,8 +346,8 @@ class Surrogate:
         bounds = np.asarray(geometry.bounds).reshape(3, 2)
         extent, slack = bounds[:, 1] - bounds[:, 0], 0.02 * high
         return [
-            Excess(name, float(extent[axis]), float(low[axis]), float(high[axis]), "m")
-            for axis, name in enumerate("xyz")
+            Notice("extent", "geometry", float(extent[axis]), float(low[axis]), float(high[axis]), "m", axis=name)
+            for axis, name in enumerate(_AXES)
             if not low[axis] - slack[axis] <= extent[axis] <= high[axis] + slack[axis]
         ]
 

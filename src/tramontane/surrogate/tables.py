@@ -118,13 +118,13 @@ def _answer(
                if spec.from_fields and spec.definition is not None and spec.definition.kind != "volume"}  # fmt: skip
     # Fields that no QoI follows from are not asked for.
     case = surrogate.simulate(design, cells=cells, domains=domains, meshes=None if domains else {})
-    outside = surrogate.warnings(None if shape is None else shape.mesh, design)
+    outside = surrogate.notices(None if shape is None else shape.mesh, design)
     return Line(
         source.name,
         "outside" if outside else "inside",
         case.qoi,
-        case.provenance.extra.get("deviations", {}),
-        (*([] if shape is None else surrogate.noticed(shape)), *outside),
+        case.qoi_deviations,
+        tuple(map(str, (*([] if shape is None else surrogate.noticed(shape)), *outside))),
     )
 
 

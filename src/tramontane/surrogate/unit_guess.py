@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tramontane.contract import Excess
 from tramontane.dataset.audit.outliers import CONFUSED
-from tramontane.units import Quantity, from_si, has_offset, in_si, one_style, si_unit
+from tramontane.notice import Notice
+from tramontane.units import from_si, has_offset, in_si, one_style, si_unit
 
 _FAR = 2.0  # times outside the range before a parameter's unit is suspected
 _FAR_LENGTH = 5.0  # and a geometry's, which may well be larger
@@ -18,23 +17,9 @@ _LENGTHS = ("mm", "m", "cm", "in", "ft", "µm", "km")
 _ROOM = 0.3  # by which a part may differ from those trained on, as a share, and still be one of them
 
 
-class UnitGuess(NamedTuple):
-    """A unit in which an input would lie where training cases do.
-
-    Attributes:
-        name: Of the parameter; empty for the geometry.
-        unit: That it seems to be in.
-        sentence: For people.
-    """
-
-    name: str
-    unit: str
-    sentence: str
-
-
 def guess_length(
     extent: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], taken: str
-) -> UnitGuess | None:
+) -> Notice | None:
     """The length unit that a geometry seems to be in.
 
     Args:
@@ -52,25 +37,26 @@ def guess_length(
         factor = in_si(1.0, unit) / in_si(1.0, taken)
         if one_style(taken) != unit and _near(extent * factor, low * (1 - _ROOM), high * (1 + _ROOM)):
             side = int(np.argmax(extent))
-            now, then = extent[side], extent[side] * factor
-            return UnitGuess("", unit, f"is the geometry in {unit}? Read in {taken} it is {now:.4g} m long, in {unit} "
-                             f"{then:.4g} m, and training parts are {low[side]:.4g} to {high[side]:.4g} m: add --unit "
-                             f"{unit} (length_unit)")  # fmt: skip
+            now, then = float(extent[side]), float(extent[side]) * factor
+            return Notice("unit", "geometry", now, float(low[side]), float(high[side]), taken,
+                          suggested_unit=unit, suggested_value=then)  # fmt: skip
     return None
 
 
-def guess_parameter(excess: Excess) -> UnitGuess | None:
+def guess_parameter(excess: Notice) -> Notice | None:
     """The unit that a parameter far outside its range seems to have been given in, such as km/h for m/s."""
-    unit, low, high = excess.unit, excess.low, excess.high
+    unit, low, high = excess.unit or "", excess.low, excess.high
+    assert excess.value is not None
+    assert low is not None
+    assert high is not None
     if low == high or has_offset(unit) or low / _FAR <= excess.value <= high * _FAR:
         return None
     family: Sequence[str] = CONFUSED.get(si_unit(unit), ())
     for other in family if si_unit(unit) else ():
         inside = from_si(in_si(excess.value, other), unit)
         if one_style(other) != one_style(unit) and low <= inside <= high:
-            given = Quantity(excess.value, one_style(other))
-            return UnitGuess(excess.name, one_style(other), f"is {excess.name} in {given.unit}? {given} is "
-                             f"{Quantity(inside, unit)}: write {excess.name}=\"{given}\"")  # fmt: skip
+            return Notice("unit", excess.input, excess.value, low, high, unit,
+                          suggested_unit=one_style(other), suggested_value=inside)  # fmt: skip
     return None
 
 
