@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import pyvista as pv
 from conftest import ellipsoid
+from typer.testing import CliRunner
 
 import tramontane
 from tramontane.case import Case
+from tramontane.cli import app
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
 from tramontane.design import Design
@@ -44,6 +46,11 @@ def test_import_loads_nothing_heavy() -> None:
     loaded = set(json.loads(run(code)))
     assert "tramontane" in loaded
     assert not loaded & {"torch", "vtk", "vtkmodules", "pyvista", "zarr", "scipy", "numpy", "pydantic", "ngsolve"}
+
+
+def test_the_version_is_told() -> None:
+    told = CliRunner().invoke(app, ["--version"])
+    assert (told.exit_code, told.output) == (0, f"tramontane {tramontane.__version__}\n")
 
 
 def test_help_needs_nothing_that_is_optional() -> None:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Optional
 import typer
 from rich.console import Console
 
+from tramontane import __version__
+
 app = typer.Typer(
     name="tramontane",
     help="Turn a folder of simulation results into your own physics model.",
@@ -23,6 +25,21 @@ Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Where to write
 AssumeUnits = Annotated[bool, typer.Option("--assume-units", help="Units that follow from names alone are right.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
 Region = Annotated[Optional[str], typer.Option(help="Which of several regions that OpenFOAM cases have.")]  # noqa: UP045
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"tramontane {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn a folder of simulation results into your own physics model."""
 
 
 def dataset_of(data: Path, *, assume_units: bool = False) -> Any:
