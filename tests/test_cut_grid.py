@@ -7,7 +7,7 @@ import pytest
 import pyvista as pv
 
 from tramontane.formats import read_geometry
-from tramontane.formats.holes import Holes
+from tramontane.geometry.holes import Holes
 from tramontane.surrogate.cut_grid import cut_grid
 
 

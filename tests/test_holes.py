@@ -9,7 +9,7 @@ import pyvista as pv
 from tramontane.contract import Contract, DomainSpec
 from tramontane.errors import SurrogateError
 from tramontane.formats import read_geometry
-from tramontane.formats.holes import Holes
+from tramontane.geometry.holes import Holes
 from tramontane.surrogate.places import default_mesh
 
 INSIDE = Contract(domains={"volume": DomainSpec(side="inside")})

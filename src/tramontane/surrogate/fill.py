@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from tramontane.deadline import check_deadline
-from tramontane.formats.holes import enclosed
+from tramontane.geometry.holes import enclosed
 from tramontane.surrogate.cut_grid import cut_grid
 
 Array = NDArray[np.floating[Any]]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tramontane.contract import Contract, DomainSpec
 from tramontane.deadline import check_deadline
 from tramontane.errors import SurrogateError
-from tramontane.formats.holes import Holes
 from tramontane.formats.surfaces.geometry import inside, signed_distance
+from tramontane.geometry.holes import Holes
 from tramontane.surrogate.fill import fill
 from tramontane.surrogate.refine import refine
 from tramontane.training.anchors import box

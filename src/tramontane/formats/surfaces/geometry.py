@@ -21,11 +21,11 @@ from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance, vtkOrientPoly
 from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
 
 from tramontane.errors import FormatError, GeometryError
-from tramontane.formats.holes import Holes, enclosed
 from tramontane.formats.surfaces.obj import with_positive_indices
 from tramontane.formats.surfaces.step import read_step
 from tramontane.formats.surfaces.stl import read_stl
 from tramontane.formats.vtk.meshes import read_mesh
+from tramontane.geometry.holes import Holes, enclosed
 from tramontane.large_arrays import bad_rows
 from tramontane.units import si_factor
 
