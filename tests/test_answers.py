@@ -82,6 +82,27 @@ def test_qois_do_not_depend_on_the_mesh_that_is_drawn(
     assert of.simulate(design, meshes=coarse).qoi == pytest.approx(once, rel=1e-6)
 
 
+def test_a_mesh_that_misses_most_of_a_part_is_spoken_of(model: Surrogate, body: pv.PolyData) -> None:
+    inner = body.copy().scale(0.996, inplace=False).flip_faces()
+    shell = body.merge(inner, merge_points=False)
+    case = model.simulate(Design(shell, load="300 N"), cells=2000, domains=["volume"])
+    (notice,) = [each for each in case.notices if each.code == "coarse"]
+    assert notice.high == pytest.approx((1 - 0.996**3) * body.volume, rel=1e-3)
+    assert notice.value is not None
+    assert notice.value < 0.5 * notice.high
+    assert "holds" in str(notice)
+    whole = model.simulate(Design(body, load="300 N"), cells=2000)
+    assert [each for each in whole.notices if each.code == "coarse"] == []
+
+
+def test_a_norm_is_never_negative(model: Surrogate, body: pv.PolyData, monkeypatch: pytest.MonkeyPatch) -> None:
+    kriged = {"volume": {"von_mises": np.array([-1.0, 2.0]), "displacement": np.array([[-1.0, 0.0, 0.0]] * 2)}}
+    monkeypatch.setattr(model.predictor, "fields", lambda *_: kriged)
+    found = model.fields(body, {"load": 300.0}, {"volume": np.zeros((2, 3))})["volume"]
+    assert found["von_mises"].tolist() == [0.0, 2.0]
+    assert found["displacement"].min() == -1.0
+
+
 def test_nothing_is_predicted_outside_a_part(model: Surrogate, body: pv.PolyData) -> None:
     box = pv.ImageData(dimensions=(9, 9, 9), spacing=(0.25,) * 3, origin=(-1, -1, -1)).cast_to_unstructured_grid()
     case = model.simulate(Design(body, load="300 N"), meshes={"volume": box})

@@ -22,6 +22,9 @@ KINDS = [
     (Notice("geometry", "geometry", detail="the surface has holes"), "the surface has holes"),
     (Notice("blank", "domains.volume", 3.0, high=9.0, detail="outside"),
      "3 of 9 places of volume lie outside the geometry, where nothing is predicted; they are left blank (NaN)"),
+    (Notice("coarse", "domains.volume", 2e-5, high=1e-3, unit="m^3"),
+     "the mesh of volume holds 2 % of the geometry's volume, whose walls are thinner than its cells; ask for more "
+     "cells, or give a mesh"),
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tramontane.units import Quantity
 
-Code = Literal["range", "extent", "unit", "geometry", "blank"]
+Code = Literal["range", "extent", "unit", "geometry", "blank", "coarse"]
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Notice:
     Attributes:
         code: What kind: a parameter outside the ``range`` of the training cases; a geometry longer or shorter than all
             of theirs in one direction (``extent``); an input that seems to be in another ``unit``; something about the
-            ``geometry`` itself; places that were left ``blank``.
+            ``geometry`` itself; places that were left ``blank``; a mesh too ``coarse`` for the geometry.
         input: What it is about: ``parameters.load``, ``geometry``, ``domains.volume``.
-        value: The number itself; of a unit, as it was taken; of what is blank, how many places.
+        value: The number itself; of a unit, as it was taken; of what is blank, how many places; of
+            what is coarse, the mesh's volume.
         low: The range's lower end.
-        high: Its upper end; of what is blank, how many places there are.
+        high: Its upper end; of what is blank, how many places there are; of what is coarse, the geometry's
+            volume.
         unit: Of these numbers.
         axis: Of an extent.
         suggested_unit: In which the input would lie where training cases do; it is not applied.
@@ -96,10 +98,18 @@ def _blank(of: Notice) -> str:
             "predicted; they are left blank (NaN)")  # fmt: skip
 
 
+def _coarse(of: Notice) -> str:
+    assert of.value is not None
+    assert of.high is not None
+    return (f"the mesh of {of.name} holds {100 * of.value / of.high:.2g} % of the geometry's volume, whose walls are "
+            "thinner than its cells; ask for more cells, or give a mesh")  # fmt: skip
+
+
 _SENTENCES: dict[Code, Callable[[Notice], str]] = {
     "range": _range,
     "extent": _extent,
     "unit": _unit,
     "geometry": lambda of: of.detail,
     "blank": _blank,
+    "coarse": _coarse,
 }

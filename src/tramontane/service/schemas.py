@@ -96,7 +96,7 @@ class Warned(BaseModel):
     """Something to mind about an answer; see `tramontane.notice.Notice`.
 
     Attributes:
-        code: Its kind: ``range``, ``extent``, ``unit``, ``geometry`` or ``blank``.
+        code: Its kind: ``range``, ``extent``, ``unit``, ``geometry``, ``blank`` or ``coarse``.
         input: What it is about: ``parameters.load``, ``geometry``, ``domains.volume``.
         detail: In words.
         value: Where a number lies outside the trained range: that number,

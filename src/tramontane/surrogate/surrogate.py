@@ -40,6 +40,7 @@ from tramontane.surrogate.unit_guess import guess_length, guess_parameter
 from tramontane.training import Normalization
 from tramontane.training.normalization import predicted_scale, sign_of_law
 
+_HELD = 0.5  # of a geometry's volume, below which a mesh that was made for it is spoken of
 _AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")
 Array = NDArray[np.floating[Any]]
 
@@ -168,7 +169,10 @@ class Surrogate:
         if lost := [name for name, value in numbers.items() if not np.isfinite(value)]:
             raise SurrogateError(f"{_named(design)}: the model gives no number for {lost[0]}; check the geometry and "
                                  "the parameters")  # fmt: skip
-        blanked = [] if meshes is None or geometry is None else self._blank(geometry, sites, fields)
+        if geometry is None:
+            meshed = []
+        else:
+            meshed = self._coarse(geometry, sites) if meshes is None else self._blank(geometry, sites, fields)
         for domain, mesh in wanted.items():
             data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
             for name, predicted in fields[domain].items():
@@ -181,7 +185,7 @@ class Surrogate:
             qoi=numbers,
             field_units={name: spec.unit for specs in self.contract.fields.values() for name, spec in specs.items()},
             qoi_units={name: self.contract.qoi[name].unit for name in numbers},
-            notices=[*noticed, *self.notices(shape, design), *blanked],
+            notices=[*noticed, *self.notices(shape, design), *meshed],
             qoi_deviations={name: deviation for name, (_, deviation) in scalars.items()},
             provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity),
         )
@@ -215,6 +219,17 @@ class Surrogate:
                 Notice("blank", f"domains.{domain}", float(beyond.sum()), high=float(len(beyond)), detail=where)
             )
         return said
+
+    def _coarse(self, geometry: Geometry, sites: Mapping[str, Sites]) -> list[Notice]:
+        """Say where a mesh that was made misses most of a geometry."""
+        notices = []
+        for domain, of in sites.items():
+            spec = self.contract.domains.get(domain, DomainSpec())
+            if spec.side != "inside" or not geometry.closed or {*spec.low, *spec.high} != {None}:
+                continue
+            if (held := float(of.weights.sum())) < _HELD * geometry.volume:
+                notices.append(Notice("coarse", f"domains.{domain}", held, high=geometry.volume, unit="m^3"))
+        return notices
 
     def noticed(self, geometry: Geometry) -> list[Notice]:
         """What is to be minded of a geometry; that it is open, only where most of the training cases' were closed."""
@@ -275,7 +290,11 @@ class Surrogate:
         Returns:
             By domain and field, ``(n,)`` or ``(n, components)`` in SI.
         """
-        return self.predictor.fields(geometry, values, positions)
+        fields = self.predictor.fields(geometry, values, positions)
+        for of in fields.values():
+            if "von_mises" in of:  # a norm, which an interpolation does not know
+                of["von_mises"] = np.maximum(of["von_mises"], 0.0)
+        return fields
 
     def spread(
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
