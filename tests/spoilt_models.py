@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from tramontane.design import file_sha256
+from tramontane.io.hashes import file_sha256
 
 Spoil = Callable[[Path], None]
 WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"

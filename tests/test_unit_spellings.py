@@ -8,7 +8,6 @@ import re
 import pytest
 
 from tramontane.errors import UnitError
-from tramontane.unit_table import REFUSED, SPELLINGS
 from tramontane.units import (
     Quantity,
     assumed_unit,
@@ -24,6 +23,7 @@ from tramontane.units import (
     to_si,
     unit_in_name,
 )
+from tramontane.units.table import REFUSED, SPELLINGS
 
 MEANT = {
     # spelling: how many SI units, and which

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,9 +58,3 @@ class Design:
             str(self.geometry) if isinstance(self.geometry, Path) else f"surface of {self.geometry.n_cells} cells"
         ]  # fmt: skip
         return f"Design({', '.join([*shape, *(f'{name}={value}' for name, value in self.parameters.items())])})"
-
-
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal, read in bounded memory."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

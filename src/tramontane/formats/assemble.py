@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec
-from tramontane.design import Design, file_sha256
+from tramontane.design import Design
 from tramontane.errors import ContractError, FormatError, UnitError
 from tramontane.formats.results import (
     GEOMETRY_UNIT,
@@ -28,6 +28,7 @@ from tramontane.formats.results import (
     set_patches,
 )
 from tramontane.formats.tables.table import QOI
+from tramontane.io.hashes import file_sha256
 from tramontane.large_arrays import bad_rows
 from tramontane.units import (
     Quantity,

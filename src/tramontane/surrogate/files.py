@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tramontane.design import file_sha256
 from tramontane.errors import SurrogateError
 from tramontane.io.atomic import cannot
+from tramontane.io.hashes import file_sha256
 from tramontane.surrogate.in_place import put_in_place, read_whole
 from tramontane.surrogate.saved_documents import may_not_be_read, read_document, to_text
 from tramontane.training.checkpoint import write_tensors

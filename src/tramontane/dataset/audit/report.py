@@ -19,7 +19,7 @@ from tramontane.case import Case, Provenance
 from tramontane.contract import Contract
 from tramontane.dataset.audit.consistency import Audit, CaseFacts, Problem, audit, examine
 from tramontane.dataset.audit.missing import missing_cases
-from tramontane.design import Design, file_sha256
+from tramontane.design import Design
 from tramontane.errors import FormatError, TramontaneError
 from tramontane.formats.assemble import assemble_source
 from tramontane.formats.collection import open_collection, read_file
@@ -30,6 +30,7 @@ from tramontane.formats.tables.designs import is_table
 from tramontane.formats.tables.table import WORKBOOKS
 from tramontane.formats.vtk import files as vtk
 from tramontane.formats.vtk.meshes import read_meshes, stored_units
+from tramontane.io.hashes import file_sha256
 from tramontane.io.processes import reason_of
 from tramontane.progress import follow
 from tramontane.units import assumed_unit, from_si, unit_in_name

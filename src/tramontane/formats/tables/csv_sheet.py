@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tramontane.errors import FormatError, UnitError
 from tramontane.formats.tables.decimal_marks import Rows, as_number, plain_numbers
-from tramontane.unit_text import read_unit
+from tramontane.units.text import read_unit
 
 _UNIT_WORDS = ("unit", "units", "einheit", "einheiten", "unité", "unités", "unite", "unites")
 _MEAN = ("mean", "average", "avg", "mittelwert", "mittel", "durchschnitt", "moyenne")

@@ -1,7 +1,7 @@
 """Units at the edges, SI inside.
 
-`tramontane.unit_text` reads what a person wrote; everything behind this file is a float in SI base units. A number that
-came without a unit has ``unit=None`` until a contract says which unit is meant.
+`tramontane.units.text` reads what a person wrote; everything behind this file is a float in SI base units. A number
+that came without a unit has ``unit=None`` until a contract says which unit is meant.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from tramontane.errors import UnitError
-from tramontane.unit_names import FIELD_UNITS, assumed_unit, unit_in_name
-from tramontane.unit_text import Unit, read_unit
+from tramontane.units.names import FIELD_UNITS, assumed_unit, unit_in_name
+from tramontane.units.text import Unit, read_unit
 
 __all__ = [
     "FIELD_UNITS", "Quantity", "assumed_unit", "compatible", "difference_from_si", "difference_to_si", "dimension",

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tramontane.case import Location
-from tramontane.contract_checks import check_contract
-from tramontane.contract_toml import HEAD, first_not_finite, rename, unit_of_the_field, without_none
+from tramontane.contract.checks import check_contract
+from tramontane.contract.toml import HEAD, first_not_finite, rename, unit_of_the_field, without_none
 from tramontane.design import Design
 from tramontane.errors import ContractError, UnitError
 from tramontane.io.atomic import write_text

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from tramontane.errors import UnitError
-from tramontane.unit_table import FORCES, PREFIXES, REFUSED, SPELLINGS, UNITS, USUAL, Entry
+from tramontane.units.table import FORCES, PREFIXES, REFUSED, SPELLINGS, UNITS, USUAL, Entry
 
 _LONGEST = 60  # letters of a unit
 _HIGHEST = 20  # power

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 
 from tramontane.errors import UnitError
-from tramontane.unit_text import Unit, read_unit, symbols
+from tramontane.units.text import Unit, read_unit, symbols
 
 FIELD_UNITS = {
     "pressure": "Pa", "p": "Pa", "wall_shear_stress": "Pa", "velocity": "m/s", "u": "m/s", "displacement": "m",
