@@ -7,8 +7,8 @@ import pytest
 import pyvista as pv
 
 from tramontane.formats import read_geometry
+from tramontane.geometry.cut_grid import cut_grid
 from tramontane.geometry.holes import Holes
-from tramontane.surrogate.cut_grid import cut_grid
 
 
 def shell() -> pv.PolyData:

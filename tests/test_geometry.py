@@ -11,7 +11,8 @@ import pyvista as pv
 import trimesh
 
 from tramontane.errors import GeometryError
-from tramontane.formats.surfaces.geometry import inside, read_geometry, signed_distance
+from tramontane.formats.surfaces.geometry import read_geometry
+from tramontane.geometry.distance import inside, signed_distance
 
 BOX_VOLUME = 0.2 * 0.1 * 0.05
 

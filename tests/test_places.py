@@ -10,8 +10,8 @@ from tramontane.contract import Contract, DomainSpec
 from tramontane.deadline import time_limit
 from tramontane.errors import TimeLimitError
 from tramontane.formats import read_geometry
+from tramontane.geometry.refine import refine
 from tramontane.surrogate.places import default_mesh
-from tramontane.surrogate.refine import refine
 
 
 def box(*edges: float) -> pv.PolyData:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from tramontane.case import Case
 from tramontane.formats.folder import find_cases, read_case, read_table, write_case
-from tramontane.formats.surfaces.geometry import Geometry, inside, read_geometry
+from tramontane.formats.surfaces.geometry import Geometry, read_geometry
 from tramontane.formats.vtk.meshes import read_mesh, read_meshes, stored_units, write_mesh, write_meshes
 
 __all__ = [
     "Geometry",
     "find_cases",
-    "inside",
     "read_case",
     "read_geometry",
     "read_mesh",

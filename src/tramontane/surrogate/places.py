@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from tramontane.contract import Contract, DomainSpec
 from tramontane.deadline import check_deadline
 from tramontane.errors import SurrogateError
-from tramontane.formats.surfaces.geometry import inside, signed_distance
+from tramontane.geometry.distance import inside, signed_distance
+from tramontane.geometry.fill import fill
 from tramontane.geometry.holes import Holes
-from tramontane.surrogate.fill import fill
-from tramontane.surrogate.refine import refine
+from tramontane.geometry.refine import refine
 from tramontane.training.anchors import box
 
 Array = NDArray[np.floating[Any]]

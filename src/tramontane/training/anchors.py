@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Dataset, sample_surface
 from tramontane.errors import SurrogateError
-from tramontane.formats.surfaces.geometry import inside
+from tramontane.geometry.distance import inside
 
 Array = NDArray[np.floating[Any]]
 _TEMPLATE_POINTS = 16384

@@ -18,7 +18,7 @@ from tramontane.dataset.audit.outliers import round_off
 from tramontane.dataset.store.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
 from tramontane.formats.results import SHOWN_UNITS
-from tramontane.formats.surfaces.geometry import inside
+from tramontane.geometry.distance import inside
 from tramontane.large_arrays import mean_and_rms
 from tramontane.qoi import QoiDefinition
 from tramontane.units import Quantity, dimension, si_unit, to_si

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from tramontane.deadline import check_deadline
+from tramontane.geometry.cut_grid import cut_grid
 from tramontane.geometry.holes import enclosed
-from tramontane.surrogate.cut_grid import cut_grid
 
 Array = NDArray[np.floating[Any]]
 _PIECES = 3.0  # cells into which a surface cuts a square of the grid's size, more than it takes away; about

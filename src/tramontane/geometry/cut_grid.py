@@ -10,7 +10,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.deadline import check_deadline
-from tramontane.formats.surfaces.geometry import distance_from
+from tramontane.geometry.distance import distance_from
 from tramontane.geometry.scanlines import inside_grid
 
 Array = NDArray[np.floating[Any]]
