@@ -122,6 +122,31 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_ctrl_c_waits_for_the_end_of_an_import(tmp_path: Path) -> None:
+    (tmp_path / "loads.py").write_text(
+        "import os, signal, time\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "time.sleep(0.5)\n"  # the timer comes within it, too
+        "print('whole', flush=True)\n"
+    )
+    program = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from tramontane.io import interrupts
+interrupts.heed()
+try:
+    import loads
+    time.sleep(60)
+except KeyboardInterrupt:
+    interrupts.end_interrupted()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])})  # fmt: skip
+    assert (done.returncode, done.stdout) == (130, "whole\n"), done.stderr
+    assert done.stderr.startswith("Stopped; what was finished is kept.")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("way", ["swallowed", "made an error"])
 def test_a_server_ends_at_a_ctrl_c_that_a_library_swallows_while_it_loads(tmp_path: Path, way: str) -> None:
     program = """

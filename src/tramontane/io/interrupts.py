@@ -11,14 +11,16 @@ from types import FrameType
 from typing import NoReturn
 
 _AGAIN = 2.0  # s after which an interrupt that went nowhere is raised once more
+_LOADING = 0.1  # s after which it is looked whether a library still loads
 _asked = threading.Event()  # by Ctrl-C, to end
 
 
 def heed() -> None:
     """Have Ctrl-C raise `KeyboardInterrupt` until `heard` is called.
 
-    One that is raised within a callback of a library, such as those of Python's own imports, is printed and forgotten;
-    so it is raised again. A process that was told to ignore Ctrl-C goes on doing so.
+    It waits for the end of an import: a library of C++ that is interrupted while it loads may end the process. One that
+    is raised within a callback of a library is printed and forgotten; so it is raised again. A process that was told to
+    ignore Ctrl-C goes on doing so.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
@@ -87,5 +89,17 @@ def between_steps() -> Iterator[Callable[[], bool]]:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _asked.set()
     if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        loading = _loads(frame)
+        signal.setitimer(signal.ITIMER_REAL, _LOADING if loading else _AGAIN)
+        if loading:
+            return
     raise KeyboardInterrupt
+
+
+def _loads(frame: FrameType | None) -> bool:
+    """Whether a frame stands within an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
