@@ -9,6 +9,7 @@ import typer
 
 from tramontane.cli.common import AssumeUnits, Seed, app, console, dataset_of
 from tramontane.io.atomic import write_text
+from tramontane.model_kinds import ASKED
 
 
 @app.command()
@@ -35,7 +36,7 @@ def evaluate(
 def cross_validate(
     data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
     folds: Annotated[str, typer.Option(help="Number of parts left out in turn, or leave-one-out.")] = "5",
-    model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected, ab-upt or scalars.")] = "auto",
+    model: Annotated[str, typer.Option(help=f"{', '.join(ASKED)}.")] = "auto",
     budget: Annotated[Optional[str], typer.Option(help="Longest training of a fold, such as 10min.")] = None,  # noqa: UP045
     steps: Annotated[Optional[int], typer.Option(min=1, help="Steps of networks in a fold.")] = None,  # noqa: UP045
     include_test: Annotated[bool, typer.Option(help="Read the test cases, too.")] = False,

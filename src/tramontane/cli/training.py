@@ -13,13 +13,14 @@ import typer
 
 from tramontane.cli.common import AssumeUnits, Out, Seed, app, console, dataset_of, pairs_of
 from tramontane.io.locks import claimed
+from tramontane.model_kinds import ASKED
 
 
 @app.command()
 def train(
     data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
     out: Out = None,
-    model: Annotated[str, typer.Option(help="auto, classical, tokens, corrected, ab-upt or scalars.")] = "auto",
+    model: Annotated[str, typer.Option(help=f"{', '.join(ASKED)}.")] = "auto",
     budget: Annotated[Optional[str], typer.Option(help="Wall-clock length, such as 10min.")] = None,  # noqa: UP045
     steps: Annotated[Optional[int], typer.Option(min=1, help="Length in steps.")] = None,  # noqa: UP045
     try_networks: Annotated[bool, typer.Option("--try-networks", help="Have auto try networks in any case.")] = False,

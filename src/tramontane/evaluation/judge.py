@@ -16,6 +16,7 @@ from tramontane.evaluation.baselines import BASELINES, Baselines
 from tramontane.evaluation.folds import make_folds
 from tramontane.evaluation.report import Progress, Report, field_figures, qoi_figures
 from tramontane.metrics import mean_absolute, relative_l2
+from tramontane.model_kinds import KINDS
 from tramontane.progress import follow, stage
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
@@ -133,7 +134,7 @@ def cross_validate(
     if not parts or min(len(train) for _, train in parts) < _LEAST:
         raise DatasetError(f"{dataset.path}: {len(names)} cases are too few for {folds} folds; {_LEAST} or more must "
                            "be left to train on")  # fmt: skip
-    if model != "classical" and "steps" not in how:
+    if "steps" not in how and (model not in KINDS or KINDS[model].by_steps):
         how.setdefault("budget", 600.0)
     asked: _Asked | None = None
     chosen: list[str] = []

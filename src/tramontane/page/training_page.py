@@ -11,6 +11,7 @@ from fastapi import Request
 from nicegui import ui
 
 from tramontane.dataset.ingest.assumed_units import listed
+from tramontane.model_kinds import ASKED, AUTO
 from tramontane.page.charts import curves
 from tramontane.page.colours import readable
 from tramontane.page.complaints import complaint
@@ -22,7 +23,6 @@ from tramontane.page.shell import Reader, Shell
 from tramontane.service.problems import Problem
 from tramontane.service.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
 
-KINDS = ("auto", "classical", "corrected", "tokens", "ab-upt", "scalars")
 STAGES = ("starting", "reading", "registering", "kriging", "networks", "calibrating", "saving")
 STATES = ("running", "done", "stopped")
 _MINUTES, _LEAST, _MOST = 10, 0.1, 7 * 24 * 60
@@ -63,8 +63,8 @@ class TrainingPage:
                 self.dataset = ui.select(
                     names, value=dataset if dataset in names else names[0], label=self.words("data.set")
                 ).props("outlined dense options-dense")
-                kinds = {kind: kind_of(self.words, kind) for kind in KINDS}
-                self.kind = ui.select(kinds, value=KINDS[0], label=self.words("training.kind")).props(
+                kinds = {kind: kind_of(self.words, kind) for kind in ASKED}
+                self.kind = ui.select(kinds, value=AUTO, label=self.words("training.kind")).props(
                     "outlined dense options-dense"
                 )
                 self.minutes = NumberField(

@@ -17,6 +17,7 @@ from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.assumed_units import listed
 from tramontane.errors import TramontaneError
 from tramontane.io.processes import reason_of, run_each
+from tramontane.model_kinds import ASKED
 from tramontane.service import training_run
 from tramontane.service.access import Caller
 from tramontane.service.database import JobRow, Sessions, TrainingRow, patiently
@@ -32,7 +33,6 @@ from tramontane.service.schemas import (
 from tramontane.service.settings import Settings
 from tramontane.service.training_run import END, MODEL, PAUSE, Task
 from tramontane.surrogate.files import MANIFEST
-from tramontane.surrogate.fit import MODELS
 from tramontane.surrogate.in_place import put_in_place
 from tramontane.training import parse_budget
 
@@ -89,7 +89,7 @@ class Trainings:
         with self.sessions() as session:
             wanted = select(JobRow, TrainingRow).join(TrainingRow, TrainingRow.job == JobRow.id)
             rows = session.execute(wanted.order_by(JobRow.created.desc()).limit(100)).all()
-        return TrainingsAnswer(trainings=[_answer(job, row) for job, row in rows], models=list(MODELS))
+        return TrainingsAnswer(trainings=[_answer(job, row) for job, row in rows], models=list(ASKED))
 
     def find(self, identity: str) -> TrainingAnswer:
         """One training, and how far it is.
@@ -112,8 +112,8 @@ class Trainings:
         if asked.dataset not in known:
             detail = f"dataset {asked.dataset!r} is not served; there is {', '.join(known) or 'none'}"
             raise at_fault(Fault(input="dataset", detail=detail))
-        if asked.model not in MODELS:
-            detail = f"model {asked.model!r} is not known; choose one of {', '.join(MODELS)}"
+        if asked.model not in ASKED:
+            detail = f"model {asked.model!r} is not known; choose one of {', '.join(ASKED)}"
             raise at_fault(Fault(input="model", detail=detail))
         try:
             budget = parse_budget(asked.budget)

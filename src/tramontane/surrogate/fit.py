@@ -20,11 +20,11 @@ from tramontane.errors import ContractError, DatasetError, TrainingError, Tramon
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
 from tramontane.metrics import relative_l2
+from tramontane.model_kinds import ASKED, AUTO, KINDS
 from tramontane.models import NETWORKS
 from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.progress import follow
 from tramontane.surrogate.extrema import fit_extrema
-from tramontane.surrogate.fit_reference import MODELS as REFERENCE_MODELS
 from tramontane.surrogate.fit_reference import ReferenceFit
 from tramontane.surrogate.network import fit_network
 from tramontane.surrogate.predictor import Predictor, Training
@@ -38,7 +38,6 @@ from tramontane.training.checkpoint import sweep
 
 _CALIBRATED = 8192  # sites of each validation case that errors are measured on
 LOCK, SETTINGS = ".lock", "settings.json"  # in a working directory
-MODELS = ("auto", *REFERENCE_MODELS, *NETWORKS, SCALARS)
 
 
 def fit(
@@ -120,7 +119,7 @@ def fit(
     if leak := sorted(set(names) & set(dataset.splits.get("test", []))):
         raise DatasetError(f"{dataset.path}: {', '.join(leak)} are of the test split; train on others")
     if not dataset.contract.fields:
-        if model not in ("auto", SCALARS):
+        if model != AUTO and (model not in KINDS or KINDS[model].needs_fields):
             raise DatasetError(f"{dataset.path}: its contract has no fields to learn; leave --model out to learn the "
                                "QoIs, or ingest cases that carry fields")  # fmt: skip
         model = SCALARS
@@ -128,16 +127,16 @@ def fit(
         device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"  # type: ignore[union-attr]
     precision = precision or ("float32" if device == "cpu" else "bfloat16")
     lr = lr if lr is not None else {"adamw": 1e-3, "lion": 1e-4}.get(optimizer, 1e-3)
-    if model not in MODELS:
-        raise TramontaneError(f"model {model!r} is not known; choose one of {', '.join(MODELS)}")
+    if model not in ASKED:
+        raise TramontaneError(f"model {model!r} is not known; choose one of {', '.join(ASKED)}")
     if start is not None:
         _check_start(start, dataset, model, config)
         model = start.model
-    if config and model in ("classical", SCALARS):
+    if config and model in KINDS and not KINDS[model].by_steps:
         raise TramontaneError(f"a {model} model has no network to configure ({', '.join(config)}); leave --config out")
     if model == SCALARS:
         return _fit_scalars_alone(dataset, names, held, seed=seed, console=console, watch=watch)
-    if steps is None and budget is None and model != "classical":
+    if steps is None and budget is None and (model == AUTO or KINDS[model].by_steps):
         raise TrainingError("a run needs a length: give steps or a budget")
     contract = trained_contract(dataset, names)
     settings: dict[str, Any] = {

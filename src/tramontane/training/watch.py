@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_KINDS = {
-    "classical": "kriging of corresponding points",
-    "corrected": "kriging corrected by networks",
-    "tokens": "networks alone",
-}
+from tramontane.model_kinds import title_of
 
 
 class FieldError(NamedTuple):
@@ -58,10 +54,10 @@ class Choice:
     def __str__(self) -> str:
         found = []
         for each in self.compared:
-            errors = ", ".join(f"{_KINDS.get(kind, kind)} {100 * error:.1f} %" for kind, error in each.errors.items())
+            errors = ", ".join(f"{title_of(kind)} {100 * error:.1f} %" for kind, error in each.errors.items())
             on = "all" if each.cases == self.cases else f"the same {each.cases}"
             found.append(f"on {on} of {self.cases}: {errors}")
-        chosen = _KINDS.get(self.chosen, self.chosen)
+        chosen = title_of(self.chosen)
         return f"{chosen}; mean error of {self.fields} fields on cases left out, {'; '.join(found)}" + (
             f"; {self.networks}" if self.networks else ""
         )
