@@ -14,8 +14,8 @@ from vtkmodules.vtkIOHDF import vtkHDFWriter
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.names import standard_name, standardise
-from tramontane.formats.readers import read_vtk
 from tramontane.formats.results import patches_of
+from tramontane.formats.vtk.reader import read_vtk
 
 FILE = Path("some.file")
 

@@ -24,7 +24,7 @@ from tramontane.errors import FormatError
 from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
 from tramontane.formats.folder import read_case, read_results, write_case
-from tramontane.formats.readers import FILE_READERS
+from tramontane.formats.readers import known_formats
 from tramontane.formats.results import Results
 
 
@@ -125,7 +125,7 @@ def test_a_file_that_is_not_read_is_told_which_are(tmp_path: Path) -> None:
         FormatError, match=r"notes\.docx: \.docx is not read as results; convert it to one of \.vtp"
     ) as said:
         open_collection(tmp_path / "notes.docx")
-    assert all(suffix in str(said.value) for suffix in FILE_READERS)
+    assert all(suffix in str(said.value) for suffix in known_formats())
     with pytest.raises(
         FormatError, match=r"table\.dat: does not look like results in any format with the suffix \.dat"
     ):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.calculix.case import von_mises
 from tramontane.formats.elements import SHELLS, SOLIDS, Elements, fill_middles, index_of
+from tramontane.formats.format import Format
 from tramontane.formats.isolation.isolated import read_isolated
 from tramontane.formats.patches import Named, add_domains
 from tramontane.formats.results import Results
@@ -224,3 +225,16 @@ def _fields(
 def _components(found: dict[str, NDArray[Any]], kind: str) -> list[tuple[str, NDArray[np.int64]]]:
     prefix = f"{kind}_component."
     return [(key.removeprefix(prefix), each.astype(np.int64)) for key, each in found.items() if key.startswith(prefix)]
+
+
+def _is_binary(file: Path) -> bool:
+    """Whether a file is no text: a README has the suffix ``.rst``, too."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(400)
+    except OSError:
+        return True
+    return head == b"" or b"\x00" in head
+
+
+FORMATS = (Format("ANSYS Mechanical", (".rst", ".rth"), read_ansys, recognises=_is_binary),)

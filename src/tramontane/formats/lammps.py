@@ -12,6 +12,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
+from tramontane.formats.format import Format
 from tramontane.formats.isolation.checks import first_bytes
 from tramontane.formats.results import Results
 
@@ -281,3 +282,6 @@ def _unscaled(file: Path, frame: _Frame, places: NDArray[np.float64]) -> NDArray
     high = high - [max(0.0, xy, xz, xy + xz), max(0.0, yz), 0.0]
     edges = np.array([[high[0] - low[0], 0, 0], [xy, high[1] - low[1], 0], [xz, yz, high[2] - low[2]]])
     return np.asarray(low + places @ edges)
+
+
+FORMATS = (Format("LAMMPS dump", SUFFIXES, read_lammps, claims=is_dump),)

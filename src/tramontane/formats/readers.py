@@ -3,83 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+import functools
+import pkgutil
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
+from tramontane import formats
 from tramontane.errors import FormatError
-from tramontane.formats import lammps, tecplot
-from tramontane.formats.cgns import reader as cgns
+from tramontane.formats import lammps
 from tramontane.formats.decks.inp import included_files
-from tramontane.formats.ensight import reader as ensight
-from tramontane.formats.exodus import reader as exodus
-from tramontane.formats.fluent import reader as fluent
+from tramontane.formats.format import Format, Reader
 from tramontane.formats.openfoam import case as openfoam
-from tramontane.formats.results import Results
 from tramontane.formats.vtk import files as vtk
 from tramontane.formats.vtk import series
-from tramontane.formats.vtk.meshes import read_meshes, stored_units
 from tramontane.formats.vtk.pieces import pieces
-from tramontane.formats.xdmf import reader as xdmf
 
-Reader = Callable[[Path], Results]
-
-
-def read_vtk(file: Path) -> Results:
-    """A file of the VTK family: each block is a domain, units are those that `write_mesh` left."""
-    meshes = read_meshes(file)
-    blocks = [block for block in pieces(file) if block.is_file()]
-    units = {f"{key}/{name}": unit for key, mesh in meshes.items() for name, unit in stored_units(mesh).items()}
-    time = vtk.read_time(file)
-    return Results(meshes=dict(meshes), units=units, files=[file, *blocks], extra={"time": time} if time else {})
+# Data sets of several files, and what reads apart: they are not looked through.
+_NO_FORMATS = ("tramontane.formats.layouts", "tramontane.formats.isolation")
 
 
-def read_frd(file: Path) -> Results:
-    """Results of CalculiX, with the deck and the printed values of the same name."""
-    from tramontane.formats.calculix.case import read_calculix
-
-    return read_calculix(file)
-
-
-def read_inp(file: Path) -> Results:
-    """The mesh in an input deck of Abaqus or CalculiX."""
-    from tramontane.formats.decks.abaqus import read_abaqus
-
-    return read_abaqus(file)
+@functools.cache
+def known_formats() -> dict[str, Format]:
+    """By suffix, the formats that the modules of `tramontane.formats` list."""
+    return {suffix: each for each in _listed(formats.__path__, "tramontane.formats.") for suffix in each.suffixes}
 
 
-def read_rst(file: Path) -> Results:
-    """Results of ANSYS Mechanical."""
-    from tramontane.formats.ansys import read_ansys
-
-    return read_ansys(file)
-
-
-# One line a format. A reader takes a path and gives `Results`; it raises `FormatError` and nothing else.
-FILE_READERS: dict[str, Reader] = {
-    **dict.fromkeys(vtk.SUFFIXES, read_vtk),
-    **dict.fromkeys(series.SUFFIXES, series.read_series),
-    ".frd": read_frd,
-    ".inp": read_inp,
-    **dict.fromkeys((".rst", ".rth"), read_rst),
-    **dict.fromkeys(cgns.SUFFIXES, cgns.read_cgns),
-    **dict.fromkeys(ensight.SUFFIXES, ensight.read_ensight),
-    **dict.fromkeys(exodus.SUFFIXES, exodus.read_exodus),
-    **dict.fromkeys(fluent.SUFFIXES, fluent.read_fluent),
-    **dict.fromkeys(lammps.SUFFIXES, lammps.read_lammps),
-    **dict.fromkeys(tecplot.SUFFIXES, tecplot.read_tecplot),
-    **dict.fromkeys(xdmf.SUFFIXES, xdmf.read_xdmf),
-}
-
-
-# Suffixes that other programs use, too: a file has a reader only if it looks like one of its format.
-_RECOGNISED: dict[str, Callable[[Path], bool]] = {
-    ".dat": tecplot.is_tecplot,
-    ".plt": tecplot.is_tecplot,
-    ".rst": lambda file: not _is_text(file),  # a README has that suffix, too
-}
-
-# A file of the first kind is read with one of the second that has the same stem, and not by itself.
-COMPANIONS: dict[str, tuple[str, ...]] = {".inp": (".frd",), ".dat": (".frd",)}
+def _listed(path: Iterable[str], prefix: str) -> Iterator[Format]:
+    for found in pkgutil.iter_modules(path, prefix):
+        if found.name not in _NO_FORMATS:
+            module = import_module(found.name)
+            yield from getattr(module, "FORMATS", ())
+            if found.ispkg:
+                yield from _listed(module.__path__, f"{found.name}.")
 
 
 def result_files(files: Sequence[Path]) -> list[Path]:
@@ -89,7 +45,7 @@ def result_files(files: Sequence[Path]) -> list[Path]:
         file
         for file in lammps.last_of_series(files)
         if file_reader(file) is not None
-        and not any((file.parent, file.stem, other) in names for other in COMPANIONS.get(file.suffix.lower(), ()))
+        and not any((file.parent, file.stem, other) in names for other in _read_with(file))
     ]
     decks = [file for file in files if file.suffix.lower() == ".inp"]
     parts: set[Path] = set()  # read with the file that names them
@@ -128,36 +84,41 @@ def folders_of_pieces(folder: Path) -> set[str]:
 
 def file_reader(file: Path) -> Reader | None:
     """The reader of a file by its name and, where that says too little, its first bytes; or None."""
-    if lammps.is_dump(file):
-        return lammps.read_lammps
-    suffix = "".join(file.suffixes[-2:]).lower()
-    suffix = suffix if suffix in FILE_READERS else file.suffix.lower()
-    return FILE_READERS.get(suffix) if _RECOGNISED.get(suffix, Path.is_file)(file) else None
+    known = known_formats()
+    for each in known.values():
+        if each.claims is not None and each.claims(file):
+            return each.read
+    found = known.get(_suffix(file))
+    if found is None or not (file.is_file() if found.recognises is None else found.recognises(file)):
+        return None
+    return found.read
 
 
 def case_name(file: Path) -> str:
     """What a case of one file is called: the file's name without its suffix, be it of two parts (``.cas.h5``)."""
     both = "".join(file.suffixes[-2:])
-    return file.name.removesuffix(both) if both.lower() in FILE_READERS else file.stem
+    return file.name.removesuffix(both) if both.lower() in known_formats() else file.stem
 
 
 def not_read(file: Path) -> str:
     """Why a file has no reader, and which ones there are."""
-    if file.suffix.lower() in _RECOGNISED:
+    known = known_formats()
+    if _suffix(file) in known:
         return f"{file}: does not look like results in any format with the suffix {file.suffix}; name another file"
     return (f"{file}: {file.suffix or 'a file without a suffix'} is not read as results; convert it to one of "
-            f"{', '.join(FILE_READERS)}")  # fmt: skip
+            f"{', '.join(known)}")  # fmt: skip
+
+
+def _suffix(file: Path) -> str:
+    both = "".join(file.suffixes[-2:]).lower()
+    return both if both in known_formats() else file.suffix.lower()
+
+
+def _read_with(file: Path) -> tuple[str, ...]:
+    found = known_formats().get(file.suffix.lower())
+    return () if found is None else found.read_with
 
 
 def folder_reader(folder: Path) -> Reader | None:
     """The reader of a folder that is one program's case as a whole, such as an OpenFOAM case, or None."""
     return openfoam.read if openfoam.is_case(folder) else None
-
-
-def _is_text(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(400)
-    except OSError:
-        return False
-    return head != b"" and b"\x00" not in head

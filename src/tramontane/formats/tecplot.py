@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tramontane.errors import FormatError, UnitError
 from tramontane.formats.blocks import Named, domains
+from tramontane.formats.format import Format
 from tramontane.formats.isolation.checks import first_bytes
 from tramontane.formats.numerals import plain, real
 from tramontane.formats.results import Results
@@ -380,3 +381,10 @@ def _coordinates(file: Path, names: list[str], zone: _Zone) -> list[int | None]:
         raise FormatError(f"{file}: zone {zone.name} has no variables X and Y (it has {', '.join(names[:8])}); "
                           "export the coordinates, too")  # fmt: skip
     return found
+
+
+FORMATS = (
+    Format("Tecplot", (".tec",), read_tecplot),
+    # Other programs have these suffixes, too.
+    Format("Tecplot", (".dat", ".plt"), read_tecplot, recognises=is_tecplot, read_with=(".frd",)),
+)

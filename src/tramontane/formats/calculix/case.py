@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.calculix.frd import Dataset, Frd, State, open_frd
 from tramontane.formats.decks.deck import read_deck
+from tramontane.formats.format import Format
 from tramontane.formats.numerals import real
 from tramontane.formats.patches import add_domains, describe_deck, named_in
 from tramontane.formats.results import Results
@@ -258,3 +259,6 @@ def _beside(file: Path, suffix: str) -> Path | None:
         if (other := file.with_suffix(each)).is_file():
             return other
     return None
+
+
+FORMATS = (Format("CalculiX", (".frd",), read_calculix),)

@@ -10,6 +10,7 @@ from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.cgns.patches import SECTIONS, by_section, skipped
 from tramontane.formats.cgns.units import read_said
+from tramontane.formats.format import Format
 from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolation.checks import HDF5, check_head
 from tramontane.formats.isolation.isolated import Block, read_isolated
@@ -129,3 +130,6 @@ def _named(blocks: Sequence[Block], sections: dict[int, list[Named]]) -> list[Na
         else:
             named.append(Named(block.path[-1], block.mesh))
     return named
+
+
+FORMATS = (Format("CGNS", SUFFIXES, read_cgns),)

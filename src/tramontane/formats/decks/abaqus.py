@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tramontane.errors import FormatError
 from tramontane.formats.decks.deck import read_deck
+from tramontane.formats.format import Format
 from tramontane.formats.patches import add_domains, describe_deck, named_in
 from tramontane.formats.results import Results
 from tramontane.units import Quantity
@@ -34,3 +35,6 @@ def read_abaqus(file: Path) -> Results:
     describe_deck(results, deck)
     add_domains(results, file, deck.points, deck.blocks, {}, named_in(deck))
     return results
+
+
+FORMATS = (Format("Abaqus deck", (".inp",), read_abaqus, read_with=(".frd",)),)

@@ -11,6 +11,7 @@ from typing import Any
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.ensight.check import check_variables
+from tramontane.formats.format import Format
 from tramontane.formats.isolation.checks import beside, first_bytes
 from tramontane.formats.isolation.isolated import read_isolated
 from tramontane.formats.results import Results
@@ -222,3 +223,6 @@ def _files_of(file: Path, case: _Case) -> list[Path]:
             raise FormatError(f"{path}: is empty; write or copy it again")
         files.append(path)
     return files
+
+
+FORMATS = (Format("EnSight", SUFFIXES, read_ensight),)

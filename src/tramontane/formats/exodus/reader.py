@@ -9,6 +9,7 @@ from typing import Any
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.exodus import netcdf
+from tramontane.formats.format import Format
 from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolation.checks import HDF5, check_head
 from tramontane.formats.isolation.isolated import read_isolated
@@ -78,3 +79,6 @@ def load(file: Path) -> tuple[Any, dict[str, Any]]:
     reader.GenerateObjectIdCellArrayOff()
     time = last_step(reader)
     return reader.GetOutput(), {"time": time, "title": reader.GetTitle() or ""}
+
+
+FORMATS = (Format("Exodus", SUFFIXES, read_exodus),)

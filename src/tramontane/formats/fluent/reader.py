@@ -10,6 +10,7 @@ from typing import Any
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.fluent.zones import mend_zones
+from tramontane.formats.format import Format
 from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolation.checks import HDF5, check_head
 from tramontane.formats.isolation.isolated import Block, read_isolated
@@ -150,3 +151,6 @@ def _boundary(blocks: Sequence[Block], kinds: dict[str, int]) -> list[Named]:
         if not (kinds[name] == _INTERIOR if name in kinds else "interior" in name.lower()):
             named.append(Named(name, block.mesh))
     return named
+
+
+FORMATS = (Format("Fluent", SUFFIXES, read_fluent),)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
+from tramontane.formats.format import Format
 from tramontane.formats.isolation.checks import beside
 from tramontane.formats.results import Results
 from tramontane.formats.vtk import files as vtk
@@ -175,3 +176,6 @@ def _of_pvd(file: Path, text: bytes) -> Iterable[tuple[str, str, str]]:
 def _of_series(text: bytes) -> Iterable[tuple[str, str, str]]:
     for index, entry in enumerate(json.loads(text.decode("utf-8-sig"))["files"]):
         yield str(entry.get("time", index)), entry["name"], ""
+
+
+FORMATS = (Format("ParaView's series", SUFFIXES, read_series),)

@@ -14,6 +14,7 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
+from tramontane.formats.format import Format
 from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolation.checks import HDF5, beside, check_head, first_bytes
 from tramontane.formats.isolation.isolated import Block, read_isolated
@@ -148,3 +149,6 @@ def _bytes(file: Path, item: Any) -> int:
         return count * int(item.get("Precision", "4")) + int(item.get("Seek", "0"))
     except ValueError as error:
         raise FormatError(f"{file}: the size of a DataItem is no number ({error}); write or copy it again") from error
+
+
+FORMATS = (Format("XDMF", SUFFIXES, read_xdmf),)
