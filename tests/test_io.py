@@ -118,7 +118,28 @@ except KeyboardInterrupt:
     out, err = process.communicate(timeout=50)
     assert process.returncode == 130
     assert "swallowed" in out
-    assert err.splitlines()[-1].startswith("Stopped; what was finished is kept.")
+    assert err.startswith("Stopped; what was finished is kept.")  # and no traceback of what was swallowed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_ctrl_c_waits_for_the_end_of_a_block_that_is_held() -> None:
+    program = """
+import os, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from tramontane.io import interrupts
+interrupts.heed()
+try:
+    with interrupts.held():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+        print("whole", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    interrupts.end_interrupted()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+    assert (done.returncode, done.stdout) == (130, "whole\n"), done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

@@ -8,11 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _AGAIN = 2.0  # s after which an interrupt that went nowhere is raised once more
-_LOADING = 0.1  # s after which it is looked whether a library still loads
+_LOADING = 0.1  # s after which it is looked whether a library still loads, or a block is held
 _asked = threading.Event()  # by Ctrl-C, to end
+_held = 0  # blocks that must come to their end first
 
 
 def heed() -> None:
@@ -20,9 +21,10 @@ def heed() -> None:
 
     It waits for the end of an import: a library of C++ that is interrupted while it loads may end the process. One that
     is raised within a callback of a library is printed and forgotten; so it is raised again. A process that was told to
-    ignore Ctrl-C goes on doing so.
+    ignore Ctrl-C goes on doing so. Nobody prints a traceback of it.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        sys.excepthook, sys.unraisablehook = _told(sys.excepthook), _forgotten(sys.unraisablehook)
         signal.signal(signal.SIGINT, _interrupt)
         if hasattr(signal, "SIGALRM"):
             signal.signal(signal.SIGALRM, _interrupt)
@@ -59,6 +61,17 @@ def end_interrupted() -> NoReturn:
 
 
 @contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Within the block Ctrl-C waits for its end, where `heed` takes care of it."""
+    global _held
+    _held += 1
+    try:
+        yield
+    finally:
+        _held -= 1
+
+
+@contextlib.contextmanager
 def between_steps() -> Iterator[Callable[[], bool]]:
     """Within the block, Ctrl-C only makes the function that it gives true; a second one interrupts at once.
 
@@ -89,9 +102,9 @@ def between_steps() -> Iterator[Callable[[], bool]]:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _asked.set()
     if hasattr(signal, "setitimer"):
-        loading = _loads(frame)
-        signal.setitimer(signal.ITIMER_REAL, _LOADING if loading else _AGAIN)
-        if loading:
+        later = _held > 0 or _loads(frame)
+        signal.setitimer(signal.ITIMER_REAL, _LOADING if later else _AGAIN)
+        if later:
             return
     raise KeyboardInterrupt
 
@@ -103,3 +116,23 @@ def _loads(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _told(print_error: Callable[..., Any]) -> Callable[..., Any]:
+    """What prints errors that nobody caught, such as libraries' of C, for all but Ctrl-C."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            print_error(kind, error, trace)
+
+    return hook
+
+
+def _forgotten(print_error: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What prints errors that cannot be raised where they happen, for all but Ctrl-C, which is raised again."""
+
+    def hook(lost: Any) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            print_error(lost)
+
+    return hook

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from tramontane.errors import TramontaneError
+from tramontane.io.interrupts import held
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -166,7 +167,8 @@ def _start(function: Callable[..., Any], prepare: Callable[[], Any] | None) -> _
     deaf = hasattr(signal, "pthread_sigmask")
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if deaf else None
     try:
-        process.start()
+        with held():  # a child of which half is told what to do complains
+            process.start()
     except (AttributeError, TypeError, ValueError) as error:
         raise TramontaneError(f"this cannot be sent to other processes ({error}); "
                               "give a function of a module") from error  # fmt: skip
