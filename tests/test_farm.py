@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.formats import find_cases, read_case
+from tramontane.io import processes
 from tramontane.solvers import create
 from tramontane.studies import generate, sobol_designs
 
@@ -156,3 +158,15 @@ def test_generate_writes_brackets_with_their_contract_and_keeps_to_its_plan(tmp_
         generate("cylinder", 1, 3, out)
     with pytest.raises(TramontaneError, match=r"not empty and has no plan\.json"):
         generate("bracket", 1, 3, tmp_path)
+
+
+def test_a_worker_whose_parent_was_killed_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=processes._work, args=(len, None, theirs))
+    worker.start()
+    ours.close()
+    theirs.close()
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert capfd.readouterr().err == ""

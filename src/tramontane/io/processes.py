@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing as mp
 import os
 import signal
@@ -245,6 +246,11 @@ def _work(function: Callable[..., Any], prepare: Callable[[], Any] | None, chann
     parent = mp.parent_process()
     assert parent is not None
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # whoever asked was killed
+        _obey(function, prepare, channel)
+
+
+def _obey(function: Callable[..., Any], prepare: Callable[[], Any] | None, channel: Connection) -> None:
     try:
         state = prepare() if prepare is not None else None
     except Exception as error:
