@@ -105,8 +105,9 @@ def not_read(file: Path) -> str:
     known = known_formats()
     if _suffix(file) in known:
         return f"{file}: does not look like results in any format with the suffix {file.suffix}; name another file"
+    best = sorted(known, key=lambda suffix: known[suffix].name != "VTK")  # what most programs can write comes first
     return (f"{file}: {file.suffix or 'a file without a suffix'} is not read as results; convert it to one of "
-            f"{', '.join(known)}")  # fmt: skip
+            f"{', '.join(best)}")  # fmt: skip
 
 
 def _suffix(file: Path) -> str:
