@@ -24,7 +24,7 @@ from torch import nn
 from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Dataset, sample_surface
 from tramontane.errors import FileError, SurrogateError, TrainingError, TramontaneError
-from tramontane.formats.surfaces.geometry import inside
+from tramontane.geometry.distance import inside
 from tramontane.metrics import relative_l2
 from tramontane.models import build
 from tramontane.surrogate import Surrogate

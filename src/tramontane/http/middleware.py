@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tramontane.http.problem_documents import respond
+from tramontane.http.problem_documents import BodyProblem, respond
 from tramontane.service.problems import Fault, Problem, at_fault, of_error
 from tramontane.service.server import Server
 from tramontane.service.settings import LOOPBACK
@@ -142,7 +142,7 @@ class Guard:
             message = await receive()
             size += len(message.get("body", b""))
             if size > most:
-                raise at_fault(Fault(input="body", unit="byte", detail=detail), status=413)
+                raise BodyProblem(at_fault(Fault(input="body", unit="byte", detail=detail), status=413))
             return message
 
         return bounded

@@ -55,6 +55,18 @@ class ProblemDocument(BaseModel):
     errors: list[Fault] = []
 
 
+class BodyProblem(HTTPException):
+    """A problem met while the framework reads a body: of any other error it makes one of its own.
+
+    Args:
+        problem: What is wrong.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status_code, problem.detail)
+        self.faults = problem.faults
+
+
 def respond(error: Problem | HTTPException) -> Response:
     """The document of an error, as a response."""
     document = ProblemDocument(
