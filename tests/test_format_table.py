@@ -49,5 +49,17 @@ def test_a_format_in_a_file_of_its_own_is_read_and_named(tmp_path: Path) -> None
 
 def test_every_suffix_has_one_format() -> None:
     known = readers.known_formats()
+    listed = [suffix for each in readers._listed(formats.__path__, "tramontane.formats.") for suffix in each.suffixes]
+    assert len(listed) == len(set(listed)) == len(known)
     assert {"VTK", "CGNS", "Fluent", "CalculiX", "Tecplot"} <= {each.name for each in known.values()}
     assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in known)
+
+
+def test_what_is_read_with_a_file_of_the_same_stem_and_what_is_not(tmp_path: Path) -> None:
+    plot = "TITLE = a\nVARIABLES = x y z p\nZONE I=2, J=2, K=1\n" + "0 0 0 1\n1 0 0 1\n0 1 0 1\n1 1 0 1\n"
+    for name in ("beam.frd", "beam.inp", "beam.dat", "beam.plt"):
+        (tmp_path / name).write_text(plot)
+    (tmp_path / "beam.rth").write_text("text, and damaged: its reader says so")
+    (tmp_path / "beam.rst").write_text("text, so a document")
+    read = readers.result_files(sorted(tmp_path.iterdir()))
+    assert [file.name for file in read] == ["beam.frd", "beam.plt", "beam.rth"]

@@ -237,4 +237,7 @@ def _is_binary(file: Path) -> bool:
     return head == b"" or b"\x00" in head
 
 
-FORMATS = (Format("ANSYS Mechanical", (".rst", ".rth"), read_ansys, recognises=_is_binary),)
+FORMATS = (
+    Format("ANSYS Mechanical", (".rth",), read_ansys),
+    Format("ANSYS Mechanical", (".rst",), read_ansys, recognises=_is_binary),
+)

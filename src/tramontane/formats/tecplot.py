@@ -385,6 +385,7 @@ def _coordinates(file: Path, names: list[str], zone: _Zone) -> list[int | None]:
 
 FORMATS = (
     Format("Tecplot", (".tec",), read_tecplot),
-    # Other programs have these suffixes, too.
-    Format("Tecplot", (".dat", ".plt"), read_tecplot, recognises=is_tecplot, read_with=(".frd",)),
+    # Other programs have these suffixes, too; CalculiX prints a ``.dat`` beside its results.
+    Format("Tecplot", (".plt",), read_tecplot, recognises=is_tecplot),
+    Format("Tecplot", (".dat",), read_tecplot, recognises=is_tecplot, read_with=(".frd",)),
 )
