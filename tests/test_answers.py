@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,11 +97,17 @@ def test_a_mesh_that_misses_most_of_a_part_is_spoken_of(model: Surrogate, body: 
 
 
 def test_a_norm_is_never_negative(model: Surrogate, body: pv.PolyData, monkeypatch: pytest.MonkeyPatch) -> None:
-    kriged = {"volume": {"von_mises": np.array([-1.0, 2.0]), "displacement": np.array([[-1.0, 0.0, 0.0]] * 2)}}
-    monkeypatch.setattr(model.predictor, "fields", lambda *_: kriged)
+    def kriged(*_: object) -> dict[str, dict[str, Any]]:
+        return {"volume": {"von_mises": np.array([-1.0, 2.0]), "displacement": np.array([[-1.0, 0.0, 0.0]] * 2)}}
+
+    monkeypatch.setattr(model.predictor, "fields", kriged)
     found = model.fields(body, {"load": 300.0}, {"volume": np.zeros((2, 3))})["volume"]
     assert found["von_mises"].tolist() == [0.0, 2.0]
     assert found["displacement"].min() == -1.0
+    monkeypatch.setattr(model.predictor, "at_references", kriged)
+    reference = model.at_references(body, {"load": 300.0}, "volume")  # where a QoI has its extremum
+    assert reference is not None
+    assert reference["von_mises"].min() == 0.0
 
 
 def test_nothing_is_predicted_outside_a_part(model: Surrogate, body: pv.PolyData) -> None:

@@ -29,8 +29,8 @@ _HEADS = {
 }
 _EXACT = 5e-4  # a relative error that the table shows as 0.0
 # Reports of version 0.1.0 called them nulls.
-Baselines = Annotated[dict[str, float], Field(validation_alias=AliasChoices("baselines", "nulls"))]
-BaselinesR2 = Annotated[dict[str, float | None], Field(validation_alias=AliasChoices("baselines_r2", "nulls_r2"))]
+BaselineErrors = Annotated[dict[str, float], Field(validation_alias=AliasChoices("baselines", "nulls"))]
+BaselineR2 = Annotated[dict[str, float | None], Field(validation_alias=AliasChoices("baselines_r2", "nulls_r2"))]
 
 
 class FieldFigures(BaseModel, populate_by_name=True):
@@ -42,7 +42,7 @@ class FieldFigures(BaseModel, populate_by_name=True):
     worst: float
     worst_case: str
     mean_absolute: float
-    baselines: Baselines
+    baselines: BaselineErrors
     each: list[float] = []
 
 
@@ -64,8 +64,8 @@ class QoiFigures(BaseModel, populate_by_name=True):
     mean_absolute: float
     r2: float | None
     within: float | None = None
-    baselines: Baselines
-    baselines_r2: BaselinesR2
+    baselines: BaselineErrors
+    baselines_r2: BaselineR2
     predicted: list[float] = []
     true: list[float] = []
 

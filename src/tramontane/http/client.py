@@ -229,7 +229,7 @@ def _ply(mesh: pv.PolyData) -> bytes:
 
 def _notice(told: dict[str, Any]) -> Notice:
     """What a server told of, with its numbers where there are some."""
-    if told.get("code") not in ("range", "extent", "unit"):
+    if told.get("code") not in ("range", "extent", "unit", "coarse"):
         return Notice("geometry", told["input"], detail=told["detail"])
     keys = ("value", "low", "high", "unit", "axis", "suggested_unit", "suggested_value")
     numbers: dict[str, Any] = {key: told.get(key) for key in keys}

@@ -37,7 +37,6 @@ from tramontane.training import Choice, Compared, FieldError, Normalization, Run
 from tramontane.training.reference_sampler import ReferenceSampler
 
 Array = NDArray[np.floating[Any]]
-MODELS = ("classical", "tokens", "corrected")
 _FOLDS = 4
 _POINTS = 4096  # reference points drawn of each domain in a step
 # With 24 to 60 cases, and 0.16 (brackets) to 0.62 (Ahmed bodies) of the mean's error left on test cases, networks lost.
@@ -139,7 +138,7 @@ class ReferenceFit:
         """The predictor, figures of every candidate, and the run.
 
         Args:
-            model: One of `MODELS`, or ``auto``, which chooses.
+            model: ``classical``, ``corrected``, ``tokens``, or ``auto``, which chooses.
             try_networks: Whether ``auto`` trains networks beside kriging; None tries them where they may win.
             ready: Given the kriging in the same way before ``auto`` goes on to networks.
         """

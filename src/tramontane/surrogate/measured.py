@@ -43,7 +43,6 @@ def measured(
     """
     known = dict(drawn)
     shape = None if geometry is None else geometry.mesh
-    at_references = getattr(surrogate.predictor, "at_references", None)
     qoi: dict[str, float] = {}
     for name, spec in surrogate.contract.qoi.items():
         definition = spec.definition
@@ -58,8 +57,11 @@ def measured(
         if definition.kind == "volume":
             volume = None if geometry is None else geometry.volume
             qoi[name] = measure(definition, {}, volume=volume, parameters=values)
-        elif domain in domains and definition.kind in ("max", "min") and at_references is not None:
-            qoi[name] = measure(definition, at_references(shape, values, [domain])[domain], parameters=values)
+        elif (
+            domain in domains and definition.kind in ("max", "min") and shape is not None
+            and (at_references := surrogate.at_references(shape, values, domain)) is not None
+        ):  # fmt: skip
+            qoi[name] = measure(definition, at_references, parameters=values)
         elif domain in domains:
             if domain not in known:
                 _, sites = surrogate.default_sites(shape, domain, QOI_CELLS)

@@ -17,6 +17,7 @@ from tramontane.contract import Contract, QoiSpec
 from tramontane.dataset import Dataset
 from tramontane.errors import TrainingError
 from tramontane.metrics import mean_absolute
+from tramontane.model_kinds import SCALARS
 from tramontane.models.scalar_kriging import ScalarKriging, as_logarithms
 from tramontane.models.shape_coordinates import ShapeCoordinates
 from tramontane.surrogate.predictor import Predictor
@@ -24,7 +25,7 @@ from tramontane.surrogate.reference import shape_of
 from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
-MODEL = "scalars"
+MODEL = SCALARS.name
 _LEAST, _MOST = 3, 6000  # cases; a Gaussian process of more takes minutes and gigabytes
 
 

@@ -290,11 +290,12 @@ class Surrogate:
         Returns:
             By domain and field, ``(n,)`` or ``(n, components)`` in SI.
         """
-        fields = self.predictor.fields(geometry, values, positions)
-        for of in fields.values():
-            if "von_mises" in of:  # a norm, which an interpolation does not know
-                of["von_mises"] = np.maximum(of["von_mises"], 0.0)
-        return fields
+        return _possible(self.predictor.fields(geometry, values, positions))
+
+    def at_references(self, geometry: pv.PolyData, values: dict[str, float], domain: str) -> dict[str, Array] | None:
+        """Fields of a domain at the reference points, by name, SI; None of a model that has none."""
+        answer = getattr(self.predictor, "at_references", None)
+        return None if answer is None else _possible(answer(geometry, values, [domain]))[domain]
 
     def spread(
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
@@ -485,3 +486,11 @@ def _bytes(made: tuple[pv.DataSet, Sites]) -> int:
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _possible(fields: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
+    """Fields by domain and name, no norm of which is negative: an interpolation does not know that it is one."""
+    for of in fields.values():
+        if "von_mises" in of:
+            of["von_mises"] = np.maximum(of["von_mises"], 0.0)
+    return fields
