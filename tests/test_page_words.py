@@ -13,6 +13,7 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 
 import tramontane.page
 from tramontane.evaluation.baselines import QOI_BASELINES
+from tramontane.model_kinds import ASKED
 from tramontane.page.numerals import UnreadError
 from tramontane.page.words import LANGUAGES, QUASAR, Words, catalogue
 
@@ -37,13 +38,17 @@ def test_no_message_is_unused() -> None:
     groups = {group for group, _ in re.findall(r'f"([a-z_]+)\.\{([a-z_]+)\}"', SOURCES)}
     for key in catalogue():
         group, name = key.split(".")
-        if group == "baseline":
-            continue
+        if group in ("baseline", "kind"):
+            continue  # named after a table, see below
         assert f'"{key}"' in SOURCES or f"'{key}'" in SOURCES or (group in groups and f'"{name}"' in SOURCES), key
 
 
 def test_every_null_has_a_name() -> None:
     assert {key.partition(".")[2] for key in catalogue() if key.startswith("baseline.")} == set(QOI_BASELINES)
+
+
+def test_every_kind_of_model_has_a_name() -> None:
+    assert {key.partition(".")[2] for key in catalogue() if key.startswith("kind.")} == set(ASKED)
 
 
 def test_the_language_is_the_readers_choice_then_the_browsers() -> None:
