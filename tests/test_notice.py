@@ -6,7 +6,7 @@ import pytest
 
 from tramontane.http.client import _notice
 from tramontane.notice import Notice, percent_of
-from tramontane.service.designs import warned
+from tramontane.service.predictions.designs import warned
 
 KINDS = [
     (Notice("range", "parameters.load", 980.0, 100.0, 900.0, "N"),

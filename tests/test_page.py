@@ -288,7 +288,7 @@ def test_the_keyboard_reaches_everything(tab: Tab, geometry: str) -> None:
 
 
 def test_where_tokens_are_asked_the_page_asks_too(browser: Any, saved: Path, tmp_path: Path) -> None:
-    from tramontane.service.access import create_token
+    from tramontane.service.access.tokens import create_token
     from tramontane.service.database import open_database
     from tramontane.service.settings import Settings
 

@@ -21,7 +21,7 @@ def server(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 
 def test_a_revoked_token_ends_with_the_page_that_it_opened(browser: Any, saved: Path, tmp_path: Path) -> None:
-    from tramontane.service.access import create_token, revoke_token
+    from tramontane.service.access.tokens import create_token, revoke_token
     from tramontane.service.database import open_database
     from tramontane.service.settings import Settings
 

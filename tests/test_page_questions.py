@@ -16,13 +16,13 @@ from serving import part
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
 
 from tramontane.errors import TramontaneError
-from tramontane.page.asking import Asking
-from tramontane.page.buffers import Buffers
+from tramontane.page.language.words import Words
 from tramontane.page.latest import Latest, Turn
-from tramontane.page.scene import triangles_of
-from tramontane.page.state import View
-from tramontane.page.words import Words
-from tramontane.service.access import Caller
+from tramontane.page.view.asking import Asking
+from tramontane.page.view.buffers import Buffers
+from tramontane.page.view.scene import triangles_of
+from tramontane.page.view.state import View
+from tramontane.service.access.caller import Caller
 from tramontane.service.server import Server
 from tramontane.service.settings import Settings
 

@@ -15,14 +15,14 @@ from test_page_questions import arrays
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
 
 from tramontane.contract import Contract, ParameterSpec
-from tramontane.page.buffers import Buffers
-from tramontane.page.colours import number
-from tramontane.page.cuts import isosurface, section
-from tramontane.page.derived import CP, pressure_coefficient
-from tramontane.page.line_plot import along, chart, through
-from tramontane.page.scene import Scene, choices, displacement_field, round_scale, values_of, velocity_field
-from tramontane.page.state import AUTO, View
-from tramontane.page.words import Words
+from tramontane.page.language.readable_units import number
+from tramontane.page.language.words import Words
+from tramontane.page.view.buffers import Buffers
+from tramontane.page.view.cuts import isosurface, section
+from tramontane.page.view.derived import CP, pressure_coefficient
+from tramontane.page.view.line_plot import along, chart, through
+from tramontane.page.view.scene import Scene, choices, displacement_field, round_scale, values_of, velocity_field
+from tramontane.page.view.state import AUTO, View
 
 WIND, BENT = flow_cases.WIND, flow_cases.BENT
 AXES = (0.5, 0.6, 0.4)

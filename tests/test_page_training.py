@@ -16,7 +16,7 @@ from serving import Running
 
 from tramontane.dataset import Dataset
 from tramontane.model_kinds import ASKED
-from tramontane.page.words import catalogue
+from tramontane.page.language.words import catalogue
 
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
 
@@ -144,7 +144,7 @@ def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: 
 
 
 def test_who_may_not_train_is_told(browser: Any, saved: Path, dataset: Dataset, tmp_path: Path) -> None:
-    from tramontane.service.access import create_token
+    from tramontane.service.access.tokens import create_token
     from tramontane.service.database import open_database
     from tramontane.service.settings import Settings
 
@@ -162,7 +162,7 @@ def test_who_may_not_train_is_told(browser: Any, saved: Path, dataset: Dataset, 
 
 
 def test_numbers_are_short_and_plain() -> None:
-    from tramontane.page.colours import number
+    from tramontane.page.language.readable_units import number
 
     said = {999.6: "1000", 1234.5: "1234", 123456.0: "123456", 0.00123: "0.00123", 1.5e7: "1.50e+07", 0.0: "0"}
     assert {value: number(value, 3) for value in said} == said
@@ -175,8 +175,8 @@ def test_every_kind_of_model_can_be_chosen() -> None:
 
 def test_why_a_kind_was_chosen_is_said_in_every_language() -> None:
     from tramontane.page.figures import because
-    from tramontane.page.words import Words
-    from tramontane.service.schemas import ChoiceAnswer
+    from tramontane.page.language.words import Words
+    from tramontane.service.trainings.schemas import ChoiceAnswer
 
     compared = [
         {"cases": 11, "errors": {"classical": 0.05, "corrected": 0.0412}},
@@ -199,7 +199,7 @@ def test_why_a_kind_was_chosen_is_said_in_every_language() -> None:
 
 def test_curves_are_drawn_to_a_logarithmic_scale() -> None:
     from tramontane.page.charts import curves
-    from tramontane.page.words import Words
+    from tramontane.page.language.words import Words
 
     steps, values = [0, 10, 20, 40], [1.0, 0.1, 0.01, 0.001]
     drawn = curves(

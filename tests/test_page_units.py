@@ -208,7 +208,7 @@ def test_an_evaluation_and_a_models_card_are_in_these_units(tab: Tab, beams: Dat
 
 def test_what_is_written_in_si_is_shown_with_a_prefix_that_keeps_it_short() -> None:
     from tramontane.contract import QoiSpec
-    from tramontane.page.colours import shown
+    from tramontane.page.language.readable_units import shown
 
     for spec, magnitude, unit, factor in (
         (QoiSpec(unit="Pa"), 2e8, "MPa", 1e-6),
@@ -222,10 +222,10 @@ def test_what_is_written_in_si_is_shown_with_a_prefix_that_keeps_it_short() -> N
 
 def test_what_lies_outside_is_said_in_the_readers_language(browser: Any, server: Running, tmp_path: Path) -> None:
     from tramontane.notice import Notice
-    from tramontane.page.complaints import remark
-    from tramontane.page.words import Words
-    from tramontane.service.designs import warned
-    from tramontane.service.schemas import Warned
+    from tramontane.page.language.complaints import remark
+    from tramontane.page.language.words import Words
+    from tramontane.service.predictions.designs import warned
+    from tramontane.service.predictions.schemas import Warned
 
     geometry = server.upload(part(tmp_path, (1.5, 0.7, 0.6), "long.stl").read_bytes(), "long.stl").json()["hash"]
     answer = server.predict(geometry, "body", parameters={"load": 80}, cells=2000).json()

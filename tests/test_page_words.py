@@ -14,10 +14,10 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 import tramontane.page
 from tramontane.evaluation.baselines import QOI_BASELINES
 from tramontane.model_kinds import ASKED
-from tramontane.page.numerals import UnreadError
-from tramontane.page.words import LANGUAGES, QUASAR, Words, catalogue
+from tramontane.page.language.numerals import UnreadError
+from tramontane.page.language.words import LANGUAGES, QUASAR, Words, catalogue
 
-SOURCES = "\n".join(file.read_text() for file in Path(tramontane.page.__file__).parent.glob("*.py"))
+SOURCES = "\n".join(file.read_text() for file in Path(tramontane.page.__file__).parent.rglob("*.py"))
 
 
 def test_every_language_has_every_message_with_the_same_values() -> None:

@@ -13,7 +13,7 @@ import pytest
 from serving import Running, inputs, part, until
 
 from tramontane.errors import TramontaneError
-from tramontane.service.access import create_token, list_tokens, revoke_token
+from tramontane.service.access.tokens import create_token, list_tokens, revoke_token
 from tramontane.service.database import open_database
 from tramontane.service.server import Server
 from tramontane.service.settings import Settings

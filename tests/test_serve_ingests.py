@@ -13,7 +13,7 @@ from serving import Running
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
-from tramontane.page.contract_table import ContractTable
+from tramontane.page.controls.contract_table import ContractTable
 
 
 def models(folder: Path) -> Path:
@@ -110,7 +110,7 @@ def test_an_ingest_is_cancelled_and_one_that_the_server_left_is_told_of(tmp_path
 
 
 def test_ingests_need_the_scope_of_operators(tmp_path: Path) -> None:
-    from tramontane.service.access import create_token
+    from tramontane.service.access.tokens import create_token
     from tramontane.service.database import open_database
     from tramontane.service.settings import Settings
 

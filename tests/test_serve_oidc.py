@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from serving import Running, inputs, part, until
 
 from tramontane.errors import TramontaneError
-from tramontane.service.oidc import Provider
+from tramontane.service.access.oidc import Provider
 from tramontane.service.settings import Oidc
 
 ROLES = ("--oidc-claim", "realm_access.roles", "--oidc-role", "predict=cfd", "--oidc-role", "read=guests")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from serving import Running, part
 
-from tramontane.service.pieces import npz, size_of
+from tramontane.service.predictions.pieces import npz, size_of
 
 ARRAYS = {
     "points": np.random.default_rng(0).normal(size=(5000, 3)),

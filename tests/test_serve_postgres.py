@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from serving import Running, part, until
 
-from tramontane.service.access import create_token, list_tokens, revoke_token
+from tramontane.service.access.tokens import create_token, list_tokens, revoke_token
 from tramontane.service.database import open_database
 
 pytest.importorskip("pg8000", reason="its driver is missing: pip install 'tramontane[postgres]'")

@@ -20,7 +20,7 @@ from serving import until as soon
 
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
-from tramontane.service.training_run import EVENTS, Recorder, progress
+from tramontane.service.trainings.process import EVENTS, Recorder, progress
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.files import put_in_place
 from tramontane.training import FieldError
@@ -262,7 +262,7 @@ def test_a_server_that_ends_leaves_trainings_to_go_on_with(models: Path, store: 
 
 
 def test_training_is_for_operators(models: Path, tmp_path: Path) -> None:
-    from tramontane.service.access import create_token
+    from tramontane.service.access.tokens import create_token
     from tramontane.service.database import open_database
     from tramontane.service.settings import Settings
 

@@ -13,9 +13,9 @@ from conftest import ellipsoid
 from tramontane.deadline import check_deadline
 from tramontane.design import Design
 from tramontane.errors import TimeLimitError
-from tramontane.service import designs
 from tramontane.service.metrics import Metrics
-from tramontane.service.predict import Predictions, Question
+from tramontane.service.predictions import designs
+from tramontane.service.predictions.predictions import Predictions, Question
 from tramontane.service.problems import Problem
 from tramontane.service.settings import Settings
 from tramontane.surrogate import Surrogate

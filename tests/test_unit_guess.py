@@ -15,7 +15,7 @@ from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.errors import ContractError, FormatError, GeometryError, UnitError
 from tramontane.notice import Notice
-from tramontane.service.designs import warned
+from tramontane.service.predictions.designs import warned
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.tables import predict_table

@@ -117,7 +117,7 @@ def create_token(
 ) -> None:
     """Make a token and print it; it is stored as a hash and cannot be shown again."""
     with _serve_extra():
-        from tramontane.service.access import create_token as create
+        from tramontane.service.access.tokens import create_token as create
         from tramontane.service.settings import MIB
 
     size = None if max_upload is None else max_upload * MIB
@@ -128,7 +128,7 @@ def create_token(
 def list_tokens(state: State = Path("tramontane-state"), database: Database = None) -> None:
     """Show all tokens, without their secrets."""
     with _serve_extra():
-        from tramontane.service.access import list_tokens as every
+        from tramontane.service.access.tokens import list_tokens as every
 
     for row in every(_sessions(state, database)):
         ended = "" if row.revoked is None else "  revoked"
@@ -143,7 +143,7 @@ def revoke_token(
 ) -> None:
     """End a token for good; a running server notices within two seconds."""
     with _serve_extra():
-        from tramontane.service.access import revoke_token as revoke
+        from tramontane.service.access.tokens import revoke_token as revoke
 
     revoke(_sessions(state, database), identity)
 

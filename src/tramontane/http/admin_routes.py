@@ -10,9 +10,10 @@ from fastapi import APIRouter, Path
 from tramontane.errors import TramontaneError
 from tramontane.http.problem_documents import openapi_responses
 from tramontane.http.routes import CallerOf, ServerOf, all_models
-from tramontane.service import access
+from tramontane.service.access import tokens as access
+from tramontane.service.access.schemas import TokenAnswer, TokensAnswer
 from tramontane.service.problems import Fault, at_fault
-from tramontane.service.schemas import ModelsAnswer, TokenAnswer, TokensAnswer
+from tramontane.service.schemas import ModelsAnswer
 
 router = APIRouter(prefix="/v1")
 

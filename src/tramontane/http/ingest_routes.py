@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 
 from tramontane.http.problem_documents import openapi_responses
 from tramontane.http.routes import CallerOf, ServerOf
-from tramontane.service.ingest_schemas import IngestAnswer, IngestRequest, IngestsAnswer
+from tramontane.service.ingests.schemas import IngestAnswer, IngestRequest, IngestsAnswer
 
 router = APIRouter(prefix="/v1/ingests")
 IngestId = Annotated[str, Path(min_length=1, max_length=64, description="An ingest's id")]

@@ -11,10 +11,11 @@ from tramontane.formats import read_case
 from tramontane.http.pieces_response import PiecesResponse
 from tramontane.http.problem_documents import openapi_responses
 from tramontane.http.routes import CallerOf, ServerOf, file_responses
-from tramontane.service import answers, designs
+from tramontane.service.jobs.schemas import DesignAnswer, DesignsAnswer, JobAnswer, JobRequest, JobsAnswer
+from tramontane.service.predictions import answers, designs
+from tramontane.service.predictions.schemas import Format
 from tramontane.service.problems import Fault, at_fault
 from tramontane.service.registry import Served
-from tramontane.service.schemas import DesignAnswer, DesignsAnswer, Format, JobAnswer, JobRequest, JobsAnswer
 from tramontane.service.server import Server
 
 router = APIRouter(prefix="/v1/jobs")

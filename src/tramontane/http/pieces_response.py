@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tramontane.service.pieces import Pieces, size_of
+from tramontane.service.predictions.pieces import Pieces, size_of
 
 
 class PiecesResponse(Response):

@@ -11,20 +11,13 @@ from fastapi.responses import Response
 
 from tramontane.http.pieces_response import PiecesResponse
 from tramontane.http.problem_documents import openapi_responses
-from tramontane.service import answers
-from tramontane.service.access import Caller
+from tramontane.service.access.caller import Caller
+from tramontane.service.geometries.schemas import GeometriesAnswer, StoredGeometry
+from tramontane.service.predictions import answers
+from tramontane.service.predictions.schemas import Hash, PredictRequest, Summary
 from tramontane.service.problems import Fault, Problem, at_fault
 from tramontane.service.registry import Served, Solver
-from tramontane.service.schemas import (
-    GeometriesAnswer,
-    Hash,
-    ModelAnswer,
-    ModelsAnswer,
-    ParameterAnswer,
-    PredictRequest,
-    StoredGeometry,
-    Summary,
-)
+from tramontane.service.schemas import ModelAnswer, ModelsAnswer, ParameterAnswer
 from tramontane.service.server import Server
 from tramontane.units import from_si
 

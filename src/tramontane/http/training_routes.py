@@ -9,7 +9,13 @@ from fastapi import APIRouter, Path
 
 from tramontane.http.problem_documents import openapi_responses
 from tramontane.http.routes import CallerOf, ServerOf
-from tramontane.service.schemas import DatasetsAnswer, KeepRequest, TrainingAnswer, TrainingRequest, TrainingsAnswer
+from tramontane.service.trainings.schemas import (
+    DatasetsAnswer,
+    KeepRequest,
+    TrainingAnswer,
+    TrainingRequest,
+    TrainingsAnswer,
+)
 
 router = APIRouter(prefix="/v1")
 TrainingId = Annotated[str, Path(min_length=1, max_length=64, description="A training's id")]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tramontane.page.colours import readable
-from tramontane.page.numerals import Numerals
+from tramontane.page.language.numerals import Numerals
+from tramontane.page.language.readable_units import readable
 
 _SIZE, _LEFT, _BOTTOM = 260, 46, 34
 _LOW_SIZE = 170

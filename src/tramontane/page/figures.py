@@ -8,8 +8,8 @@ from typing import Any
 from nicegui import ui
 
 from tramontane.evaluation.report import Report
-from tramontane.page.words import Words, catalogue
-from tramontane.service.schemas import ChoiceAnswer
+from tramontane.page.language.words import Words, catalogue
+from tramontane.service.trainings.schemas import ChoiceAnswer
 
 
 def figures(words: Words, left: dict[str, Any], report: Report | None = None) -> None:

@@ -11,20 +11,20 @@ from fastapi.responses import RedirectResponse
 from nicegui import app as pages
 from nicegui import ui
 
-from tramontane.page import (
-    compare_page,
-    data_page,
-    downloads,
-    evaluation_page,
-    ingest_page,
-    login_page,
-    models_page,
-    predict_page,
-    rank_page,
-    training_page,
-)
 from tramontane.page.gate import Gate
 from tramontane.page.open_pages import OpenPages
+from tramontane.page.pages import (
+    compare,
+    data,
+    downloads,
+    evaluation,
+    ingest,
+    login,
+    models,
+    predict,
+    rank,
+    training,
+)
 from tramontane.page.shell import Shell
 
 
@@ -42,17 +42,7 @@ def mount(app: FastAPI) -> None:
     open_pages = OpenPages(server)
     open_pages.install()
     pages.add_middleware(Gate, server=server, open_pages=open_pages)
-    for part in (
-        models_page,
-        predict_page,
-        rank_page,
-        compare_page,
-        data_page,
-        ingest_page,
-        training_page,
-        evaluation_page,
-        login_page,
-    ):
+    for part in (models, predict, rank, compare, data, ingest, training, evaluation, login):
         part.register(shell)
     for router in (shell.buffers.router(), shell.pictures.router(), shell.datasets.router(), downloads.router()):
         app.include_router(router)

@@ -11,11 +11,11 @@ from fastapi import Request
 from nicegui import ui
 
 from tramontane.http.middleware import TOKEN_COOKIE
-from tramontane.page.buffers import Buffers
 from tramontane.page.datasets import Datasets
+from tramontane.page.language.words import LANGUAGES, QUASAR, Words, catalogue
 from tramontane.page.pictures import Pictures
-from tramontane.page.words import LANGUAGES, QUASAR, Words, catalogue
-from tramontane.service.access import Caller
+from tramontane.page.view.buffers import Buffers
+from tramontane.service.access.caller import Caller
 from tramontane.service.server import Server
 
 _PAGES = {

@@ -11,19 +11,19 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tramontane.errors import TramontaneError
-from tramontane.service.access import Access
+from tramontane.service.access.tokens import Access
 from tramontane.service.database import open_database
-from tramontane.service.ingests import Ingests
-from tramontane.service.jobs import JobStore
+from tramontane.service.geometries.uploads import Geometries
+from tramontane.service.ingests.ingests import Ingests
+from tramontane.service.jobs.runner import Runner
+from tramontane.service.jobs.store import JobStore
 from tramontane.service.memory import give_back
 from tramontane.service.metrics import Metrics
-from tramontane.service.predict import Predictions
+from tramontane.service.predictions.predictions import Predictions
 from tramontane.service.problems import Fault, at_fault, keep_to_ourselves
 from tramontane.service.registry import Registry, Served, Solver, find_solvers
-from tramontane.service.runner import Runner
 from tramontane.service.settings import Settings
-from tramontane.service.trainings import Trainings
-from tramontane.service.uploads import Geometries
+from tramontane.service.trainings.trainings import Trainings
 
 _TRIM_EVERY = 15.0  # s
 _LAST = 20.0  # s that jobs' predictions may go on once requests have ended; trainings have about as long

@@ -1,0 +1,1 @@
+"""The parts of a page with which people choose and enter."""

@@ -1,0 +1,78 @@
+"""What is served, as cards."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from nicegui import ui
+
+from tramontane.http.routes import describe
+from tramontane.page.figures import because, figures, kind_of
+from tramontane.page.shell import Reader, Shell
+from tramontane.page.view.asking import asked_of
+from tramontane.service.registry import Served
+from tramontane.service.trainings.schemas import ChoiceAnswer
+
+
+def register(shell: Shell) -> None:
+    """The page ``/``."""
+
+    @ui.page("/")
+    def models(request: Request) -> None:
+        with shell.frame(request, "models") as reader:
+            registry = shell.server.registry
+            for name, reason in registry.refused.items():
+                ui.label(reader.words("models.refused", name=name, reason=reason)).classes("is-error").props(
+                    "role=alert"
+                )
+            if not registry.models:
+                ui.label(reader.words("models.none")).classes("nothing")
+            with ui.element("div").classes("cards"):
+                for served in registry.models.values():
+                    _card(shell, reader, served)
+
+
+def _card(shell: Shell, reader: Reader, served: Served) -> None:
+    words, model = reader.words, describe(served)
+    contract, record = served.contract, served.surrogate.record
+    with ui.element("article").classes("card panel").props(f"data-model={served.name}"):
+        with ui.element("div").classes("card-picture"):
+            if shell.pictures.has(served.hash):
+                ui.element("img").props(f'src="/page/pictures/{served.hash}" alt=""')
+            else:
+                ui.label(words("models.no_picture"))
+        with ui.element("div").classes("row-between"):
+            ui.link(served.name, f"/predict?model={served.name}").classes("card-name")
+            ui.label(kind_of(words, model.architecture)).classes("tag")
+        ui.label(words("models.trained", count=len(record["data"]["train"]))).classes("quiet")
+        ui.label(words("models.inputs")).classes("heading")
+        with ui.element("table").classes("facts"):
+            for name, spec in model.parameters.items():
+                if name in asked_of(served):
+                    _row(name, f"{words.number(spec.low)} – {words.number(spec.high)} {spec.unit}")
+        ui.label(words("models.outputs")).classes("heading")
+        with ui.element("table").classes("facts"):
+            for domain, fields in contract.fields.items():
+                _row(domain, *_listed({name: spec.unit for name, spec in fields.items()}))
+            if contract.qoi:
+                _row("QoI", *_listed({name: spec.shown for name, spec in contract.qoi.items()}))
+        report = shell.datasets.best_report(served)
+        ui.label(words("models.figures" if report is None else "models.tested")).classes("heading")
+        figures(words, model.figures, report)
+        if choice := model.figures.get("choice"):
+            ui.label(because(words, ChoiceAnswer.model_validate(choice))).classes("small").props("data-why")
+        ui.button(words("models.open"), icon="play_arrow",
+                  on_click=lambda: ui.navigate.to(f"/predict?model={served.name}")
+                  ).props("unelevated no-caps").classes("card-open")  # fmt: skip
+
+
+def _row(name: str, *values: str) -> None:
+    with ui.element("tr"):
+        with ui.element("th").props("scope=row"):
+            ui.label(name.replace("_", " "))
+        with ui.element("td"):  # a line breaks between two values, not within one
+            for place, value in enumerate(values, start=1):
+                ui.label(value + "," * (place < len(values)))
+
+
+def _listed(units: dict[str, str]) -> list[str]:
+    return [f"{name.replace('_', ' ')} [{unit or '–'}]" for name, unit in units.items()]

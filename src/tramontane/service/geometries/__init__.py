@@ -1,0 +1,1 @@
+"""Geometries that clients sent."""

@@ -1,0 +1,1 @@
+"""Many designs as one job."""

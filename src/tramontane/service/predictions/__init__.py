@@ -1,0 +1,1 @@
+"""Predictions: a request understood, asked of a model, answered."""

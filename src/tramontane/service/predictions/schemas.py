@@ -1,0 +1,136 @@
+"""What requests for a prediction and its answers look like in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from tramontane.notice import Code
+from tramontane.service.schemas import Name, Request
+
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]
+Given = Annotated[
+    # NaN passes here, to be refused with the unit that is asked.
+    Annotated[float, Field(strict=True)] | Annotated[str, Field(min_length=1, max_length=80)],
+    Field(description="a number in the unit that the model declares, or a text with a unit of the same dimension",
+          examples=["120 km/h"]),
+]  # fmt: skip
+Format = Literal["json", "vtp", "vtu", "vtkhdf", "npz", "arrow"]
+
+
+class DesignRequest(Request):
+    """A design: a stored geometry and parameters.
+
+    Attributes:
+        geometry: Hash of an uploaded geometry; a solver that builds its own needs none.
+        length_unit: Of that geometry, where it is not the model's own.
+        parameters: By name.
+    """
+
+    geometry: Hash | None = None
+    length_unit: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    parameters: dict[Name, Given] = Field(default_factory=dict, max_length=200)
+
+
+class PredictRequest(DesignRequest):
+    """A design, and how it is answered.
+
+    Attributes:
+        cells: About how many cells each mesh has that is predicted on.
+        domains: Which domains are predicted; all by default. QoIs of others are left out.
+        format: A summary as JSON, or one domain as a file.
+        fields: Which fields the file holds; all by default.
+    """
+
+    cells: int = Field(default=50_000, ge=100, le=2_000_000)
+    domains: list[Name] | None = Field(default=None, min_length=1, max_length=20)
+    format: Format = "json"
+    fields: list[Name] | None = Field(default=None, max_length=100)
+
+
+class Quantity(BaseModel):
+    """A number with its unit, empty where it has none."""
+
+    value: float | None
+    unit: str
+
+
+class QoiValue(Quantity):
+    """A quantity of interest; where it is regressed, with the standard deviation that the model states for it."""
+
+    deviation: float | None = None
+
+
+class FieldSummary(BaseModel):
+    """A field's range: lowest and highest value of each component, and of a vector's length."""
+
+    unit: str
+    location: Literal["point", "cell"]
+    components: int
+    low: list[float | None]
+    high: list[float | None]
+    magnitude: tuple[float | None, float | None] | None
+
+
+class DomainSummary(BaseModel):
+    """A domain's mesh and fields; a ``surface`` can be had as VTP, everything as VTU."""
+
+    mesh: Literal["surface", "volume"]
+    points: int
+    cells: int
+    fields: dict[str, FieldSummary]
+
+
+class Warned(BaseModel):
+    """Something to mind about an answer; see `tramontane.notice.Notice`.
+
+    Attributes:
+        code: Its kind: ``range``, ``extent``, ``unit``, ``geometry``, ``blank`` or ``coarse``.
+        input: What it is about: ``parameters.load``, ``geometry``, ``domains.volume``.
+        detail: In words.
+        value: Where a number lies outside the trained range: that number,
+        low: the range's ends,
+        high: and
+        unit: their unit.
+        share: How far outside, as a share of the range.
+        axis: Of a geometry that is longer or shorter than those trained on: along which axis.
+        suggested_unit: In which the input would lie where those trained on do; it is not applied.
+        suggested_value: What the input would be in that unit, in ``unit``.
+    """
+
+    code: Code
+    input: str
+    detail: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str | None = None
+    share: float | None = None
+    axis: Literal["x", "y", "z"] | None = None
+    suggested_unit: str | None = None
+    suggested_value: float | None = None
+
+
+class Summary(BaseModel):
+    """What was predicted.
+
+    Attributes:
+        model: Name of the model or solver.
+        model_hash: Which version of it.
+        geometry: Hash of the geometry.
+        parameters: As understood, in the model's units.
+        qoi: Quantities of interest.
+        domains: What was predicted where.
+        warnings: What to mind.
+        seconds: That the simulator took; a cached answer says what it took then.
+    """
+
+    model: str
+    model_hash: str
+    geometry: str | None
+    parameters: dict[str, Quantity]
+    qoi: dict[str, QoiValue]
+    domains: dict[str, DomainSummary]
+    warnings: list[Warned]
+    seconds: float
