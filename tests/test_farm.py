@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spring import CONTRACT, Spring, no_simulator, springs
 
+from helpers import TESTS
+from helpers.spring import CONTRACT, Spring, no_simulator, springs
 from tramontane import farm
 from tramontane.contract import Contract
 from tramontane.design import Design
@@ -57,9 +58,9 @@ def test_a_design_that_fails_or_kills_its_process_is_recorded_and_takes_nothing_
 def test_a_run_that_is_stopped_or_killed_goes_on_without_loss_or_repetition(tmp_path: Path) -> None:
     out, log = tmp_path / "out", tmp_path / "log"
     # Whoever runs the tests in a shell's background has their children ignore SIGINT.
-    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    command = [sys.executable, "-c", f"{heeding}import spring; spring.slow_farm({str(out)!r}, {str(log)!r})"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from helpers import spring; "
+    command = [sys.executable, "-c", f"{heeding}spring.slow_farm({str(out)!r}, {str(log)!r})"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
     before: dict[str, int] = {}
     for blow in (signal.SIGINT, signal.SIGKILL):
         victim = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)

@@ -21,8 +21,8 @@ import httpx
 import numpy as np
 import pytest
 import pyvista as pv
-from serving import part, sha256, until
 
+from helpers.serving import part, sha256, until
 from tramontane.dataset import Dataset
 from tramontane.design import Design
 from tramontane.surrogate import Surrogate

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvista as pv
-from conftest import ellipsoid
 from typer.testing import CliRunner
 
 import tramontane
+from helpers.ellipsoids import ellipsoid
 from tramontane.case import Case
 from tramontane.cli import app
 from tramontane.contract import Contract

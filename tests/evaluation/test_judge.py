@@ -1,0 +1,147 @@
+"""Surrogates are judged on cases that they never saw: of their dataset, of others, and each left out in turn."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.ellipsoids import ellipsoid, write_family
+from tramontane.dataset import Dataset
+from tramontane.dataset.ingest.run import ingest
+from tramontane.errors import DatasetError
+from tramontane.evaluation import cross_validate, evaluate
+from tramontane.evaluation.folds import make_folds
+from tramontane.formats import write_case
+from tramontane.surrogate import Surrogate
+from tramontane.surrogate.fit import fit
+
+
+@pytest.fixture(scope="module")
+def kriging(dataset: Dataset) -> Surrogate:
+    return fit(dataset, model="classical")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six ellipsoids that are in no other set."""
+    root = tmp_path_factory.mktemp("others") / "cases"
+    rng = np.random.default_rng(7)
+    for index in range(6):
+        axes = tuple(rng.uniform(0.55, 0.95, 3))
+        write_case(ellipsoid(f"new-{index}", axes, float(rng.uniform(150, 450))), root / f"new-{index}")
+    return root
+
+
+def test_auto_takes_kriging_of_few_cases_and_says_why(dataset: Dataset) -> None:
+    surrogate = fit(dataset, budget=600.0)
+    assert surrogate.model == "classical"
+    assert surrogate.record["run"]["steps"] == 0
+    why = surrogate.record["figures"]["why"]
+    assert "networks were not tried: 11 training cases, and kriging leaves 0." in why
+    assert "--try-networks" in why
+
+
+def test_kriging_stands_before_networks_are_tried(dataset: Dataset, tmp_path: Path) -> None:
+    early: list[Surrogate] = []
+    small = {"dim": 16, "depth": 1, "hidden": 16}
+    last = fit(dataset, steps=8, config=small, try_networks=True, ready=early.append)
+    assert [each.model for each in early] == ["classical"]
+    early[0].save(tmp_path / "m")
+    last.save(tmp_path / "m")  # takes its place
+    report = evaluate(early[0], dataset)
+    assert report.fields["volume/displacement"].relative_l2 < 0.1
+    assert "networks were not tried" not in last.record["figures"]["why"]
+
+
+def test_all_leaves_out_what_was_trained_on_and_says_so(kriging: Surrogate, dataset: Dataset) -> None:
+    report = evaluate(kriging, dataset, split="all")
+    trained = set(dataset.splits["train"])
+    assert report.cases == [name for name in dataset.names if name not in trained]
+    assert f"{len(trained)} of {len(dataset.names)} cases" in report.notes[0]
+
+
+def test_all_of_another_folder_is_asked_for_whole(kriging: Surrogate, others: Path, tmp_path: Path) -> None:
+    dataset = ingest(others, tmp_path / "d", contract=kriging.contract)
+    report = evaluate(kriging, dataset, split="all")
+    assert report.cases == [f"new-{index}" for index in range(6)]
+    displacement = report.fields["volume/displacement"]
+    assert displacement.relative_l2 < 0.1 < displacement.baselines["nearest"]  # no case is its own nearest
+    assert any("baselines" in note for note in report.notes)
+    one = dataset.with_splits({"test": ["new-0"]})
+    assert evaluate(kriging, one).fields["volume/displacement"].baselines == {}
+
+
+def test_training_cases_are_known_in_another_dataset_under_other_names(
+    kriging: Surrogate, dataset: Dataset, family: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    again.mkdir()
+    for name in dataset.names:
+        shutil.copytree(family / name, again / f"run-{name}")
+    shuffled = ingest(again, tmp_path / "d", test=4, validation=1, seed=9)
+    trained = {f"run-{name}" for name in dataset.splits["train"]}
+    assert trained & set(shuffled.splits["test"]), "the draw was meant to mix them"
+    with pytest.raises(DatasetError, match=r"was trained on run-.*--split all"):
+        evaluate(kriging, shuffled)
+    report = evaluate(kriging, shuffled, split="all")
+    assert set(report.cases) == {f"run-{name}" for name in dataset.names} - trained
+    data = {key: value for key, value in kriging.record["data"].items() if key != "hashes"}
+    old = Surrogate(
+        kriging.contract, kriging.predictor, templates=kriging.templates, scalars=kriging.scalars,
+        record=kriging.record | {"data": data},
+    )  # fmt: skip
+    assert "cannot be told" in evaluate(old, shuffled).notes[0]
+
+
+def test_cross_validation_asks_for_each_case_once_and_leaves_the_test_cases_alone(dataset: Dataset) -> None:
+    report = cross_validate(dataset, model="classical", folds=3)
+    names = {*dataset.splits["train"], *dataset.splits["validation"]}
+    assert sorted(report.cases) == sorted(names)
+    assert report.folds == 3
+    assert report.training_cases == 13 - 5
+    displacement = report.fields["volume/displacement"]
+    assert displacement.relative_l2 < 0.5 * displacement.baselines["nearest"]
+    assert len(displacement.each) == 13
+    assert sorted(cross_validate(dataset, model="classical", folds=2, include_test=True).cases) == dataset.names
+    with pytest.raises(DatasetError, match="too few for 2 folds"):
+        cross_validate(dataset.with_splits({"train": dataset.names[:4]}), model="classical", folds=2)
+    with pytest.raises(DatasetError, match="folds 1 is no number of parts"):
+        cross_validate(dataset, folds=1)
+
+
+def test_folds_keep_a_design_that_stands_twice_together(family: Path, tmp_path: Path) -> None:
+    root = write_family(tmp_path / "cases", 6)
+    twin = ellipsoid("twin", (0.6, 0.7, 0.8), 200.0)
+    for name in ("twin-a", "twin-b"):
+        write_case(twin, root / name)
+    dataset = ingest(root, tmp_path / "d", test=0, validation=0)
+    for count in (2, 4, len(dataset.names)):
+        folds = make_folds(dataset, dataset.names, count)
+        assert sorted(name for part, _ in folds for name in part) == sorted(dataset.names)
+        assert all(("twin-a" in part) == ("twin-b" in part) for part, _ in folds)
+        assert all(set(part).isdisjoint(train) for part, train in folds)
+
+
+def test_the_commands_do_the_same(kriging: Surrogate, others: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tramontane.cli import app
+
+    kriging.save(tmp_path / "model")
+    copy = tmp_path / "cases"
+    copy.symlink_to(others)
+    kriging.contract.to_toml(tmp_path / "contract.toml")
+    (others / "contract.toml").write_text((tmp_path / "contract.toml").read_text())
+    run = CliRunner().invoke
+    out = tmp_path / "figures" / "r.json"
+    done = run(app, ["evaluate", str(tmp_path / "model"), str(copy), "--split", "all", "--json", str(out)])
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(out.read_text())["cases"]) == 6
+    done = run(app, ["cross-validate", str(copy), "--model", "classical", "--folds", "3"])
+    assert done.exit_code == 0, done.output
+    assert "3 times, asked each time for cases left out" in done.output.replace("\n", " ")
+    assert run(app, ["cross-validate", str(copy), "--folds", "many"]).exit_code == 2

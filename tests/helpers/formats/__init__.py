@@ -1,0 +1,1 @@
+"""Files as programs write them, and ways in which they are spoilt."""

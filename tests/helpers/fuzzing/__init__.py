@@ -1,0 +1,1 @@
+"""Files spoilt by the hundred, and what becomes of whoever reads them."""

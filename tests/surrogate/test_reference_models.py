@@ -1,0 +1,181 @@
+"""Models at reference points behind a surrogate: chosen by what unseen cases say, saved, loaded, in bounded memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista as pv
+
+from helpers.ellipsoids import ellipsoid
+from tramontane.dataset import Dataset
+from tramontane.design import Design
+from tramontane.errors import SurrogateError, TramontaneError
+from tramontane.evaluation import evaluate
+from tramontane.metrics import relative_l2
+from tramontane.surrogate import Surrogate
+from tramontane.surrogate.fit import fit
+
+SMALL = {"dim": 32, "depth": 1, "hidden": 32}
+
+
+@pytest.fixture(scope="module")
+def chosen(dataset: Dataset) -> Surrogate:
+    return fit(dataset, model="auto", config=SMALL, steps=60, try_networks=True)
+
+
+@pytest.fixture(scope="module")
+def corrected(dataset: Dataset) -> Surrogate:
+    return fit(dataset, model="corrected", config=SMALL, steps=80)
+
+
+def test_the_choice_is_the_best_on_cases_left_out_and_says_why(chosen: Surrogate) -> None:
+    figures = chosen.record["figures"]
+    means = {kind: np.mean(list(of.values())) for kind, of in figures["cross_validation"].items()}
+    assert set(means) == {"classical", "corrected", "tokens"}
+    assert chosen.model == figures["chosen"]
+    assert means[chosen.model] <= means["classical"]
+    assert all(words in figures["why"] for words in ("on cases left out", "kriging of", "networks alone"))
+
+
+def test_both_candidates_are_judged_on_the_same_cases(dataset: Dataset, corrected: Surrogate) -> None:
+    names = dataset.splits["train"]
+    figures = corrected.record["figures"]["cross_validation"]
+    means = {kind: 100 * float(np.mean(list(of.values()))) for kind, of in figures.items()}
+    assert corrected.record["figures"]["why"] == (
+        f"kriging corrected by networks; mean error of 2 fields on cases left out, on all of {len(names)}: kriging of "
+        f"corresponding points {means['classical']:.1f} %, kriging corrected by networks {means['corrected']:.1f} %"
+    )
+
+
+def test_a_candidate_of_one_fold_is_compared_with_kriging_on_that_fold(chosen: Surrogate, dataset: Dataset) -> None:
+    count = len(dataset.splits["train"])
+    parts = chosen.record["figures"]["why"].partition("left out, ")[2].split("; ")
+    assert all("kriging of corresponding points" in part for part in parts)
+    first = -(-count // 4)
+    assert parts[-1].startswith(f"on the same {first} of {count}: ")
+    assert "networks alone" in parts[-1] or "corrected" in parts[-1]
+
+
+def test_the_reason_is_on_record_as_numbers(chosen: Surrogate, corrected: Surrogate, dataset: Dataset) -> None:
+    count, first = len(dataset.splits["train"]), -(-len(dataset.splits["train"]) // 4)
+    for each in (chosen, corrected):
+        figures = each.record["figures"]
+        choice = figures["choice"]
+        assert (choice["chosen"], choice["fields"], choice["cases"]) == (each.model, 2, count)
+        assert choice["compared"][0]["cases"] == (count if each.model != "classical" else first)
+        assert choice["compared"][-1]["cases"] == (count if each is corrected else first)
+        for compared in choice["compared"]:
+            assert next(iter(compared["errors"])) == "classical"
+            for kind, error in compared["errors"].items():
+                if kind != "classical" or compared["cases"] == count:
+                    assert error == pytest.approx(np.mean(list(figures["cross_validation"][kind].values())))
+                assert f"{100 * error:.1f} %" in figures["why"]
+
+
+def test_it_learns_from_few_cases_what_a_mean_field_cannot(chosen: Surrogate, dataset: Dataset) -> None:
+    report = evaluate(chosen, dataset)
+    displacement = report.fields["volume/displacement"]
+    assert displacement.relative_l2 < 0.3 * displacement.baselines["mean"]
+
+
+def test_a_saved_and_loaded_one_gives_the_same_bits(corrected: Surrogate, dataset: Dataset, tmp_path: Path) -> None:
+    corrected.save(tmp_path / "model")
+    again = Surrogate.load(tmp_path / "model")
+    assert again.model == "corrected"
+    name = dataset.splits["test"][0]
+    positions = {domain: dataset.sites(name, domain).positions for domain in dataset.contract.fields}
+    one, two = (s.fields(dataset.geometry(name), dataset.parameters(name), positions) for s in (corrected, again))
+    for domain, fields in one.items():
+        for field, values in fields.items():
+            np.testing.assert_array_equal(values, two[domain][field])
+
+
+def test_a_part_asked_again_and_again_gets_the_bits_of_the_first_time(
+    corrected: Surrogate, dataset: Dataset, tmp_path: Path
+) -> None:
+    corrected.save(tmp_path / "model")
+    used = Surrogate.load(tmp_path / "model")
+    for load in (100.0, 300.0):
+        for name in dataset.names[:6]:  # more shapes than are remembered
+            for domain in ("surface", "volume"):
+                where = {domain: dataset.sites(name, domain).positions[:200]}
+                for asked in (where, where):
+                    found = used.fields(dataset.geometry(name), {"load": load}, asked)
+            at = used.predictor.design(dataset.geometry(name), {"load": load})
+        first = Surrogate.load(tmp_path / "model")
+        expected = first.fields(dataset.geometry(name), {"load": load}, where)
+        np.testing.assert_array_equal(found["volume"]["displacement"], expected["volume"]["displacement"])
+        np.testing.assert_array_equal(at, first.predictor.design(dataset.geometry(name), {"load": load}))
+
+
+def test_corrections_are_trusted_as_far_as_unseen_cases_bear_them_out(corrected: Surrogate) -> None:
+    figures = corrected.record["figures"]["cross_validation"]
+    for name, error in figures["corrected"].items():
+        assert error <= figures["classical"][name] * 1.001 + 1e-6  # what does not help is shrunk to nothing
+
+
+def test_spread_is_of_the_size_of_the_errors(dataset: Dataset, surrogate: Surrogate) -> None:
+    classical = fit(dataset, model="classical")
+    ratios = []
+    for name in dataset.splits["test"]:
+        sites = dataset.sites(name, "volume")
+        asked = dataset.geometry(name), dataset.parameters(name), {"volume": sites.positions}
+        found, spread = (ask(*asked)["volume"]["displacement"] for ask in (classical.fields, classical.spread))
+        assert spread.shape == found.shape
+        assert (spread >= 0).all()
+        off = found - sites.fields["displacement"]
+        ratios.append(np.sqrt(np.mean(off**2) / np.mean(spread**2)))
+    assert 0.1 < np.mean(ratios) < 3
+    with pytest.raises(SurrogateError, match="gives no spread"):
+        surrogate.spread(*asked)
+
+
+def test_any_positions_are_answered_on_their_own(corrected: Surrogate, dataset: Dataset) -> None:
+    name = dataset.splits["test"][1]
+    geometry, values = dataset.geometry(name), dataset.parameters(name)
+    where = dataset.sites(name, "volume").positions
+    whole = corrected.fields(geometry, values, {"volume": where})["volume"]["displacement"]
+    part = corrected.fields(geometry, values, {"volume": where[::7]})["volume"]["displacement"]
+    np.testing.assert_allclose(part, whole[::7], atol=1e-12)
+    nothing = corrected.fields(geometry, values, {"volume": where[:0]})["volume"]["displacement"]
+    assert nothing.shape == (0, 3)
+
+
+def test_retriangulating_the_geometry_changes_little(chosen: Surrogate) -> None:
+    coarse = ellipsoid("part", (0.8, 0.7, 0.6), 1.0).meshes["surface"]
+    fine = coarse.subdivide(2, "linear")
+    turned = pv.PolyData.from_regular_faces(coarse.points, coarse.regular_faces[::-1])
+    where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
+    one, *others = (chosen.fields(g, {"load": 200.0}, where)["surface"]["pressure"] for g in (coarse, fine, turned))
+    for other in others:
+        assert relative_l2(other, one) < 1e-3  # the tolerance stated in docs/architecture.md
+
+
+def test_a_geometry_file_and_the_load_are_enough(chosen: Surrogate, tmp_path: Path) -> None:
+    part = tmp_path / "part.stl"
+    ellipsoid("part", (0.8, 0.7, 0.6), 1.0).meshes["surface"].save(part)
+    case = chosen.simulate(Design(part, load="300 N"), cells=2000)
+    surface = case.meshes["surface"]
+    exact = 300 * (surface.points[:, 0] / 0.8 + 2 * (surface.points[:, 2] / 0.6) ** 2)
+    assert np.abs(surface.point_data["pressure"] - exact).mean() < 0.1 * np.abs(exact).mean()
+
+
+def test_an_unknown_model_is_named(dataset: Dataset) -> None:
+    with pytest.raises(TramontaneError, match=r"'transolver' is not known; choose one of auto, classical"):
+        fit(dataset, model="transolver", steps=1)
+
+
+def test_a_configuration_that_nothing_would_read_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(TramontaneError, match=r"no network to configure \(dim\)"):
+        fit(dataset, model="classical", config={"dim": 64})
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [({"depht": 2}, "unexpected keyword argument 'depht'; correct"), ({"dim": 30, "heads": 4}, "dim 30, heads 4")],
+)
+def test_a_wrong_network_argument_is_named(dataset: Dataset, config: dict[str, int], words: str) -> None:
+    with pytest.raises(TramontaneError, match=words):
+        fit(dataset, model="tokens", config=config, steps=1)
