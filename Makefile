@@ -6,12 +6,20 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check docs wheel lock clean
 demo: $(STAMP)
 	@$(BIN)/python examples/01_bracket.py
 
 test: $(STAMP) check
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+docs: $(STAMP)
+	@$(BIN)/sphinx-build -q -W --keep-going -j auto -d build/doctrees docs src/tramontane/site
+	@find src/tramontane/site -name '*.map' -delete && rm -f src/tramontane/site/.buildinfo
+	@echo "The documents are built; open them with $(BIN)/tramontane docs"
+
+wheel: docs
+	@$(BIN)/hatchling build -t wheel -d dist
 
 check: $(STAMP)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -38,4 +46,4 @@ lock:
 	  --python "$(BIN)/python" --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist src/tramontane/site docs/gallery docs/_generated docs/reference/_api docs/reference/cli.md .pytest_cache .mypy_cache .ruff_cache

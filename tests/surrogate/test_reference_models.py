@@ -150,7 +150,7 @@ def test_retriangulating_the_geometry_changes_little(chosen: Surrogate) -> None:
     where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
     one, *others = (chosen.fields(g, {"load": 200.0}, where)["surface"]["pressure"] for g in (coarse, fine, turned))
     for other in others:
-        assert relative_l2(other, one) < 1e-3  # the tolerance stated in docs/architecture.md
+        assert relative_l2(other, one) < 1e-3  # the tolerance stated in docs/explanation/architecture.md
 
 
 def test_a_geometry_file_and_the_load_are_enough(chosen: Surrogate, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_retriangulating_the_geometry_changes_little(surrogate: Surrogate) -> No
     assert fine.n_cells == 16 * coarse.n_cells
     where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
     one, two = (surrogate.fields(g, {"load": 200.0}, where)["surface"]["pressure"] for g in (coarse, fine))
-    assert relative_l2(one, two) < 1e-3  # the tolerance stated in docs/architecture.md
+    assert relative_l2(one, two) < 1e-3  # the tolerance stated in docs/explanation/architecture.md
 
 
 def test_what_lies_outside_training_is_said(surrogate: Surrogate, tmp_path: Path) -> None:

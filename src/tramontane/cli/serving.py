@@ -76,7 +76,7 @@ def serve(
     page: Annotated[bool, typer.Option(help="Whether the page is served, too.")] = True,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
-    """Serve surrogates over HTTP: upload a geometry, predict, download; see docs/serve.md."""
+    """Serve surrogates over HTTP: upload a geometry, predict, download; `tramontane docs` says more."""
     with _serve_extra():
         from tramontane.http.run import leave
         from tramontane.http.run import serve as run

@@ -42,13 +42,13 @@ def train(
     """Train a surrogate; run the same command again to go on with a killed run. Works under torchrun."""
     from tramontane.dataset.ingest.assumed_units import listed
     from tramontane.surrogate.files import check_place
-    from tramontane.surrogate.fit import LOCK, discard, fit
+    from tramontane.surrogate.fit import DEFAULT_BUDGET, LOCK, discard, fit
     from tramontane.surrogate.surrogate import Surrogate
     from tramontane.training import parse_budget
 
     if precision not in (None, "float32", "bfloat16"):
         raise typer.BadParameter("choose float32 or bfloat16", param_hint="--precision")
-    seconds = parse_budget(budget) if budget else (600.0 if steps is None else None)
+    seconds = parse_budget(budget) if budget else (DEFAULT_BUDGET if steps is None else None)
     between = parse_budget(checkpoint_every)
     first = int(os.environ.get("RANK", "0")) == 0
     dataset = dataset_of(data, assume_units=assume_units)

@@ -3,7 +3,7 @@
 For ten to two hundred cases of one family, whatever their meshes: every case's fields are read off at the same
 reference points (`reference_frame`) and kriged over the designs' coordinates (`field_kriging`). In the line of MMGP
 (Casenave et al. 2023, arXiv:2305.12871), with registration in place of a morphing by hand. Figures are in
-``docs/model-notes.md``.
+``docs/explanation/model-notes.md``.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def rotate(
 def attend(query: Float[Tensor, "batch heads q head_dim"], to: KeyValue) -> Float[Tensor, "batch q dim"]:
     """Softmax attention, heads side by side again."""
     if query.device.type == "cpu" and query.dtype == torch.bfloat16:
-        # Two products and a softmax: in bfloat16 on a CPU, faster than the fused kernel (docs/model-notes.md).
+        # Two products and a softmax: in bfloat16 on a CPU, faster than the fused kernel (see the notes on the models).
         keys = to.key.transpose(-1, -2) * query.shape[-1] ** -0.5
         parts = [torch.softmax(part @ keys, -1) @ to.value for part in torch.split(query, _ATTENDING, dim=2)]
         gathered = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)

@@ -24,7 +24,8 @@ DOCUMENT_POLICY = (
 )
 """Of the pages' own documents alone. NiceGUI draws a page by a script within it, hands what a page does to the browser
 as text that is run (``run_javascript``, handlers of events, computed properties), and Vue compiles its components'
-templates there: without ``unsafe-eval`` there is no page. What these texts are, the server says; see docs/serve.md.
+templates there: without ``unsafe-eval`` there is no page. What these texts are, the server says; docs/howto/deploy.md
+explains it.
 """
 
 

@@ -36,6 +36,8 @@ from tramontane.training import Precision, Run, Watch
 from tramontane.training.anchors import fit_template
 from tramontane.training.checkpoint import sweep
 
+DEFAULT_BUDGET = 600.0
+"""Seconds of a run for which no length is given."""
 _CALIBRATED = 8192  # sites of each validation case that errors are measured on
 LOCK, SETTINGS = ".lock", "settings.json"  # in a working directory
 
@@ -79,7 +81,7 @@ def fit(
         cases: Training cases; None takes the whole training split.
         config: Keyword arguments of the network beyond its defaults.
         steps: Length of the run in steps.
-        budget: Length of the run in seconds.
+        budget: Length of the run in seconds; where neither this nor ``steps`` is given, ten minutes at most.
         points: For AB-UPT, sites drawn of each domain in a step, where its fields are asked for.
         anchors: For AB-UPT, points of each domain, drawn from the geometry, that sites attend to; None takes 256, or
             those of ``start``.
@@ -136,8 +138,8 @@ def fit(
         raise TramontaneError(f"a {model} model has no network to configure ({', '.join(config)}); leave --config out")
     if model == SCALARS:
         return _fit_scalars_alone(dataset, names, held, seed=seed, console=console, watch=watch)
-    if steps is None and budget is None and (model == AUTO or KINDS[model].by_steps):
-        raise TrainingError("a run needs a length: give steps or a budget")
+    if steps is None and budget is None:
+        budget = DEFAULT_BUDGET
     contract = trained_contract(dataset, names)
     settings: dict[str, Any] = {
         "model": model, "config": config or {}, "steps": steps, "budget": budget, "points": points,

@@ -212,7 +212,7 @@ class ReferenceFit:
         """Whether networks may leave less of the error than kriging does, and why.
 
         They never did with as few cases as were measured, wherever kriging of registered fields holds: see
-        docs/model-notes.md.
+        docs/explanation/model-notes.md.
         """
         cases, share = len(self.names), _mean(kriging) / max(_mean(self._baseline_errors("mean")), 1e-30)
         told = f"{cases} training cases, and kriging leaves {share:.2f} of the mean's error"

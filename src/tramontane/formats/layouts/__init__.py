@@ -1,4 +1,6 @@
-"""Published data sets in exactly the layouts that people download, one a file; see ``docs/published-datasets.md``.
+"""Published data sets in exactly the layouts that people download, one a file.
+
+``docs/reference/published-datasets.md`` lists them.
 
 A layout is a function of a folder and, for data sets that come with several, the name of a set of official splits. It
 looks at names alone, and answers with the folder's cases or None.

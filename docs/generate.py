@@ -1,0 +1,94 @@
+"""The parts of the reference that are made of the package's tables: model kinds, formats, and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from tramontane.cli import app
+from tramontane.formats.readers import known_formats
+from tramontane.model_kinds import AUTO, KINDS
+
+
+def write(docs: Path) -> None:
+    """Write all of them."""
+    for place, text in (
+        ("_generated/models.md", model_kinds()),
+        ("_generated/formats.md", formats()),
+        ("reference/cli.md", command_line()),
+    ):
+        file = docs / place
+        file.parent.mkdir(exist_ok=True)
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:  # an unchanged page is not built again
+            file.write_text(text, encoding="utf-8")
+
+
+def model_kinds() -> str:
+    """The table of `tramontane.model_kinds`."""
+    rows = [(f"`{AUTO}`", "the kind with the lowest cross-validation error", "", "")]
+    rows += [
+        (f"`{kind.name}`", kind.title, "yes" if kind.needs_fields else "no", "yes" if kind.by_steps else "no")
+        for kind in KINDS.values()
+    ]
+    return _table(("`--model`", "what it is", "needs fields", "trained step by step"), rows)
+
+
+def formats() -> str:
+    """The table of `tramontane.formats.readers`: a row a format."""
+    suffixes: dict[str, list[str]] = {}
+    for suffix, each in known_formats().items():
+        suffixes.setdefault(each.name, []).append(f"`{suffix}`")
+    return _table(("format", "files"), [(name, ", ".join(found)) for name, found in sorted(suffixes.items())])
+
+
+def command_line() -> str:
+    """A section for each command."""
+    pages = ["# The command line\n", "`tramontane --help` and `tramontane COMMAND --help` say the same.\n"]
+    for name, command in _commands(typer.main.get_command(app), "tramontane"):
+        context = command.make_context(name, [], resilient_parsing=True)
+        usage = " ".join(command.collect_usage_pieces(context))
+        pages.append(f"## {name}\n\n{command.help}\n\n```\n{name} {usage}\n```\n")
+        arguments = [each for each in command.params if each.param_type_name == "argument"]
+        options = [each for each in command.params if each.param_type_name == "option"]
+        if arguments:
+            pages.append(_table(("argument", "meaning"), [(f"`{_metavar(p, context)}`", _help(p)) for p in arguments]))
+        if options:
+            rows = [(_names(each), _help(each), _default(each)) for each in options]
+            pages.append(_table(("option", "meaning", "default"), rows))
+    return "\n".join(pages)
+
+
+def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    # Commands are click's, or those of typer's own copy of click: what they have in common is used.
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield name, command
+    else:
+        for key, each in below.items():
+            yield from _commands(each, f"{name} {key}")
+
+
+def _metavar(argument: Any, context: Any) -> str:
+    return str(argument.make_metavar(context)).strip("[]")
+
+
+def _names(option: Any) -> str:
+    return ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
+
+
+def _help(parameter: Any) -> str:
+    text = parameter.help or ""
+    return f"{text} Variable: `{parameter.envvar}`." if parameter.envvar else text
+
+
+def _default(option: Any) -> str:
+    return "" if option.default in (None, False, "") else f"`{option.default}`"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
