@@ -15,7 +15,6 @@ from tramontane.errors import GeometryError, TramontaneError
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.design_coordinates import DesignCoordinates
 from tramontane.models.field_kriging import FieldKriging
-from tramontane.models.kriging import factorise, kernel, learn_hyperparameters, noise, spread, weights
 from tramontane.models.neighbours import in_portions, stencil, weighted, without_spikes
 from tramontane.models.reference_frame import Family
 from tramontane.models.shapes import Shape, Window, central, cut_planes
@@ -129,7 +128,7 @@ def test_dimensions_are_estimated_for_shapes_that_were_not_seen(cases: list[Any]
     found = []
     for *_, (shape, _, _) in draw(5, seed=6):
         samples = family.correspondence.window.sample(shape)
-        found.append(designs.of(samples, family.correspondence.register(samples), np.array([20.0]))[5:8])
+        found.append(designs.transform(samples, family.correspondence.register(samples), np.array([20.0]))[5:8])
     true = (np.array([each for each, *_ in draw(5, seed=6)]) - axes.mean(0)) / axes.std(0)
     assert np.abs(found - true).mean() < 0.1  # in standard deviations of the training cases
 
@@ -142,7 +141,7 @@ def test_estimates_of_dimensions_are_those_of_the_other_cases(cases: list[Any]) 
     guessed = DesignCoordinates(family.samples, family.registrations, none, chance)
     assert len(guessed.alpha) <= 1
     axes = np.array([each for each, *_ in cases])
-    seen = DesignCoordinates(family.samples, family.registrations, none, axes).seen[:, 5:8]
+    seen = DesignCoordinates(family.samples, family.registrations, none, axes).training[:, 5:8]
     off = np.abs(seen - (axes - axes.mean(0)) / axes.std(0)).mean()
     assert 1e-4 < off < 0.2  # an estimate, not the dimension itself
 
@@ -205,33 +204,6 @@ def test_a_faceted_cylinder_has_smooth_normals_and_sharp_ends() -> None:
     radial = seen.points[side, :2] / np.linalg.norm(seen.points[side, :2], axis=1, keepdims=True)
     assert np.abs((seen.normals[side, :2] * radial).sum(1)).min() > np.cos(np.radians(8))  # facets alone: 11 degrees
     np.testing.assert_allclose(np.abs(seen.normals[~side, 2]), 1.0, atol=1e-6)
-
-
-def test_hyperparameters_find_the_input_that_matters() -> None:
-    random = np.random.default_rng(0)
-    inputs = random.normal(size=(30, 4))
-    outputs = np.sin(1.5 * inputs[:, :1]) * random.normal(size=(1, 50)) + 0.01 * random.normal(size=(30, 50))
-    outputs -= outputs.mean(0)
-    hyper = learn_hyperparameters(inputs, outputs @ outputs.T)
-    assert np.argmin(hyper[2:6]) == 0
-    assert np.exp(hyper[1]) < 0.05
-
-
-def test_spread_is_that_of_leaving_each_case_out() -> None:
-    random = np.random.default_rng(1)
-    inputs, outputs = random.normal(size=(12, 2)), random.normal(size=(12, 5))
-    hyper = np.log([1.0, 0.1, 1.0, 2.0, 0.5, 0.5])
-    centred = outputs - outputs.mean(0)
-    squares = []
-    for left in range(12):
-        keep = np.delete(np.arange(12), left)
-        covariance = kernel(inputs[keep], inputs[keep], hyper) + noise(hyper) * np.eye(11)
-        across = kernel(inputs[left : left + 1], inputs[keep], hyper)[0]
-        own = kernel(inputs[left : left + 1], inputs[left : left + 1], hyper)[0, 0] + noise(hyper)
-        residual = centred[left] - across @ np.linalg.solve(covariance, centred[keep])
-        squares.append(residual**2 / (own - across @ np.linalg.solve(covariance, across)))
-    np.testing.assert_allclose(spread(inputs, outputs, hyper), np.sqrt(np.mean(squares, axis=0)), rtol=1e-8)
-    assert weights(inputs, inputs[0], hyper, factorise(inputs, hyper))[0].sum() == pytest.approx(1.0)
 
 
 def test_a_field_that_changes_its_sign_in_a_region_is_followed() -> None:

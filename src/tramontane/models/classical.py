@@ -136,7 +136,7 @@ class ClassicalModel:
         table = _read([self.placed], [self.frame], fields)[0]
         if proportional:
             self._leave_out(proportional, table, fields)
-        self.kriging = FieldKriging(self.frame.designs.seen, table, self.frame.points, self.components)
+        self.kriging = FieldKriging(self.frame.designs.training, table, self.frame.points, self.components)
         self.corrections = {domain: found for domain in table if any(found := self._learn_corrections(domain, fields))}
         return self
 
@@ -175,7 +175,7 @@ class ClassicalModel:
         """
         self.check_domains(positions)
         placed = self.frame.place(shape, np.ones(len(self.frame.designs.log_parameters)))
-        return self._answers(placed, self.frame.designs.seen[case], positions, left_out=case)
+        return self._answers(placed, self.frame.designs.training[case], positions, left_out=case)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to predict, as arrays."""
@@ -245,18 +245,18 @@ class ClassicalModel:
     def _leave_out(self, columns: Collection[int], table: dict[str, Array], fields: Sequence[Fields]) -> None:
         """Make operating conditions no coordinates, where cases left out do not clearly lose by it."""
         designs = self.frame.designs
-        scale, seen = designs.scale.copy(), designs.seen.copy()
+        scale, seen = designs.scale.copy(), designs.training.copy()
         kept = self._left_out_error(self.frame, self.placed, table, fields)
-        designs.leave_out(columns)
+        designs.exclude(columns)
         if kept < _CLEARLY * self._left_out_error(self.frame, self.placed, table, fields):
-            designs.scale, designs.seen = scale, seen
-        self.placed = [replace(each, coordinates=of) for each, of in zip(self.placed, designs.seen, strict=True)]
+            designs.scale, designs.training = scale, seen
+        self.placed = [replace(each, coordinates=of) for each, of in zip(self.placed, designs.training, strict=True)]
 
     def _left_out_error(
         self, frame: ReferenceFrame, placed: Sequence[Placed], tables: dict[str, Array], fields: Sequence[Fields]
     ) -> float:
         """Mean relative error of all fields of cases left out, at some of their own sites, with one region a domain."""
-        kriging = FieldKriging(frame.designs.seen, tables, frame.points, self.components, regions=1)
+        kriging = FieldKriging(frame.designs.training, tables, frame.points, self.components, regions=1)
         errors = []
         for case, item in enumerate(fields):
             for domain, (where, values) in item.items():
@@ -264,7 +264,7 @@ class ClassicalModel:
                 found = frame.answer(
                     placed[case],
                     domain,
-                    kriging.predict(domain, frame.designs.seen[case], left_out=case),
+                    kriging.predict(domain, frame.designs.training[case], left_out=case),
                     np.asarray(where)[some],
                 )
                 for columns in column_slices(self.components[domain]):
@@ -348,7 +348,7 @@ def _window(shapes: Sequence[Shape], fields: Sequence[Fields], planes: dict[int,
 
 def _put(frame: ReferenceFrame, family: Family) -> list[Placed]:
     """The reference points on the training cases' shapes."""
-    return [frame.put(*of) for of in zip(family.samples, family.registrations, frame.designs.seen, strict=True)]
+    return [frame.put(*of) for of in zip(family.samples, family.registrations, frame.designs.training, strict=True)]
 
 
 def _read(

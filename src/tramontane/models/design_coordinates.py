@@ -6,14 +6,14 @@ known), and the operating conditions.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from tramontane.models.correspondence import Registration
+from tramontane.models.gaussian_process import Posterior, maximise_posterior
 from tramontane.models.shapes import Samples
 
 Array = NDArray[np.floating[Any]]
@@ -24,29 +24,44 @@ _WHOLE = 5  # descriptors that are coordinates themselves: box and bulk
 _LEAST = 1e-3  # a logarithm of a length or a moment that varies less is noise of the sampling
 _OF_USE = 0.5  # mean squared error of an estimate, in variances, from which on it says nothing
 _FARTHEST = 20.0  # deviations of an operating condition, beyond which more says no more
-_START, _DRAWN, _FLOOR = (0.0, 0.0, 0.0, -4.0), 3.0, 1e-6
-_ARRAYS = ("log_parameters", "mean", "scale", "seen", "rows", "feature_mean", "descriptor_mean", "descriptor_scale",
-           "features", "descriptors", "weights", "alpha")  # fmt: skip
+# Means and standard deviation of the priors of logarithms: of three kernels' variances, and of the noise's.
+_START, _WIDTH, _NUGGET = (0.0, 0.0, 0.0, -4.0), 3.0, 1e-6
+_SAVED = {
+    "log_parameters": "log_parameters",
+    "mean": "mean",
+    "scale": "scale",
+    "seen": "training",
+    "rows": "components",
+    "feature_mean": "feature_mean",
+    "features": "features",
+    "descriptor_mean": "descriptor_mean",
+    "descriptor_scale": "descriptor_scale",
+    "descriptors": "descriptors",
+    "weights": "kernel_variances",
+    "alpha": "alpha",
+}
+"""By the name of a saved array, the attribute that holds it."""
 
 
 class DesignCoordinates:
     """Coordinates of any shape, learnt from the shapes of a family.
 
     A dimension is estimated by a Gaussian process over the shape: linear and quadratic in its moments, which are exact
-    but see little of a small detail, and linear in displacements and normals at the control points, which see it.
+    but hardly depend on a small detail, and linear in displacements and normals at the control points, which do.
 
     Args:
-        samples: What is seen of each training shape.
-        registrations: How each was matched with the template.
+        samples: Of each training shape.
+        registrations: Of each with the template.
         parameters: ``(cases, p)`` operating conditions; ``p`` may be 0.
         dimensions: ``(cases, m)`` dimensions by which the shapes were made, where they are known.
 
     Attributes:
-        seen: The training cases' coordinates, standard scores ``(cases, d)``: box, bulk, estimates or components,
+        training: The training cases' coordinates, standard scores ``(cases, d)``: box, bulk, estimates or components,
             operating conditions. Estimates are those from all other cases.
+        components: Principal directions of features ``(k, f)``, where no dimensions are estimated.
     """
 
-    seen: Array
+    training: Array
     log_parameters: Array
 
     def __init__(
@@ -68,7 +83,7 @@ class DesignCoordinates:
         self.log_parameters = (parameters > 0).all(0) & (parameters.max(0) > 1.5 * parameters.min(0))
         left_out = self._learn(dimensions)
         if left_out is None:
-            self.rows = _components(self.features)
+            self.components = _components(self.features)
         raw = np.array([self._raw(*of) for of in zip(samples, registrations, parameters, strict=True)])
         if left_out is not None:
             # What a new shape's dimensions would be estimated as, not what fits the training shapes.
@@ -76,37 +91,39 @@ class DesignCoordinates:
         self.mean, deviation = raw.mean(0), raw.std(0)
         varies = deviation > np.where(np.arange(raw.shape[1]) < _WHOLE, _LEAST, 1e-9)
         self.scale = np.where(varies, 1 / np.maximum(deviation, 1e-30), 0.0)
-        self.seen = (raw - self.mean) * self.scale
+        self.training = (raw - self.mean) * self.scale
 
-    def of(self, samples: Samples, registration: Registration, parameters: Array) -> Array:
+    def transform(self, samples: Samples, registration: Registration, parameters: Array) -> Array:
         """The coordinates ``(d,)`` of a shape under operating conditions ``(p,)``."""
-        found = np.asarray((self._raw(samples, registration, parameters) - self.mean) * self.scale)
-        first = len(found) - len(self.log_parameters)
-        found[first:] = np.clip(found[first:], -_FARTHEST, _FARTHEST)  # a logarithm of nothing is no number
-        return found
+        coordinates = np.asarray((self._raw(samples, registration, parameters) - self.mean) * self.scale)
+        first = len(coordinates) - len(self.log_parameters)
+        # A logarithm of zero is not a number.
+        coordinates[first:] = np.clip(coordinates[first:], -_FARTHEST, _FARTHEST)
+        return coordinates
 
-    def leave_out(self, parameters: Collection[int]) -> None:
+    def exclude(self, parameters: Collection[int]) -> None:
         """Make some operating conditions, by their columns, no coordinates."""
         for column in parameters:
-            place = self.seen.shape[1] - len(self.log_parameters) + column
+            place = self.training.shape[1] - len(self.log_parameters) + column
             self.scale[place] = 0.0
-            self.seen[:, place] = 0.0
+            self.training[:, place] = 0.0
 
-    def aside(self, parameters: Array) -> Array:
+    def excluded(self, parameters: Array) -> Array:
         """The operating conditions ``(p,)`` that are no coordinates, or their logarithms."""
         numbers = self._numbers(np.asarray(parameters, float))
         return np.asarray(numbers[self.scale[len(self.scale) - len(numbers) :] == 0])
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed, as arrays."""
-        return {name: getattr(self, name) for name in _ARRAYS} | {"feature_scale": np.array([self.feature_scale])}
+        arrays = {name: getattr(self, attribute) for name, attribute in _SAVED.items()}
+        return arrays | {"feature_scale": np.array([self.feature_scale])}
 
     @classmethod
     def from_state(cls, state: dict[str, NDArray[Any]]) -> DesignCoordinates:
         """The coordinates that `state` described."""
         self = cls.__new__(cls)
-        for name in _ARRAYS:
-            setattr(self, name, state[name])
+        for name, attribute in _SAVED.items():
+            setattr(self, attribute, state[name])
         self.feature_scale = float(state["feature_scale"][0])
         return self
 
@@ -114,34 +131,34 @@ class DesignCoordinates:
         feature = (registration.features - self.feature_mean) * self.feature_scale
         descriptor = (samples.descriptors - self.descriptor_mean) * self.descriptor_scale
         kernels = _kernels(descriptor[None] @ self.descriptors.T, feature[None] @ self.features.T)[:, 0]
-        estimates = np.einsum("kp,pn,kn->k", self.weights, kernels, self.alpha)
+        estimates = np.einsum("kp,pn,kn->k", self.kernel_variances, kernels, self.alpha)
         return np.concatenate([
-            samples.descriptors[:_WHOLE], estimates, self.rows @ feature, self._numbers(parameters)
+            samples.descriptors[:_WHOLE], estimates, self.components @ feature, self._numbers(parameters)
         ])  # fmt: skip
 
     def _numbers(self, parameters: Array) -> Array:
         return np.where(self.log_parameters, np.log(np.maximum(np.abs(parameters), 1e-30)), parameters)
 
     def _learn(self, dimensions: Array | None) -> Array | None:
-        """Processes for the dimensions that shapes tell, and their values ``(cases, k)`` for each case left out."""
+        """Learn processes of the dimensions that shapes tell; estimates ``(cases, k)`` of each case from all others."""
         count = len(self.features)
-        self.rows = np.zeros((0, self.features.shape[1]))
-        self.weights, self.alpha = np.zeros((0, 4)), np.zeros((0, count))
+        self.components = np.zeros((0, self.features.shape[1]))
+        self.kernel_variances, self.alpha = np.zeros((0, 4)), np.zeros((0, count))
         kernels = _kernels(self.descriptors @ self.descriptors.T, self.features @ self.features.T)
-        found = []
+        estimated = []
         for values in np.zeros((0, count)) if dimensions is None else dimensions.T:
             if np.ptp(values) <= 1e-6 * np.abs(values).max():
                 continue
-            target = (values - values.mean()) / values.std()
-            hyper = _likeliest(kernels, target)
-            inverse = np.linalg.inv(_covariance(kernels, hyper))
-            alpha = inverse @ target
-            error = alpha / np.diag(inverse)
-            if (error**2).mean() < _OF_USE:
-                found.append((np.append(np.exp(hyper[:3]), 1.0), alpha, target - error))
-        if not found:
+            outputs = (values - values.mean()) / values.std()
+            hyperparameters = _fit_hyperparameters(kernels, outputs)
+            posterior = Posterior(_covariance(kernels, hyperparameters))
+            residuals = posterior.leave_one_out().residual_matrix @ outputs
+            if (residuals**2).mean() < _OF_USE:
+                variances = np.append(np.exp(hyperparameters[:3]), 1.0)
+                estimated.append((variances, posterior.solve(outputs), outputs - residuals))
+        if not estimated:
             return None
-        self.weights, self.alpha, left_out = (np.array(part) for part in zip(*found, strict=True))
+        self.kernel_variances, self.alpha, left_out = (np.array(part) for part in zip(*estimated, strict=True))
         return np.asarray(left_out.T)
 
 
@@ -150,30 +167,23 @@ def _kernels(descriptors: Array, features: Array) -> Array:
     return np.stack([descriptors, descriptors**2, features, np.ones_like(features)])
 
 
-def _covariance(kernels: Array, hyper: Array) -> Array:
-    weights = np.append(np.exp(hyper[:3]), 1.0)
-    noise = np.exp(hyper[3]) + _FLOOR
-    return np.asarray(np.einsum("p,pnm->nm", weights, kernels) + noise * np.eye(kernels.shape[1]))
+def _covariance(kernels: Array, hyperparameters: Array) -> Array:
+    variances = np.append(np.exp(hyperparameters[:3]), 1.0)
+    noise_variance = np.exp(hyperparameters[3]) + _NUGGET
+    return np.asarray(np.einsum("p,pnm->nm", variances, kernels) + noise_variance * np.eye(kernels.shape[1]))
 
 
-def _likeliest(kernels: Array, target: Array) -> Array:
-    """Logarithms of three weights and the noise variance, by maximum a posteriori (Rasmussen & Williams 2006, 5.4)."""
-    start = np.array(_START)
+def _fit_hyperparameters(kernels: Array, outputs: Array) -> Array:
+    """Logarithms of three kernels' variances and of the noise variance."""
 
-    def cost(hyper: Array) -> tuple[float, Array]:
-        covariance = _covariance(kernels, hyper)
-        factor = np.linalg.cholesky(covariance)
-        inverse = np.linalg.inv(covariance)
-        alpha = inverse @ target
-        outer = inverse - np.outer(alpha, alpha)
-        slope = [0.5 * np.exp(hyper[k]) * np.sum(outer * kernels[k]) for k in range(3)]
-        slope.append(0.5 * np.exp(hyper[3]) * np.trace(outer))
-        away = (hyper - start) / _DRAWN
-        value = 0.5 * target @ alpha + np.log(np.diag(factor)).sum() + 0.5 * away @ away
-        return float(value), np.array(slope) + away / _DRAWN
+    def covariance(hyperparameters: Array) -> tuple[Array, Callable[[Array], Array]]:
+        def gradient(by_matrix: Array) -> Array:
+            by_variance = [np.sum(by_matrix * kernel) for kernel in kernels[:3]]
+            return np.exp(hyperparameters) * np.array([*by_variance, np.trace(by_matrix)])
 
-    found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=[(-12.0, 4.0)] * 4, options={"maxiter": 60})
-    return np.asarray(found.x)
+        return _covariance(kernels, hyperparameters), gradient
+
+    return maximise_posterior(covariance, outputs, np.array(_START), _WIDTH, [(-12.0, 4.0)] * 4)
 
 
 def _components(features: Array) -> Array:

@@ -155,7 +155,7 @@ class ReferenceFrame:
             )
         samples = self.correspondence.window.sample(shape)
         registration = self.correspondence.register(samples)
-        return samples, registration, self.designs.of(samples, registration, parameters)
+        return samples, registration, self.designs.transform(samples, registration, parameters)
 
     def put(
         self,

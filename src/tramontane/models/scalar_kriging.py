@@ -1,9 +1,7 @@
-"""One number from a few: a Gaussian process with a length and a slope of its own for every input.
+"""Kriging of a scalar: a Gaussian process with a length scale and a slope of its own for every input.
 
-The squared-exponential kernel finds what bends, the linear one is a linear mean whose slopes are drawn to zero;
-lengths, slopes and noise are those that make the cases likeliest (Rasmussen & Williams 2006, ch. 2 and 5.4). Left-out
-errors have a closed form (section 5.4.2); with hyperparameters that have not seen the case, they say what the model
-reaches on new cases, and how large its standard deviations have to be.
+Leave-one-out residuals, with hyperparameters that are learnt without the case, say what the model reaches on new cases,
+and how large its standard deviations have to be (`gaussian_process`).
 """
 
 from __future__ import annotations
@@ -14,21 +12,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky
 
-from tramontane.models.kriging import kernel, learn_hyperparameters, noise
+from tramontane.models.gaussian_process import GaussianProcess, fit_hyperparameters
 
 Array = NDArray[np.floating[Any]]
 
 _NUGGET = 1e-8  # a table may come from a formula: there is hardly a least noise
-_NOISE_DRAWN = 2.0  # so that noise can be small where it is
+_NOISE_WIDTH = 2.0  # of its prior, so that noise can be small where it is
 _FOLDS = 5
 _CLEARLY = 0.9  # share of the error that has to be left for inputs that ought not to matter
 _LEARN = 400  # cases at most from which hyperparameters are learnt
-_MANY = 4 * _LEARN
+_MANY = 4 * _LEARN  # cases from which on hyperparameters hardly depend on a single one
 _LEVELS = 1.2  # largest over smallest value from which on a logarithm is tried
 _WIDE = 1.5  # largest over smallest input from which on its logarithm is taken
-_ARRAYS = ("mean", "scale", "seen", "values", "hyper", "columns", "left_out", "left_out_deviation")
+_SAVED = {"mean": "input_means", "scale": "input_scales", "seen": "inputs", "values": "outputs",
+          "hyper": "hyperparameters", "columns": "columns", "left_out": "left_out",
+          "left_out_deviation": "left_out_deviation"}  # fmt: skip
+"""By the name of a saved array, the attribute that holds it."""
 
 
 def as_logarithms(inputs: Array) -> NDArray[np.bool_]:
@@ -37,7 +37,7 @@ def as_logarithms(inputs: Array) -> NDArray[np.bool_]:
 
 
 class ScalarKriging:
-    """A scalar of a design, and how sure that is.
+    """A scalar of a design, and its standard deviation.
 
     The scalar or its logarithm is kriged, on one of several sets of inputs, whichever leaves least error on cases left
     out.
@@ -50,7 +50,7 @@ class ScalarKriging:
 
     Attributes:
         logarithm: Whether the logarithm of the value is kriged.
-        left_out: Prediction ``(n,)`` of each training case from others, by hyperparameters that have not seen it.
+        left_out: Prediction ``(n,)`` of each training case from others, by hyperparameters that are learnt without it.
         left_out_deviation: The standard deviation ``(n,)`` of each of these.
     """
 
@@ -81,28 +81,26 @@ class ScalarKriging:
 
     def predict(self, inputs: Array) -> tuple[float, float]:
         """The value at inputs ``(d,)``, and its standard deviation, noise of the cases included."""
-        new = ((np.asarray(inputs, float)[self.columns] - self.mean) * self.scale)[None]
-        across = kernel(new, self.seen, self.hyper)[0]
-        solved = cho_solve((self._factor, False), across)
-        own = float(kernel(new, new, self.hyper)[0, 0]) + self._noise
-        variance = max(own - float(across @ solved), self._noise)
-        # Outputs are taken about their mean.
-        return self._back(self.center + float(solved @ self.values), self.process * variance**0.5)
+        scores = (np.asarray(inputs, float)[self.columns] - self.input_means) * self.input_scales
+        weights, variances = self._process.weights_and_variances(scores[None])
+        mean = self.output_mean + float(weights[0] @ self.outputs)
+        return self._back(mean, self.standard_deviation * float(variances[0]) ** 0.5)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to predict, as arrays."""
-        numbers = np.array([self.center, self.process, float(self.logarithm)])
-        return {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS} | {"numbers": numbers}
+        numbers = np.array([self.output_mean, self.standard_deviation, float(self.logarithm)])
+        arrays = {name: np.ascontiguousarray(getattr(self, attribute)) for name, attribute in _SAVED.items()}
+        return arrays | {"numbers": numbers}
 
     @classmethod
     def from_state(cls, state: dict[str, NDArray[Any]]) -> ScalarKriging:
         """The kriging that `state` described."""
         self = cls.__new__(cls)
-        for name in _ARRAYS:
-            setattr(self, name, state[name])
-        self.center, self.process = (float(value) for value in state["numbers"][:2])
+        for name, attribute in _SAVED.items():
+            setattr(self, attribute, state[name])
+        self.output_mean, self.standard_deviation = (float(value) for value in state["numbers"][:2])
         self.logarithm = bool(state["numbers"][2])
-        self._factorise()
+        self._process = self._process_of(self.hyperparameters)
         return self
 
     def _fit(self, inputs: Array, outputs: Array, columns: NDArray[np.intp], logarithm: bool) -> None:
@@ -110,50 +108,51 @@ class ScalarKriging:
         chosen = inputs[:, columns]
         deviation = chosen.std(0)
         varies = deviation > 1e-9 * np.maximum(np.abs(chosen).max(0), 1e-300)
-        self.mean, self.scale = chosen.mean(0), np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0)
-        self.seen = (chosen - self.mean) * self.scale
+        self.input_means = chosen.mean(0)
+        self.input_scales = np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0)
+        self.inputs = (chosen - self.input_means) * self.input_scales
         values = np.log(outputs) if logarithm else outputs
-        self.center = float(values.mean())
-        self.values = values - self.center
-        self.hyper = self._learn(np.arange(len(values)))
-        self._factorise()
+        self.output_mean = float(values.mean())
+        self.outputs = values - self.output_mean
+        self.hyperparameters = self._learn(np.arange(len(values)))
+        self._process = self._process_of(self.hyperparameters)
         self._leave_out()
 
     def _leave_out(self) -> None:
-        """Each case from all others, with hyperparameters that its fold has not seen; and the process's scale."""
-        count = len(self.values)
-        errors, deviations = np.zeros(count), np.ones(count)
-        # Of many cases, those from which hyperparameters were learnt are few: they have hardly seen any one.
+        """Each case from all others, with hyperparameters of its fold; and the process's standard deviation."""
+        count = len(self.outputs)
+        residuals, deviations = np.zeros(count), np.ones(count)
         folds = min(_FOLDS, count) if count <= _MANY else 1
         order = np.random.default_rng(0).permutation(count)
         for fold in range(folds):
-            held = order[fold::folds]
-            hyper = self._learn(np.setdiff1d(order, held)) if folds > 1 else self.hyper
-            inverse = np.linalg.inv(kernel(self.seen, self.seen, hyper) + noise(hyper, _NUGGET) * np.eye(count))
-            of_case = np.diag(inverse)[held]
-            errors[held], deviations[held] = (inverse @ self.values)[held] / of_case, 1 / np.sqrt(of_case)
-        # Left-out errors are as large as expected, and never quite nothing.
-        least = 1e-12 * float(np.abs(self.values).max())
-        self.process = max(float(np.sqrt(np.mean((errors / deviations) ** 2))), least)
-        expected = (self.center + self.values - errors).tolist(), (self.process * deviations).tolist()
-        both = np.array([self._back(*of) for of in zip(*expected, strict=True)])
-        self.left_out, self.left_out_deviation = both.T
+            held_out = order[fold::folds]
+            process = self._process
+            if folds > 1:
+                process = self._process_of(self._learn(np.setdiff1d(order, held_out)))
+            residual_matrix, variances = process.leave_one_out()
+            residuals[held_out] = residual_matrix[held_out] @ self.outputs
+            deviations[held_out] = np.sqrt(variances[held_out])
+        # Residuals are as large as expected, and never quite nothing.
+        least = 1e-12 * float(np.abs(self.outputs).max())
+        self.standard_deviation = max(float(np.sqrt(np.mean((residuals / deviations) ** 2))), least)
+        means = (self.output_mean + self.outputs - residuals).tolist()
+        predicted = zip(means, (self.standard_deviation * deviations).tolist(), strict=True)
+        self.left_out, self.left_out_deviation = np.array([self._back(*pair) for pair in predicted]).T
 
     def _learn(self, cases: NDArray[np.intp]) -> Array:
         if len(cases) > _LEARN:
             cases = np.random.default_rng(0).choice(cases, _LEARN, replace=False)
-        values = self.values[cases] - self.values[cases].mean()
-        gram = np.outer(values, values)
-        return learn_hyperparameters(self.seen[cases], gram, nugget=_NUGGET, noise_drawn=_NOISE_DRAWN)
+        outputs = self.outputs[cases] - self.outputs[cases].mean()
+        return fit_hyperparameters(self.inputs[cases], outputs, nugget=_NUGGET, noise_width=_NOISE_WIDTH)
 
-    def _factorise(self) -> None:
-        self._noise = noise(self.hyper, _NUGGET)
-        covariance = kernel(self.seen, self.seen, self.hyper) + self._noise * np.eye(len(self.seen))
-        self._factor = cholesky(covariance)
+    def _process_of(self, hyperparameters: Array) -> GaussianProcess:
+        # Outputs are stored less their mean.
+        return GaussianProcess.from_logarithms(self.inputs, hyperparameters, nugget=_NUGGET, trend="zero")
 
     def _back(self, mean: float, deviation: float) -> tuple[float, float]:
+        """Mean and standard deviation of the value, where they are of its logarithm."""
         if not self.logarithm:
             return mean, deviation
         # The median of a log-normal value; its deviation is that of the value as long as it is not far.
-        middle = float(np.exp(np.clip(mean, -700, 700)))
-        return middle, middle * float(np.sqrt(np.expm1(min(deviation, 3.0) ** 2)))
+        median = float(np.exp(np.clip(mean, -700, 700)))
+        return median, median * float(np.sqrt(np.expm1(min(deviation, 3.0) ** 2)))

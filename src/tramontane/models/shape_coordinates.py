@@ -1,4 +1,4 @@
-"""Which design a shape is, where no fields say in which box it lies: coordinates over which scalars are kriged."""
+"""Coordinates of shapes, where no fields say in which box they lie: what scalars are kriged over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ShapeCoordinates:
     """Coordinates of any shape under operating conditions, learnt from the shapes of a family.
 
     There are two sets (`DesignCoordinates`): dimensions estimated from the shape, where the cases state any, and
-    principal components of how shapes differ. Which of the two serves better, a scalar's kriging finds out.
+    principal components of how shapes differ. A scalar's kriging finds out which of the two serves better.
 
     Args:
         shapes: The family.
@@ -33,11 +33,11 @@ class ShapeCoordinates:
         high: The same above.
 
     Attributes:
-        seen: The training cases' coordinates ``(cases, d)``, both sets side by side.
+        training: The training cases' coordinates ``(cases, d)``, both sets side by side.
         views: First and last (exclusive) column of each set.
     """
 
-    seen: Array
+    training: Array
     views: list[tuple[int, int]]
 
     def __init__(
@@ -56,9 +56,9 @@ class ShapeCoordinates:
         choices = [None] if dimensions is None or not dimensions.shape[1] else [dimensions, None]
         self.designs = [DesignCoordinates(samples, family.registrations, parameters, of) for of in choices]
         self._arrange()
-        self.seen = np.concatenate([design.seen for design in self.designs], axis=1)
+        self.training = np.concatenate([design.training for design in self.designs], axis=1)
 
-    def of(self, shape: Shape, parameters: Array) -> Array:
+    def transform(self, shape: Shape, parameters: Array) -> Array:
         """The coordinates ``(d,)`` of a shape under operating conditions ``(p,)``.
 
         Raises:
@@ -66,7 +66,7 @@ class ShapeCoordinates:
         """
         samples = self.correspondence.window.sample(shape)
         registration = self.correspondence.register(samples)
-        return np.concatenate([design.of(samples, registration, parameters) for design in self.designs])
+        return np.concatenate([design.transform(samples, registration, parameters) for design in self.designs])
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed, as arrays."""
@@ -83,11 +83,11 @@ class ShapeCoordinates:
         parts = [below(state, f"designs{number}/") for number in (0, 1)]
         self.designs = [DesignCoordinates.from_state(part) for part in parts if part]
         self._arrange()
-        self.seen = np.concatenate([design.seen for design in self.designs], axis=1)
+        self.training = np.concatenate([design.training for design in self.designs], axis=1)
         return self
 
     def _arrange(self) -> None:
-        ends = np.cumsum([0, *(design.seen.shape[1] for design in self.designs)]).tolist()
+        ends = np.cumsum([0, *(design.training.shape[1] for design in self.designs)]).tolist()
         self.views = list(pairwise(ends))
 
 
@@ -99,7 +99,7 @@ def _window(shapes: Sequence[Shape], low: Sequence[float | None], high: Sequence
     lowest, highest = lowest - margin, highest + margin
     planes: dict[int, float] = {}
     for side, corner in ((low, lowest), (high, highest)):
-        for axis, place in enumerate(side):
-            if place is not None and lowest[axis] < place < highest[axis] and axis not in planes:
-                corner[axis] = planes[axis] = place
+        for axis, plane in enumerate(side):
+            if plane is not None and lowest[axis] < plane < highest[axis] and axis not in planes:
+                corner[axis] = planes[axis] = plane
     return Window.measure(shapes, lowest, highest, planes)

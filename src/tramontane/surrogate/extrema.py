@@ -43,7 +43,7 @@ def fit_extrema(
     }
     if not specs:
         return {}, {}
-    designs = fitting.classical.frame.designs.seen
+    designs = fitting.classical.frame.designs.training
     known = {name: np.array([dataset.qoi(case)[name] for case in names]) for name in specs}
     fits = regress(dataset, names, designs, specs)
     chosen, errors = {}, {}
@@ -63,7 +63,7 @@ def _of_fields(fitting: ReferenceFit, spec: QoiSpec) -> Any:
     assert definition is not None
     found = []
     for case, values in enumerate(fitting.values):
-        coordinates = classical.frame.designs.seen[case]
+        coordinates = classical.frame.designs.training[case]
         rows = baseline_mean(classical, "kriging", definition.domain, coordinates, left_out=case)
         fields = from_rows(fitting.contract, fitting.scales, definition.domain, rows, values)
         found.append(measure(definition, fields, parameters=values))

@@ -213,8 +213,8 @@ def _fit(
     # A training case's coordinates without itself, as a new design's are.
     coordinates = fitting.classical.frame.designs
     operating = [[of[key] for key in contract.operating] for of in fitting.values]
-    designs = np.array([[*seen, *coordinates.aside(np.array(of))]
-                        for seen, of in zip(coordinates.seen, operating, strict=True)])  # fmt: skip
+    designs = np.array([[*training, *coordinates.excluded(np.array(of))]
+                        for training, of in zip(coordinates.training, operating, strict=True)])  # fmt: skip
 
     def stands(predictor: ReferencePredictor, choice: dict[str, Any], run: Run) -> None:
         ready(finish(predictor, run, choice | {"extrema": errors}, extrema, designs))

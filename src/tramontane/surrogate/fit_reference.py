@@ -227,7 +227,7 @@ class ReferenceFit:
             self.training.console.print(text, highlight=False, markup=False)
 
     def _candidate(self, baseline: Baseline) -> Candidate:
-        layouts, coordinates = make_layouts(self.classical), self.classical.frame.designs.seen
+        layouts, coordinates = make_layouts(self.classical), self.classical.frame.designs.training
         descriptions, rows = [], []
         for case, placed in enumerate(self.classical.placed):
             base = {
@@ -328,9 +328,10 @@ class ReferenceFit:
 
     def _baseline_errors(self, baseline: Baseline, cases: Sequence[int] | None = None) -> dict[str, float]:
         errors: dict[str, list[float]] = {name: [] for name in self.fields}
+        coordinates = self.classical.frame.designs.training
         for case in range(len(self.names)) if cases is None else cases:
             rows = {
-                d: baseline_mean(self.classical, baseline, d, self.classical.frame.designs.seen[case], left_out=case)
+                d: baseline_mean(self.classical, baseline, d, coordinates[case], left_out=case)
                 for d in self.truth[case]
             }
             for name, (domain, columns) in self.fields.items():

@@ -66,4 +66,5 @@ class Placements:
         seen = self._seen.get(key, locate)
         if located:
             return seen, located[0]
-        return seen, self.frame.designs.of(seen.samples, seen.registration, np.asarray(parameters, float).ravel())
+        parameters = np.asarray(parameters, float).ravel()
+        return seen, self.frame.designs.transform(seen.samples, seen.registration, parameters)

@@ -152,7 +152,7 @@ class ReferencePredictor:
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """The coordinates over which fields are kriged, and operating conditions that are none of them."""
         coordinates = self.placements.coordinates(shape_of(geometry), self._operating(values))
-        return np.concatenate([coordinates, self.classical.frame.designs.aside(self._operating(values))])
+        return np.concatenate([coordinates, self.classical.frame.designs.excluded(self._operating(values))])
 
     @property
     def places(self) -> dict[str, list[int]]:

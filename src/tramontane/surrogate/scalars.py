@@ -61,7 +61,7 @@ class ScalarPredictor:
             low=_common([spec.low for spec in domains]),
             high=_common([spec.high for spec in domains]),
         )
-        return cls(contract, shapes, np.zeros(0, np.bool_)), shapes.seen
+        return cls(contract, shapes, np.zeros(0, np.bool_)), shapes.training
 
     @property
     def views(self) -> list[tuple[int, int]] | None:
@@ -92,7 +92,7 @@ class ScalarPredictor:
         """The shape's coordinates and operating conditions, or the parameters; see `Predictor`."""
         if self.shapes is not None:
             assert geometry is not None
-            return self.shapes.of(shape_of(geometry), np.array([values[key] for key in self.contract.operating]))
+            return self.shapes.transform(shape_of(geometry), np.array([values[key] for key in self.contract.operating]))
         numbers = np.array([values[key] for key in self.contract.asked(geometry=False)], float)
         return np.where(self.logarithms, np.log(np.maximum(numbers, 1e-30)), numbers)
 
