@@ -55,7 +55,7 @@ def measure(dataset_path: Path, cases: int, spinning: bool) -> dict[str, dict[st
     from tramontane.dataset import Dataset
     from tramontane.surrogate import Surrogate
     from tramontane.surrogate.fit import fit
-    from tramontane.surrogate.placements import Placements
+    from tramontane.surrogate.mapped_shapes import MappedShapes
 
     dataset = Dataset.open(dataset_path)
     found = {name: middle(work, 5) for name, work in yardsticks().items()}
@@ -68,7 +68,7 @@ def measure(dataset_path: Path, cases: int, spinning: bool) -> dict[str, dict[st
     sites = {domain: dataset.sites(name, domain).positions for domain in dataset.contract.fields}
 
     def whole_case() -> None:
-        surrogate.predictor.placements = Placements(surrogate.predictor.classical.frame)
+        surrogate.predictor.shapes = MappedShapes(surrogate.predictor.classical.frame)
         surrogate.fields(geometry, values, sites)
 
     found["whole case"] = middle(whole_case, 9)

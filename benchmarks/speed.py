@@ -37,7 +37,7 @@ from tramontane.models.inputs import Inputs
 from tramontane.models.layers import KeyValue
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
-from tramontane.surrogate.placements import Placements
+from tramontane.surrogate.mapped_shapes import MappedShapes
 
 DOMAINS = {"surface": 4, "volume": 4}
 CONFIG = {"domains": DOMAINS, "n_parameters": 1, "dim": 96, "decoder_depth": 1}
@@ -162,7 +162,7 @@ def predictions(dataset: Dataset) -> dict[str, Any]:
     def ask_anew(where: dict[str, Any]) -> Callable[[], Any]:
         def work() -> None:
             # A shape that was never asked for: nothing of it is remembered.
-            classical.predictor.placements = Placements(classical.predictor.classical.frame)
+            classical.predictor.shapes = MappedShapes(classical.predictor.classical.frame)
             classical.fields(geometry, values, where)
 
         return work

@@ -157,13 +157,13 @@ def test_queries_influence_neither_each_other_nor_the_anchors():
     queries, others = torch.rand(1, 7, 3) * 2 - 1, torch.rand(1, 90, 3) * 2 - 1
     with torch.no_grad():
         cache = model.encode(inputs)
-        before = [tensor.clone() for pairs in cache.seen.values() for pair in pairs for tensor in pair]
+        before = [tensor.clone() for pairs in cache.key_values.values() for pair in pairs for tensor in pair]
         alone = model.decode(cache, "volume", queries)
         crowded = model.decode(cache, "volume", torch.cat((queries, others), dim=1))[:, :7]
         moved = model.decode(cache, "volume", torch.cat((queries, -others), dim=1))[:, :7]
     torch.testing.assert_close(crowded, alone)
     torch.testing.assert_close(moved, alone)
-    after = [tensor for pairs in cache.seen.values() for pair in pairs for tensor in pair]
+    after = [tensor for pairs in cache.key_values.values() for pair in pairs for tensor in pair]
     assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 
@@ -275,7 +275,7 @@ def test_the_cache_is_the_anchors_keys_and_values_and_no_more():
     model, inputs = make_model(), make_inputs()
     cache = model.encode(inputs)
     tensors = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
-               for pairs in cache.seen.values() for pair in pairs for tensor in pair}  # fmt: skip
+               for pairs in cache.key_values.values() for pair in pairs for tensor in pair}  # fmt: skip
     # Perceiver: the supernodes once. Five blocks and a decoder: every anchor once. Keys and values of 32 float32.
     assert sum(tensors.values()) == (24 + 6 * sum(SIZES.values())) * 2 * 32 * 4
 

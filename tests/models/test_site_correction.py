@@ -1,4 +1,4 @@
-"""What kriging leaves at sites, regressed on predictions and on how the surface lies."""
+"""The residual of kriging at sites, regressed on predictions and on features of the surface."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from helpers.potential_flow import COMPONENTS, draw, fitted, with_other_values
 from tramontane.models import classical, site_correction
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.shapes import Shape, Window
-from tramontane.models.site_correction import SiteCorrection, field_sizes, how_it_lies, site_inputs
+from tramontane.models.site_correction import SiteCorrection, field_rms, site_inputs, surface_features
 
 Array = NDArray[np.floating[Any]]
 FIELDS = [slice(0, 3), slice(3, 4)]
@@ -56,12 +56,14 @@ def test_an_edge_is_told_from_a_face() -> None:
     shape = Shape(np.asarray(cube.points, float), np.asarray(cube.regular_faces))
     low, high = np.full(3, -0.6), np.full(3, 0.6)
     samples = Window.measure([shape], low, high, {}).sample(shape)
-    edge, face, above = how_it_lies(samples, np.array([[0.5, 0.5, 0.1], [0.5, 0.1, 0.1], [0.52, 0.1, 0.1]]), 3**0.5)
+    edge, face, above = surface_features(
+        samples, np.array([[0.5, 0.5, 0.1], [0.5, 0.1, 0.1], [0.52, 0.1, 0.1]]), 3**0.5
+    )
     np.testing.assert_allclose(face, [1, 0, 0, 1, 0, 0, 0], atol=1e-5)
     assert np.linalg.norm(edge[3:6]) < 0.95
     assert above[6] == pytest.approx(np.arcsinh(20 / 3**0.5), rel=1e-3)
     assert site_inputs(np.full((1, 1), 9.0), face[None])[0, 0] == 4.0  # no further than counts
-    np.testing.assert_allclose(field_sizes(np.array([[3.0, 0], [4.0, 0]]), [slice(0, 2)]), 2.5)
+    np.testing.assert_allclose(field_rms(np.array([[3.0, 0], [4.0, 0]]), [slice(0, 2)]), 2.5)
 
 
 @pytest.fixture
@@ -77,12 +79,14 @@ def test_a_case_left_out_touches_no_correction_of_its_own() -> None:
 
 
 @pytest.mark.usefixtures("always")
-def test_how_the_surface_lies_is_learnt_from_and_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surface_features_are_learnt_from_and_used(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = draw(10, seed=5)
     model = fitted(cases, templates=1)
     shape, where, _ = cases[0][2]
     seen = model.predict(shape, np.array([cases[0][1]]), where)
-    monkeypatch.setattr(classical, "how_it_lies", lambda samples, points, scale: np.zeros((len(points), 7), np.float32))
+    monkeypatch.setattr(
+        classical, "surface_features", lambda samples, points, scale: np.zeros((len(points), 7), np.float32)
+    )
     blind = model.predict(shape, np.array([cases[0][1]]), where)
     assert np.abs(seen["surface"][0] - blind["surface"][0]).max() > 1e-4 * np.abs(seen["surface"][0]).max()
     never = fitted(cases, templates=1)

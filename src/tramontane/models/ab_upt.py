@@ -37,11 +37,11 @@ class Cache:
 
     Attributes:
         condition: Embedded operating conditions, if there are any.
-        seen: By domain, the keys and values that its tokens attend to, block by block.
+        key_values: By domain, the keys and values that its tokens attend to, block by block.
     """
 
     condition: Float[Tensor, "batch dim"] | None
-    seen: dict[str, list[KeyValue]]
+    key_values: dict[str, list[KeyValue]]
 
 
 class AbUpt(nn.Module):
@@ -129,9 +129,10 @@ class AbUpt(nn.Module):
         """Everything that `decode` needs, of a size that depends on the anchors and supernodes alone."""
         _, cache = self._anchors(inputs)
         # Views would keep the queries beside them alive; what several domains attend to is kept once.
-        pairs = {id(pair): pair for seen in cache.seen.values() for pair in seen}
+        pairs = {id(pair): pair for pairs in cache.key_values.values() for pair in pairs}
         own = {key: KeyValue(*(part.contiguous() for part in pair)) for key, pair in pairs.items()}
-        return Cache(cache.condition, {name: [own[id(pair)] for pair in seen] for name, seen in cache.seen.items()})
+        key_values = {name: [own[id(pair)] for pair in pairs] for name, pairs in cache.key_values.items()}
+        return Cache(cache.condition, key_values)
 
     def decode(
         self, cache: Cache, domain: str, queries: Float[Tensor, "batch q 3"], *, chunk: int | None = None
@@ -157,9 +158,9 @@ class AbUpt(nn.Module):
         branch = self.branches[self.domains.index(domain)]
         at = rotation(queries, self.dim // self.heads, self.position_scale)
         x = branch.embed(embed_positions(queries, self.dim, self.position_scale))
-        for block, seen in zip([*self.physics, *branch.blocks], cache.seen[domain], strict=True):
+        for block, key_value in zip([*self.physics, *branch.blocks], cache.key_values[domain], strict=True):
             modulation = block.modulate(cache.condition)
-            x = block.update(x, attend(block.queries(x, at, modulation), seen), modulation)
+            x = block.update(x, attend(block.queries(x, at, modulation), key_value), modulation)
         return branch.fields(x)
 
     def _anchors(self, inputs: Inputs) -> tuple[dict[str, Tensor], Cache]:
@@ -175,7 +176,7 @@ class AbUpt(nn.Module):
         waves = torch.split(embed_positions(positions, self.dim, self.position_scale), sizes, dim=1)
         x = torch.cat([branch.embed(wave) for branch, wave in zip(self.branches, waves, strict=True)], dim=1)
 
-        seen: dict[str, list[KeyValue]] = {name: [] for name in self.domains}
+        key_values: dict[str, list[KeyValue]] = {name: [] for name in self.domains}
         for kind, block in zip(self.kinds, self.physics, strict=True):
             modulation = block.modulate(condition)
             if geometry is not None and kind == "p":
@@ -190,7 +191,7 @@ class AbUpt(nn.Module):
                 gathered = torch.cat([attend(part, to) for part, to in parts], dim=1)
             x = block.update(x, gathered, modulation)
             for name, to in zip(self.domains, memory, strict=True):
-                seen[name].append(to)
+                key_values[name].append(to)
 
         tokens = dict(zip(self.domains, torch.split(x, sizes, dim=1), strict=True))
         for name, branch, own in zip(self.domains, self.branches, at.split(sizes), strict=True):
@@ -198,8 +199,8 @@ class AbUpt(nn.Module):
                 modulation = block.modulate(condition)
                 query, to = block.project(tokens[name], own, modulation)
                 tokens[name] = block.update(tokens[name], attend(query, to), modulation)
-                seen[name].append(to)
-        return tokens, Cache(condition, seen)
+                key_values[name].append(to)
+        return tokens, Cache(condition, key_values)
 
 
 class GeometryBranch(nn.Module):

@@ -36,7 +36,7 @@ _MODES = 96  # displacement error below 0.001 diagonals against all 1,000 eigenv
 
 @dataclass
 class Registration:
-    """A shape, matched with the template.
+    """How a shape corresponds to the template.
 
     Attributes:
         low: Corner of the shape's box ``(3,)``, m.
@@ -55,8 +55,8 @@ class Correspondence:
     """A template and its smoothing modes.
 
     Args:
-        window: How shapes are seen.
-        template: The shape that others are matched with.
+        window: How shapes are sampled.
+        template: Samples of the shape that others are registered on.
         controls: How many control points lie on it.
     """
 
@@ -64,7 +64,7 @@ class Correspondence:
         self.window = window
         cloud = window.cloud(template)
         apart = cloud * np.array([1, 1, 1, *[_EDGE / NORMAL] * 3])
-        self.controls = cloud[_spread(apart, min(controls, len(cloud)))]
+        self.controls = cloud[_farthest_points(apart, min(controls, len(cloud)))]
         self._prepare()
 
     def _prepare(self) -> None:
@@ -75,7 +75,7 @@ class Correspondence:
             self.modes.append((values, vectors))
 
     def register(self, samples: Samples) -> Registration:
-        """Match a shape with the template."""
+        """Register a shape on the template."""
         window = self.window
         cloud = window.cloud(samples)
         tree, moved = cKDTree(cloud), self.controls.copy()
@@ -95,9 +95,9 @@ class Correspondence:
                     moved[:, axis] = self.controls[:, axis] + vectors @ amplitudes[axis]
                 if np.abs(moved[:, :3] - before).max() < _STILL * window.scale:
                     break
-        there = samples.normals[tree.query(moved, k=5)[1]].mean(1)
+        normals = samples.normals[tree.query(moved, k=5)[1]].mean(1)
         displacement = (moved - self.controls)[:, :3] / window.scale
-        features = np.concatenate([displacement, NORMAL * there], 1).ravel()
+        features = np.concatenate([displacement, NORMAL * normals], 1).ravel()
         return Registration(samples.low, samples.extent, amplitudes, features)
 
     def basis(self, points: Array) -> Array:
@@ -162,10 +162,10 @@ def _drawn(target: Array, moved: Array, seeking: Array) -> Array:
     return np.where(count > 0, (target + total / np.maximum(count, 1)) / 2, target)
 
 
-def _spread(cloud: Array, count: int) -> NDArray[np.intp]:
+def _farthest_points(cloud: Array, count: int) -> NDArray[np.intp]:
     """Indices of points that lie far from each other: each one the farthest from those before it."""
     chosen, distance = np.zeros(count, np.intp), np.full(len(cloud), np.inf)
-    for place in range(1, count):
-        distance = np.minimum(distance, ((cloud - cloud[chosen[place - 1]]) ** 2).sum(1))
-        chosen[place] = np.argmax(distance)
+    for number in range(1, count):
+        distance = np.minimum(distance, ((cloud - cloud[chosen[number - 1]]) ** 2).sum(1))
+        chosen[number] = np.argmax(distance)
     return chosen

@@ -1,9 +1,9 @@
-"""Kriging of whole fields, region by region: for the nose does not feel what the tail does.
+"""Kriging of whole fields, region by region.
 
 Rows of a table, one a case, hold a field's values at reference points that correspond between cases. Each field in each
-region has its own Gaussian process over the designs' coordinates, after a power law of its size there or, where that
-leaves less of cases left out, of the whole field's; regions blend at their seams. In the line of MMGP (Casenave et al.
-2023, arXiv:2305.12871).
+region has its own Gaussian process over the designs' coordinates, after division by its root mean square there or,
+where that leaves less error on cases left out, in the whole domain; regions blend at their seams. In the line of MMGP
+(Casenave et al. 2023, arXiv:2305.12871).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FieldKriging:
     ) -> None:
         self.coordinates, self.tables, self.components = coordinates, tables, components
         self.region_weights = {}
-        # Of all cases, for predictions; those without one are asked for once.
+        # Those of all cases serve every prediction; those without one case are needed once.
         self._processes_of_all: dict[bytes, list[GaussianProcess]] = {}
         for domain, references in points.items():
             clusters = KMeans(min(regions, len(references)), n_init=1, random_state=0).fit(references[:5000])

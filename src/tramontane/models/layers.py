@@ -250,13 +250,13 @@ class SupernodePooling(nn.Module):
     ) -> tuple[Float[Tensor, "batch supernodes dim"], Float[Tensor, "batch supernodes 3"]]:
         """Tokens and positions of the supernodes."""
         centres = points[:, : self.count]
-        index, found = radius_graph(points, centres, radius=self.radius, max_neighbours=self.max_neighbours)
+        index, within = radius_graph(points, centres, radius=self.radius, max_neighbours=self.max_neighbours)
         batch = torch.arange(len(points), device=points.device)[:, None, None]
         offset = points[batch, index] - centres[:, :, None]
         relative = torch.cat((offset, offset.norm(dim=-1, keepdim=True)), dim=-1)
         messages = F.gelu(self.message(embed_positions(relative, self.dim, self.scale)))
         # The message's second matrix comes after the mean, with which it commutes: a fraction of the products.
-        share = (found / found.sum(-1, keepdim=True)).to(messages.dtype).unsqueeze(-2)
+        share = (within / within.sum(-1, keepdim=True)).to(messages.dtype).unsqueeze(-2)
         mean = self.mean((share @ messages).squeeze(-2))
         return self.merge(torch.cat((mean, embed_positions(centres, self.dim, self.scale)), dim=-1)), centres
 
@@ -270,22 +270,22 @@ def radius_graph(
     accelerator compares all distances, some centres at a time, rather than wait for the CPU.
 
     Args:
-        points: Points to be found.
+        points: Among which neighbours are searched.
         centres: Centres to search around.
         radius: Reach, in the unit of the points.
         max_neighbours: Largest number of points for a centre.
 
     Returns:
-        Index of each point found, and whether there is one (where not, the index is 0).
+        Index of each neighbour, and whether there is one (where not, the index is 0).
     """
     if points.device.type != "cpu":
         return compare_all(points.detach(), centres.detach(), radius=radius, max_neighbours=max_neighbours)
     nearest = np.arange(1, min(max_neighbours, points.shape[1]) + 1)
-    found = [
+    indices = [
         cKDTree(cloud).query(around, k=nearest, distance_upper_bound=radius)[1]
         for cloud, around in zip(points.detach().cpu().numpy(), centres.detach().cpu().numpy(), strict=True)
     ]
-    index = torch.from_numpy(np.stack(found)).to(points.device)
+    index = torch.from_numpy(np.stack(indices)).to(points.device)
     missing = index == points.shape[1]
     return index.masked_fill(missing, 0), ~missing
 
@@ -295,11 +295,11 @@ def compare_all(
 ) -> tuple[Int[Tensor, "batch m k"], Bool[Tensor, "batch m k"]]:
     """What `radius_graph` answers, from all distances."""
     count = min(max_neighbours, points.shape[1])
-    found = [
+    nearest = [
         torch.cdist(part.float(), points.float(), compute_mode="donot_use_mm_for_euclid_dist").topk(
             count, largest=False
         )
         for part in torch.split(centres, _COMPARED, dim=1)
     ]
-    within = torch.cat([distance for distance, _ in found], dim=1) < radius
-    return torch.cat([index for _, index in found], dim=1).masked_fill(~within, 0), within
+    within = torch.cat([distance for distance, _ in nearest], dim=1) < radius
+    return torch.cat([index for _, index in nearest], dim=1).masked_fill(~within, 0), within

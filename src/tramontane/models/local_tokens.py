@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
 from tramontane.geometry.sampling import farthest_points
 from tramontane.models.layers import Block, check_heads, embed_positions, rotation
-from tramontane.models.reference_frame import Placed, ReferenceFrame
+from tramontane.models.reference_frame import MappedShape, ReferenceFrame
 
 _CANDIDATES = 4  # tokens are the farthest from each other of so many times their number of random reference points
 
@@ -99,23 +99,23 @@ class Description:
 def describe(
     frame: ReferenceFrame,
     layouts: dict[str, TokenLayout],
-    placed: Placed,
+    mapped: MappedShape,
     baseline: dict[str, tuple[NDArray[Any], NDArray[Any]]],
 ) -> Description:
-    """What a network is told of a design.
+    """The description of a design that a network is given.
 
     Args:
         frame: The reference points.
         layouts: By domain, its tokens.
-        placed: The design's shape.
+        mapped: The design's shape.
         baseline: By domain, mean and standard deviation ``(references, c)`` of what another model predicts.
     """
     local = {
-        domain: np.concatenate([*baseline[domain], frame.surroundings(placed, domain)], axis=1).astype(np.float32)
+        domain: np.concatenate([*baseline[domain], frame.surroundings(mapped, domain)], axis=1).astype(np.float32)
         for domain in layouts
     }
     tokens = {domain: layout.gather(local[domain]) for domain, layout in layouts.items()}
-    return Description(placed.coordinates.astype(np.float32), tokens, local)
+    return Description(mapped.coordinates.astype(np.float32), tokens, local)
 
 
 class LocalTokens(nn.Module):
@@ -160,12 +160,12 @@ class LocalTokens(nn.Module):
                        "depth": depth, "heads": heads, "hidden": hidden, "dropout": dropout,
                        "waves": waves}  # fmt: skip
         self.heads, self.domains = heads, sorted(channels)
-        unit = max(float(np.ptp(where, axis=0).max()) for where in points.values()) / 2
+        unit = max(float(np.ptp(positions, axis=0).max()) for positions in points.values()) / 2
         for domain in self.domains:
-            where = torch.from_numpy(np.asarray(points[domain] / unit, dtype=np.float32))
+            positions = torch.from_numpy(np.asarray(points[domain] / unit, dtype=np.float32))
             # Buffers that the constructor rebuilds; they need not be saved.
-            self.register_buffer(f"waves_{domain}", embed_positions(where, waves, 16.0), persistent=False)
-            self.register_buffer(f"sites_{domain}", where[layouts[domain].tokens], persistent=False)
+            self.register_buffer(f"waves_{domain}", embed_positions(positions, waves, 16.0), persistent=False)
+            self.register_buffer(f"sites_{domain}", positions[layouts[domain].tokens], persistent=False)
             self.register_buffer(f"token_{domain}", torch.from_numpy(layouts[domain].tokens), persistent=False)
             self.register_buffer(f"nearest_{domain}", torch.from_numpy(layouts[domain].nearest), persistent=False)
             offsets = np.asarray(layouts[domain].offsets, dtype=np.float32)

@@ -15,14 +15,14 @@ Array = NDArray[np.floating[Any]]
 Row = TypeVar("Row")
 
 _NEIGHBOURS = 6
-_PORTION = 8192  # places, which suits a CPU's cache
+_PORTION = 8192  # points, which suits a CPU's cache
 _SPIKE = 8.0  # robust deviations from its neighbours beyond which a value is one bad face
 _SPIKE_NEIGHBOURS = 12
 
 
 class Stencil(NamedTuple):
-    """The neighbours ``(q, k)`` of places, nearest first, and their weights ``(q, k)``, which sum to one: 48 bytes a
-    place."""
+    """The neighbours ``(q, k)`` of points, nearest first, and their weights ``(q, k)``, which sum to one: 48 bytes a
+    point."""
 
     near: NDArray[np.int32]
     weight: NDArray[np.float32]
@@ -33,48 +33,48 @@ class Stencil(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Iterable[Stencil]) -> Stencil:
-        """One of all places of several."""
+        """One of all points of several."""
         return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def in_portions(answer: Callable[[Array], Row], wanted: Array) -> Iterator[Row]:
-    """What a function gives for many places, asked for a few thousand at a time on all cores.
+def in_portions(function: Callable[[Array], Row], points: Array) -> Iterator[Row]:
+    """What a function gives for many points, a few thousand at a time on all cores.
 
     Args:
-        answer: Asked with places ``(n, d)``; NumPy and SciPy let others run meanwhile. Not torch: it would start as
-            many threads again in each of the pool's.
-        wanted: Places ``(q, d)``.
+        function: Of points ``(n, d)``; NumPy and SciPy let others run meanwhile. Not torch: it would start as many
+            threads again in each of the pool's.
+        points: ``(q, d)``.
 
     Yields:
         What it gives for each portion, in order.
     """
-    if len(wanted) <= _PORTION:
-        yield answer(wanted)
+    if len(points) <= _PORTION:
+        yield function(points)
         return
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        parts = (wanted[start : start + _PORTION] for start in range(0, len(wanted), _PORTION))
-        yield from pool.map(answer, parts)
+        parts = (points[start : start + _PORTION] for start in range(0, len(points), _PORTION))
+        yield from pool.map(function, parts)
 
 
-def stencil(tree: cKDTree, wanted: Array, *, ridge: float = 0.01) -> Stencil:
+def stencil(tree: cKDTree, features: Array, *, ridge: float = 0.01) -> Stencil:
     """Neighbours and their weights in a local, distance-weighted linear fit.
 
     Moving least squares of first order (Lancaster & Salkauskas 1981).
 
     Args:
-        tree: Of the features ``(n, 3 or more)`` of the places where values are known, positions first; neighbours are
+        tree: Of the features ``(n, 3 or more)`` of the points where values are known, positions first; neighbours are
             nearest by all features, the fit is linear in positions.
-        wanted: Features of the ``q`` places asked for.
+        features: Of the points where values are wanted ``(q, 3 or more)``.
         ridge: Penalty on the slope, which is what remains where neighbours lie in a plane.
     """
     known = tree.data
     count = min(_NEIGHBOURS, len(known))
-    distance, index = tree.query(wanted, k=count)
+    distance, index = tree.query(features, k=count)
     distance, index = distance.reshape(-1, count), index.reshape(-1, count)
     length = distance.mean(1, keepdims=True) + 1e-300
     weight = 1 / (distance / length + 0.3) ** 2
     weight /= weight.sum(1, keepdims=True)
-    x, y, z = ((known[:, axis][index] - wanted[:, axis, None]) / length for axis in range(3))
+    x, y, z = ((known[:, axis][index] - features[:, axis, None]) / length for axis in range(3))
     middle = [(weight * offset).sum(1) for offset in (x, y, z)]
     x, y, z = (offset - mean[:, None] for offset, mean in zip((x, y, z), middle, strict=True))
     xx, xy, xz = ((weight * x * other).sum(1) for other in (x, y, z))
@@ -94,8 +94,8 @@ def weighted(values: Array, of: Stencil) -> NDArray[np.float32]:
     """Sum ``(q, c)`` of the neighbours' values ``(n, c)`` by their weights."""
     known = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     index, weight = torch.from_numpy(of.near), torch.from_numpy(of.weight)
-    found = torch.nn.functional.embedding_bag(index, known, per_sample_weights=weight, mode="sum")
-    return np.asarray(found.numpy())
+    total = torch.nn.functional.embedding_bag(index, known, per_sample_weights=weight, mode="sum")
+    return np.asarray(total.numpy())
 
 
 def without_spikes(features: Array, values: Array) -> Array:

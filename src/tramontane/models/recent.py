@@ -163,9 +163,9 @@ def size_of(value: Any, _known: set[int] | None = None) -> int:
 
 def digest(*arrays: Any) -> bytes:
     """The same for equal arrays, and for no others."""
-    found = hashlib.blake2b(digest_size=16)
+    checksum = hashlib.blake2b(digest_size=16)
     for array in arrays:
         plain = np.ascontiguousarray(array)
-        found.update(f"{plain.dtype}{plain.shape}".encode())
-        found.update(plain.data)
-    return found.digest()
+        checksum.update(f"{plain.dtype}{plain.shape}".encode())
+        checksum.update(plain.data)
+    return checksum.digest()

@@ -1,9 +1,9 @@
 """Reference points that all cases of a family share, whatever their meshes: where statistics can begin.
 
 Shapes are registered on a template (`correspondence`). The template's own sites are the reference points, with
-midpoints between them where they are few. Carried onto a shape, at their heights above its surface (`footing`), they
-are where its fields are read off (`neighbours`), which makes a row of a table of every case, and where a predicted row
-is interpolated from. A shape's coordinates, its box and how it differs from the template, say which design it is.
+midpoints between them where they are few. Mapped onto a shape, at their offsets from its surface (`surface_offset`),
+they are where its fields are read off (`neighbours`), which makes a row of a table of every case, and where a predicted
+row is interpolated from. A shape's coordinates, its box and how it differs from the template, say which design it is.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from tramontane.errors import TramontaneError
 from tramontane.large_arrays import in_threads
 from tramontane.models.correspondence import Correspondence, Registration
 from tramontane.models.design_coordinates import DesignCoordinates
-from tramontane.models.footing import Footing, orient
 from tramontane.models.neighbours import Stencil, in_portions, stencil, weighted, without_spikes
 from tramontane.models.recent import Recent, digest
 from tramontane.models.shapes import Samples, Shape, Window
+from tramontane.models.surface_offset import SurfaceOffset, orient
 
 Array = NDArray[np.floating[Any]]
 
@@ -34,31 +34,31 @@ _ALIKE = 0.8  # cosine between normals on one face
 
 
 @dataclass
-class Placed:
-    """A shape with the reference points carried onto it.
+class MappedShape:
+    """A shape with the reference points mapped onto it.
 
     Attributes:
         coordinates: Which design it is, standard scores ``(d,)``; operating conditions come last.
-        carried: By domain, where the reference points stand ``(references, 3)``, m.
+        points: By domain, where the reference points lie on it ``(references, 3)``, m.
         normals: By domain on the surface, the unit normals there ``(references, 3)``.
-        samples: What is seen of the shape.
-        trees: By domain, the tree of the carried points (and normals), made when first asked for.
-        lies: By domain, how the surface lies at the reference points, made when first asked for.
-        stencils: Of the places that were asked for last, on any shape; None keeps none.
-        shape: Tells this shape's from others'.
+        samples: Of its surface.
+        trees: By domain, the tree of the reference points (and normals), made when first needed.
+        surface_features: By domain, `site_correction.surface_features` at the reference points, made when first needed.
+        stencils: Of the positions of the last predictions, on any shape; None keeps none.
+        digest: Of its triangles, where stencils are kept.
     """
 
     coordinates: Array
-    carried: dict[str, Array]
+    points: dict[str, Array]
     normals: dict[str, Array]
     samples: Samples
     trees: dict[str, cKDTree] = field(default_factory=dict)
-    lies: dict[str, Array] = field(default_factory=dict)
+    surface_features: dict[str, Array] = field(default_factory=dict)
     stencils: Recent | None = None
-    shape: bytes = b""
+    digest: bytes = b""
 
 
-class Known(NamedTuple):
+class ScatteredField(NamedTuple):
     """A case's fields at its own sites: a tree of what sites are searched by, and values ``(n, c)``."""
 
     tree: cKDTree
@@ -66,25 +66,25 @@ class Known(NamedTuple):
 
 
 class Family:
-    """Shapes and how they match one of them, the template.
+    """Shapes, registered on one of them, the template.
 
     Args:
-        window: How they are seen.
-        samples: What is seen of each.
+        window: In which they are sampled.
+        samples: Of each one's surface.
         template: Which of them it is.
-        told: Called when one more shape is matched.
+        registered: Called when one more shape is registered.
     """
 
     def __init__(
-        self, window: Window, samples: Sequence[Samples], template: int, told: Callable[[], None] = lambda: None
+        self, window: Window, samples: Sequence[Samples], template: int, registered: Callable[[], None] = lambda: None
     ) -> None:
         self.samples, self.template = samples, template
         self.correspondence = Correspondence(window, samples[template])
 
         def register(each: Samples) -> Registration:
-            found = self.correspondence.register(each)
-            told()
-            return found
+            registration = self.correspondence.register(each)
+            registered()
+            return registration
 
         self.registrations = in_threads(register, samples)
 
@@ -93,7 +93,7 @@ class ReferenceFrame:
     """The template, its reference points and the coordinates of designs.
 
     Args:
-        family: The training cases' shapes, matched with a template.
+        family: The training cases' shapes, registered on a template.
         parameters: ``(cases, p)`` operating conditions; ``p`` may be 0.
         sites: By domain, where fields are known on the template ``(n, 3)``, m.
         dimensions: ``(cases, m)`` dimensions by which the geometries were made, where they are known. They are
@@ -102,8 +102,10 @@ class ReferenceFrame:
         references: How many reference points to keep in each domain.
 
     Attributes:
-        oriented: Surfaces whose places are told apart by their normals, too, when a field is read off. That serves
-            walls thinner than the distance of sites, and harms on edges, where a site faces one way or the other.
+        points: By domain, the reference points in the template's frame ``(references, 3)``.
+        surface_offsets: By domain, their offsets from the template's surface.
+        oriented: Surfaces on which neighbours are searched by normals, too, when a field is read off. That serves walls
+            thinner than the distance of sites, and harms on edges, where a site faces one way or the other.
     """
 
     def __init__(
@@ -121,19 +123,20 @@ class ReferenceFrame:
         template, at = family.samples[family.template], family.registrations[family.template]
         self.surfaces, self.oriented = set(surfaces) & set(sites), set[str]()
         self.points: dict[str, Array] = {}
-        self.footings: dict[str, Footing] = {}
-        for domain, where in sites.items():
+        self.surface_offsets: dict[str, SurfaceOffset] = {}
+        for domain, positions in sites.items():
             # The template's own sites, so that reference points are dense where its mesh is.
-            chosen = np.asarray(where, float)
+            chosen = np.asarray(positions, float)
             if len(chosen) < min(_FEW, references):
                 chosen = _with_midpoints(chosen, template if domain in self.surfaces else None)
             chosen = chosen[np.random.default_rng(0).permutation(len(chosen))[:references]]
             self.points[domain] = self.correspondence.to_template(chosen, at)
-            self.footings[domain] = Footing(chosen, template, self._scale, surface=domain in self.surfaces)
+            offset = SurfaceOffset(chosen, template, self._scale, surface=domain in self.surfaces)
+            self.surface_offsets[domain] = offset
         self._prepare()
 
-    def place(self, shape: Shape, parameters: Array, domains: Collection[str] | None = None) -> Placed:
-        """Register a shape and carry the reference points onto it.
+    def map_shape(self, shape: Shape, parameters: Array, domains: Collection[str] | None = None) -> MappedShape:
+        """Register a shape and map the reference points onto it.
 
         Args:
             shape: The geometry.
@@ -144,10 +147,10 @@ class ReferenceFrame:
             TramontaneError: The number of parameters is not that of the training data.
             GeometryError: The shape has no area where fields are known.
         """
-        return self.put(*self.locate(shape, parameters), domains)
+        return self.map_registered(*self.register(shape, parameters), domains)
 
-    def locate(self, shape: Shape, parameters: Array) -> tuple[Samples, Registration, Array]:
-        """What is seen of a shape, how it matches the template, and its coordinates ``(d,)``; errors as in `place`."""
+    def register(self, shape: Shape, parameters: Array) -> tuple[Samples, Registration, Array]:
+        """A shape's samples, its registration and its coordinates ``(d,)``; errors as in `map_shape`."""
         parameters = np.asarray(parameters, float).reshape(-1)
         if len(parameters) != len(self.designs.log_parameters):
             raise TramontaneError(
@@ -157,38 +160,38 @@ class ReferenceFrame:
         registration = self.correspondence.register(samples)
         return samples, registration, self.designs.transform(samples, registration, parameters)
 
-    def put(
+    def map_registered(
         self,
         samples: Samples,
         registration: Registration,
         coordinates: Array,
         domains: Collection[str] | None = None,
-    ) -> Placed:
-        """Carry the reference points onto a shape that is registered.
+    ) -> MappedShape:
+        """Map the reference points onto a shape that is registered.
 
         Args:
-            samples: What is seen of it.
-            registration: How it was matched.
+            samples: Of its surface.
+            registration: Of the shape.
             coordinates: Which design it is ``(d,)``.
             domains: Whose reference points; None takes all.
         """
-        carried, normals = {}, {}
+        points, normals = {}, {}
         oriented: cKDTree | None = None
         for domain in self.points if domains is None else domains:
-            footing = self.footings[domain]
-            carried[domain] = self.correspondence.carry(self.points[domain], self.bases[domain], registration)
-            if len(footing.near):
+            offset = self.surface_offsets[domain]
+            points[domain] = self.correspondence.carry(self.points[domain], self.bases[domain], registration)
+            if len(offset.near):
                 oriented = oriented or cKDTree(orient(samples.points, samples.normals, self._scale))
-                carried[domain], facing = footing.stand(carried[domain], samples, oriented, self._scale)
+                points[domain], at_near = offset.restore(points[domain], samples, oriented, self._scale)
                 if domain in self.surfaces:
-                    normals[domain] = facing
-        return Placed(coordinates, carried, normals, samples)
+                    normals[domain] = at_near
+        return MappedShape(coordinates, points, normals, samples)
 
-    def known(self, samples: Samples, domain: str, positions: Array, values: Array) -> Known:
-        """A case's fields at its own sites, ready to be read off.
+    def scattered(self, samples: Samples, domain: str, positions: Array, values: Array) -> ScatteredField:
+        """A case's fields at its own sites, ready for `read`.
 
         Args:
-            samples: What is seen of its shape.
+            samples: Of its shape's surface.
             domain: The domain.
             positions: ``(n, 3)``, m.
             values: ``(n, c)``.
@@ -196,56 +199,57 @@ class ReferenceFrame:
         features, values = self._features(domain, samples, np.asarray(positions, float)), np.asarray(values, float)
         if domain in self.surfaces:
             values = without_spikes(features, values)
-        return Known(cKDTree(features), values)
+        return ScatteredField(cKDTree(features), values)
 
-    def read(self, placed: Placed, domain: str, known: Known) -> Array:
+    def read(self, mapped: MappedShape, domain: str, fields: ScatteredField) -> Array:
         """Values ``(references, c)`` of a case at the reference points."""
-        wanted = self._tree(domain, placed).data
-        parts = in_portions(lambda part: stencil(known.tree, part), wanted)
-        return np.concatenate([weighted(known.values, part) for part in parts])
+        references = self._tree(domain, mapped).data
+        parts = in_portions(lambda part: stencil(fields.tree, part), references)
+        return np.concatenate([weighted(fields.values, part) for part in parts])
 
-    def prepare(self, placed: Placed, domain: str) -> None:
-        """Make what `answer` will search, which it does itself where it was not done before."""
-        self._tree(domain, placed)
+    def prepare(self, mapped: MappedShape, domain: str) -> None:
+        """Make the tree that `interpolate` searches, which it does itself where it was not done before."""
+        self._tree(domain, mapped)
 
-    def answer(self, placed: Placed, domain: str, values: Array, positions: Array) -> Array:
+    def interpolate(self, mapped: MappedShape, domain: str, values: Array, positions: Array) -> Array:
         """Values ``(q, c)`` at any positions, m, from those ``(references, c)`` at the reference points."""
-        tree = self._tree(domain, placed)
+        tree = self._tree(domain, mapped)
 
-        def seen(part: Array) -> Stencil:
-            return stencil(tree, self._features(domain, placed.samples, np.asarray(part, float)))
+        def stencil_of(part: Array) -> Stencil:
+            return stencil(tree, self._features(domain, mapped.samples, np.asarray(part, float)))
 
-        if placed.stencils is None or len(positions) > _KEPT_POSITIONS:
-            return np.concatenate([weighted(values, part) for part in in_portions(seen, positions)])
-        key = placed.shape, domain, digest(positions)
-        return weighted(values, placed.stencils.get(
-            key, lambda: Stencil.joined(in_portions(seen, positions)), size=Stencil.size
+        if mapped.stencils is None or len(positions) > _KEPT_POSITIONS:
+            return np.concatenate([weighted(values, part) for part in in_portions(stencil_of, positions)])
+        key = mapped.digest, domain, digest(positions)
+        return weighted(values, mapped.stencils.get(
+            key, lambda: Stencil.joined(in_portions(stencil_of, positions)), size=Stencil.size
         ))  # fmt: skip
 
-    def surroundings(self, placed: Placed, domain: str) -> Array:
+    def surroundings(self, mapped: MappedShape, domain: str) -> Array:
         """What the shape is like at each reference point, in diagonals of the mean bounding box.
 
         Returns:
-            ``(references, 6)`` on the surface: how far the point was carried from the template, and its normal;
-            ``(references, 7)`` elsewhere: how far it was carried, the direction to the surface, and the logarithm of
-            the distance to it.
+            ``(references, 6)`` on the surface: the displacement of the point from the template, and its normal;
+            ``(references, 7)`` elsewhere: the displacement, the direction to the surface, and the logarithm of the
+            distance to it.
         """
         scale = self._scale
-        moved = (placed.carried[domain] - placed.samples.low - self.points[domain]) / scale
+        displacement = (mapped.points[domain] - mapped.samples.low - self.points[domain]) / scale
         if domain in self.surfaces:
-            return np.concatenate([moved, placed.normals[domain]], axis=1)
-        distance, index = placed.samples.tree.query(placed.carried[domain], workers=-1)
-        away = (placed.samples.points[index] - placed.carried[domain]) / np.maximum(distance, 1e-12)[:, None]
-        return np.concatenate([moved, away, np.log(distance / scale + 1e-3)[:, None]], axis=1)
+            return np.concatenate([displacement, mapped.normals[domain]], axis=1)
+        distance, index = mapped.samples.tree.query(mapped.points[domain], workers=-1)
+        direction = (mapped.samples.points[index] - mapped.points[domain]) / np.maximum(distance, 1e-12)[:, None]
+        return np.concatenate([displacement, direction, np.log(distance / scale + 1e-3)[:, None]], axis=1)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything needed to place and answer, as arrays."""
+        """Everything needed to map shapes and interpolate, as arrays."""
         out = {f"correspondence/{name}": value for name, value in self.correspondence.state().items()}
         out |= {f"designs/{name}": value for name, value in self.designs.state().items()}
         for domain, points in self.points.items():
             kinds = domain in self.surfaces, domain in self.oriented
             out |= {f"points/{domain}": points, f"kinds/{domain}": np.array(kinds)}
-            out |= {f"footing/{domain}/{name}": value for name, value in self.footings[domain].state().items()}
+            offset = self.surface_offsets[domain].state()
+            out |= {f"footing/{domain}/{name}": value for name, value in offset.items()}
         return out
 
     @classmethod
@@ -255,7 +259,9 @@ class ReferenceFrame:
         self.correspondence = Correspondence.from_state(below(state, "correspondence/"))
         self.designs = DesignCoordinates.from_state(below(state, "designs/"))
         self.points = below(state, "points/")
-        self.footings = {domain: Footing.from_state(below(state, f"footing/{domain}/")) for domain in self.points}
+        self.surface_offsets = {
+            domain: SurfaceOffset.from_state(below(state, f"footing/{domain}/")) for domain in self.points
+        }
         kinds = below(state, "kinds/")
         self.surfaces, self.oriented = ({domain for domain, of in kinds.items() if of[kind]} for kind in range(2))
         self._prepare()
@@ -274,13 +280,13 @@ class ReferenceFrame:
             return positions
         return orient(positions, samples.normals[samples.tree.query(positions)[1]], self._scale)
 
-    def _tree(self, domain: str, placed: Placed) -> cKDTree:
-        """Of the features of the carried reference points."""
-        if domain not in placed.trees:
-            points = placed.carried[domain]
+    def _tree(self, domain: str, mapped: MappedShape) -> cKDTree:
+        """Of the features of the reference points on a shape."""
+        if domain not in mapped.trees:
+            points = mapped.points[domain]
             oriented = domain in self.oriented
-            placed.trees[domain] = cKDTree(orient(points, placed.normals[domain], self._scale) if oriented else points)
-        return placed.trees[domain]
+            mapped.trees[domain] = cKDTree(orient(points, mapped.normals[domain], self._scale) if oriented else points)
+        return mapped.trees[domain]
 
 
 def _with_midpoints(points: Array, surface: Samples | None) -> Array:

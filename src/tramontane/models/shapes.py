@@ -1,4 +1,4 @@
-"""Shapes, and what a family of them is seen with: the box in which fields are known, and a lattice over it."""
+"""Shapes, and how those of a family are sampled: in the box in which fields are known, on the lines of a lattice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COMPARED = 800  # samples of each shape that say which is in the middle
 _SOLID = [order for order in product(range(4), repeat=3) if sum(order) <= 3]
 _SHELL = [order for order in product(range(3), repeat=3) if sum(order) <= 2]
 _ACROSS = [order for order in product(range(4), repeat=2) if sum(order) <= 3]
-_AT_ONCE = 20_000  # triangles that are added up at once
+_PORTION = 20_000  # triangles that are added up at once
 _TINY = 1e-6  # a moment, in units of the box, that is as good as nothing
 # Two barycentric coordinates and the weight of each point; exact to the fourth degree (Dunavant 1985).
 _RULE = [
@@ -45,7 +45,7 @@ class Shape(NamedTuple):
 
 
 class Samples:
-    """What is seen of a shape: places spread over it, and its size.
+    """Samples of a shape's surface, and its size.
 
     Attributes:
         points: ``(n, 3)``, m.
@@ -60,8 +60,8 @@ class Samples:
         self.points, self.facets, self.low, self.extent, self.descriptors = points, normals, low, extent, descriptors
         around = normals[self.tree.query(points, k=min(_SMOOTHED, len(points)), workers=-1)[1].reshape(len(points), -1)]
         # A rounded edge in an STL file is a few flat strips, whose own normals would say little of where on it one is.
-        like = (around @ normals[:, :, None])[..., 0] > np.cos(np.radians(_CREASE))
-        smooth = (like[:, None].astype(float) @ around)[:, 0]
+        alike = (around @ normals[:, :, None])[..., 0] > np.cos(np.radians(_CREASE))
+        smooth = (alike[:, None].astype(float) @ around)[:, 0]
         self.normals: Array = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
 
     @cached_property
@@ -71,10 +71,10 @@ class Samples:
 
 
 class Window:
-    """How the shapes of a family are seen: the box in which fields are known, and a lattice over it.
+    """How the shapes of a family are sampled: the box in which fields are known, and a lattice over it.
 
     Args:
-        low: Corner ``(3,)`` of the box; what lies beyond is not looked at.
+        low: Corner ``(3,)`` of the box; what lies beyond is left out.
         high: The opposite corner.
         planes: By axis, where a plane of symmetry or a ground cuts shapes off: displacements do not cross it.
         extent: Mean edges ``(3,)`` of the shapes' boxes, m.
@@ -116,7 +116,7 @@ class Window:
             high: The opposite corner.
             planes: By axis, where symmetry or the ground cuts shapes off.
             fixed: Which low and high faces ``(2, 3)`` of the box stay where they are.
-            samples: About how many points are seen of a shape.
+            samples: About how many samples a shape has.
         """
         self = cls(low, high, planes, np.ones(3), 1.0)
         boxes = np.array([self.box(shape) for shape in shapes])
@@ -149,8 +149,8 @@ class Window:
         """Corner and edges of a shape's box, cut off where fields are known no further."""
         corners = np.clip(shape.points, self.low, self.high)
         low, high = corners.min(0), corners.max(0)
-        for axis, place in self.planes.items():
-            (low if self.near(axis) else high)[axis] = place
+        for axis, plane in self.planes.items():
+            (low if self.near(axis) else high)[axis] = plane
         extent = high - low
         # A flat shape (a section) keeps its own measure across.
         return low, np.where(extent > 1e-6 * extent.max(), extent, 1.0)
@@ -160,11 +160,11 @@ class Window:
         out = (points - low) / extent * self.extent
         for axis, (before, after) in enumerate(self.gaps.T):
             near, far = self._around(low, extent, axis)
-            place = points[:, axis] - low[axis]
+            distance = points[:, axis] - low[axis]
             if before:
-                out[:, axis] = np.where(place < 0, place / near * before, out[:, axis])
+                out[:, axis] = np.where(distance < 0, distance / near * before, out[:, axis])
             if after:
-                beyond = place - extent[axis]
+                beyond = distance - extent[axis]
                 out[:, axis] = np.where(beyond > 0, self.extent[axis] + beyond / far * after, out[:, axis])
         return np.asarray(out)
 
@@ -173,11 +173,11 @@ class Window:
         out = points / self.extent * extent + low
         for axis, (before, after) in enumerate(self.gaps.T):
             near, far = self._around(low, extent, axis)
-            place = points[:, axis]
+            distance = points[:, axis]
             if before:
-                out[:, axis] = np.where(place < 0, low[axis] + place / before * near, out[:, axis])
+                out[:, axis] = np.where(distance < 0, low[axis] + distance / before * near, out[:, axis])
             if after:
-                beyond = (place - self.extent[axis]) / after * far
+                beyond = (distance - self.extent[axis]) / after * far
                 out[:, axis] = np.where(beyond > 0, low[axis] + extent[axis] + beyond, out[:, axis])
         return np.asarray(out)
 
@@ -188,12 +188,12 @@ class Window:
 
     def near(self, axis: int) -> bool:
         """Whether an axis's plane is at the box's near side."""
-        place = self.planes[axis]
-        return bool(abs(place - self.low[axis]) < abs(place - self.high[axis]))
+        plane = self.planes[axis]
+        return bool(abs(plane - self.low[axis]) < abs(plane - self.high[axis]))
 
     def state(self) -> dict[str, Array]:
         """The arguments, as arrays."""
-        planes = np.array([[axis, place] for axis, place in self.planes.items()], float).reshape(-1, 2)
+        planes = np.array([[axis, plane] for axis, plane in self.planes.items()], float).reshape(-1, 2)
         return {"box": np.array([self.low, self.high, self.extent]), "planes": planes,
                 "spacing": np.array([self.spacing]), "gaps": self.gaps}  # fmt: skip
 
@@ -201,7 +201,7 @@ class Window:
     def from_state(cls, state: dict[str, Array]) -> Window:
         """The window that `state` described."""
         low, high, extent = state["box"]
-        planes = {int(axis): float(place) for axis, place in state["planes"]}
+        planes = {int(axis): float(plane) for axis, plane in state["planes"]}
         return cls(low, high, planes, extent, float(state["spacing"][0]), state["gaps"])
 
     def _around(self, low: Array, extent: Array, axis: int) -> tuple[float, float]:
@@ -267,8 +267,8 @@ def _descriptors(shape: Shape) -> Array:
     low = points.min(0)
     extent = np.maximum(points.max(0) - low, 1e-12)
     enclosed, over, normals, true_area = np.zeros((4, len(_ACROSS))), np.zeros((3, len(_ACROSS))), np.zeros((3, 3)), 0.0
-    for start in range(0, len(shape.triangles), _AT_ONCE):
-        corners = np.asarray(shape.triangles)[start : start + _AT_ONCE]
+    for start in range(0, len(shape.triangles), _PORTION):
+        corners = np.asarray(shape.triangles)[start : start + _PORTION]
         a, b, c = ((points[corners[:, corner]] - low) / extent for corner in range(3))
         vector = np.cross(b - a, c - a) / 2
         area = np.linalg.norm(vector, axis=1)
@@ -292,7 +292,7 @@ def _descriptors(shape: Shape) -> Array:
 
 def _powers(values: Array, most: int) -> Array:
     """The powers ``(most + 1, n)`` of numbers; NumPy's own take ten times as long."""
-    found = np.ones((most + 1, len(values)))
+    powers = np.ones((most + 1, len(values)))
     for power in range(1, most + 1):
-        np.multiply(found[power - 1], values, out=found[power])
-    return found
+        np.multiply(powers[power - 1], values, out=powers[power])
+    return powers

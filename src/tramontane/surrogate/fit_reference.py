@@ -101,7 +101,7 @@ class ReferenceFit:
         self.watch.stage("registering")
         with stage("matching shapes", training.console, size=f"{len(names)} cases, several templates") as tell:
 
-            def told(done: int, count: int) -> None:
+            def registered(done: int, count: int) -> None:
                 tell(done / count, f"shape {done} of {count}")
                 self.watch.case(done, count)
                 if done == count:
@@ -114,7 +114,7 @@ class ReferenceFit:
                 fields,
                 dimensions=_dimensions(contract, values),
                 surfaces=[domain for domain, spec in contract.domains.items() if spec.side == "on"],
-                told=told,
+                registered=registered,
                 proportional=[column for column, key in enumerate(contract.operating) if _proportional(contract, key)],
             )
         self.fields = {
@@ -229,12 +229,12 @@ class ReferenceFit:
     def _candidate(self, baseline: Baseline) -> Candidate:
         layouts, coordinates = make_layouts(self.classical), self.classical.frame.designs.training
         descriptions, rows = [], []
-        for case, placed in enumerate(self.classical.placed):
+        for case, mapped in enumerate(self.classical.mapped):
             base = {
                 d: baseline_with_deviation(self.classical, baseline, d, coordinates[case], left_out=case)
                 for d in layouts
             }
-            descriptions.append(describe(self.classical.frame, layouts, placed, base))
+            descriptions.append(describe(self.classical.frame, layouts, mapped, base))
             rows.append({domain: mean for domain, (mean, _) in base.items()})
         size = {domain: np.ones(table.shape[2], np.float32) for domain, table in self.classical.kriging.tables.items()}
         for domain, columns in self.fields.values():

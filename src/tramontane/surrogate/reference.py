@@ -26,9 +26,9 @@ from tramontane.large_arrays import in_threads
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, TokenLayout, describe
 from tramontane.models.recent import Recent
-from tramontane.models.reference_frame import Placed
+from tramontane.models.reference_frame import MappedShape
 from tramontane.models.shapes import Shape
-from tramontane.surrogate.placements import Placements
+from tramontane.surrogate.mapped_shapes import MappedShapes
 from tramontane.surrogate.predictor import Training
 from tramontane.training import Normalization, Run, Validation, channel_slices, train
 from tramontane.training.normalization import operating_scale, predicted_scale
@@ -72,7 +72,7 @@ class ReferencePredictor:
         self.baseline, self.networks = baseline, [network.eval() for network in networks]
         self.size, self.shrink = size or {}, shrink or {}
         self.layouts = make_layouts(classical) if self.networks else {}
-        self.placements = Placements(classical.frame)
+        self.shapes = MappedShapes(classical.frame)
         self._recent = Recent(2, room=_ROOM)
 
     @one_thread()
@@ -80,15 +80,15 @@ class ReferencePredictor:
         self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
     ) -> dict[str, dict[str, Array]]:
         """Fields at any positions; see `Predictor`."""
-        placed, rows = self._rows(geometry, values, list(positions))
+        mapped, rows = self._rows(geometry, values, list(positions))
         # Corrections at sites were learnt on kriging alone.
         corrected = self.baseline == "kriging" and not self.networks
-        at = self.classical.answer if corrected else self.classical.frame.answer
+        at = self.classical.interpolate if corrected else self.classical.frame.interpolate
         answer = {}
         for domain, where in positions.items():
             check_deadline()
             answer[domain] = from_rows(
-                self.contract, self.scales, domain, at(placed, domain, rows[domain], where), values
+                self.contract, self.scales, domain, at(mapped, domain, rows[domain], where), values
             )
         return answer
 
@@ -100,31 +100,33 @@ class ReferencePredictor:
         _, rows = self._rows(geometry, values, domains)
         return {domain: from_rows(self.contract, self.scales, domain, rows[domain], values) for domain in domains}
 
-    def _rows(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> tuple[Placed, Rows]:
+    def _rows(
+        self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]
+    ) -> tuple[MappedShape, Rows]:
         """The shape with the reference points on it, and values there; what was asked last is remembered."""
         wanted = list(self.layouts or domains)
-        placed = self.placements.place(shape_of(geometry), self._operating(values), wanted)
-        key = placed.shape, placed.coordinates.tobytes(), tuple(sorted(wanted))
-        return placed, self._recent.get(
+        mapped = self.shapes.map_shape(shape_of(geometry), self._operating(values), wanted)
+        key = mapped.digest, mapped.coordinates.tobytes(), tuple(sorted(wanted))
+        return mapped, self._recent.get(
             key,
-            lambda: self._new_rows(placed, wanted),
+            lambda: self._new_rows(mapped, wanted),
             size=lambda made: sum(row.nbytes for row in made.values()),
         )
 
-    def _new_rows(self, placed: Placed, wanted: Sequence[str]) -> Rows:
+    def _new_rows(self, mapped: MappedShape, wanted: Sequence[str]) -> Rows:
         frame = self.classical.frame
         check_deadline()
         baseline = baseline_with_deviation if self.networks else baseline_mean
 
         def prepared(domain: str) -> Any:
-            frame.prepare(placed, domain)
-            return baseline(self.classical, self.baseline, domain, placed.coordinates)
+            frame.prepare(mapped, domain)
+            return baseline(self.classical, self.baseline, domain, mapped.coordinates)
 
         found = dict(zip(wanted, in_threads(prepared, wanted), strict=True))
         rows: Rows = found
         if self.networks:
             rows = {domain: mean for domain, (mean, _) in found.items()}
-            described = describe(frame, self.layouts, placed, found)
+            described = describe(frame, self.layouts, mapped, found)
             for network in self.networks:
                 check_deadline()
                 for domain, correction in corrections(network, described, list(wanted)).items():
@@ -139,11 +141,11 @@ class ReferencePredictor:
     ) -> dict[str, dict[str, Array]]:
         """Standard deviations of the baseline, which networks correct but do not narrow; see `Predictor`."""
         frame = self.classical.frame
-        placed = self.placements.place(shape_of(geometry), self._operating(values), list(positions))
+        mapped = self.shapes.map_shape(shape_of(geometry), self._operating(values), list(positions))
         answer = {}
         for domain, where in positions.items():
-            _, rows = baseline_with_deviation(self.classical, self.baseline, domain, placed.coordinates)
-            found = np.maximum(frame.answer(placed, domain, rows, where), 0.0)
+            _, rows = baseline_with_deviation(self.classical, self.baseline, domain, mapped.coordinates)
+            found = np.maximum(frame.interpolate(mapped, domain, rows, where), 0.0)
             deviations = from_rows(self.contract, self.scales, domain, found, values)
             answer[domain] = {name: np.abs(deviation) for name, deviation in deviations.items()}
         return answer
@@ -151,7 +153,7 @@ class ReferencePredictor:
     @one_thread()
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """The coordinates over which fields are kriged, and operating conditions that are none of them."""
-        coordinates = self.placements.coordinates(shape_of(geometry), self._operating(values))
+        coordinates = self.shapes.coordinates(shape_of(geometry), self._operating(values))
         return np.concatenate([coordinates, self.classical.frame.designs.excluded(self._operating(values))])
 
     @property

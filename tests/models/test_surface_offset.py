@@ -1,4 +1,4 @@
-"""Reference points keep their height above a shape's surface, and lie close enough to read a field off and back."""
+"""Reference points keep their offset from a shape's surface, and lie close enough to read a field off and back."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def frame_of(sites: dict[str, Array], template: int, surfaces: tuple[str, ...] =
 @pytest.mark.parametrize("height", [0.0, 0.001])
 def test_points_by_a_wall_keep_their_height_above_it(height: float) -> None:
     frame = frame_of({"volume": sides(RIBS[3], height)}, template=3)
-    near = frame.footings["volume"].near
+    near = frame.surface_offsets["volume"].near
     assert len(near) > len(sides(RIBS[3], height))  # midpoints on either side, too; those inside the rib are not near
     for thickness in (*RIBS, 0.045):
-        carried = frame.place(ribbed(thickness), np.zeros(0)).carried["volume"][near]
+        carried = frame.map_shape(ribbed(thickness), np.zeros(0)).points["volume"][near]
         np.testing.assert_allclose(np.abs(carried[:, 0] - 0.5), thickness / 2 + height, atol=1e-6)
     # Registration alone is smooth, and cannot move the sides of so thin a rib towards each other.
-    registration = frame.locate(ribbed(RIBS[0]), np.zeros(0))[1]
+    registration = frame.register(ribbed(RIBS[0]), np.zeros(0))[1]
     smooth = frame.correspondence.carry(frame.points["volume"], frame.bases["volume"], registration)[near]
     assert np.abs(np.abs(smooth[:, 0] - 0.5) - RIBS[0] / 2 - height).max() > 0.003
 
@@ -60,10 +60,10 @@ def test_points_by_a_wall_keep_their_height_above_it(height: float) -> None:
 def test_points_between_walls_follow_them() -> None:
     inside = sides(RIBS[3], 0.0) * [0, 1, 1] + [0.5, 0, 0]
     frame = frame_of({"volume": np.concatenate([sides(RIBS[3], 0.0), inside])}, template=3)
-    placed = frame.place(ribbed(RIBS[0]), np.zeros(0))
+    mapped = frame.map_shape(ribbed(RIBS[0]), np.zeros(0))
     middle = np.abs(frame.points["volume"][:, 0] - 0.5) < 1e-6
     assert middle.any()
-    assert np.abs(placed.carried["volume"][middle, 0] - 0.5).max() < 0.002
+    assert np.abs(mapped.points["volume"][middle, 0] - 0.5).max() < 0.002
 
 
 def test_midpoints_join_few_sites_and_stay_on_one_face() -> None:
