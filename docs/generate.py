@@ -1,4 +1,4 @@
-"""The parts of the reference that are made of the package's tables: model kinds, formats, and the command line."""
+"""The parts of the reference that are made of the package's tables: model kinds, formats, solvers, the command line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 import typer
 
 from tramontane.cli import app
+from tramontane.farm import known_executors
 from tramontane.formats.readers import known_formats
 from tramontane.model_kinds import AUTO, KINDS
+from tramontane.solvers import known_solvers
+from tramontane.studies import known_studies
+from tramontane.trust.physics_check import known_checks
 
 
 def write(docs: Path) -> None:
@@ -18,6 +22,10 @@ def write(docs: Path) -> None:
     for place, text in (
         ("_generated/models.md", model_kinds()),
         ("_generated/formats.md", formats()),
+        ("_generated/solvers.md", solvers()),
+        ("_generated/executors.md", executors()),
+        ("_generated/studies.md", studies()),
+        ("_generated/checks.md", checks()),
         ("reference/cli.md", command_line()),
     ):
         file = docs / place
@@ -44,6 +52,31 @@ def formats() -> str:
     return _table(("format", "files"), [(name, ", ".join(found)) for name, found in sorted(suffixes.items())])
 
 
+def solvers() -> str:
+    """The table of `tramontane.solvers`."""
+    rows = [
+        (f"`{entry.name}`", entry.title, f"`pip install 'tramontane[{entry.extra}]'`" if entry.extra else "")
+        for entry in known_solvers().values()
+    ]
+    return _table(("solver", "what it computes", "needs"), rows)
+
+
+def executors() -> str:
+    """The table of `tramontane.farm`."""
+    return _table(("`--executor`", "where designs run"), [(f"`{e.name}`", e.title) for e in known_executors().values()])
+
+
+def studies() -> str:
+    """The table of `tramontane.studies`."""
+    return _table(("study", "what comes out"), [(f"`{study.name}`", study.title) for study in known_studies().values()])
+
+
+def checks() -> str:
+    """The table of `tramontane.trust.checks`."""
+    rows = [(f"`{check.name}`", check.title, check.unit) for check in known_checks().values()]
+    return _table(("check", "law", "unit of the residual"), rows) if rows else "None so far.\n"
+
+
 def command_line() -> str:
     """A section for each command."""
     pages = ["# The command line\n", "`tramontane --help` and `tramontane COMMAND --help` say the same.\n"]
@@ -65,6 +98,8 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     # Commands are click's, or those of typer's own copy of click: what they have in common is used.
     below = getattr(command, "commands", None)
     if below is None:
+        if hasattr(command, "name_entries"):
+            command.name_entries()
         yield name, command
     else:
         for key, each in below.items():

@@ -21,6 +21,7 @@ from tramontane import farm
 from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
+from tramontane.farm import designs
 from tramontane.formats import find_cases, read_case
 from tramontane.io import processes
 from tramontane.solvers import create
@@ -94,7 +95,7 @@ def _cases(out: Path) -> dict[str, int]:
 
 def test_a_second_run_is_kept_out_of_a_folder_in_use(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with farm._claimed(tmp_path / "out"), pytest.raises(TramontaneError, match="another run is writing"):
+    with designs._claimed(tmp_path / "out"), pytest.raises(TramontaneError, match="another run is writing"):
         farm.run(functools.partial(Spring, tmp_path / "log"), springs(1), tmp_path / "out")
 
 

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from tramontane import formats
 from tramontane.cli import app
 from tramontane.formats import readers
+from tramontane.formats.format import Format
+from tramontane.io.registries import find_entries
 
 _TOY = """
 from pathlib import Path
@@ -49,7 +51,8 @@ def test_a_format_in_a_file_of_its_own_is_read_and_named(tmp_path: Path) -> None
 
 def test_every_suffix_has_one_format() -> None:
     known = readers.known_formats()
-    listed = [suffix for each in readers._listed(formats.__path__, "tramontane.formats.") for suffix in each.suffixes]
+    entries = find_entries("tramontane.formats", "FORMATS", Format, skip=readers._NO_FORMATS)
+    listed = [suffix for each in entries for suffix in each.suffixes]
     assert len(listed) == len(set(listed)) == len(known)
     assert {"VTK", "CGNS", "Fluent", "CalculiX", "Tecplot"} <= {each.name for each in known.values()}
     assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in known)

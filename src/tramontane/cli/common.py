@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
+from typer.core import TyperCommand
 
 from tramontane import __version__
 
@@ -25,6 +27,37 @@ Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Where to write
 AssumeUnits = Annotated[bool, typer.Option("--assume-units", help="Units that follow from names alone are right.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
 Region = Annotated[Optional[str], typer.Option(help="Which of several regions that OpenFOAM cases have.")]  # noqa: UP045
+
+
+def naming(**registries: Callable[[], Mapping[str, Any]]) -> type[TyperCommand]:
+    """A command whose help names what is registered; ``name_entries`` fills it in for other readers of its options.
+
+    Args:
+        registries: By the word that stands in braces in the help of an option, entries by name, each with a ``title``.
+            They are read when help is shown: their modules take a while to load.
+    """
+
+    class NamingCommand(TyperCommand):
+        def name_entries(self) -> None:
+            names = {word: "; ".join(f"{name} ({entry.title})" for name, entry in sorted(read().items()))
+                     for word, read in registries.items()}  # fmt: skip
+            for parameter in self.params:
+                for word, text in names.items():
+                    if getattr(parameter, "help", None):
+                        parameter.help = parameter.help.replace(f"{{{word}}}", text)  # type: ignore[attr-defined]
+
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            self.name_entries()
+            super().format_help(ctx, formatter)
+
+    return NamingCommand
+
+
+def solvers() -> Mapping[str, Any]:
+    """The solvers by name, for `naming`."""
+    from tramontane.solvers import known_solvers
+
+    return known_solvers()
 
 
 def _show_version(wanted: bool) -> None:

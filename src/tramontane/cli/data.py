@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
-from tramontane.cli.common import AssumeUnits, Out, Region, Seed, app, console, dataset_path
+from tramontane.cli.common import AssumeUnits, Out, Region, Seed, app, console, dataset_path, naming, solvers
 
 
-@app.command()
+def _executors() -> dict[str, Any]:
+    from tramontane.farm import known_executors
+
+    return known_executors()
+
+
+@app.command(cls=naming(solvers=solvers, executors=_executors))
 def generate(
-    simulator: Annotated[str, typer.Argument(help="Name of an embedded solver: bodies, bracket or cylinder.")],
+    simulator: Annotated[str, typer.Argument(help="Name of a solver: {solvers}.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Number of designs.")] = 48,
     seed: Seed = 0,
     out: Out = None,
     workers: Annotated[Optional[int], typer.Option(min=1, help="Parallel processes; all cores if not given.")] = None,  # noqa: UP045
+    executor: Annotated[str, typer.Option(help="Where designs run: {executors}.")] = "local",
 ) -> None:
-    """Sample a design space and run an embedded solver on every design; run again to resume."""
+    """Sample a design space and run a solver on every design; run again to resume."""
     from tramontane.studies import generate as run
 
-    result = run(simulator, n, seed, out or Path("data") / simulator, workers=workers, console=console)
+    folder = out or Path("data") / simulator
+    result = run(simulator, n, seed, folder, workers=workers, executor=executor, console=console)
     console.print(str(result), highlight=False, markup=False)
 
 

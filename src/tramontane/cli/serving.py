@@ -10,7 +10,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from tramontane.cli.common import app, console
+from tramontane.cli.common import app, console, naming, solvers
 from tramontane.errors import TramontaneError
 
 tokens = typer.Typer(help="Tokens of a server: who may ask what.", no_args_is_help=True)
@@ -51,14 +51,14 @@ OidcScope = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=naming(solvers=solvers))
 def serve(
     models: Annotated[Path, typer.Argument(help="A folder of saved surrogates, or one.")],
     host: Annotated[str, typer.Option(help="Address to listen on.", envvar="TRAMONTANE_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
     state: State = Path("tramontane-state"),
     database: Database = None,
-    solver: Annotated[Optional[list[str]], typer.Option(help="An embedded solver to serve, too.")] = None,  # noqa: UP045
+    solver: Annotated[Optional[list[str]], typer.Option(help="A solver to serve, too: {solvers}.")] = None,  # noqa: UP045
     require_tokens: Annotated[bool, typer.Option(help="Ask for a token on loopback, too.")] = False,
     allow_host: AllowHost = None,
     oidc_issuer: OidcIssuer = None,

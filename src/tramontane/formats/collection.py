@@ -10,7 +10,7 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats.folder import find_cases, is_case, read_results
-from tramontane.formats.layouts import LAYOUTS
+from tramontane.formats.layouts import known_layouts
 from tramontane.formats.openfoam import case as openfoam
 from tramontane.formats.readers import case_name, file_reader, folder_reader, folders_of_pieces, not_read, result_files
 from tramontane.formats.results import CaseSource, Collection, Results
@@ -58,12 +58,13 @@ def _open(folder: Path, splits: str | None, region: str | None) -> Collection:
         raise FormatError(f"{folder}: does not exist; check the path")
     if not folder.is_dir():
         raise FormatError(f"{folder}: is no folder; name a folder of cases")
-    for layout in LAYOUTS:
-        found = layout(folder, splits)
-        if found is not None:
-            return found
+    for layout in known_layouts().values():
+        collection = layout.open(folder, splits)
+        if collection is not None:
+            return collection
     if splits is not None:
-        raise FormatError(f"{folder}: is no published data set with official splits; leave {splits!r} out")
+        raise FormatError(f"{folder}: is no published data set with official splits; leave {splits!r} out "
+                          f"(known are {', '.join(known_layouts())})")  # fmt: skip
     table = _table(folder)
     if table is not None:
         return read_designs(table)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import pkgutil
-from collections.abc import Iterable, Iterator, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 
-from tramontane import formats
 from tramontane.errors import FormatError
 from tramontane.formats import lammps
 from tramontane.formats.decks.inp import included_files
@@ -18,6 +15,7 @@ from tramontane.formats.openfoam import case as openfoam
 from tramontane.formats.vtk import files as vtk
 from tramontane.formats.vtk import series
 from tramontane.formats.vtk.pieces import pieces
+from tramontane.io.registries import find_entries
 
 # Data sets of several files, and what reads apart: they are not looked through.
 _NO_FORMATS = ("tramontane.formats.layouts", "tramontane.formats.isolation")
@@ -26,16 +24,8 @@ _NO_FORMATS = ("tramontane.formats.layouts", "tramontane.formats.isolation")
 @functools.cache
 def known_formats() -> dict[str, Format]:
     """By suffix, the formats that the modules of `tramontane.formats` list."""
-    return {suffix: each for each in _listed(formats.__path__, "tramontane.formats.") for suffix in each.suffixes}
-
-
-def _listed(path: Iterable[str], prefix: str) -> Iterator[Format]:
-    for found in pkgutil.iter_modules(path, prefix):
-        if found.name not in _NO_FORMATS:
-            module = import_module(found.name)
-            yield from getattr(module, "FORMATS", ())
-            if found.ispkg:
-                yield from _listed(module.__path__, f"{found.name}.")
+    entries = find_entries("tramontane.formats", "FORMATS", Format, skip=_NO_FORMATS)
+    return {suffix: entry for entry in entries for suffix in entry.suffixes}
 
 
 def result_files(files: Sequence[Path]) -> list[Path]:

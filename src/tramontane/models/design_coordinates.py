@@ -179,7 +179,7 @@ def _fit_hyperparameters(kernels: Array, outputs: Array) -> Array:
     def covariance(hyperparameters: Array) -> tuple[Array, Callable[[Array], Array]]:
         def gradient(by_matrix: Array) -> Array:
             by_variance = [np.sum(by_matrix * kernel) for kernel in kernels[:3]]
-            return np.exp(hyperparameters) * np.array([*by_variance, np.trace(by_matrix)])
+            return np.asarray(np.exp(hyperparameters) * np.array([*by_variance, np.trace(by_matrix)]))
 
         return _covariance(kernels, hyperparameters), gradient
 

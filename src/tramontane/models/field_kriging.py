@@ -247,8 +247,9 @@ def _fit_pair(inputs: Array, values: Array, log_rms: Array) -> Array:
     """Hyperparameters of the processes of ``log_rms`` ``(cases,)`` and of ``values`` ``(cases, n)`` divided by it."""
     divided = values * np.exp(-log_rms).astype(np.float32)[:, None]
     divided = divided - divided.mean(0)
-    outputs = (log_rms - log_rms.mean(), (divided @ divided.T).astype(float))
-    return np.concatenate([fit_hyperparameters(inputs, each) for each in outputs])
+    centred = log_rms - log_rms.mean()
+    grams = np.outer(centred, centred), (divided @ divided.T).astype(float)
+    return np.concatenate([fit_hyperparameters(inputs, gram) for gram in grams])
 
 
 def _leave_one_out_error(residual_matrix: Array, values: Array, log_rms: Array, whole: Array) -> float:

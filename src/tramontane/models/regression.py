@@ -43,7 +43,7 @@ class KernelRegression:
 
     def weights(self, inputs: Array) -> Array:
         """Weight ``(cases,)`` of each training case in the prediction at ``inputs`` ``(p,)``; they sum to one."""
-        return self._process.weights(((inputs - self.mean) / self.deviation)[None])[0]
+        return np.asarray(self._process.weights(((inputs - self.mean) / self.deviation)[None])[0])
 
 
 def _process(inputs: Array, signal_variance: float, length_scale: float, noise_variance: float) -> GaussianProcess:

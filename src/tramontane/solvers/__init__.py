@@ -1,30 +1,36 @@
-"""Solvers, each a Simulator, by name."""
+"""Solvers, each a Simulator in a module of its own, by name."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
+import functools
 
 from tramontane.errors import TramontaneError
+from tramontane.io.registries import by_name, find_entries
 from tramontane.simulator import Simulator
+from tramontane.solvers.entry import SolverEntry
 
-_HOMES = {"bodies": "Bodies", "bracket": "Bracket", "cylinder": "Cylinder"}
+
+@functools.cache
+def known_solvers() -> dict[str, SolverEntry]:
+    """By name, the solvers that the modules of this package hold as ``SOLVER``."""
+    return by_name(find_entries(__name__, "SOLVER", SolverEntry), lambda entry: entry.name)
 
 
 def names() -> list[str]:
     """Names that `create` knows."""
-    return sorted(_HOMES)
+    return sorted(known_solvers())
 
 
 def create(name: str) -> Simulator:
-    """The embedded solver of that name.
+    """The solver of that name.
 
     Raises:
-        TramontaneError: There is none, or NGSolve is not installed.
+        TramontaneError: There is none, or what it needs is not installed.
     """
-    if name not in _HOMES:
-        raise TramontaneError(f"solver {name!r} is not known; known are {', '.join(names())}")
-    if find_spec("ngsolve") is None:
-        raise TramontaneError(f"solver {name!r} needs NGSolve, which is missing: pip install 'tramontane[solve]'")
-    simulator: Simulator = getattr(import_module(f"tramontane.solvers.{name}"), _HOMES[name])()
-    return simulator
+    entry = known_solvers().get(name)
+    if entry is None:
+        raise TramontaneError(f"solver {name!r} is not known; choose one of {', '.join(names())}")
+    if entry.missing:
+        raise TramontaneError(f"solver {name!r} needs {' and '.join(entry.missing)}, which must be installed first: "
+                              f"pip install 'tramontane[{entry.extra}]'")  # fmt: skip
+    return entry.make()

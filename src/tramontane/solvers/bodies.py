@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import netgen.occ as occ
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,9 +9,13 @@ from tramontane.case import Case
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError
+from tramontane.io.lazy_modules import lazy_module
 from tramontane.solvers import channel
 from tramontane.solvers.channel import DENSITY, HEIGHT, VISCOSITY
 from tramontane.solvers.common import stated_design
+from tramontane.solvers.entry import SolverEntry
+
+occ = lazy_module("netgen.occ")
 
 CENTRE = (0.4, 0.205)
 """Where the bodies' centres lie, m."""
@@ -91,3 +94,12 @@ def outline(values: dict[str, float], count: int) -> NDArray[np.float64]:
     cos, sin = np.cos(values["incidence"]), np.sin(values["incidence"])
     # Nose up: the front, at negative x, rises.
     return np.stack([CENTRE[0] + cos * x + sin * y, CENTRE[1] - sin * x + cos * y], 1)
+
+
+SOLVER = SolverEntry(
+    "bodies",
+    "laminar flow past bodies of many forms",
+    Bodies,
+    extra="solve",
+    requires=("ngsolve", "netgen"),
+)

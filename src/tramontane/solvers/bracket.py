@@ -9,21 +9,24 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import netgen.occ as occ
-import ngsolve as ng
 import numpy as np
 import pyvista as pv
-from netgen.meshing import NgException
 from numpy.typing import NDArray
 
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError
+from tramontane.io.lazy_modules import lazy_module
 from tramontane.qoi import QoiDefinition
 from tramontane.solvers import elasticity
 from tramontane.solvers.common import refined_surface, stated_design, tetrahedra
 from tramontane.solvers.elasticity import STEEL
+from tramontane.solvers.entry import SolverEntry
+
+occ = lazy_module("netgen.occ")
+ng = lazy_module("ngsolve")
+meshing = lazy_module("netgen.meshing")
 
 BOLT_STIFFNESS = 2e13
 """N/m3: what holds the wall of a bolt hole gives way like 10 mm of steel."""
@@ -315,7 +318,7 @@ def _mesh(shape: Any, fillet_radius: float, refinement: float) -> Any:
                 parallel_meshing=False,  # its threads wait in busy loops: three times slower, same mesh
             )
         )
-    except (NgException, RuntimeError) as error:
+    except (meshing.NgException, RuntimeError) as error:
         raise SolverError(f"Netgen cannot mesh the bracket ({str(error).strip()}); change a dimension") from error
     if {"bolt", "pulled"} - set(mesh.GetBoundaries()) or mesh.ne == 0:
         raise SolverError("Netgen left the bracket without its holes or without cells; change a dimension")
@@ -336,3 +339,12 @@ def _meshes(
         volume.point_data[name] = values
         surface.point_data[name] = values[used]
     return {"surface": surface, "volume": volume}
+
+
+SOLVER = SolverEntry(
+    "bracket",
+    "linear elasticity of bolted angle brackets",
+    Bracket,
+    extra="solve",
+    requires=("ngsolve", "netgen"),
+)

@@ -6,18 +6,20 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import netgen.occ as occ
-import ngsolve as ng
 import numpy as np
 import pyvista as pv
-from netgen.meshing import NgException
 from numpy.typing import NDArray
 
 from tramontane.case import Case, Provenance
 from tramontane.contract import Contract, DomainSpec, FieldSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError
+from tramontane.io.lazy_modules import lazy_module
 from tramontane.solvers.common import quarters
+
+occ = lazy_module("netgen.occ")
+ng = lazy_module("ngsolve")
+meshing = lazy_module("netgen.meshing")
 
 LENGTH, HEIGHT = 2.2, 0.41
 """Of the channel, m."""
@@ -88,7 +90,7 @@ def mesh_channel(body: Any, size: float, refinement: float) -> Any:
     try:
         geometry = occ.OCCGeometry(fluid, dim=2)
         mesh = ng.Mesh(geometry.GenerateMesh(maxh=0.06 / refinement, minedgelen=None, parallel_meshing=False))
-    except (NgException, RuntimeError) as error:
+    except (meshing.NgException, RuntimeError) as error:
         raise SolverError(f"Netgen cannot mesh the channel ({str(error).strip()}); move the body") from error
     return mesh.Curve(ORDER)
 
@@ -123,7 +125,7 @@ def solve(mesh: Any, speed: float) -> Flow:
             state.vec.data -= change
             if not math.isfinite(change.Norm()) or change.Norm() <= 1e-10 * state.vec.Norm():
                 break
-    except NgException as error:
+    except meshing.NgException as error:
         raise SolverError(f"Navier-Stokes: the equations cannot be solved ({str(error).strip()})") from error
     if not change.Norm() <= 1e-10 * state.vec.Norm():
         raise SolverError(f"Navier-Stokes: no steady flow found in {steps} Newton steps; lower the Reynolds number")

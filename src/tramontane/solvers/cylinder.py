@@ -7,16 +7,19 @@ number 20 and the cylinder at (0.2, 0.2) with radius 0.05: drag coefficient 5.57
 
 from __future__ import annotations
 
-import netgen.occ as occ
 import numpy as np
 
 from tramontane.case import Case
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError
+from tramontane.io.lazy_modules import lazy_module
 from tramontane.solvers import channel
 from tramontane.solvers.channel import DENSITY, HEIGHT, LENGTH, VISCOSITY
 from tramontane.solvers.common import stated_design
+from tramontane.solvers.entry import SolverEntry
+
+occ = lazy_module("netgen.occ")
 
 _SEGMENTS = 256
 _GAP = 0.02  # least distance of the cylinder from the channel's walls, m
@@ -102,3 +105,12 @@ def _check(x: float, y: float, radius: float, reynolds: float) -> None:
         if not low <= at <= high:
             raise SolverError(f"{name} is {at:.4g} m; a cylinder of radius {radius:.4g} m fits between {low:.4g} and "
                               f"{high:.4g} m")  # fmt: skip
+
+
+SOLVER = SolverEntry(
+    "cylinder",
+    "laminar flow past a cylinder in a channel",
+    Cylinder,
+    extra="solve",
+    requires=("ngsolve", "netgen"),
+)

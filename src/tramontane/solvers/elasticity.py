@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ngsolve as ng
 import numpy as np
-from netgen.meshing import NgException
 from numpy.typing import NDArray
 
 from tramontane.errors import SolverError
+from tramontane.io.lazy_modules import lazy_module
+
+ng = lazy_module("ngsolve")
+meshing = lazy_module("netgen.meshing")
 
 Array = NDArray[np.float64]
 
@@ -89,7 +91,7 @@ def solve(
     # Cholesky is right for this matrix, which is positive definite once the supports hold the body.
     try:
         inverse = matrix.mat.Inverse(space.FreeDofs(), inverse="sparsecholesky")
-    except NgException as error:
+    except meshing.NgException as error:
         raise SolverError(
             f"elasticity: the stiffness matrix cannot be factored ({error}); check the supports"
         ) from error

@@ -1,6 +1,18 @@
-"""Whatever drives a simulator: design spaces and the data sets made from them."""
+"""Whatever drives simulators over designs: design spaces, and the data sets made from them."""
 
+from __future__ import annotations
+
+import functools
+
+from tramontane.io.registries import by_name, find_entries
 from tramontane.studies.generate import generate
 from tramontane.studies.space import sobol_designs
+from tramontane.studies.study import Study
 
-__all__ = ["generate", "sobol_designs"]
+__all__ = ["generate", "known_studies", "sobol_designs"]
+
+
+@functools.cache
+def known_studies() -> dict[str, Study]:
+    """By name, the studies that the modules of this package hold as ``STUDY``."""
+    return by_name(find_entries(__name__, "STUDY", Study), lambda study: study.name)

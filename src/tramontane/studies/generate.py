@@ -13,6 +13,7 @@ from tramontane import __version__, farm, solvers
 from tramontane.errors import TramontaneError
 from tramontane.io.atomic import write_json
 from tramontane.studies.space import sobol_designs
+from tramontane.studies.study import Study
 
 PLAN = "plan.json"
 
@@ -26,6 +27,7 @@ def generate(
     workers: int | None = None,
     retry_failed: bool = False,
     seconds: float | None = 3600.0,
+    executor: str = "local",
     console: Console | None = None,
 ) -> farm.Result:
     """Run the first ``n`` designs of a solver's design space; call again to resume, or with a larger ``n``.
@@ -38,6 +40,7 @@ def generate(
         workers: Processes at once; None takes one for each core.
         retry_failed: Whether designs that failed before are tried again.
         seconds: After which a design is ended, and counts as failed; None waits for ever.
+        executor: Where the designs run; see `tramontane.farm.run`.
         console: Where progress is shown.
 
     Raises:
@@ -51,8 +54,9 @@ def generate(
         contract.to_toml(folder / "contract.toml")
     factory = functools.partial(solvers.create, name)
     return farm.run(
-        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=seconds, console=console
-    )
+        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=seconds, executor=executor,
+        console=console,
+    )  # fmt: skip
 
 
 def _keep_to_plan(folder: Path, plan: dict[str, str | int]) -> None:
@@ -71,3 +75,6 @@ def _keep_to_plan(folder: Path, plan: dict[str, str | int]) -> None:
     if folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise TramontaneError(f"{folder}: is not empty and has no {PLAN}; choose another folder with -o")
     write_json(file, plan)
+
+
+STUDY = Study("generate", "a folder of cases over the design space of a solver", generate)

@@ -22,6 +22,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tramontane.formats.layouts import runs, shared
+from tramontane.formats.layouts.layout import Layout
 from tramontane.formats.results import Collection
 
 _DENSITY = 1.0  # kg/m3
@@ -34,7 +35,7 @@ def fields(mesh: shared.Mesh, domain: str) -> dict[str, str]:
     return units
 
 
-_LAYOUT = runs.RunLayout(
+_RUNS = runs.RunLayout(
     name="AhmedML", stem="ahmed", boundary=".vtp", forces="force_mom",
     parameters={"slant_angle_degrees": "deg"} | dict.fromkeys(
         ("body_length", "body_height", "body_width", "front_arc_diameter", "slant_angle_length", "slant_angle_height",
@@ -50,4 +51,7 @@ _LAYOUT = runs.RunLayout(
 
 def ahmedml(folder: Path, splits: str | None = None) -> Collection | None:
     """AhmedML in a folder, or None where it is something else; ``splits`` is a family such as ``scarce``."""
-    return runs.find(_LAYOUT, folder, splits)
+    return runs.find(_RUNS, folder, splits)
+
+
+LAYOUT = Layout("AhmedML", ahmedml)

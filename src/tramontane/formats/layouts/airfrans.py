@@ -23,6 +23,7 @@ import pyvista as pv
 
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import shared
+from tramontane.formats.layouts.layout import Layout
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.vtk.meshes import read_mesh
 from tramontane.units import Quantity
@@ -142,3 +143,6 @@ def _outline(mesh: pv.PolyData | pv.UnstructuredGrid, file: Path) -> pv.PolyData
         raise FormatError(f"{file}: its lines are not one closed aerofoil; unpack it again")
     corners = np.asarray(strips.points)[loop[1:-1]]
     return pv.PolyData(corners, faces=[len(corners), *range(len(corners))])
+
+
+LAYOUT = Layout("AirfRANS", airfrans)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tramontane.formats.layouts import runs, shared
+from tramontane.formats.layouts.layout import Layout
 from tramontane.formats.results import Collection
 
 _DENSITY = 1.0  # kg/m3
@@ -47,7 +48,7 @@ def fields(mesh: shared.Mesh, domain: str) -> dict[str, str]:
     return units
 
 
-_LAYOUT = runs.RunLayout(
+_RUNS = runs.RunLayout(
     name="DrivAerML", stem="drivaer", boundary=".vtp", forces="force_mom_constref",
     parameters={"vehicle_pitch": "deg"} | dict.fromkeys(_LENGTHS, "mm"),
     fields=fields, solver=("OpenFOAM", "v2212"), count=484,
@@ -66,4 +67,7 @@ _LAYOUT = runs.RunLayout(
 
 def drivaerml(folder: Path, splits: str | None = None) -> Collection | None:
     """DrivAerML in a folder, or None where it is something else; ``splits`` is a family such as ``scarce``."""
-    return runs.find(_LAYOUT, folder, splits)
+    return runs.find(_RUNS, folder, splits)
+
+
+LAYOUT = Layout("DrivAerML", drivaerml)

@@ -29,6 +29,7 @@ import numpy as np
 
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import shared
+from tramontane.formats.layouts.layout import Layout
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.tables.table import QOI
 from tramontane.formats.vtk import files as vtk
@@ -178,3 +179,6 @@ def _splits(folder: Path, notes: list[str]) -> dict[str, list[str]]:
         return splits
     notes.append("train_val_test_splits is not here, so there are no official splits; download it for them.")
     return {}
+
+
+LAYOUT = Layout("DrivAerNet", drivaernet)

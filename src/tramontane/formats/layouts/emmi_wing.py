@@ -25,6 +25,7 @@ import pyvista as pv
 from tramontane.errors import FormatError
 from tramontane.formats.arrays import read_arrays
 from tramontane.formats.layouts import shared
+from tramontane.formats.layouts.layout import Layout
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.units import Quantity
 
@@ -159,3 +160,6 @@ def _parameters(file: Path) -> dict[str, Quantity]:
                 found[ours] = Quantity(shared.number(file, {str(key): str(value)}, str(key)), unit)
                 break
     return found
+
+
+LAYOUT = Layout("Emmi-Wing", emmi_wing)

@@ -31,6 +31,7 @@ from vtkmodules.vtkCommonDataModel import vtkGenericCell
 
 from tramontane.errors import FormatError
 from tramontane.formats.layouts import cgns_mesh, shared
+from tramontane.formats.layouts.layout import Layout
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.tables.table import read_sheet
 from tramontane.units import Quantity
@@ -333,3 +334,6 @@ def _official(problem: Problem, groups: Mapping[str, Sequence[Path]], notes: lis
                              f"{shared.listed(twice)}.")  # fmt: skip
             official.setdefault(split, []).extend(name for name in names if name not in taken)
     return {split: cases for split, cases in official.items() if cases}
+
+
+LAYOUT = Layout("PLAID", plaid)

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from tramontane.errors import FormatError
 from tramontane.formats.arrays import read_arrays
 from tramontane.formats.layouts import shared
+from tramontane.formats.layouts.layout import Layout
 from tramontane.formats.results import CaseSource, Collection, Results
 from tramontane.formats.tables.table import QOI
 from tramontane.formats.vtk.meshes import read_mesh
@@ -146,3 +147,6 @@ def _drag(folder: Path) -> Quantity | None:
     except OSError as error:
         raise FormatError(f"{file}: cannot be read ({error}); unpack it again") from error
     return Quantity(shared.number(file, {"drag coefficient": text}, "drag coefficient"), "")
+
+
+LAYOUT = Layout("ShapeNet-Car", shapenet_car)

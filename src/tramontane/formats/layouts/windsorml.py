@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from tramontane.formats.layouts import runs, shared
+from tramontane.formats.layouts.layout import Layout
 from tramontane.formats.results import Collection
 
 _VECTORS = {
@@ -50,7 +51,7 @@ def fields(mesh: shared.Mesh, domain: str) -> dict[str, str]:
     return shared.rename_fields(mesh, _NAMES)
 
 
-_LAYOUT = runs.RunLayout(
+_RUNS = runs.RunLayout(
     name="WindsorML", stem="windsor", boundary=".vtu", forces="force_mom",
     parameters={"bottom_taper_angle": "deg", "frontal_area": "m^2"},
     fields=fields, solver=("Volcano ScaLES", ""), count=355,
@@ -65,4 +66,7 @@ _LAYOUT = runs.RunLayout(
 
 def windsorml(folder: Path, splits: str | None = None) -> Collection | None:
     """WindsorML in a folder, or None where it is something else; ``splits`` is a family such as ``scarce``."""
-    return runs.find(_LAYOUT, folder, splits)
+    return runs.find(_RUNS, folder, splits)
+
+
+LAYOUT = Layout("WindsorML", windsorml)

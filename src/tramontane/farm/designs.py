@@ -1,4 +1,4 @@
-"""Many designs at once, in local processes.
+"""Many designs at once, in processes of their own.
 
 A finished case is written at once and whole. A design that fails, or whose process dies, is recorded with its reason
 and takes nothing else down. What is finished or recorded is not run again, so a run that was stopped or killed goes on
@@ -11,7 +11,7 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from rich.console import Console
 
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
+from tramontane.farm.executors import executor_of
 from tramontane.formats import write_case
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
-from tramontane.io.processes import FatalError, parent_is_alive, reason_of, run_each
+from tramontane.io.processes import FatalError, Outcome, parent_is_alive, reason_of
 from tramontane.progress import follow
 from tramontane.simulator import Simulator
 
@@ -58,6 +59,7 @@ def run(
     workers: int | None = None,
     retry_failed: bool = False,
     seconds: float | None = 3600.0,
+    executor: str = "local",
     console: Console | None = None,
 ) -> Result:
     """Simulate designs and write each case as a folder ``NNN`` below ``out``.
@@ -69,11 +71,14 @@ def run(
         workers: Processes at once, of one thread each; None takes one for each core.
         retry_failed: Whether designs whose failure is recorded in ``out/failed`` are tried again.
         seconds: After which a design is ended, and counts as failed; None waits for ever.
+        executor: Where the designs run; one of `known_executors`.
         console: Where progress is shown.
 
     Raises:
-        TramontaneError: Another run is writing to ``out``, the processes cannot start, or a case cannot be written.
+        TramontaneError: The executor is not known, another run is writing to ``out``, the processes cannot start, or a
+            case cannot be written.
     """
+    run_tasks = executor_of(executor).run
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     with _claimed(folder):
@@ -87,9 +92,9 @@ def run(
             else:
                 waiting.append((name, design))
         simulate = functools.partial(_simulate, folder)
-        outcomes = run_each(
+        outcomes: Iterator[Outcome[tuple[str, Design], None]] = run_tasks(
             simulate, waiting, workers=workers or os.cpu_count() or 1, prepare=factory, seconds=seconds
-        )  # fmt: skip
+        )
         try:
             for outcome in follow(outcomes, "simulating", len(waiting), console, thing="design"):
                 _settle(folder, result, *outcome.task, outcome.reason or "")

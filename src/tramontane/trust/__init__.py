@@ -1,0 +1,1 @@
+"""What an answer is worth: whether it obeys what physics asks of it."""

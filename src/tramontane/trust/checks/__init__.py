@@ -1,0 +1,1 @@
+"""Physics checks, one a file."""
