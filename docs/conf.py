@@ -43,7 +43,11 @@ default_role = "py:obj"
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True}
+autodoc_default_options = {
+    "members": True,
+    # Of scikit-learn, with references to its own documents.
+    "exclude-members": "set_fit_request, set_predict_request, set_score_request",
+}
 add_module_names = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
@@ -53,7 +57,7 @@ sphinx_gallery_conf = {
     "examples_dirs": ["../examples/gallery"],
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"/\d_\w+\.py$",
-    "ignore_pattern": r"/[a-z]\w+\.py$",
+    "ignore_pattern": r"^[a-z]",
     "image_scrapers": ("matplotlib", "pyvista"),
     "backreferences_dir": None,
     "download_all_examples": False,

@@ -81,13 +81,12 @@ def command_line() -> str:
     """A section for each command."""
     pages = ["# The command line\n", "`tramontane --help` and `tramontane COMMAND --help` say the same.\n"]
     for name, command in _commands(typer.main.get_command(app), "tramontane"):
-        context = command.make_context(name, [], resilient_parsing=True)
-        usage = " ".join(command.collect_usage_pieces(context))
-        pages.append(f"## {name}\n\n{command.help}\n\n```\n{name} {usage}\n```\n")
         arguments = [each for each in command.params if each.param_type_name == "argument"]
+        usage = " ".join([name, "[OPTIONS]", *(a if p.required else f"[{a}]" for p in arguments for a in [_called(p)])])
+        pages.append(f"## {name}\n\n{command.help}\n\n```\n{usage}\n```\n")
         options = [each for each in command.params if each.param_type_name == "option"]
         if arguments:
-            pages.append(_table(("argument", "meaning"), [(f"`{_metavar(p, context)}`", _help(p)) for p in arguments]))
+            pages.append(_table(("argument", "meaning"), [(f"`{_called(each)}`", _help(each)) for each in arguments]))
         if options:
             rows = [(_names(each), _help(each), _default(each)) for each in options]
             pages.append(_table(("option", "meaning", "default"), rows))
@@ -106,8 +105,8 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield from _commands(each, f"{name} {key}")
 
 
-def _metavar(argument: Any, context: Any) -> str:
-    return str(argument.make_metavar(context)).strip("[]")
+def _called(argument: Any) -> str:
+    return argument.metavar or argument.name.upper()
 
 
 def _names(option: Any) -> str:
@@ -120,7 +119,7 @@ def _help(parameter: Any) -> str:
 
 
 def _default(option: Any) -> str:
-    return "" if option.default in (None, False, "") else f"`{option.default}`"
+    return f"`{option.default}`" if option.default or (option.default == 0 and option.default is not False) else ""
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from pages import PAGES, ROOT, commands
 
 import tramontane
+from helpers.pages import PAGES, ROOT, commands
 from tramontane.cli import app
 
 yaml = pytest.importorskip("yaml")

@@ -13,9 +13,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pages import GALLERY, ROOT, blocks, commands, section
 from typer.testing import CliRunner
 
+from helpers.pages import GALLERY, ROOT, blocks, commands, section
 from tramontane.case import Case
 from tramontane.cli import app
 
@@ -75,7 +75,7 @@ def test_the_python_runs(folder: Path) -> None:
 
 def test_the_server_starts_with_the_command_that_is_written(model: Path, tmp_path: Path) -> None:
     pytest.importorskip("fastapi", reason="pip install 'tramontane[serve]'")
-    from serving import Running
+    from helpers.serving import Running
 
     ((command, models),) = commands(section(README, "A server and a page"))
     assert (command, models) == ("serve", "models/")

@@ -13,9 +13,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from pages import GALLERY, ROOT
 from typer.testing import CliRunner
 
+from helpers.pages import GALLERY, ROOT
 from tramontane import formats
 from tramontane.cli import app, documents
 from tramontane.errors import TramontaneError
@@ -77,7 +77,7 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 
 def test_every_link_within_the_site_leads_to_a_page(site: Path) -> None:
     for page in site.rglob("*.html"):
-        for target in re.findall(r'<a [^>]*href="([^"#:]+)', page.read_text(encoding="utf-8")):
+        for target in re.findall(r'<a [^>]*href="([^"#:]+)["#]', page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target} is not there"
 
 
