@@ -34,15 +34,22 @@ CONTRACT = Contract(
 
 
 class Cantilever:
-    """A beam along x, clamped at x = 0, with a load along -z at its other end."""
+    """A beam along x, clamped at x = 0, with a load along -z at its other end.
+
+    Args:
+        cells: Of its mesh, along, across and up.
+    """
 
     contract = CONTRACT
+
+    def __init__(self, cells: tuple[int, int, int] = (20, 4, 6)) -> None:
+        self.cells = cells
 
     def simulate(self, design: Design) -> Case:
         """The case of a length, a width, a height and a load."""
         values = CONTRACT.values(design.with_geometry(None))
         length, width, height, load = (values[name] for name in ("length", "width", "height", "load"))
-        volume = _block(length, width, height)
+        volume = _block(np.array([length, width, height]), np.array(self.cells))
         x, _, z = volume.points.T
         inertia = width * height**3 / 12
         turn = load * x * (2 * length - x) / (2 * YOUNG * inertia)  # of a section
@@ -71,19 +78,17 @@ class Cantilever:
         )
 
 
-def _block(length: float, width: float, height: float) -> pv.UnstructuredGrid:
-    counts = np.array([20, 4, 6])
-    grid = pv.ImageData(dimensions=counts + 1, spacing=np.array([length, width, height]) / counts,
-                        origin=(0, -width / 2, -height / 2))  # fmt: skip
-    block = grid.cast_to_unstructured_grid()
+def _block(size: np.ndarray, cells: np.ndarray) -> pv.UnstructuredGrid:
+    origin = (0, -size[1] / 2, -size[2] / 2)
+    block = pv.ImageData(dimensions=cells + 1, spacing=size / cells, origin=origin).cast_to_unstructured_grid()
     block.points = np.asarray(block.points, dtype=np.float64)
     return block
 
 
-def write_cantilevers(folder: Path, count: int = 16) -> Path:
+def write_cantilevers(folder: Path, count: int = 16, cells: tuple[int, int, int] = (20, 4, 6)) -> Path:
     """A folder of results: a case for each of the first ``count`` designs of the design space."""
     for index, design in enumerate(sobol_designs(CONTRACT, count, seed=0)):
-        case = Cantilever().simulate(design)
+        case = Cantilever(cells).simulate(design)
         case.name = f"{index:03d}"
         write_case(case, folder / case.name)
     return folder
