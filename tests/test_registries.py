@@ -110,6 +110,7 @@ def test_a_solver_and_an_executor_in_files_of_their_own_are_named_and_run(add: A
     add("tramontane.farm", EXECUTOR)
     assert "| `scale` | twice the load |" in generate.solvers()
     assert "| `here` | this very process |" in generate.executors()
+    assert "scale (twice the load)" in generate.command_line()
     text = help_of("generate")
     assert "bracket (linear elasticity of bolted angle brackets)" in text
     assert "scale (twice the load)" in text

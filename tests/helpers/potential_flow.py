@@ -57,20 +57,20 @@ def draw(count: int, seed: int) -> list[tuple[Array, float, tuple[Shape, Positio
 
 
 def fitted(cases: list[Any], **changes: Any) -> ClassicalModel:
-    fields = [{name: (where[name], values[name]) for name in where} for _, _, (_, where, values) in cases]
+    fields = [{name: (positions[name], values[name]) for name in positions} for _, _, (_, positions, values) in cases]
     shapes, speeds = [each[0] for *_, each in cases], np.array([[speed] for _, speed, _ in cases])
     return ClassicalModel(COMPONENTS, **changes).fit(shapes, speeds, fields)
 
 
 def with_other_values(cases: list[Any], left: int) -> tuple[Any, ClassicalModel]:
     """What is predicted of a case left out, which does not change when its values do, and the model of those."""
-    shape, where, values = cases[left][2]
+    shape, positions, values = cases[left][2]
     # The choice of the template sees all cases, so it is left out here.
-    before = fitted(cases, templates=1).predict_left_out(left, shape, where)
+    before = fitted(cases, templates=1).predict_left_out(left, shape, positions)
     for name in values:
         values[name] = 100 * np.random.default_rng(0).normal(size=values[name].shape)
     model = fitted(cases, templates=1)
-    after = model.predict_left_out(left, shape, where)
+    after = model.predict_left_out(left, shape, positions)
     for name in values:
         np.testing.assert_array_equal(before[name][0], after[name][0])
         np.testing.assert_array_equal(before[name][1], after[name][1])

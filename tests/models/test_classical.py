@@ -34,10 +34,10 @@ def error(predicted: Array, true: Array) -> float:
     return float(np.linalg.norm(predicted - true) / np.linalg.norm(true))
 
 
-def mean_field(cases: list[Any], axes: Array, name: str, where: Array) -> Array:
+def mean_field(cases: list[Any], axes: Array, name: str, positions: Array) -> Array:
     """The baseline: the mean of all cases, mapped by bounding box."""
     looked_up = [
-        values[name][cKDTree(points[name] / own).query(where / axes)[1]] for own, _, (_, points, values) in cases
+        values[name][cKDTree(points[name] / own).query(positions / axes)[1]] for own, _, (_, points, values) in cases
     ]
     return np.asarray(np.mean(looked_up, axis=0))
 
@@ -45,8 +45,8 @@ def mean_field(cases: list[Any], axes: Array, name: str, where: Array) -> Array:
 def test_unseen_ellipsoids_are_far_better_than_the_mean_field(cases: list[Any], model: ClassicalModel) -> None:
     mine: dict[str, list[float]] = {"pressure": [], "velocity": [], "warmth": []}
     baseline: dict[str, list[float]] = {"pressure": [], "velocity": [], "warmth": []}
-    for axes, speed, (shape, where, values) in draw(5, seed=2):
-        predicted = model.predict(shape, np.array([speed]), where)
+    for axes, speed, (shape, positions, values) in draw(5, seed=2):
+        predicted = model.predict(shape, np.array([speed]), positions)
         for name, domain, columns in (
             ("pressure", "surface", slice(0, 1)),
             ("velocity", "surface", slice(1, 4)),
@@ -54,17 +54,17 @@ def test_unseen_ellipsoids_are_far_better_than_the_mean_field(cases: list[Any], 
         ):
             true = values[domain][:, columns]
             mine[name].append(error(predicted[domain][0][:, columns], true))
-            baseline[name].append(error(mean_field(cases, axes, domain, where[domain])[:, columns], true))
+            baseline[name].append(error(mean_field(cases, axes, domain, positions[domain])[:, columns], true))
     for name in mine:
         assert np.mean(mine[name]) < 0.5 * np.mean(baseline[name]), (name, np.mean(mine[name]), np.mean(baseline[name]))
 
 
 def test_saved_and_loaded_it_predicts_the_same_bits(cases: list[Any], model: ClassicalModel) -> None:
-    shape, where, _ = cases[3][2]
+    shape, positions, _ = cases[3][2]
     again = ClassicalModel.from_state(load(save(model.state())))
     for one, other in zip(
-        model.predict(shape, np.array([20.0]), where).values(),
-        again.predict(shape, np.array([20.0]), where).values(),
+        model.predict(shape, np.array([20.0]), positions).values(),
+        again.predict(shape, np.array([20.0]), positions).values(),
         strict=True,
     ):
         np.testing.assert_array_equal(one[0], other[0])
@@ -75,18 +75,20 @@ def test_a_case_left_out_does_not_touch_its_own_prediction() -> None:
     cases = draw(5, seed=3)
     left = 3
     before, model = with_other_values(cases, left)
-    shape, where, _ = cases[left][2]
-    assert error(model.predict(shape, np.array([cases[left][1]]), where)["surface"][0], before["surface"][0]) > 0.1
+    shape, positions, _ = cases[left][2]
+    assert error(model.predict(shape, np.array([cases[left][1]]), positions)["surface"][0], before["surface"][0]) > 0.1
 
 
-def test_spread_grows_away_from_the_training_range_and_is_of_the_errors_size(model: ClassicalModel) -> None:
+def test_deviations_grow_away_from_the_training_range_and_are_of_the_errors_size(
+    model: ClassicalModel,
+) -> None:
     near = case(np.array([1.5, 0.6, 0.6]), 20.0, 7)
     far = case(np.array([4.0, 0.6, 0.25]), 20.0, 8)
-    spreads = [model.predict(each[0], np.array([20.0]), each[1])["surface"][1][:, 0].mean() for each in (near, far)]
-    assert spreads[1] > 2 * spreads[0]
+    deviations = [model.predict(each[0], np.array([20.0]), each[1])["surface"][1][:, 0].mean() for each in (near, far)]
+    assert deviations[1] > 2 * deviations[0]
     ratio = []
-    for _, speed, (shape, where, values) in draw(5, seed=4):
-        mean, deviation = model.predict(shape, np.array([speed]), where)["surface"]
+    for _, speed, (shape, positions, values) in draw(5, seed=4):
+        mean, deviation = model.predict(shape, np.array([speed]), positions)["surface"]
         ratio.append(np.mean((mean - values["surface"])[:, 0] ** 2) / np.mean(deviation[:, 0] ** 2))
     assert 0.2 < np.mean(ratio) < 5
 
@@ -94,22 +96,22 @@ def test_spread_grows_away_from_the_training_range_and_is_of_the_errors_size(mod
 def test_a_power_law_in_a_parameter_is_learnt_beyond_its_range(model: ClassicalModel) -> None:
     errors = []
     for speed in (20.0, 80.0):  # training speeds end at 40
-        shape, where, values = case(np.array([1.5, 0.6, 0.6]), speed, 9)
-        errors.append(error(model.predict(shape, np.array([speed]), where)["volume"][0], values["volume"]))
+        shape, positions, values = case(np.array([1.5, 0.6, 0.6]), speed, 9)
+        errors.append(error(model.predict(shape, np.array([speed]), positions)["volume"][0], values["volume"]))
     assert errors[1] < errors[0] + 0.05  # without the law: the warmth at 40, too large by 0.4
 
 
 def test_a_size_that_goes_as_the_cube_of_a_dimension_is_followed(cases: list[Any]) -> None:
     def bent(family: list[Any]) -> list[Any]:
         return [
-            (axes, speed, (shape, where, values | {"volume": values["volume"] * speed**0.5 / axes[1] ** 4}))
-            for axes, speed, (shape, where, values) in family
+            (axes, speed, (shape, positions, values | {"volume": values["volume"] * speed**0.5 / axes[1] ** 4}))
+            for axes, speed, (shape, positions, values) in family
         ]
 
     model = fitted(bent(cases))
     errors = []
-    for _, speed, (shape, where, values) in bent(draw(4, seed=5)):
-        predicted = model.predict(shape, np.array([speed]), where)["volume"][0]
+    for _, speed, (shape, positions, values) in bent(draw(4, seed=5)):
+        predicted = model.predict(shape, np.array([speed]), positions)["volume"][0]
         errors.append(error(predicted, values["volume"]))
     assert np.mean(errors) < 0.08  # sizes differ by a factor of eight
 
@@ -125,12 +127,12 @@ def test_dimensions_are_estimated_for_shapes_that_were_not_seen(cases: list[Any]
     family = matched([shape for *_, (shape, _, _) in cases], np.full(3, -3.0), np.full(3, 3.0))
     speeds = np.array([[speed] for _, speed, _ in cases])
     designs = DesignCoordinates(family.samples, family.registrations, speeds, axes)
-    found = []
+    estimates = []
     for *_, (shape, _, _) in draw(5, seed=6):
         samples = family.correspondence.window.sample(shape)
-        found.append(designs.transform(samples, family.correspondence.register(samples), np.array([20.0]))[5:8])
+        estimates.append(designs.transform(samples, family.correspondence.register(samples), np.array([20.0]))[5:8])
     true = (np.array([each for each, *_ in draw(5, seed=6)]) - axes.mean(0)) / axes.std(0)
-    assert np.abs(found - true).mean() < 0.1  # in standard deviations of the training cases
+    assert np.abs(estimates - true).mean() < 0.1  # in standard deviations of the training cases
 
 
 def test_estimates_of_dimensions_are_those_of_the_other_cases(cases: list[Any]) -> None:
@@ -141,8 +143,8 @@ def test_estimates_of_dimensions_are_those_of_the_other_cases(cases: list[Any]) 
     guessed = DesignCoordinates(family.samples, family.registrations, none, chance)
     assert len(guessed.alpha) <= 1
     axes = np.array([each for each, *_ in cases])
-    seen = DesignCoordinates(family.samples, family.registrations, none, axes).training[:, 5:8]
-    off = np.abs(seen - (axes - axes.mean(0)) / axes.std(0)).mean()
+    estimates = DesignCoordinates(family.samples, family.registrations, none, axes).training[:, 5:8]
+    off = np.abs(estimates - (axes - axes.mean(0)) / axes.std(0)).mean()
     assert 1e-4 < off < 0.2  # an estimate, not the dimension itself
 
 
@@ -198,12 +200,12 @@ def test_a_faceted_cylinder_has_smooth_normals_and_sharp_ends() -> None:
     cylinder = pv.Cylinder(radius=1.0, height=2.0, direction=(0, 0, 1), resolution=16).triangulate()
     shape = Shape(np.asarray(cylinder.points, float), np.asarray(cylinder.regular_faces))
     window = Window.measure([shape], np.full(3, -2.0), np.full(3, 2.0), {}, samples=4000)
-    seen = window.sample(shape)
-    assert 3000 < len(seen.points) < 5500
-    side = np.abs(seen.normals[:, 2]) < 0.5
-    radial = seen.points[side, :2] / np.linalg.norm(seen.points[side, :2], axis=1, keepdims=True)
-    assert np.abs((seen.normals[side, :2] * radial).sum(1)).min() > np.cos(np.radians(8))  # facets alone: 11 degrees
-    np.testing.assert_allclose(np.abs(seen.normals[~side, 2]), 1.0, atol=1e-6)
+    samples = window.sample(shape)
+    assert 3000 < len(samples.points) < 5500
+    side = np.abs(samples.normals[:, 2]) < 0.5
+    radial = samples.points[side, :2] / np.linalg.norm(samples.points[side, :2], axis=1, keepdims=True)
+    assert np.abs((samples.normals[side, :2] * radial).sum(1)).min() > np.cos(np.radians(8))  # facets alone: 11 degrees
+    np.testing.assert_allclose(np.abs(samples.normals[~side, 2]), 1.0, atol=1e-6)
 
 
 def test_a_field_that_changes_its_sign_in_a_region_is_followed() -> None:
@@ -230,11 +232,11 @@ def test_stencils_reproduce_linear_fields_and_spikes_go() -> None:
     slope = np.array([[1.0], [-2.0], [0.5]])
     exact = wanted @ slope
     nearest = (known @ slope)[cKDTree(known).query(wanted)[1]]
-    found = weighted(known @ slope, stencil(cKDTree(known), wanted))
-    assert np.abs(found - exact).mean() < 0.3 * np.abs(nearest - exact).mean()
+    interpolated = weighted(known @ slope, stencil(cKDTree(known), wanted))
+    assert np.abs(interpolated - exact).mean() < 0.3 * np.abs(nearest - exact).mean()
     in_pieces = in_portions(lambda part: stencil(cKDTree(known), part), np.tile(wanted, (100, 1)))
     together = np.concatenate([weighted(known @ slope, part) for part in in_pieces])
-    np.testing.assert_array_equal(together, np.tile(found, (100, 1)))
+    np.testing.assert_array_equal(together, np.tile(interpolated, (100, 1)))
     spiky = known @ slope
     spiky[17] = 50.0
     cleaned = without_spikes(known, spiky)
@@ -243,13 +245,13 @@ def test_stencils_reproduce_linear_fields_and_spikes_go() -> None:
 
 
 def test_mistakes_are_named(cases: list[Any], model: ClassicalModel) -> None:
-    shape, where, _ = cases[0][2]
+    shape, positions, _ = cases[0][2]
     with pytest.raises(TramontaneError, match="no domain 'wake'"):
-        model.predict(shape, np.array([20.0]), {"wake": where["surface"]})
+        model.predict(shape, np.array([20.0]), {"wake": positions["surface"]})
     with pytest.raises(TramontaneError, match="2 parameters given; give the 1"):
-        model.predict(shape, np.array([20.0, 1.0]), where)
+        model.predict(shape, np.array([20.0, 1.0]), positions)
     with pytest.raises(TramontaneError, match="three or more"):
         fitted(cases[:2])
     away = Shape(shape.points * 1000.0 + 5000.0, shape.triangles)
     with pytest.raises(GeometryError, match="check its unit and place"):
-        model.predict(away, np.array([20.0]), where)
+        model.predict(away, np.array([20.0]), positions)

@@ -56,14 +56,14 @@ class Baselines:
         answer: dict[str, Array] = {}
         for qoi, spec in dataset.contract.qoi.items():
             scale = {name: operating_scale(spec, dataset.parameters(name)) for name in [*self.train, *names]}
-            seen = np.array([[dataset.qoi(name)[qoi] / scale[name]] for name in self.train])
-            regression = KernelRegression(self._inputs, seen)
-            table = np.column_stack([(self._inputs - regression.mean) / regression.deviation, np.ones(len(seen))])
-            slopes = np.linalg.lstsq(table, seen[:, 0], rcond=None)[0]
+            outputs = np.array([[dataset.qoi(name)[qoi] / scale[name]] for name in self.train])
+            regression = KernelRegression(self._inputs, outputs)
+            table = np.column_stack([(self._inputs - regression.mean) / regression.deviation, np.ones(len(outputs))])
+            slopes = np.linalg.lstsq(table, outputs[:, 0], rcond=None)[0]
             lines = []
             for name in names:
                 line = np.append((self._parameters(name) - regression.mean) / regression.deviation, 1.0) @ slopes
-                lines.append(scale[name] * np.append(self.weights(name, regression) @ seen[:, 0], line))
+                lines.append(scale[name] * np.append(self.weights(name, regression) @ outputs[:, 0], line))
             answer[qoi] = np.stack(lines, axis=1)
         return answer
 
@@ -77,18 +77,18 @@ class Baselines:
         """
         dataset, specs = self.dataset, self.dataset.contract.fields[domain]
         regressions = self._regressions(domain, step)
-        where = {name: self._boxed(name, domain) for name in names}
+        positions = {name: self._boxed(name, domain) for name in names}
         weights = {(name, f): self.weights(name, regressions[f]) for name in names for f in specs}
         answer: dict[str, dict[str, Array]] = {
-            name: {f: np.zeros((len(BASELINES), len(where[name]), spec.components)) for f, spec in specs.items()}
+            name: {f: np.zeros((len(BASELINES), len(positions[name]), spec.components)) for f, spec in specs.items()}
             for name in names
         }
         for index, train in enumerate(self.train):
             tree, values = cKDTree(self._boxed(train, domain)), self._scaled(train, domain)
             for name in names:
-                found, share = _neighbours(tree, where[name])
+                indices, shares = _neighbours(tree, positions[name])
                 for f in specs:
-                    mapped = np.einsum("nk,nkc->nc", share, values[f][found])
+                    mapped = np.einsum("nk,nkc->nc", shares, values[f][indices])
                     for row, weight in enumerate(weights[name, f][:, index]):
                         if weight:
                             answer[name][f][row] += weight * mapped
@@ -102,14 +102,14 @@ class Baselines:
         """A regression for each field, its hyperparameters chosen on some sites of the first training case."""
         boxed = self._boxed(self.train[0], domain)
         probes = boxed[np.random.default_rng(0).permutation(len(boxed))[:_PROBES]]
-        seen: dict[str, list[Array]] = {f: [] for f in self.dataset.contract.fields[domain]}
+        outputs: dict[str, list[Array]] = {f: [] for f in self.dataset.contract.fields[domain]}
         for train in self.train:
             tree, values = cKDTree(self._boxed(train, domain)), self._scaled(train, domain)
-            found, share = _neighbours(tree, probes)
-            for f in seen:
-                seen[f].append(np.einsum("nk,nkc->nc", share, values[f][found]).ravel())
+            indices, shares = _neighbours(tree, probes)
+            for f in outputs:
+                outputs[f].append(np.einsum("nk,nkc->nc", shares, values[f][indices]).ravel())
             step()
-        return {f: KernelRegression(self._inputs, np.array(rows)) for f, rows in seen.items()}
+        return {f: KernelRegression(self._inputs, np.array(rows)) for f, rows in outputs.items()}
 
     def _boxed(self, name: str, domain: str) -> Array:
         return to_box(self.dataset.sites(name, domain).positions, self.dataset.geometry(name))
@@ -136,7 +136,7 @@ class Baselines:
 def _neighbours(tree: cKDTree, points: Array) -> tuple[Any, Array]:
     """Indices ``(n, k)`` of the nearest sites and their inverse-distance shares ``(n, k)``."""
     count = min(_NEIGHBOURS, tree.n)
-    distance, found = tree.query(points, k=count, workers=-1)
-    distance, found = distance.reshape(-1, count), found.reshape(-1, count)
-    share = 1.0 / np.maximum(distance, 1e-9)
-    return found, share / share.sum(1, keepdims=True)
+    distances, indices = tree.query(points, k=count, workers=-1)
+    distances, indices = distances.reshape(-1, count), indices.reshape(-1, count)
+    shares = 1.0 / np.maximum(distances, 1e-9)
+    return indices, shares / shares.sum(1, keepdims=True)
