@@ -52,12 +52,14 @@ def run_one(
 
     dataset, console = Dataset.open(dataset_path), Console(width=140)
     cases = training_cases(dataset, count)
-    started = time.monotonic()
+    started, prediction_seconds = time.monotonic(), 0.0
     if model in PEERS:
         sys.path.insert(0, str(Path(__file__).parent))
         from peers.peer import fit_peer
 
-        surrogate, parameters = fit_peer(dataset, cases, model, minutes=minutes, seed=seed, device=device)
+        surrogate, parameters, prediction_seconds = fit_peer(
+            dataset, cases, model, minutes=minutes, seed=seed, device=device
+        )
     else:
         surrogate = fit(
             dataset,
@@ -79,10 +81,10 @@ def run_one(
         "model": model, "seed": seed, "cases": len(cases), "minutes": minutes, "device": device, "settings": settings,
         "training_seconds": seconds,
         # A peer has answered already: what is measured here would be a look-up.
-        "prediction_seconds": surrogate.record.get("prediction_seconds", report.seconds_per_case),
+        "prediction_seconds": prediction_seconds or report.seconds_per_case,
         "network_parameters": parameters,
         "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "steps": surrogate.record["run"]["steps"], "why": surrogate.record["figures"].get("why", ""),
+        "steps": surrogate.record.run.steps, "why": surrogate.record.figures.why,
         "report": report.model_dump(mode="json"),
     }  # fmt: skip
 

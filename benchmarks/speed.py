@@ -206,7 +206,7 @@ def accelerated(dataset: Dataset, device: torch.device, counts: list[float]) -> 
             if where == "cpu":
                 slower = surrogate
             # The later half alone: reading, sampling the shapes and compiling happen once.
-            middle, end = (surrogate.record["figures"]["history"][place] for place in (4, -1))
+            middle, end = (surrogate.record.figures.history[place] for place in (4, -1))
             rate = (end["step"] - middle["step"]) / (end["seconds"] - middle["seconds"])
             found[f"training, {where}"] = {
                 "steps_per_second": rate, "cases_per_second": rate * settings["batch_size"],

@@ -11,9 +11,9 @@ import typer
 from tramontane.cli import app
 from tramontane.farm import known_executors
 from tramontane.formats.readers import known_formats
-from tramontane.model_kinds import AUTO, KINDS
 from tramontane.solvers import known_solvers
 from tramontane.studies import known_studies
+from tramontane.surrogate.kinds import AUTO, KINDS
 from tramontane.trust.physics_check import known_checks
 
 
@@ -35,7 +35,7 @@ def write(docs: Path) -> None:
 
 
 def model_kinds() -> str:
-    """The table of `tramontane.model_kinds`."""
+    """The table of `tramontane.surrogate.kinds`."""
     rows = [(f"`{AUTO}`", "the kind with the lowest cross-validation error", "", "")]
     rows += [
         (f"`{kind.name}`", kind.title, "yes" if kind.needs_fields else "no", "yes" if kind.by_steps else "no")

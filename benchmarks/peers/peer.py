@@ -18,7 +18,8 @@ from tramontane.contract import Contract
 from tramontane.dataset import Dataset, sample_surface
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import trained_contract, training_domain
-from tramontane.surrogate.predictor import describe_design
+from tramontane.surrogate.predictor import Prediction, describe_design
+from tramontane.surrogate.record import Record, RunLength, TrainedOn
 from tramontane.surrogate.scalars import fit_scalars
 from tramontane.training import Normalization, channel_count
 from tramontane.training.anchors import geometry_input
@@ -42,7 +43,9 @@ class Answers:
         self.model, self.scores = model, scores
         self.cases = {self._key(dataset.geometry(name), dataset.parameters(name)): name for name in asked}
 
-    def fields(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
+    def predict(
+        self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any], *, deviations: bool = True
+    ) -> Prediction:
         name = self.cases[self._key(geometry, values)]
         answer = {}
         for domain, where in positions.items():
@@ -50,10 +53,7 @@ class Answers:
             unknown = np.full((len(where), channel_count(self.contract, domain)), np.nan, np.float32)
             scores = self.scores.get(f"{name}/{domain}", unknown)
             answer[domain] = self.scales.decode(self.contract, domain, scores, values)
-        return answer
-
-    def spread(self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError("a peer is asked for fields alone")
+        return Prediction(answer)
 
     def design(self, geometry: Any, values: dict[str, float]) -> Any:
         return describe_design(geometry, (values[name] for name in self.contract.operating))
@@ -69,21 +69,19 @@ class Answers:
         return (geometry.n_points, *geometry.bounds, *values.values())
 
 
-def judged(dataset: Dataset, cases: Sequence[str], predictor: Answers, record: dict[str, Any]) -> Surrogate:
+def judged(dataset: Dataset, cases: Sequence[str], predictor: Answers, steps: int) -> Surrogate:
     """What `evaluate` can ask, as if it were one of our own surrogates."""
     return Surrogate(
         predictor.contract, predictor, templates={}, scalars=fit_scalars(dataset, cases, predictor),
-        record={
-            "data": {"fingerprint": dataset.fingerprint(), "train": list(cases), "validation": []}, "figures": {},
-            "training_domain": training_domain(dataset, cases, predictor.contract),
-        } | record,
+        record=Record(TrainedOn(dataset.fingerprint(), list(cases)),
+                      training_domain(dataset, cases, predictor.contract), run=RunLength(steps=steps)),
     )  # fmt: skip
 
 
 def fit_peer(
     dataset: Dataset, cases: Sequence[str], model: str, *, minutes: float, seed: int, device: str
-) -> tuple[Surrogate, int]:
-    """Train a peer on the cases and have it answer the test split; its parameters are counted, too."""
+) -> tuple[Surrogate, int, float]:
+    """Train a peer on the cases and have it answer the test split; with its parameters, and seconds a prediction."""
     contract, scales = trained_contract(dataset, cases), Normalization.measure(dataset, cases)
     tests = dataset.splits["test"]
     with tempfile.TemporaryDirectory() as temporary:
@@ -100,8 +98,8 @@ def fit_peer(
         for name in tests:
             with np.load(folder / f"{name}.answer.npz") as answer:
                 scores |= {f"{name}/{domain}": answer[f"scores_{domain}"] for domain in contract.fields}
-    record = {"run": {"steps": said["steps"]}, "prediction_seconds": said["prediction_seconds"]}
-    return judged(dataset, cases, Answers(dataset, cases, model, scores, tests), record), said["parameters"]
+    surrogate = judged(dataset, cases, Answers(dataset, cases, model, scores, tests), said["steps"])
+    return surrogate, said["parameters"], said["prediction_seconds"]
 
 
 def arrays(dataset: Dataset, name: str, contract: Contract, scales: Normalization, *, targets: bool) -> dict[str, Any]:

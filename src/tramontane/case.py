@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tramontane.design import Design
 from tramontane.errors import ContractError
+from tramontane.interval import FieldInterval, Interval
 from tramontane.notice import Notice
 from tramontane.units import Quantity
+from tramontane.verdict import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +53,9 @@ class Case:
         qoi_units: The SI unit of each QoI, by its name.
         provenance: Source files, solver, version.
         qoi_deviations: The standard deviation of each QoI of which the simulator states one, SI.
+        field_intervals: By domain and field, prediction intervals at the field's places, where the simulator has any.
+        qoi_intervals: Those of QoIs.
+        verdict: Whether the design lies in the simulator's applicability domain; None where it has none to judge by.
         notices: What to mind about an answer.
     """
 
@@ -61,6 +67,9 @@ class Case:
     qoi_units: dict[str, str] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
     qoi_deviations: dict[str, float] = field(default_factory=dict)
+    field_intervals: dict[str, dict[str, FieldInterval]] = field(default_factory=dict)
+    qoi_intervals: dict[str, Interval] = field(default_factory=dict)
+    verdict: Verdict | None = None
     notices: list[Notice] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -100,19 +109,65 @@ class Case:
         data = mesh.point_data if fields[name] == "point" else mesh.cell_data
         return data[name]  # type: ignore[no-any-return]
 
+    def with_bounds(self, fields: Collection[str] | None = None, *, whole_field: bool = False) -> Case:
+        """The same case with two more fields beside each that has an interval: ``pressure_lower``, ``pressure_upper``.
+
+        Args:
+            fields: Which fields are kept, with their bounds; None keeps all.
+            whole_field: Whether the bounds are to hold nearly everywhere at once, rather than at each place for itself.
+
+        Raises:
+            ContractError: The case has no such bounds.
+        """
+        import numpy as np
+
+        meshes, units = dict(self.meshes), dict(self.field_units)
+        if not any(self.field_intervals.values()):
+            raise ContractError(f"case {self.name}: its fields have no intervals; ask a model that is calibrated")
+        for domain, of in self.field_intervals.items():
+            mesh = meshes[domain] = self.meshes[domain].copy(deep=False)
+            for name, interval in of.items():
+                try:
+                    bounds = interval.bounds(np.asarray(self.field_values(domain, name)), whole_field=whole_field)
+                except ValueError as error:
+                    raise ContractError(f"case {self.name}: {name} on {domain}: {error}") from error
+                data = mesh.point_data if self.field_names(domain)[name] == "point" else mesh.cell_data
+                for suffix, values in zip(("lower", "upper"), bounds, strict=True):
+                    data[f"{name}_{suffix}"] = values
+                    units[f"{name}_{suffix}"] = self.field_units.get(name, "")
+            for name, location in self.field_names(domain).items():
+                if fields is not None and name not in fields:
+                    kept = mesh.point_data if location == "point" else mesh.cell_data
+                    for each in (name, f"{name}_lower", f"{name}_upper"):
+                        if each in kept:
+                            kept.remove(each)
+        return replace(self, meshes=meshes, field_units=units)
+
     def summary(self) -> dict[str, Any]:
         """What the case says beside its meshes, as plain values for JSON; numbers in the units beside them."""
-        deviations = self.qoi_deviations
+        deviations, intervals = self.qoi_deviations, self.qoi_intervals
         return {
             "name": self.name,
             "parameters": {key: {"value": q.value, "unit": q.unit} for key, q in self.design.parameters.items()},
             "qoi": {
                 key: {"value": value, "unit": self.qoi_units.get(key, "")}
                 | ({"deviation": deviations[key]} if key in deviations else {})
+                | (
+                    {"low": intervals[key].low, "high": intervals[key].high, "level": intervals[key].level}
+                    if key in intervals
+                    else {}
+                )
                 for key, value in self.qoi.items()
             },
             "solver": self.provenance.solver,
             "version": self.provenance.version,
+            "verdict": None
+            if self.verdict is None
+            else {
+                "domain": self.verdict.domain,
+                "score": self.verdict.score,
+                "reasons": [str(reason) for reason in self.verdict.reasons],
+            },
             "warnings": [*map(str, self.notices), *self.provenance.extra.get("warnings", [])],
         }
 

@@ -11,6 +11,7 @@ import webbrowser
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -20,7 +21,8 @@ from tramontane import formats
 from tramontane.cli import app, documents
 from tramontane.errors import TramontaneError
 from tramontane.formats import readers
-from tramontane.model_kinds import ASKED, KINDS, ModelKind
+from tramontane.surrogate.kinds import ASKED, KINDS
+from tramontane.surrogate.kinds.kind import ModelKind
 
 pytest.importorskip("sphinx_gallery", reason="pip install 'tramontane[docs]'")
 sys.path.insert(0, str(ROOT / "docs"))
@@ -136,11 +138,15 @@ FORMATS = (Format("Toy", (".toy",), lambda file: None),)
 """
 
 
+def _none(_: object) -> Any:
+    """Neither fitted nor restored here."""
+
+
 @pytest.fixture
 def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "toy_format_of_docs.py").write_text(_TOY)
     monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
-    monkeypatch.setitem(KINDS, "toy", ModelKind("toy", "a toy | of a model", by_steps=False))
+    monkeypatch.setitem(KINDS, "toy", ModelKind("toy", "a toy | of a model", fit=_none, restore=_none))
     readers.known_formats.cache_clear()
     yield
     readers.known_formats.cache_clear()

@@ -47,7 +47,7 @@ def test_models_are_listed_with_contract_and_figures(server: Running, surrogate:
     assert model["parameters"]["load"]["unit"] == "N"
     assert model["parameters"]["load"]["low"] == pytest.approx(surrogate.contract.parameters["load"].low)
     assert surrogate.contract.model_validate(model["contract"]) == surrogate.contract
-    assert model["figures"] == json.loads(json.dumps(surrogate.record["figures"]))
+    assert model["figures"] == json.loads(json.dumps(surrogate.record.figures.document()))
     assert server.http.get("/v1/models/model").json() == model
 
 

@@ -15,8 +15,8 @@ import pytest
 from helpers.browsing import Tab
 from helpers.serving import Running
 from tramontane.dataset import Dataset
-from tramontane.model_kinds import ASKED
 from tramontane.page.language.words import catalogue
+from tramontane.surrogate.kinds import ASKED
 
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
 

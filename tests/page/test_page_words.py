@@ -13,9 +13,9 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 
 import tramontane.page
 from tramontane.evaluation.baselines import QOI_BASELINES
-from tramontane.model_kinds import ASKED
 from tramontane.page.language.numerals import UnreadError
 from tramontane.page.language.words import LANGUAGES, QUASAR, Words, catalogue
+from tramontane.surrogate.kinds import ASKED
 
 SOURCES = "\n".join(file.read_text() for file in Path(tramontane.page.__file__).parent.rglob("*.py"))
 

@@ -103,10 +103,10 @@ def test_a_training_is_watched_ended_and_kept(server: Running, models: Path, tmp
     assert answer.json()["kept"] == "ellipsoids-1"
     assert "ellipsoids-1" in [each["name"] for each in server.http.get("/v1/models").json()["models"]]
     surrogate = Surrogate.load(models / "ellipsoids-1")
-    assert surrogate.record["run"]["stopped_early"]
-    assert surrogate.record["run"]["steps"] >= done["progress"]["loss"][0]["steps"][-1]
+    assert surrogate.record.run.stopped_early
+    assert surrogate.record.run.steps >= done["progress"]["loss"][0]["steps"][-1]
     # What was shown of the error in physical units is what the model has on record.
-    last = surrogate.record["figures"]["history"][-1]
+    last = surrogate.record.figures.history[-1]
     shown = {each["field"]: each for each in done["progress"]["errors"]}
     assert set(shown) == {"surface/pressure", "volume/displacement"}
     for field, (relative, absolute, unit) in last["errors"].items():

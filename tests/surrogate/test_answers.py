@@ -55,7 +55,7 @@ def test_an_extremum_has_the_law_of_its_field(dataset: Dataset, model: Surrogate
     laws = {name: spec.scales_with for name, spec in trained_contract(unclear, dataset.names).qoi.items()}  # type: ignore[arg-type]
     assert laws == {"peak_pressure": {"load": 1.0}, "mass": {}, "charge": {}}
     # What the load does is known, so that the regression finds what the shape does.
-    assert model.record["figures"]["extrema"]["peak_pressure"]["regressed"] < 0.1
+    assert model.record.figures.extrema["peak_pressure"]["regressed"] < 0.1
 
 
 def test_under_the_opposite_load_the_largest_value_is_where_the_smallest_was(

@@ -53,7 +53,7 @@ def test_a_smeared_peak_is_regressed_and_a_smooth_one_is_not(spots: Dataset, tmp
     fit(spots, model="classical").save(tmp_path / "model")
     surrogate = Surrogate.load(tmp_path / "model")
     assert list(surrogate.scalars) == ["peak_pressure"]
-    errors = surrogate.record["figures"]["extrema"]
+    errors = surrogate.record.figures.extrema
     assert errors["peak_pressure"]["regressed"] < 0.1 < 0.3 < errors["peak_pressure"]["field"]
     assert errors["largest_displacement"]["field"] < 0.05
     report = evaluate(surrogate, spots)

@@ -11,7 +11,7 @@ import pyvista as pv
 from helpers.ellipsoids import ellipsoid
 from tramontane.dataset import Dataset
 from tramontane.design import Design
-from tramontane.errors import SurrogateError, TramontaneError
+from tramontane.errors import TramontaneError
 from tramontane.evaluation import evaluate
 from tramontane.metrics import relative_l2
 from tramontane.surrogate import Surrogate
@@ -31,7 +31,7 @@ def corrected(dataset: Dataset) -> Surrogate:
 
 
 def test_the_choice_is_the_best_on_cases_left_out_and_says_why(chosen: Surrogate) -> None:
-    figures = chosen.record["figures"]
+    figures = chosen.record.figures
     means = {kind: np.mean(list(of.values())) for kind, of in figures["cross_validation"].items()}
     assert set(means) == {"classical", "corrected", "tokens"}
     assert chosen.model == figures["chosen"]
@@ -41,9 +41,9 @@ def test_the_choice_is_the_best_on_cases_left_out_and_says_why(chosen: Surrogate
 
 def test_both_candidates_are_judged_on_the_same_cases(dataset: Dataset, corrected: Surrogate) -> None:
     names = dataset.splits["train"]
-    figures = corrected.record["figures"]["cross_validation"]
+    figures = corrected.record.figures.cross_validation
     means = {kind: 100 * float(np.mean(list(of.values()))) for kind, of in figures.items()}
-    assert corrected.record["figures"]["why"] == (
+    assert corrected.record.figures.why == (
         f"kriging corrected by networks; mean error of 2 fields on cases left out, on all of {len(names)}: kriging of "
         f"corresponding points {means['classical']:.1f} %, kriging corrected by networks {means['corrected']:.1f} %"
     )
@@ -51,7 +51,7 @@ def test_both_candidates_are_judged_on_the_same_cases(dataset: Dataset, correcte
 
 def test_a_candidate_of_one_fold_is_compared_with_kriging_on_that_fold(chosen: Surrogate, dataset: Dataset) -> None:
     count = len(dataset.splits["train"])
-    parts = chosen.record["figures"]["why"].partition("left out, ")[2].split("; ")
+    parts = chosen.record.figures.why.partition("left out, ")[2].split("; ")
     assert all("kriging of corresponding points" in part for part in parts)
     first = -(-count // 4)
     assert parts[-1].startswith(f"on the same {first} of {count}: ")
@@ -61,7 +61,7 @@ def test_a_candidate_of_one_fold_is_compared_with_kriging_on_that_fold(chosen: S
 def test_the_reason_is_on_record_as_numbers(chosen: Surrogate, corrected: Surrogate, dataset: Dataset) -> None:
     count, first = len(dataset.splits["train"]), -(-len(dataset.splits["train"]) // 4)
     for each in (chosen, corrected):
-        figures = each.record["figures"]
+        figures = each.record.figures
         choice = figures["choice"]
         assert (choice["chosen"], choice["fields"], choice["cases"]) == (each.model, 2, count)
         assert choice["compared"][0]["cases"] == (count if each.model != "classical" else first)
@@ -111,25 +111,27 @@ def test_a_part_asked_again_and_again_gets_the_bits_of_the_first_time(
 
 
 def test_corrections_are_trusted_as_far_as_unseen_cases_bear_them_out(corrected: Surrogate) -> None:
-    figures = corrected.record["figures"]["cross_validation"]
+    figures = corrected.record.figures.cross_validation
     for name, error in figures["corrected"].items():
         assert error <= figures["classical"][name] * 1.001 + 1e-6  # what does not help is shrunk to nothing
 
 
-def test_spread_is_of_the_size_of_the_errors(dataset: Dataset, surrogate: Surrogate) -> None:
+def test_deviations_are_of_the_size_of_the_errors(dataset: Dataset, surrogate: Surrogate) -> None:
     classical = fit(dataset, model="classical")
     ratios = []
     for name in dataset.splits["test"]:
         sites = dataset.sites(name, "volume")
         asked = dataset.geometry(name), dataset.parameters(name), {"volume": sites.positions}
-        found, spread = (ask(*asked)["volume"]["displacement"] for ask in (classical.fields, classical.spread))
-        assert spread.shape == found.shape
-        assert (spread >= 0).all()
-        off = found - sites.fields["displacement"]
-        ratios.append(np.sqrt(np.mean(off**2) / np.mean(spread**2)))
+        answer = classical.predict(*asked)
+        assert answer.deviation is not None
+        mean, deviation = (of["volume"]["displacement"] for of in (answer.mean, answer.deviation))
+        np.testing.assert_array_equal(mean, classical.fields(*asked)["volume"]["displacement"])
+        assert deviation.shape == mean.shape
+        assert (deviation >= 0).all()
+        errors = mean - sites.fields["displacement"]
+        ratios.append(np.sqrt(np.mean(errors**2) / np.mean(deviation**2)))
     assert 0.1 < np.mean(ratios) < 3
-    with pytest.raises(SurrogateError, match="gives no spread"):
-        surrogate.spread(*asked)
+    assert surrogate.predict(*asked).deviation is None  # a single network has none
 
 
 def test_any_positions_are_answered_on_their_own(corrected: Surrogate, dataset: Dataset) -> None:

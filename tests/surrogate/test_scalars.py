@@ -82,11 +82,11 @@ def test_drag_is_learned_from_shapes_and_speeds(surrogate: Surrogate, dataset: D
 
 
 def test_left_out_cases_say_what_unseen_ones_will(surrogate: Surrogate, dataset: Dataset) -> None:
-    figures = surrogate.record["figures"]["left_out"]["drag"]
+    figures = surrogate.record.figures.left_out["drag"]
     unseen = evaluate(surrogate, dataset).qoi["drag"].relative
     assert 0.2 * unseen < figures["relative"] < 5 * unseen
     assert figures["within_two_deviations"] > 0.8
-    case = surrogate.record["calibration"]["left_out"]["drag"][dataset.splits["train"][0]]
+    case = surrogate.record.calibration["left_out"]["drag"][dataset.splits["train"][0]]
     assert case["truth"] == pytest.approx(dataset.qoi(dataset.splits["train"][0])["drag"])
     assert case["predicted"] == pytest.approx(case["truth"], rel=0.1)
     assert case["deviation"] > 0
@@ -181,7 +181,7 @@ def test_without_exponents_the_logarithm_finds_the_law(tmp_path: Path) -> None:
     )
     dataset = ingest(table, tmp_path / "store", contract=contract, test=10, validation=0)
     surrogate = fit(dataset)
-    assert surrogate.record["figures"]["left_out"]["deflection"]["logarithm"]
+    assert surrogate.record.figures.left_out["deflection"]["logarithm"]
     figures = evaluate(surrogate, dataset).qoi["deflection"]
     assert figures.relative < 0.01
     assert figures.relative < 0.1 * min(figures.baselines.values())

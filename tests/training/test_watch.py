@@ -49,9 +49,9 @@ class Follower(Watch):
 def test_a_network_is_followed_and_ends_with_what_it_learnt(dataset: Dataset) -> None:
     watch = Follower(12)
     surrogate = fit(dataset, model="ab-upt", config=TINY, steps=40, points=96, geometry_points=256, watch=watch)
-    assert surrogate.record["run"]["steps"] == len(watch.losses["ab-upt"]) == 12
-    assert surrogate.record["run"]["stopped_early"]
-    history = surrogate.record["figures"]["history"]
+    assert surrogate.record.run.steps == len(watch.losses["ab-upt"]) == 12
+    assert surrogate.record.run.stopped_early
+    history = surrogate.record.figures.history
     assert [(each["step"], each["errors"]) for each in history] == watch.errors["ab-upt"]
     assert watch.errors["ab-upt"][-1][0] == 12  # the last word is about the model that is saved
     assert watch.errors["ab-upt"][-1][1]["surface/pressure"].unit == "Pa"
@@ -96,7 +96,7 @@ def test_a_choice_that_is_ended_at_once_is_kriging(dataset: Dataset) -> None:
     surrogate = fit(dataset, model="auto", budget=600.0, watch=watch)
     assert surrogate.model == "classical"
     assert not watch.losses
-    assert set(surrogate.record["figures"]["cross_validation"]) == {"classical"}
+    assert set(surrogate.record.figures.cross_validation) == {"classical"}
     name = dataset.splits["test"][0]
     sites = dataset.sites(name, "surface")
     found = surrogate.fields(dataset.geometry(name), dataset.parameters(name), {"surface": sites.positions})

@@ -9,7 +9,7 @@ import typer
 
 from tramontane.cli.common import AssumeUnits, Seed, app, console, dataset_of
 from tramontane.io.atomic import write_text
-from tramontane.model_kinds import ASKED
+from tramontane.surrogate.kinds import ASKED
 
 
 @app.command()
@@ -47,15 +47,17 @@ def cross_validate(
 ) -> None:
     """Train without each part of the cases in turn, and print the errors on the parts left out."""
     from tramontane.evaluation import cross_validate as run
-    from tramontane.training import parse_budget
+    from tramontane.training import TrainingOptions, parse_budget
 
     if not folds.isdecimal() and folds != "leave-one-out":
         raise typer.BadParameter("give a number, or leave-one-out", param_hint="--folds")
-    report = run(
-        dataset_of(data, assume_units=assume_units), model=model,
-        folds=int(folds) if folds.isdecimal() else folds, include_test=include_test,
-        seed=seed, console=console, device=device, steps=steps, assume_units=assume_units,
+    options = TrainingOptions(
+        model=model, seed=seed, device=device, steps=steps, assume_units=assume_units,
         budget=parse_budget(budget) if budget else (600.0 if steps is None else None),
+    )  # fmt: skip
+    report = run(
+        dataset_of(data, assume_units=assume_units), options, console=console,
+        folds=int(folds) if folds.isdecimal() else folds, include_test=include_test,
     )  # fmt: skip
     report.print(console)
     if json_file is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -9,6 +10,8 @@ import typer
 
 from tramontane.cli.common import Out, app, console, errors, pairs_of
 from tramontane.io.atomic import replacing, write_json
+
+_STYLES = {"inside": "green", "edge": "yellow", "outside": "bold red"}
 
 
 @app.command()
@@ -32,6 +35,14 @@ def predict(
     unit: Annotated[
         str | None, typer.Option(help="Length unit of the geometry file; the model's if not given.")
     ] = None,
+    level: Annotated[float, typer.Option(min=0.5, max=0.99, help="Probability of the intervals.")] = 0.9,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Write the lower and upper bound of each field, too.")
+    ] = False,
+    require: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="inside, or edge: end with exit code 3 where the verdict is worse."),
+    ] = None,
     device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
 ) -> None:
     """Predict fields and QoIs of a design: a geometry, the results of a case, parameters alone, or a table of designs.
@@ -45,17 +56,21 @@ def predict(
     from tramontane.surrogate.asked import find_design, said_of
     from tramontane.surrogate.tables import predict_table, print_lines, write_table
     from tramontane.units import Quantity, difference_from_si, from_si
+    from tramontane.verdict import sentence_of
 
+    if require not in (None, "inside", "edge"):
+        raise typer.BadParameter("choose inside or edge", param_hint="--require")
     surrogate = Surrogate.load(model, device=device)
     pairs = pairs_of(settings or [], "--set")
     if source is not None and chosen is None and is_table(source):
         if on is not None or picture is not None or json_file is not None:
             raise typer.BadParameter("a table is answered with a table; write it with --out", param_hint="--on, --json")
-        lines = predict_table(surrogate, source, pairs, cells=cells, length_unit=unit, console=console)
+        lines = predict_table(surrogate, source, pairs, cells=cells, length_unit=unit, level=level, console=console)
         print_lines(surrogate, lines, console)
         if out is not None:
             write_table(surrogate, source, lines, out)
             console.print(f"Wrote {out}", highlight=False, markup=False)
+        _require(require, [line.verdict for line in lines])
         return
     if not surrogate.contract.fields and (out is not None or picture is not None):
         raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
@@ -65,21 +80,35 @@ def predict(
         told = said_of(design, surrogate.contract)
         console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)
     meshes = None if on is None else {on.stem: read_mesh(on)}
-    case = surrogate.simulate(design, meshes=meshes, cells=cells)
+    case = surrogate.simulate(design, meshes=meshes, cells=cells, level=level)
+    if case.verdict is not None:
+        errors.print(sentence_of(case.verdict), highlight=False, markup=False, soft_wrap=True,
+                     style=_STYLES[case.verdict.domain])  # fmt: skip
     for notice in case.notices:
         errors.print(f"Warning: {notice}", highlight=False, markup=False, style="yellow")
-    deviations = case.qoi_deviations
     for name, value in case.qoi.items():
-        unit = surrogate.contract.qoi[name].shown
-        sure = f" +- {Quantity(difference_from_si(deviations[name], unit), unit)}" if name in deviations else ""
+        unit, interval = surrogate.contract.qoi[name].shown, case.qoi_intervals.get(name)
+        sure = ""
+        if interval is not None:
+            half = float(f"{difference_from_si(interval.high - value, unit):.3g}")
+            sure = f" +- {Quantity(half, unit)} ({100 * level:g} %"
+            sure += f", if errors are normal: only {interval.cases} cases were left out)" if interval.assumed else ")"
         console.print(f"{name} = {Quantity(from_si(value, unit), unit)}{sure}", highlight=False, markup=False)
     if json_file is not None:
         write_json(json_file, case.summary())
         console.print(f"Wrote {json_file}", highlight=False, markup=False)
     if out is not None:
-        for file in write_case_mesh(case, out):
+        for file in write_case_mesh(case.with_bounds() if bounds else case, out):
             console.print(f"Wrote {file}", highlight=False, markup=False)
     if picture is not None:
         with replacing(picture) as file:
             case.plot(off_screen=True, screenshot=str(file))
         console.print(f"Wrote {picture}", highlight=False, markup=False)
+    _require(require, [] if case.verdict is None else [case.verdict.domain])
+
+
+def _require(least: str | None, verdicts: Sequence[str]) -> None:
+    """End with exit code 3 where a verdict is worse than what was asked for."""
+    good = {None: ("inside", "edge", "outside", "failed"), "edge": ("inside", "edge"), "inside": ("inside",)}[least]
+    if any(verdict not in good for verdict in verdicts):
+        raise typer.Exit(3)

@@ -13,7 +13,7 @@ import typer
 
 from tramontane.cli.common import AssumeUnits, Out, Seed, app, console, dataset_of, pairs_of
 from tramontane.io.locks import claimed
-from tramontane.model_kinds import ASKED
+from tramontane.surrogate.kinds import ASKED
 
 
 @app.command()
@@ -44,7 +44,7 @@ def train(
     from tramontane.surrogate.files import check_place
     from tramontane.surrogate.fit import DEFAULT_BUDGET, LOCK, discard, fit
     from tramontane.surrogate.surrogate import Surrogate
-    from tramontane.training import parse_budget
+    from tramontane.training import TrainingOptions, parse_budget
 
     if precision not in (None, "float32", "bfloat16"):
         raise typer.BadParameter("choose float32 or bfloat16", param_hint="--precision")
@@ -68,14 +68,15 @@ def train(
     with claimed(work / LOCK, target) if first else contextlib.nullcontext(), _nothing_left(work):
         if restart and first:
             discard(work)
+        options = TrainingOptions(
+            model=model, config=_settings(config or []), steps=steps, budget=seconds, points=points,
+            batch_size=batch_size, device=device, precision=precision,  # type: ignore[arg-type]
+            optimizer=optimizer, lr=lr, patience=patience, seed=seed, checkpoint_seconds=between,
+            try_networks=True if try_networks else None, assume_units=assume_units,
+        )  # fmt: skip
         surrogate: Surrogate = fit(
-            dataset, model=model, config=_settings(config or []), steps=steps,
-            budget=seconds,
-            points=points, batch_size=batch_size, device=device, precision=precision,  # type: ignore[arg-type]
-            optimizer=optimizer, lr=lr, patience=patience, seed=seed, work=work,
-            checkpoint_seconds=between, console=console,
-            start=Surrogate.load(start) if start else None, try_networks=True if try_networks else None,
-            ready=ready if first else None, assume_units=assume_units,
+            dataset, options, work=work, console=console, start=Surrogate.load(start) if start else None,
+            ready=ready if first else None,
         )  # fmt: skip
         if first:
             surrogate.save(target, licence=licence)

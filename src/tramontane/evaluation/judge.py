@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from tramontane.evaluation.baselines import BASELINES, Baselines
 from tramontane.evaluation.folds import make_folds
 from tramontane.evaluation.report import Progress, Report, field_figures, qoi_figures
 from tramontane.metrics import mean_absolute, relative_l2
-from tramontane.model_kinds import KINDS
 from tramontane.progress import follow, stage
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
+from tramontane.surrogate.kinds import KINDS
+from tramontane.training import TrainingOptions
 
 ALL = "all"
 _LEAST = 3  # cases from which baselines, and surrogates, are made
@@ -92,32 +94,31 @@ def evaluate(
         asked.ask(surrogate, dataset, name)
     return asked.report(
         dataset, folds, console, progress,
-        model=surrogate.model, split=split, training_cases=len(surrogate.record["data"]["train"]), notes=notes,
+        model=surrogate.model, split=split, training_cases=len(surrogate.record.data.train), notes=notes,
     )  # fmt: skip
 
 
 def cross_validate(
     dataset: Dataset,
+    options: TrainingOptions | None = None,
     *,
-    model: str = "auto",
     folds: int | str = 5,
     include_test: bool = False,
-    seed: int = 0,
     console: Console | None = None,
     watch: Callable[[int, int], None] | None = None,
-    **how: Any,
+    **changes: Any,
 ) -> Report:
     """Train a surrogate without each part of the cases in turn, and ask it for that part.
 
     Args:
         dataset: The store.
-        model: As for `tramontane.surrogate.fit.fit`.
+        options: How each fold is trained, and by its seed how parts are drawn; as for `tramontane.surrogate.fit.fit`.
+            A budget is that of each fold.
         folds: Number of parts, or ``leave-one-out``. Designs that stand in the set twice are in one part.
         include_test: Whether the test cases take part, too; else they stay untouched.
-        seed: Of the parts, and of every training.
         console: Where progress is shown.
         watch: Told how many folds are done, and of how many.
-        **how: What else `fit` takes, such as ``budget`` (seconds of each fold) or ``config``.
+        **changes: Options by name.
 
     Returns:
         The report; each case stands in it once, with baselines from the cases that its surrogate learnt from.
@@ -125,17 +126,19 @@ def cross_validate(
     Raises:
         DatasetError: There are too few cases.
     """
+    options = replace(options or TrainingOptions(), **changes)
     names = [name for split, cases in dataset.splits.items() if include_test or split != "test" for name in cases]
     if folds == "leave-one-out":
         folds = len(names)
     if not isinstance(folds, int) or folds < 2:
         raise DatasetError(f"folds {folds!r} is no number of parts; give 2 or more, or leave-one-out")
-    parts = make_folds(dataset, names, folds, seed=seed)
+    parts = make_folds(dataset, names, folds, seed=options.seed)
     if not parts or min(len(train) for _, train in parts) < _LEAST:
         raise DatasetError(f"{dataset.path}: {len(names)} cases are too few for {folds} folds; {_LEAST} or more must "
                            "be left to train on")  # fmt: skip
-    if "steps" not in how and (model not in KINDS or KINDS[model].by_steps):
-        how.setdefault("budget", 600.0)
+    has_length = options.steps is not None or options.budget is not None
+    if not has_length and (options.model not in KINDS or KINDS[options.model].by_steps):
+        options = replace(options, budget=600.0)
     asked: _Asked | None = None
     chosen: list[str] = []
     for count, (left_out, train) in enumerate(parts, start=1):
@@ -143,7 +146,7 @@ def cross_validate(
             console.print(f"Fold {count} of {len(parts)}: {len(left_out)} cases left out, {len(train)} to train on",
                           highlight=False)  # fmt: skip
         part = dataset.with_splits({"train": train, "validation": [], "test": left_out})
-        surrogate = fit(part, model=model, seed=seed, console=console, **how)
+        surrogate = fit(part, options, console=console)
         asked = asked or _Asked(fitting_contract(surrogate, part))
         chosen.append(surrogate.model)
         for name in left_out:
@@ -162,12 +165,12 @@ def cross_validate(
 
 def trained_cases(surrogate: Surrogate, dataset: Dataset) -> list[str] | None:
     """The cases of a dataset that a model was trained on, under whatever name; None where that cannot be told."""
-    data = surrogate.record["data"]
-    if data["fingerprint"] == dataset.fingerprint():
-        return list(data["train"])
-    if "hashes" not in data:
+    data = surrogate.record.data
+    if data.fingerprint == dataset.fingerprint():
+        return list(data.train)
+    if data.hashes is None:
         return None
-    known = set(data["hashes"].values())
+    known = set(data.hashes.values())
     return [name for name in dataset.names if dataset.case_hash(name) in known]
 
 

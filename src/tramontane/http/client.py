@@ -18,8 +18,10 @@ from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.formats import read_mesh
+from tramontane.interval import LEVEL, Interval
 from tramontane.notice import Notice
 from tramontane.units import Quantity, difference_to_si, to_si
+from tramontane.verdict import Verdict
 
 if TYPE_CHECKING:
     import httpx
@@ -73,13 +75,21 @@ class Remote:
         """What goes in and what comes out."""
         return self._contract
 
-    def simulate(self, design: Design, *, cells: int = 50_000, domains: Collection[str] | None = None) -> Case:
+    def simulate(
+        self,
+        design: Design,
+        *,
+        cells: int = 50_000,
+        domains: Collection[str] | None = None,
+        level: float = LEVEL,
+    ) -> Case:
         """The case of one design, as the server's simulator answers it.
 
         Args:
             design: Its geometry is sent once, however often it is asked.
             cells: About how many cells each predicted mesh has; solvers mesh as they do.
             domains: Which are predicted; None takes all. QoIs of others are left out.
+            level: The probability of the intervals of QoIs; those of fields stay on the server.
 
         Raises:
             ContractError: The design lacks an input, or has one in the wrong unit.
@@ -95,7 +105,7 @@ class Remote:
                 asked["length_unit"] = "m"
             elif design.length_unit is not None:
                 asked["length_unit"] = design.length_unit
-        asked |= {"cells": cells, "domains": None if domains is None else list(domains)}
+        asked |= {"cells": cells, "domains": None if domains is None else list(domains), "level": level}
         where = f"/v1/models/{self.name}/predict"
         summary = self._link.json("POST", where, json=asked)
 
@@ -138,6 +148,17 @@ class Remote:
             for name, entry in stated.items()
             if entry.get("deviation") is not None
         }
+        level = summary.get("level", LEVEL)
+        intervals = {
+            name: Interval(
+                to_si(Quantity(entry["low"], entry["unit"]), unit=entry["unit"], name=name),
+                to_si(Quantity(entry["high"], entry["unit"]), unit=entry["unit"], name=name),
+                level, assumed=entry.get("assumed", False),
+            )
+            for name, entry in stated.items()
+            if entry.get("low") is not None and entry.get("high") is not None
+        }  # fmt: skip
+        judged = summary.get("verdict")
         fields = [each for said in summary["domains"].values() for each in said["fields"].items()]
         return Case(
             name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
@@ -147,6 +168,10 @@ class Remote:
             field_units={name: said["unit"] for name, said in fields},
             qoi_units={name: entry.unit or "" for name, entry in qoi.items()},
             qoi_deviations=deviations,
+            qoi_intervals=intervals,
+            verdict=None
+            if judged is None
+            else Verdict(judged["domain"], judged["score"], tuple(_notice(each) for each in judged["reasons"])),
             notices=[_notice(each) for each in summary["warnings"]],
             provenance=Provenance(
                 solver=f"{summary['model']} at {self._link.client.base_url}",

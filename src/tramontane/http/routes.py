@@ -144,7 +144,9 @@ async def predict(
 ) -> Any:  # fmt: skip
     """Predict a design: a stored geometry and parameters. Answers from the cache say so in ``Tramontane-Cache``."""
     caller.need("predict")
-    question = server.predictions.understand(server.model(model), asked, cells=asked.cells, domains=asked.domains)
+    question = server.predictions.understand(
+        server.model(model), asked, cells=asked.cells, domains=asked.domains, level=asked.level
+    )
 
     def headers(cached: bool) -> dict[str, str]:
         return {"Tramontane-Cache": "hit" if cached else "miss", "Tramontane-Model": question.served.hash}
@@ -152,7 +154,9 @@ async def predict(
     if asked.format == "json":
         prediction, cached = await while_asked(request, server.predictions.ask(question))
         return Response(prediction.summary.model_dump_json(), media_type="application/json", headers=headers(cached))
-    pieces, cached = await while_asked(request, server.predictions.file(question, asked.format, asked.fields))
+    pieces, cached = await while_asked(
+        request, server.predictions.file(question, asked.format, asked.fields, bounds=asked.bounds)
+    )
     named = {"Content-Disposition": f'attachment; filename="{question.served.name}.{asked.format}"'}
     return PiecesResponse(pieces, media_type=answers.MEDIA_TYPES[asked.format], headers=headers(cached) | named)
 
@@ -202,5 +206,5 @@ def describe(served: Served | Solver) -> ModelAnswer:
             for name, spec in served.contract.parameters.items()
         },
         contract=served.contract.model_dump(mode="json"),
-        figures={} if surrogate is None else surrogate.record["figures"],
+        figures={} if surrogate is None else surrogate.record.figures.document(),
     )  # fmt: skip

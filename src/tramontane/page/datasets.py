@@ -107,9 +107,7 @@ class Datasets:
             TramontaneError: There is no such dataset, or it is damaged.
         """
         fingerprint = self.open(name).fingerprint()
-        same = (
-            model for model, served in models.items() if served.surrogate.record["data"]["fingerprint"] == fingerprint
-        )
+        same = (model for model, served in models.items() if served.surrogate.record.data.fingerprint == fingerprint)
         return next(same, next(iter(models)))
 
     def router(self) -> APIRouter:

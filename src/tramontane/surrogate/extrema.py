@@ -13,9 +13,7 @@ import numpy as np
 from tramontane.contract import QoiSpec
 from tramontane.dataset import Dataset
 from tramontane.models.scalar_kriging import ScalarKriging
-from tramontane.qoi import measure
 from tramontane.surrogate.fit_reference import ReferenceFit
-from tramontane.surrogate.reference import baseline_mean, from_rows
 from tramontane.surrogate.scalars import regress
 from tramontane.training.normalization import operating_scale
 
@@ -50,21 +48,16 @@ def fit_extrema(
     for name, spec in specs.items():
         size = max(float(np.abs(known[name]).mean()), 1e-300)
         scale = np.array([operating_scale(spec, values) for values in fitting.values])
-        predicted = {"regressed": fits[name].left_out * scale, "field": _of_fields(fitting, spec)}
+        predicted = {"regressed": fits[name].left_out * scale, "field": _of_fields(fitting, name, spec)}
         of = errors[name] = {how: float(np.abs(each - known[name]).mean()) / size for how, each in predicted.items()}
         if of["regressed"] < _GAIN * of["field"]:
             chosen[name] = fits[name]
     return chosen, errors
 
 
-def _of_fields(fitting: ReferenceFit, spec: QoiSpec) -> Any:
+def _of_fields(fitting: ReferenceFit, name: str, spec: QoiSpec) -> Any:
     """The extremum ``(cases,)`` of each training case's field, kriged from all others."""
-    definition, classical = spec.definition, fitting.classical
-    assert definition is not None
-    found = []
-    for case, values in enumerate(fitting.values):
-        coordinates = classical.frame.designs.training[case]
-        rows = baseline_mean(classical, "kriging", definition.domain, coordinates, left_out=case)
-        fields = from_rows(fitting.contract, fitting.scales, definition.domain, rows, values)
-        found.append(measure(definition, fields, parameters=values))
-    return np.array(found)
+    scales = [abs(operating_scale(spec, values)) or 1.0 for values in fitting.values]
+    return np.array([
+        float(each.left_out.qoi[name].mean[0, 0]) * scale for each, scale in zip(fitting.kriged, scales, strict=True)
+    ])  # fmt: skip

@@ -19,7 +19,11 @@ from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, describe
 from tramontane.progress import follow, stage
+from tramontane.surrogate.kinds import title_of
+from tramontane.surrogate.kinds.kind import Fitted, Task
+from tramontane.surrogate.left_out import left_out_case
 from tramontane.surrogate.predictor import Training
+from tramontane.surrogate.record import Figures
 from tramontane.surrogate.reference import (
     Baseline,
     ReferencePredictor,
@@ -31,10 +35,10 @@ from tramontane.surrogate.reference import (
     make_layouts,
     shape_of,
     to_rows,
-    train_network,
 )
 from tramontane.training import Choice, Compared, FieldError, Normalization, Run, Validation, channel_slices
 from tramontane.training.reference_sampler import ReferenceSampler
+from tramontane.trust.calibration import LeftOut
 
 Array = NDArray[np.floating[Any]]
 _FOLDS = 4
@@ -42,6 +46,19 @@ _POINTS = 4096  # reference points drawn of each domain in a step
 # With 24 to 60 cases, and 0.16 (brackets) to 0.62 (Ahmed bodies) of the mean's error left on test cases, networks lost.
 _MANY, _POOR = 100, 0.8
 _GAIN = 0.995  # networks that leave more of the baseline's error than this are not worth their keep
+
+
+@dataclass(frozen=True)
+class Kriged:
+    """What kriging makes of a training case that is left out.
+
+    Attributes:
+        errors: By ``domain/field``, relative L2 error at the reference points.
+        left_out: Its answer at some of the case's own sites.
+    """
+
+    errors: dict[str, float]
+    left_out: LeftOut
 
 
 @dataclass
@@ -77,7 +94,6 @@ class ReferenceFit:
         contract: With the ranges of the training cases.
         names: Training cases.
         training: How networks are trained.
-        config: Keyword arguments of the networks beyond their defaults.
     """
 
     def __init__(
@@ -86,9 +102,8 @@ class ReferenceFit:
         contract: Contract,
         names: Sequence[str],
         training: Training,
-        config: dict[str, Any],
     ) -> None:
-        self.contract, self.names, self.training, self.config = contract, list(names), training, config
+        self.contract, self.names, self.training = contract, list(names), training
         self.watch, self.started = training.watch, time.monotonic()
         self.scales = Normalization.measure(dataset, names)
         components = {d: tuple(spec.components for spec in specs.values()) for d, specs in contract.fields.items()}
@@ -125,17 +140,46 @@ class ReferenceFit:
         self.truth = [
             {d: table[case] for d, table in self.classical.kriging.tables.items()} for case in range(len(names))
         ]
+        self.kriged = [self._kriged(dataset, case) for case in range(len(names))]
         self.kriging_seconds = time.monotonic() - self.started
         self.say(f"Kriging of {len(names)} cases took {self.kriging_seconds:.0f} s")
+
+    def _kriged(self, dataset: Dataset, case: int) -> Kriged:
+        """What kriging makes of a training case that is left out."""
+        seen = self.classical.frame.designs.training[case]
+        rows = {
+            domain: baseline_with_deviation(self.classical, "kriging", domain, seen, left_out=case)
+            for domain in self.contract.fields
+        }
+        errors = {
+            name: relative_l2(rows[domain][0][:, columns], self.truth[case][domain][:, columns])
+            for name, (domain, columns) in self.fields.items()
+        }
+        return Kriged(errors, left_out_case(self, dataset, case, rows, corrected=True))
+
+    def left_out(self, dataset: Dataset, candidate: Candidate | None) -> list[LeftOut]:
+        """What the model that was chosen makes of each training case that it was fitted without."""
+        if candidate is None:
+            return [each.left_out for each in self.kriged]
+        cases = []
+        for case, correction in sorted(candidate.left_out.items()):
+            rows = {}
+            for domain in self.contract.fields:
+                mean, deviation = baseline_with_deviation(
+                    self.classical, candidate.baseline, domain, self.classical.frame.designs.training[case], left_out=case
+                )
+                rows[domain] = mean + correction[domain] * candidate.shrink[domain], deviation
+            cases.append(left_out_case(self, dataset, case, rows, corrected=False))
+        return cases
 
     def fit(
         self,
         model: str,
         *,
         try_networks: bool | None = None,
-        ready: Callable[[ReferencePredictor, dict[str, Any], Run], None] = lambda *_: None,
-    ) -> tuple[ReferencePredictor, dict[str, Any], Run]:
-        """The predictor, figures of every candidate, and the run.
+        ready: Callable[[ReferencePredictor, Figures, Run, Candidate | None], None] = lambda *_: None,
+    ) -> tuple[ReferencePredictor, Figures, Run, Candidate | None]:
+        """The predictor, figures of every candidate, the run, and what networks have come to where they were chosen.
 
         Args:
             model: ``classical``, ``corrected``, ``tokens``, or ``auto``, which chooses.
@@ -185,28 +229,28 @@ class ReferenceFit:
             self.say(f"{chosen}, all folds: {_percent(figures[chosen])}; kriging: {_percent(kriging)}")
             if model == "auto" and not self._worth_it(figures[chosen], kriging):
                 chosen = "classical"
-        predictor, record, run = self._result(chosen, figures, candidates, networks)
+        result = self._result(chosen, figures, candidates, networks)
         self.watch.chose(self._choice(chosen, figures, candidates, networks))
-        return predictor, record, run
+        return result
 
     def _result(
         self, chosen: str, figures: dict[str, dict[str, float]], candidates: dict[str, Candidate], networks: str
-    ) -> tuple[ReferencePredictor, dict[str, Any], Run]:
+    ) -> tuple[ReferencePredictor, Figures, Run, Candidate | None]:
         choice = self._choice(chosen, figures, candidates, networks)
-        record = {"chosen": chosen, "why": str(choice), "choice": asdict(choice), "cross_validation": dict(figures)}
+        record = Figures(chosen, sentence_of(choice), asdict(choice), dict(figures))
         run = Run(
             steps=sum(candidate.steps for candidate in candidates.values()), seconds=time.monotonic() - self.started,
             stopped_early=self.watch.enough(),
         )  # fmt: skip
         if chosen == "classical":
-            return ReferencePredictor(self.contract, self.scales, self.classical, model=chosen), record, run
+            return ReferencePredictor(self.contract, self.scales, self.classical, model=chosen), record, run, None
         candidate = candidates[chosen]
         trained = [candidate.networks[fold].to("cpu") for fold in sorted(candidate.networks)]
         predictor = ReferencePredictor(
             self.contract, self.scales, self.classical,
             model=chosen, baseline=candidate.baseline, networks=trained, size=candidate.size, shrink=candidate.shrink,
         )  # fmt: skip
-        return predictor, record, run
+        return predictor, record, run, candidate
 
     def _networks_may_win(self, kriging: dict[str, float]) -> tuple[bool, str]:
         """Whether networks may leave less of the error than kriging does, and why.
@@ -223,8 +267,7 @@ class ReferenceFit:
 
     def say(self, text: str) -> None:
         """Show a line of progress."""
-        if self.training.console is not None:
-            self.training.console.print(text, highlight=False, markup=False)
+        self.training.say(text)
 
     def _candidate(self, baseline: Baseline) -> Candidate:
         layouts, coordinates = make_layouts(self.classical), self.classical.frame.designs.training
@@ -245,7 +288,7 @@ class ReferenceFit:
 
     def _train_fold(self, candidate: Candidate, fold: int, folds: int, *, share: float, kind: str) -> None:
         """Train the network that does not see every ``folds``-th case, and ask it for those."""
-        cases = range(len(self.names))
+        cases, options = range(len(self.names)), self.training.options
         seen = [case for case in cases if case % folds != fold]
         size = candidate.size
         sampler = ReferenceSampler(
@@ -254,28 +297,31 @@ class ReferenceFit:
             [{d: (of - candidate.rows[case][d]) / size[d] for d, of in self.truth[case].items()} for case in seen],
             [{d: of / size[d] for d, of in self.truth[case].items()} for case in seen],
             self.fields,
-            points=_POINTS, batch_size=self.training.batch_size or 2, seed=self.training.seed,
+            points=_POINTS, batch_size=options.batch_size or 2, seed=options.seed,
         )  # fmt: skip
-        torch.manual_seed(self.training.seed + fold)
+        torch.manual_seed(options.seed + fold)
         example = candidate.descriptions[0]
         try:
             network = LocalTokens(
                 make_layouts(self.classical), self.classical.frame.points,
                 channels={domain: len(of) for domain, of in size.items()},
                 features={domain: local.shape[1] for domain, local in example.local.items()},
-                coordinates=len(example.coordinates), **self.config,
+                coordinates=len(example.coordinates), **options.config,
             )  # fmt: skip
         except TypeError as error:
             raise TramontaneError(
                 f"networks of local tokens: {str(error).split('() ')[-1]}; correct their configuration"
             ) from error
-        training = self.training
-        if training.budget is not None:
-            # What kriging took comes off the length.
-            training = replace(training, budget=max(training.budget - self.kriging_seconds, 1.0))
+        steps, budget = options.steps, options.budget
+        # What kriging took comes off the length.
+        part = replace(
+            options,
+            steps=None if steps is None else max(round(share * steps), 1),
+            budget=None if budget is None else share * max(budget - self.kriging_seconds, 1.0),
+        )
         unseen = [case for case in cases if case % folds == fold]
-        run = train_network(
-            network, sampler, training, name=f"{candidate.baseline}-{fold}", share=share, called=f"{kind} {fold + 1}",
+        run = replace(self.training, options=part).train(
+            network, sampler, called=f"{kind} {fold + 1}", checkpoint=f"{candidate.baseline}-{fold}",
             validation=Validation(lambda net: self._validate(candidate, net, unseen)) if self.watch.active else None,
         )  # fmt: skip
         candidate.networks[fold] = network
@@ -330,6 +376,10 @@ class ReferenceFit:
         errors: dict[str, list[float]] = {name: [] for name in self.fields}
         coordinates = self.classical.frame.designs.training
         for case in range(len(self.names)) if cases is None else cases:
+            if baseline == "kriging":
+                for name, error in self.kriged[case].errors.items():
+                    errors[name].append(error)
+                continue
             rows = {
                 d: baseline_mean(self.classical, baseline, d, coordinates[case], left_out=case)
                 for d in self.truth[case]
@@ -384,3 +434,41 @@ def _mean(errors: dict[str, float]) -> float:
 
 def _percent(errors: dict[str, float]) -> str:
     return ", ".join(f"{name} {100 * error:.1f}" for name, error in errors.items())
+
+
+def sentence_of(choice: Choice) -> str:
+    """The kind of model that a run came to, and why."""
+    compared = []
+    for each in choice.compared:
+        errors = ", ".join(f"{title_of(kind)} {100 * error:.1f} %" for kind, error in each.errors.items())
+        cases = "all" if each.cases == choice.cases else f"the same {each.cases}"
+        compared.append(f"on {cases} of {choice.cases}: {errors}")
+    return (f"{title_of(choice.chosen)}; mean error of {choice.fields} fields on cases left out, {'; '.join(compared)}"
+            + (f"; {choice.networks}" if choice.networks else ""))  # fmt: skip
+
+
+def fit_reference(task: Task) -> Fitted:
+    """Fit the kind at reference points that a task's options ask for."""
+    from tramontane.surrogate.extrema import fit_extrema
+
+    fitting = ReferenceFit(task.dataset, task.contract, task.names, task.training)
+    extrema, errors = fit_extrema(task.dataset, fitting)
+    for name in extrema:
+        fitting.say(f"{name} is regressed: {100 * errors[name]['regressed']:.2g} % of its mean size on cases left out; "
+                    f"the field's own: {100 * errors[name]['field']:.2g} %")  # fmt: skip
+    # A training case's coordinates without itself, as a new design's are.
+    designs = fitting.classical.frame.designs
+    operating = [[of[key] for key in task.contract.operating] for of in fitting.values]
+    coordinates = np.array([[*seen, *designs.excluded(np.array(of))]
+                            for seen, of in zip(designs.training, operating, strict=True)])  # fmt: skip
+
+    def fitted(predictor: ReferencePredictor, figures: Figures, run: Run, candidate: Candidate | None) -> Fitted:
+        left_out = fitting.left_out(task.dataset, candidate)
+        return Fitted(predictor, run, replace(figures, extrema=errors), extrema, None, coordinates, left_out)
+
+    options = task.training.options
+    result = fitting.fit(
+        options.model, try_networks=options.try_networks, ready=lambda *early: task.ready(fitted(*early))
+    )
+    fitting.say(f"Chosen: {result[1].why}")
+    return fitted(*result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tramontane.contract import Contract
-from tramontane.dataset import Dataset
 from tramontane.errors import SurrogateError
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.models import build
 from tramontane.models.inputs import Inputs
-from tramontane.surrogate.predictor import Training, describe_design
+from tramontane.surrogate.kinds.kind import Fitted, Task
+from tramontane.surrogate.predictor import Prediction, describe_design
+from tramontane.surrogate.record import Figures
 from tramontane.training import (
     FieldError,
     Normalization,
-    Run,
     Sampler,
     Validation,
     channel_count,
-    train,
 )
 from tramontane.training.anchors import draw_anchors, geometry_input
 
@@ -68,10 +67,15 @@ class NetworkPredictor:
         self.contract, self.scales, self.network, self.model = contract, scales, network.eval(), model
         self.templates, self.anchors, self.geometry_points = templates, anchors, geometry_points
 
-    def fields(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
-        """Fields at any positions; see `Predictor`."""
+    def predict(
+        self,
+        geometry: pv.PolyData,
+        values: dict[str, float],
+        positions: Mapping[str, Array],
+        *,
+        deviations: bool = True,
+    ) -> Prediction:
+        """Fields at any positions; see `Predictor`. A single network has no standard deviations."""
         device = next(self.network.parameters()).device
         network: Any = self.network
         accelerated = device.type != "cpu"
@@ -86,13 +90,7 @@ class NetworkPredictor:
                     queries = _batch(self.scales.positions(where[start : start + chunk])).to(device)
                     scores[start : start + chunk] = network.decode(cache, domain, queries)[0].float().cpu().numpy()
                 answer[domain] = self.scales.decode(self.contract, domain, scores, values)
-        return answer
-
-    def spread(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
-        """A single network has none."""
-        raise SurrogateError(f"a {self.model} model gives no spread; train one with --model classical")
+        return Prediction(answer)
 
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """The geometry's descriptors and the operating conditions."""
@@ -158,72 +156,45 @@ class NetworkPredictor:
         )
 
 
-def fit_network(
-    dataset: Dataset,
-    contract: Contract,
-    names: Sequence[str],
-    held: Sequence[str],
-    training: Training,
-    *,
-    model: str,
-    config: dict[str, Any],
-    templates: dict[str, Array],
-    points: int,
-    anchors: int | None,
-    geometry_points: int,
-    start: NetworkPredictor | None = None,
-) -> tuple[NetworkPredictor, Run]:
-    """Train a network on points.
-
-    Args:
-        dataset: The store.
-        contract: With the ranges of the training cases.
-        names: Training cases.
-        held: Cases that are watched meanwhile; may be empty.
-        training: How.
-        model: Name in `tramontane.models`.
-        config: Keyword arguments of the network beyond its defaults.
-        templates: By domain, where training cases have their sites.
-        points: Sites drawn of each domain in a step, where its fields are asked for.
-        anchors: Of each domain, in training and in predictions; None takes those of ``start``, or a few hundred.
-        geometry_points: Points drawn on the geometry.
-        start: Whose weights, architecture and scales the run goes on from; None starts at random.
-    """
-    torch.manual_seed(training.seed)
+def fit_network(task: Task) -> Fitted:
+    """Train a network on points: the one that the task's options name, or the one that it starts from."""
+    dataset, training, options, start = task.dataset, task.training, task.training.options, task.start
+    torch.manual_seed(options.seed)
     if start is None:
-        scales = Normalization.measure(dataset, names)
-        domains = {domain: channel_count(contract, domain) for domain in contract.fields}
+        scales = Normalization.measure(dataset, task.names)
+        domains = {domain: channel_count(task.contract, domain) for domain in task.contract.fields}
         network = build(
-            model, {"domains": domains, "n_parameters": len(contract.operating)} | _SMALL.get(model, {}) | config
+            options.model,
+            {"domains": domains, "n_parameters": len(task.contract.operating)}
+            | _SMALL.get(options.model, {})
+            | options.config,
         )
     else:
+        assert isinstance(start, NetworkPredictor)
         scales = start.scales
-        network = build(model, start.document()["config"])
+        network = build(options.model, start.document()["config"])
         network.load_state_dict(start.tensors())
+    anchors = options.anchors
     if anchors is None:
         anchors = _ANCHORS if start is None else start.anchors
+    templates = dict(task.templates)
     draws: dict[str, Any] = {
-        "templates": templates, "points": points, "anchors": anchors, "geometry_points": geometry_points,
-        "seed": training.seed,
+        "templates": templates, "points": options.points, "anchors": anchors,
+        "geometry_points": options.geometry_points, "seed": options.seed,
     }  # fmt: skip
-    sampler = Sampler(dataset, names, scales, batch_size=training.batch_size or 1, **draws)
-    unseen = Sampler(dataset, held, scales, **draws)
-    for name in held:
+    sampler = Sampler(dataset, task.names, scales, batch_size=options.batch_size or 1, **draws)
+    unseen = Sampler(dataset, task.held, scales, **draws)
+    for name in task.held:
         unseen.inputs([name], key=_FIXED)  # one that leaves no room is named now, not when it is first measured
     training.watch.stage("networks")
-    run = train(
-        network, sampler,
-        steps=training.steps, budget=training.budget, device=training.device, precision=training.precision,
-        optimizer=training.optimizer, lr=training.lr, ema_decay=training.ema_decay,
-        checkpoint=training.checkpoint(), checkpoint_seconds=training.checkpoint_seconds, console=training.console,
-        validation=Validation(lambda net: field_errors(net, unseen), patience=training.patience) if held else None,
-        watch=training.watch, name=model,
-    )  # fmt: skip
+    validation = Validation(lambda net: field_errors(net, unseen), patience=options.patience) if task.held else None
+    run = training.train(network, sampler, called=options.model, validation=validation)
     predictor = NetworkPredictor(
-        contract, scales, network,
-        model=model, templates=templates, anchors=anchors, geometry_points=geometry_points,
+        task.contract, scales, network,
+        model=options.model, templates=templates, anchors=anchors, geometry_points=options.geometry_points,
     )  # fmt: skip
-    return predictor, run
+    validated = run.history[-1]["errors"] if run.history else {}
+    return Fitted(predictor, run, Figures(validation=validated, history=run.history))
 
 
 def field_errors(network: nn.Module, sampler: Sampler) -> dict[str, FieldError]:

@@ -11,12 +11,30 @@ import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from tramontane.dataset import describe_geometry
-from tramontane.training import Precision, Watch
+from tramontane.training import Run, TrainingOptions, Validation, Watch, train
 
 Array = NDArray[np.floating[Any]]
+
+
+Fields = dict[str, dict[str, Array]]
+"""By domain and field, ``(n,)`` or ``(n, components)`` in SI, float32."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Fields at the positions asked for, mean and standard deviation together.
+
+    Attributes:
+        mean: The fields.
+        deviation: Their standard deviations as the model itself has them, not calibrated; None of a model that has
+            none, or where none were asked for.
+    """
+
+    mean: Fields
+    deviation: Fields | None = None
 
 
 class Predictor(Protocol):
@@ -24,28 +42,21 @@ class Predictor(Protocol):
 
     model: str
 
-    def fields(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
+    def predict(
+        self,
+        geometry: pv.PolyData,
+        values: dict[str, float],
+        positions: Mapping[str, Array],
+        *,
+        deviations: bool = True,
+    ) -> Prediction:
         """Fields at any positions, in memory that does not grow with their number but for the answer itself.
 
         Args:
             geometry: Closed triangle surface, metres.
             values: Operating conditions, SI.
             positions: By domain, ``(n, 3)`` in metres.
-
-        Returns:
-            By domain and field, ``(n,)`` or ``(n, components)`` in SI, float32.
-        """
-        ...
-
-    def spread(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
-        """Standard deviations of what `fields` answers, as the model itself has them: not calibrated.
-
-        Raises:
-            SurrogateError: The model has none.
+            deviations: Whether standard deviations are wanted, where the model has any.
         """
         ...
 
@@ -64,26 +75,48 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """How networks are trained; see `tramontane.surrogate.fit.fit` for what each means."""
+    """A run: its options, where it keeps its state, and who follows it.
 
-    steps: int | None
-    budget: float | None
-    batch_size: int | None
-    device: str
-    precision: Precision
-    optimizer: str
-    lr: float
-    ema_decay: float
-    patience: int | None
-    seed: int
-    work: Path | None
-    checkpoint_seconds: float
-    console: Console | None
+    Attributes:
+        options: With a device, a precision and a learning rate.
+        work: Directory of checkpoints; None keeps none.
+        console: Where progress is shown.
+        watch: Who else is told.
+    """
+
+    options: TrainingOptions
+    work: Path | None = None
+    console: Console | None = None
     watch: Watch = field(default_factory=Watch)
 
-    def checkpoint(self, name: str = "checkpoint") -> Path | None:
-        """Where a run of some name keeps its state."""
-        return None if self.work is None else self.work / f"{name}.safetensors"
+    def say(self, text: str) -> None:
+        """Show a line of progress."""
+        if self.console is not None:
+            self.console.print(text, highlight=False, markup=False)
+
+    def train(
+        self, network: nn.Module, sampler: Any, *, called: str, checkpoint: str = "checkpoint",
+        validation: Validation | None = None,
+    ) -> Run:  # fmt: skip
+        """Train a network in place.
+
+        Args:
+            network: The network.
+            sampler: Draws its batches.
+            called: What who watches knows it by.
+            checkpoint: Of what name.
+            validation: What is measured on the way.
+        """
+        how = self.options
+        assert how.precision is not None
+        assert how.lr is not None
+        return train(
+            network, sampler,
+            steps=how.steps, budget=how.budget, device=how.device, precision=how.precision, optimizer=how.optimizer,
+            lr=how.lr, ema_decay=how.ema_decay, checkpoint_seconds=how.checkpoint_seconds,
+            checkpoint=None if self.work is None else self.work / f"{checkpoint}.safetensors",
+            console=self.console, watch=self.watch, name=called, validation=validation,
+        )  # fmt: skip
 
 
 def describe_design(geometry: pv.PolyData, operating: Iterable[float]) -> Array:

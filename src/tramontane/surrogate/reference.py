@@ -10,14 +10,13 @@ corrections are shrunk, and the model is chosen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import pyvista as pv
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from tramontane.blas import one_thread
 from tramontane.contract import Contract
@@ -29,8 +28,8 @@ from tramontane.models.recent import Recent
 from tramontane.models.reference_frame import MappedShape
 from tramontane.models.shapes import Shape
 from tramontane.surrogate.mapped_shapes import MappedShapes
-from tramontane.surrogate.predictor import Training
-from tramontane.training import Normalization, Run, Validation, channel_slices, train
+from tramontane.surrogate.predictor import Fields, Prediction
+from tramontane.training import Normalization, channel_slices
 from tramontane.training.normalization import operating_scale, predicted_scale
 from tramontane.training.reference_sampler import local_inputs
 
@@ -76,21 +75,32 @@ class ReferencePredictor:
         self._recent = Recent(2, room=_ROOM)
 
     @one_thread()
-    def fields(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
-        """Fields at any positions; see `Predictor`."""
+    def predict(
+        self,
+        geometry: pv.PolyData,
+        values: dict[str, float],
+        positions: Mapping[str, Array],
+        *,
+        deviations: bool = True,
+    ) -> Prediction:
+        """Fields at any positions; see `Predictor`. Networks correct the baseline, and do not narrow its deviations."""
         mapped, rows = self._rows(geometry, values, list(positions))
         # Corrections at sites were learnt on kriging alone.
         corrected = self.baseline == "kriging" and not self.networks
         at = self.classical.interpolate if corrected else self.classical.frame.interpolate
-        answer = {}
+        means: Fields = {}
+        by_deviation: Fields = {}
         for domain, where in positions.items():
             check_deadline()
-            answer[domain] = from_rows(
-                self.contract, self.scales, domain, at(mapped, domain, rows[domain], where), values
-            )
-        return answer
+            mean, deviation = rows[domain]
+            columns = np.concatenate([mean, deviation], axis=1) if deviations else mean
+            found = at(mapped, domain, columns, where)
+            means[domain] = from_rows(self.contract, self.scales, domain, found[:, : mean.shape[1]], values)
+            if deviations:
+                positive = np.maximum(found[:, mean.shape[1] :], 0.0)
+                of = from_rows(self.contract, self.scales, domain, positive, values)
+                by_deviation[domain] = {name: np.abs(each) for name, each in of.items()}
+        return Prediction(means, by_deviation if deviations else None)
 
     @one_thread()
     def at_references(
@@ -98,57 +108,39 @@ class ReferencePredictor:
     ) -> dict[str, dict[str, Array]]:
         """Fields at the reference points, which are as dense as the template's mesh: where extrema are taken."""
         _, rows = self._rows(geometry, values, domains)
-        return {domain: from_rows(self.contract, self.scales, domain, rows[domain], values) for domain in domains}
+        return {domain: from_rows(self.contract, self.scales, domain, rows[domain][0], values) for domain in domains}
 
     def _rows(
         self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]
-    ) -> tuple[MappedShape, Rows]:
-        """The shape with the reference points on it, and values there; what was asked last is remembered."""
+    ) -> tuple[MappedShape, dict[str, tuple[Array, Array]]]:
+        """The shape with the reference points on it, mean and deviation there; what was asked last is kept."""
         wanted = list(self.layouts or domains)
         mapped = self.shapes.map_shape(shape_of(geometry), self._operating(values), wanted)
         key = mapped.digest, mapped.coordinates.tobytes(), tuple(sorted(wanted))
         return mapped, self._recent.get(
             key,
             lambda: self._new_rows(mapped, wanted),
-            size=lambda made: sum(row.nbytes for row in made.values()),
+            size=lambda made: sum(mean.nbytes + deviation.nbytes for mean, deviation in made.values()),
         )
 
-    def _new_rows(self, mapped: MappedShape, wanted: Sequence[str]) -> Rows:
+    def _new_rows(self, mapped: MappedShape, wanted: Sequence[str]) -> dict[str, tuple[Array, Array]]:
         frame = self.classical.frame
         check_deadline()
-        baseline = baseline_with_deviation if self.networks else baseline_mean
 
-        def prepared(domain: str) -> Any:
+        def prepared(domain: str) -> tuple[Array, Array]:
             frame.prepare(mapped, domain)
-            return baseline(self.classical, self.baseline, domain, mapped.coordinates)
+            return baseline_with_deviation(self.classical, self.baseline, domain, mapped.coordinates)
 
-        found = dict(zip(wanted, in_threads(prepared, wanted), strict=True))
-        rows: Rows = found
+        rows = dict(zip(wanted, in_threads(prepared, wanted), strict=True))
         if self.networks:
-            rows = {domain: mean for domain, (mean, _) in found.items()}
-            described = describe(frame, self.layouts, mapped, found)
+            described = describe(frame, self.layouts, mapped, rows)
             for network in self.networks:
                 check_deadline()
                 for domain, correction in corrections(network, described, list(wanted)).items():
-                    rows[domain] = rows[domain] + correction * (
-                        self.size[domain] * self.shrink[domain] / len(self.networks)
-                    )
+                    mean, deviation = rows[domain]
+                    share = self.size[domain] * self.shrink[domain] / len(self.networks)
+                    rows[domain] = mean + correction * share, deviation
         return rows
-
-    @one_thread()
-    def spread(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
-        """Standard deviations of the baseline, which networks correct but do not narrow; see `Predictor`."""
-        frame = self.classical.frame
-        mapped = self.shapes.map_shape(shape_of(geometry), self._operating(values), list(positions))
-        answer = {}
-        for domain, where in positions.items():
-            _, rows = baseline_with_deviation(self.classical, self.baseline, domain, mapped.coordinates)
-            found = np.maximum(frame.interpolate(mapped, domain, rows, where), 0.0)
-            deviations = from_rows(self.contract, self.scales, domain, found, values)
-            answer[domain] = {name: np.abs(deviation) for name, deviation in deviations.items()}
-        return answer
 
     @one_thread()
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
@@ -283,32 +275,3 @@ def corrections(network: LocalTokens, described: Description, domains: Sequence[
                 parts.append(network.decode(tokens, inputs, domain)[0].float().cpu().numpy())
             answer[domain] = np.concatenate(parts)
     return answer
-
-
-def train_network(
-    network: nn.Module, sampler: Any, training: Training, *, name: str, share: float, called: str,
-    validation: Validation | None = None,
-) -> Run:  # fmt: skip
-    """One network's run, which takes a share of the whole length.
-
-    Args:
-        network: Trained in place.
-        sampler: Draws its batches.
-        training: How.
-        name: Of its checkpoint.
-        share: Of the whole length.
-        called: What who watches knows it by.
-        validation: What is measured on the way.
-    """
-    part = replace(
-        training,
-        steps=None if training.steps is None else max(round(share * training.steps), 1),
-        budget=None if training.budget is None else share * training.budget,
-    )
-    return train(
-        network, sampler,
-        steps=part.steps, budget=part.budget, device=part.device, precision=part.precision, optimizer=part.optimizer,
-        lr=part.lr, ema_decay=part.ema_decay, checkpoint=part.checkpoint(name),
-        checkpoint_seconds=part.checkpoint_seconds, console=part.console, watch=part.watch, name=called,
-        validation=validation,
-    )  # fmt: skip

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyvista as pv
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from torch import Tensor
 
 from tramontane.contract import Contract, QoiSpec
 from tramontane.dataset import Dataset
 from tramontane.errors import TrainingError
 from tramontane.metrics import mean_absolute
-from tramontane.model_kinds import SCALARS
 from tramontane.models.scalar_kriging import ScalarKriging, as_logarithms
 from tramontane.models.shape_coordinates import ShapeCoordinates
-from tramontane.surrogate.predictor import Predictor
+from tramontane.surrogate.kinds.kind import Fitted, Task
+from tramontane.surrogate.kinds.scalars import NAME as MODEL
+from tramontane.surrogate.predictor import Prediction, Predictor
+from tramontane.surrogate.record import Figures
 from tramontane.surrogate.reference import shape_of
+from tramontane.training import Run
 from tramontane.training.normalization import operating_scale
 
 Array = NDArray[np.floating[Any]]
-MODEL = SCALARS.name
 _LEAST, _MOST = 3, 6000  # cases; a Gaussian process of more takes minutes and gigabytes
 
 
@@ -76,17 +77,16 @@ class ScalarPredictor:
         keys = list(self.contract.operating)
         return {key: [end - len(keys) + place for _, end in self.shapes.views] for place, key in enumerate(keys)}
 
-    def fields(
-        self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
-        """None; see `Predictor`."""
-        return {}
-
-    def spread(
-        self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
-        """None; see `Predictor`."""
-        return {}
+    def predict(
+        self,
+        geometry: pv.PolyData | None,
+        values: dict[str, float],
+        positions: Mapping[str, Array],
+        *,
+        deviations: bool = True,
+    ) -> Prediction:
+        """No fields; see `Predictor`."""
+        return Prediction({}, {})
 
     def design(self, geometry: pv.PolyData | None, values: dict[str, float]) -> Array:
         """The shape's coordinates and operating conditions, or the parameters; see `Predictor`."""
@@ -115,7 +115,12 @@ class ScalarPredictor:
 
 
 def fit_scalars(
-    dataset: Dataset, names: Sequence[str], predictor: Predictor, designs: Any = None, contract: Contract | None = None
+    dataset: Dataset,
+    names: Sequence[str],
+    predictor: Predictor,
+    designs: Any = None,
+    contract: Contract | None = None,
+    known: Collection[str] = (),
 ) -> dict[str, ScalarKriging]:
     """A regression for each QoI that the contract does not define by fields.
 
@@ -125,8 +130,13 @@ def fit_scalars(
         predictor: Tells designs apart.
         designs: What it says of the training cases ``(cases, d)``, where that is at hand.
         contract: Of the surrogate; the dataset's where None.
+        known: QoIs that are regressed already.
     """
-    specs = {name: spec for name, spec in (contract or dataset.contract).qoi.items() if not spec.from_fields}
+    specs = {
+        name: spec
+        for name, spec in (contract or dataset.contract).qoi.items()
+        if not spec.from_fields and name not in known
+    }
     if not specs:
         return {}
     inputs = designs
@@ -168,35 +178,25 @@ def regress(
     return fits
 
 
-def fit_alone(
-    dataset: Dataset, contract: Contract, names: Sequence[str], console: Console | None
-) -> tuple[ScalarPredictor, dict[str, ScalarKriging], dict[str, Any], float]:
+def fit_alone(task: Task) -> Fitted:
     """Everything of a surrogate that predicts QoIs alone.
-
-    Args:
-        dataset: The store.
-        contract: With the ranges of the training cases, without fields.
-        names: Training cases.
-        console: Where is said what was reached.
-
-    Returns:
-        The predictor, the regressions, each QoI's figures on training cases left out, and the seconds it took.
 
     Raises:
         TrainingError: Too few cases, or no QoI.
     """
+    dataset, contract, names, training = task.dataset, task.contract, task.names, task.training
+    training.watch.stage("kriging")
     if len(names) < _LEAST:
         raise TrainingError(f"{dataset.path}: has {len(names)} training cases; give {_LEAST} or more")
     if not contract.qoi:
         raise TrainingError(f"{dataset.path}: has no QoIs to learn; ingest cases that state some")
     started = time.monotonic()
     if len(names) > _MOST:
-        if console is not None:
-            console.print(f"Of {len(names)} training cases, {_MOST} drawn at random are learnt from")
+        training.say(f"Of {len(names)} training cases, {_MOST} drawn at random are learnt from")
         names = sorted(np.random.default_rng(0).choice(names, _MOST, replace=False).tolist())
     predictor, designs = ScalarPredictor.fit(contract, dataset, names)
     fits = fit_scalars(dataset, names, predictor, designs, contract)
-    figures = {}
+    figures: dict[str, Any] = {}
     for qoi, fit in fits.items():
         scale = np.array([operating_scale(contract.qoi[qoi], dataset.parameters(name)) for name in names])
         truth = np.array([dataset.qoi(name)[qoi] for name in names])
@@ -206,13 +206,11 @@ def fit_alone(
             "relative": relative,
             "within_two_deviations": float(np.mean(np.abs(predicted - truth) <= 2 * deviation)),
             "logarithm": fit.logarithm,
-            "cases": {name: {"predicted": float(a), "deviation": float(b), "truth": float(c)}
-                      for name, a, b, c in zip(names, predicted, deviation, truth, strict=True)},
-        }  # fmt: skip
-        if console is not None:
-            console.print(f"{qoi}: {100 * relative:.2g} % of its mean size on training cases left out",
-                          highlight=False, markup=False)  # fmt: skip
-    return predictor, fits, figures, time.monotonic() - started
+        }
+        training.say(f"{qoi}: {100 * relative:.2g} % of its mean size on training cases left out")
+    training.watch.candidate(MODEL, len(names), {qoi: of["relative"] for qoi, of in figures.items()})
+    run = Run(steps=0, seconds=time.monotonic() - started, stopped_early=False)
+    return Fitted(predictor, run, Figures(left_out=figures), fits, list(names), designs)
 
 
 def _common(planes: Sequence[tuple[float | None, float | None, float | None]]) -> list[float | None]:

@@ -21,24 +21,25 @@ from tramontane.deadline import time_limit
 from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, SurrogateError
 from tramontane.formats.surfaces.geometry import OPEN_EDGES, Geometry, read_geometry
+from tramontane.interval import HIGHEST_LEVEL, LEVEL, LOWEST_LEVEL, FieldInterval
 from tramontane.large_arrays import bad_rows
-from tramontane.models import NETWORKS
 from tramontane.models.recent import Recent, digest
 from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.notice import Notice
 from tramontane.surrogate.files import read_surrogate, write_surrogate
+from tramontane.surrogate.intervals import Intervals
+from tramontane.surrogate.kinds import KINDS
+from tramontane.surrogate.kinds.kind import Saved
 from tramontane.surrogate.measured import QOI_CELLS, measured
-from tramontane.surrogate.network import NetworkPredictor
 from tramontane.surrogate.places import default_mesh, misplaced
-from tramontane.surrogate.predictor import Predictor
-from tramontane.surrogate.reference import ReferencePredictor
+from tramontane.surrogate.predictor import Prediction, Predictor
+from tramontane.surrogate.record import Record
 from tramontane.surrogate.saved_arrays import check_arrays, check_domains
 from tramontane.surrogate.saved_documents import check_documents, check_scales
-from tramontane.surrogate.scalars import MODEL as SCALARS
-from tramontane.surrogate.scalars import ScalarPredictor
 from tramontane.surrogate.unit_guess import guess_length, guess_parameter
 from tramontane.training import Normalization
 from tramontane.training.normalization import predicted_scale, sign_of_law
+from tramontane.trust.calibration import Calibration
 
 _HELD = 0.5  # of a geometry's volume, below which a mesh that was made for it is spoken of
 _AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")
@@ -60,6 +61,7 @@ class Surrogate:
         templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
         scalars: A regression of each QoI not defined by fields.
         record: What else the saved surrogate says: the training domain, validation errors, data and run.
+        calibration: Makes intervals; None where too few cases were left out.
     """
 
     def __init__(
@@ -69,14 +71,15 @@ class Surrogate:
         *,
         templates: dict[str, Array],
         scalars: dict[str, ScalarKriging],
-        record: dict[str, Any],
+        record: Record,
+        calibration: Calibration | None = None,
     ) -> None:
-        self.contract, self.predictor = contract, predictor
+        self.contract, self.predictor, self.calibration = contract, predictor, calibration
         self.templates, self.scalars, self.record = templates, scalars, record
         self._checked, self._places = Recent(4), Recent(8, room=_ROOM)
 
     def __repr__(self) -> str:
-        cases = len(self.record.get("data", {}).get("train", []))
+        cases = len(self.record.data.train)
         head = f"<Surrogate {self.model}, trained on {cases} cases>"
         return "\n".join([head, *repr(self.contract).splitlines()[1:]])
 
@@ -88,7 +91,7 @@ class Surrogate:
     @property
     def needs_geometry(self) -> bool:
         """Whether designs are asked for their geometry: where the training cases had one."""
-        return "extent_low" in self.record["training_domain"]
+        return self.record.training_domain.extent_low is not None
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -100,6 +103,7 @@ class Surrogate:
         cells: int = 50_000,
         domains: Collection[str] | None = None,
         qoi: bool = True,
+        level: float = LEVEL,
         time_limit_seconds: float | None = None,
     ) -> Case:
         """Predict the case of a design from its geometry and operating conditions alone.
@@ -114,11 +118,12 @@ class Surrogate:
             cells: About how many cells such a grid and surface have.
             domains: Which to predict on, where no meshes are given; None takes all. QoIs of others are left out.
             qoi: Whether QoIs are wanted.
+            level: The probability with which intervals hold the truth of an unseen case.
             time_limit_seconds: How long it may take; None sets no limit.
 
         Returns:
-            Fields and QoIs in SI; ``notices`` say what to mind, ``qoi_deviations`` the standard
-            deviation of each QoI that is regressed, as the model has it.
+            Fields and QoIs in SI, with intervals and a verdict; ``notices`` say what to mind, ``qoi_deviations`` the
+            standard deviation of each QoI that is regressed, as the model has it.
 
         Raises:
             ContractError: The design has no geometry or one too many, lacks a parameter, or has one in the wrong unit.
@@ -126,9 +131,11 @@ class Surrogate:
             SurrogateError: The model gives no finite number for this design.
             TimeLimitError: It took longer than it may.
         """
+        if not LOWEST_LEVEL <= level <= HIGHEST_LEVEL:
+            raise ContractError(f"level is {level:g}; give one of {LOWEST_LEVEL:g} to {HIGHEST_LEVEL:g}, such as 0.9")
         try:
             with time_limit(time_limit_seconds):
-                return self._simulated(design, meshes=meshes, cells=cells, domains=domains, qoi=qoi)
+                return self._simulated(design, meshes=meshes, cells=cells, domains=domains, qoi=qoi, level=level)
         except GeometryError as error:
             # A part a thousand times too large fits nowhere: the unit is what there is to say.
             geometry, _ = self.check(design)
@@ -145,6 +152,7 @@ class Surrogate:
         cells: int,
         domains: Collection[str] | None,
         qoi: bool,
+        level: float,
     ) -> Case:
         geometry, values = self.check(design)
         if unknown := set(meshes or domains or ()) - set(self.contract.fields):
@@ -161,7 +169,9 @@ class Surrogate:
         }
         wanted = {domain: mesh for domain, (mesh, _) in places.items()}
         sites = {domain: found for domain, (_, found) in places.items()}
-        fields = self.fields(shape, values, {domain: s.positions for domain, s in sites.items()})
+        where = {domain: s.positions for domain, s in sites.items()}
+        prediction = self.predict(shape, values, where, deviations=self.calibration is not None)
+        fields = prediction.mean
         self._check_finite(fields, design)
         scalars = self.scalars_of(shape, values) if qoi else {}
         drawn = {} if meshes is not None or cells != QOI_CELLS else {d: (sites[d], fields[d]) for d in sites}
@@ -169,10 +179,16 @@ class Surrogate:
         if lost := [name for name, value in numbers.items() if not np.isfinite(value)]:
             raise SurrogateError(f"{_named(design)}: the model gives no number for {lost[0]}; check the geometry and "
                                  "the parameters")  # fmt: skip
+        bounds = Intervals(self, shape, values, level)
+        field_intervals = bounds.of_fields(prediction)
         if geometry is None:
             meshed = []
         else:
-            meshed = self._coarse(geometry, sites) if meshes is None else self._blank(geometry, sites, fields)
+            meshed = (
+                self._coarse(geometry, sites)
+                if meshes is None
+                else self._blank(geometry, sites, fields, field_intervals)
+            )
         for domain, mesh in wanted.items():
             data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
             for name, predicted in fields[domain].items():
@@ -187,6 +203,8 @@ class Surrogate:
             qoi_units={name: self.contract.qoi[name].unit for name in numbers},
             notices=[*noticed, *self.notices(shape, design), *meshed],
             qoi_deviations={name: deviation for name, (_, deviation) in scalars.items()},
+            field_intervals=field_intervals,
+            qoi_intervals=bounds.of_qoi(numbers, scalars),
             provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity),
         )
 
@@ -201,9 +219,13 @@ class Surrogate:
                     )
 
     def _blank(
-        self, geometry: Geometry, sites: Mapping[str, Sites], fields: Mapping[str, Mapping[str, Array]]
+        self,
+        geometry: Geometry,
+        sites: Mapping[str, Sites],
+        fields: Mapping[str, Mapping[str, Array]],
+        intervals: Mapping[str, Mapping[str, FieldInterval]],
     ) -> list[Notice]:
-        """Make fields NaN where a given mesh reaches beyond its domain, and say of how many places."""
+        """Make fields and intervals NaN where a given mesh reaches beyond its domain, and say of how many places."""
         said = []
         for domain, of in sites.items():
             spec = self.contract.domains.get(domain, DomainSpec())
@@ -212,7 +234,7 @@ class Surrogate:
             beyond = misplaced(geometry.mesh, of.positions, keep_inside=spec.side == "inside")
             if not beyond.any():
                 continue
-            for values in fields[domain].values():
+            for values in (*fields[domain].values(), *(of.half_width for of in intervals.get(domain, {}).values())):
                 values[beyond] = np.nan
             where = "outside" if spec.side == "inside" else "inside"
             said.append(
@@ -233,7 +255,7 @@ class Surrogate:
 
     def noticed(self, geometry: Geometry) -> list[Notice]:
         """What is to be minded of a geometry; that it is open, only where most of the training cases' were closed."""
-        usual = not geometry.closed and self.record["training_domain"].get("open", 0.0) > 0.5
+        usual = not geometry.closed and self.record.training_domain.open > 0.5
         return [Notice("geometry", "geometry", detail=sentence) for sentence in geometry.warnings
                 if not (usual and OPEN_EDGES in sentence)]  # fmt: skip
 
@@ -261,8 +283,8 @@ class Surrogate:
 
     def _check_shape(self, geometry: Geometry, label: str) -> None:
         """Raise where a geometry is no body as the training cases' were: flat, or of quite another size."""
-        domain = self.record["training_domain"]
-        low, high = np.asarray(domain["extent_low"]), np.asarray(domain["extent_high"])
+        domain = self.record.training_domain
+        low, high = np.asarray(domain.extent_low), np.asarray(domain.extent_high)
         extent = geometry.bounds[1] - geometry.bounds[0]
         size, least, most = float(extent.max()), float(low.max()), float(high.max())
         if not least / _OF_ANOTHER_SIZE <= size <= most * _OF_ANOTHER_SIZE:
@@ -272,40 +294,40 @@ class Surrogate:
             if extent[axis] <= _FLAT * size and low[axis] > _FLAT * most:
                 raise GeometryError(f"{label}: is flat ({extent[axis]:.4g} m long in {name}, training cases "
                                     f"{low[axis]:.4g} to {high[axis]:.4g} m); export the whole body")  # fmt: skip
-        usually_closed = domain.get("open", 0.0) <= 0.5 and (low > _FLAT * most).all()
+        usually_closed = domain.open <= 0.5 and (low > _FLAT * most).all()
         if usually_closed and geometry.volume <= _FLAT * geometry.area * size:
             raise GeometryError(f"{label}: encloses no volume ({geometry.volume:.3g} m3 in {geometry.area:.3g} m2 of "
                                 "surface); export the whole body as a closed surface")  # fmt: skip
 
-    def fields(
-        self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
+    def predict(
+        self,
+        geometry: pv.PolyData | None,
+        values: dict[str, float],
+        positions: Mapping[str, Array],
+        *,
+        deviations: bool = True,
+    ) -> Prediction:
         """Fields at any positions, in memory that does not grow with their number but for the answer itself.
 
         Args:
             geometry: Closed triangle surface, metres; None where designs have none.
             values: Operating conditions, SI.
             positions: By domain, ``(n, 3)`` in metres.
-
-        Returns:
-            By domain and field, ``(n,)`` or ``(n, components)`` in SI.
+            deviations: Whether standard deviations are wanted, too, where the model has any: its own, not calibrated.
         """
-        return _possible(self.predictor.fields(geometry, values, positions))
+        answer = self.predictor.predict(geometry, values, positions, deviations=deviations)
+        return Prediction(_possible(answer.mean), answer.deviation)
+
+    def fields(
+        self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
+    ) -> dict[str, dict[str, Array]]:
+        """What `predict` answers, without standard deviations."""
+        return self.predict(geometry, values, positions, deviations=False).mean
 
     def at_references(self, geometry: pv.PolyData, values: dict[str, float], domain: str) -> dict[str, Array] | None:
         """Fields of a domain at the reference points, by name, SI; None of a model that has none."""
         answer = getattr(self.predictor, "at_references", None)
         return None if answer is None else _possible(answer(geometry, values, [domain]))[domain]
-
-    def spread(
-        self, geometry: pv.PolyData, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
-        """Standard deviations of what `fields` answers, SI, as the model itself has them: not calibrated.
-
-        Raises:
-            SurrogateError: The model has none, as a single network has not.
-        """
-        return self.predictor.spread(geometry, values, positions)
 
     def scalars_of(self, geometry: pv.PolyData | None, values: dict[str, float]) -> dict[str, tuple[float, float]]:
         """QoIs that do not follow from fields, regressed on what the predictor tells designs apart by.
@@ -347,8 +369,8 @@ class Surrogate:
         """Units that inputs far outside what was trained on seem to be in: offered, never applied."""
         found = [guess_parameter(excess) for excess in self.contract.excesses(self.contract.values(design))]
         if geometry is not None:
-            domain = self.record["training_domain"]
-            low, high = np.asarray(domain["extent_low"]), np.asarray(domain["extent_high"])
+            domain = self.record.training_domain
+            low, high = np.asarray(domain.extent_low), np.asarray(domain.extent_high)
             bounds = np.asarray(geometry.bounds).reshape(3, 2)
             found.append(guess_length(bounds[:, 1] - bounds[:, 0], low, high, self._unit_of(design)))
         return [guess for guess in found if guess is not None]
@@ -361,8 +383,8 @@ class Surrogate:
         """The axes ``x``, ``y``, ``z`` along which a geometry is longer or shorter than every training case's."""
         if geometry is None:
             return []
-        domain = self.record["training_domain"]
-        low, high = np.asarray(domain["extent_low"]), np.asarray(domain["extent_high"])
+        domain = self.record.training_domain
+        low, high = np.asarray(domain.extent_low), np.asarray(domain.extent_high)
         bounds = np.asarray(geometry.bounds).reshape(3, 2)
         extent, slack = bounds[:, 1] - bounds[:, 0], 0.02 * high
         return [
@@ -374,7 +396,7 @@ class Surrogate:
     @property
     def identity(self) -> str:
         """Twelve digits of the hash of the data it was trained on."""
-        return str(self.record["data"]["fingerprint"])[:12]
+        return self.record.data.fingerprint[:12]
 
     def default_sites(self, geometry: pv.PolyData | None, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
         """A copy of the default mesh of a geometry, and its sites."""
@@ -405,15 +427,13 @@ class Surrogate:
         tensors |= {f"template.{domain}": torch.from_numpy(points) for domain, points in self.templates.items()}
         for name, fit in self.scalars.items():
             tensors |= {f"scalar.{name}.{key}": torch.from_numpy(v) for key, v in fit.state().items()}
-        record = dict(self.record)
         documents = {
             "contract": self.contract.model_dump(mode="json"),
             "predictor": self.predictor.document(),
-            "training_domain": record.pop("training_domain"),
-            "calibration": record.pop("calibration"),
-            "figures": record.pop("figures"),
-            "training": record,
+            **self.record.documents(),
         }
+        if self.calibration is not None:
+            documents["calibration"] = documents["calibration"] | {"intervals": self.calibration.document()}
         write_surrogate(Path(path), tensors=tensors, documents=documents, licence=licence)
 
     @classmethod
@@ -428,35 +448,26 @@ class Surrogate:
             contract = Contract.model_validate(documents["contract"])
             check_documents(documents, contract)
             document, saved = documents["predictor"], _below(tensors, "predictor.")
-            is_reference = document.get("baseline") in ("kriging", "mean")
-            if not is_reference and document["model"] != SCALARS and document["model"] not in NETWORKS:
+            kind = KINDS.get(document["model"]) if isinstance(document["model"], str) else None
+            if kind is None:
                 raise SurrogateError(f"predictor.json: model {str(document['model'])[:40]!r} is not known")
             check_arrays(tensors, contract)
-            check_domains(tensors, contract, reference=is_reference)
+            check_domains(tensors, contract, reference=kind.at_references)
             templates = {domain: value.numpy() for domain, value in _below(tensors, "template.").items()}
-            predictor: Predictor
-            if document["model"] == SCALARS:
-                predictor = ScalarPredictor.restore(contract, saved)
-            else:
+            if kind.needs_fields:
                 check_scales(Normalization.model_validate(document["normalization"]), contract)
-                if is_reference:
-                    predictor = ReferencePredictor.restore(contract, saved, document, device=device)
-                else:
-                    predictor = NetworkPredictor.restore(contract, saved, document, templates=templates, device=device)
+            predictor = kind.restore(Saved(contract, saved, document, templates, device))
             scalars = {}
             for name in {
                 key.removeprefix("scalar.").rpartition(".")[0] for key in tensors if key.startswith("scalar.")
             }:
                 state = {key: value.numpy() for key, value in _below(tensors, f"scalar.{name}.").items()}
                 scalars[name] = ScalarKriging.from_state(state)
+            intervals = documents["calibration"].pop("intervals", None)
             return cls(
-                contract,
-                predictor,
-                templates=templates,
-                scalars=scalars,
-                record=documents["training"]
-                | {key: documents[key] for key in ("training_domain", "calibration", "figures")},
-            )
+                contract, predictor, templates=templates, scalars=scalars, record=Record.of(documents),
+                calibration=None if intervals is None else Calibration.of(intervals),
+            )  # fmt: skip
         except SurrogateError as error:
             raise SurrogateError(f"{path}: {error}; copy it again, or train it anew") from error
         except KeyError as error:

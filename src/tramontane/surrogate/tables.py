@@ -20,15 +20,15 @@ from tramontane.formats.surfaces.geometry import Geometry, read_geometry
 from tramontane.formats.tables.csv_sheet import Sheet
 from tramontane.formats.tables.designs import read_designs
 from tramontane.formats.tables.table import QOI, SUFFIXES, read_head, read_sheet
+from tramontane.interval import LEVEL, Interval
 from tramontane.progress import follow
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.units import Quantity, from_si, parse_quantity
 
-_DEVIATIONS = 2.0  # that an interval reaches to either side
 _SHOWN, _REASONS = 20, 5  # lines, and sentences of a kind, that are printed
 _PREDICTED, _VERDICT, _REMARKS = "predicted ", "verdict", "remarks"
 
-Verdict = Literal["inside", "outside", "failed"]
+Verdict = Literal["inside", "edge", "outside", "failed"]
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Line:
         name: Of the design.
         verdict: Whether it lies inside what the surrogate was trained on; ``failed`` where it could not be predicted.
         qoi: In SI.
-        deviations: Standard deviations of those that are regressed, SI.
+        intervals: Of those that have any, SI.
         remarks: What to mind, or why it failed.
     """
 
     name: str
     verdict: Verdict
     qoi: Mapping[str, float] = field(default_factory=dict)
-    deviations: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
@@ -57,6 +57,7 @@ def predict_table(
     *,
     cells: int = 50_000,
     length_unit: str | None = None,
+    level: float = LEVEL,
     console: Console | None = None,
 ) -> list[Line]:
     """Predict the QoIs of every design in a table.
@@ -68,6 +69,7 @@ def predict_table(
         settings: Parameters that are the same for all designs; they stand above the table's.
         cells: About how many cells fields are predicted on, where QoIs follow from them.
         length_unit: Of the geometry files where no header says it; None takes the contract's.
+        level: The probability of the intervals.
         console: Where progress is shown.
 
     Returns:
@@ -90,7 +92,7 @@ def predict_table(
         row = {key.removeprefix(QOI): value for key, value in collection.table[source.name].items()}
         parameters = {name: value for name, value in row.items() if name in contract.parameters} | given
         try:
-            lines.append(_answer(surrogate, source, parameters, known, cells, collection.length_unit))
+            lines.append(_answer(surrogate, source, parameters, known, cells, collection.length_unit, level))
         except TramontaneError as error:
             lines.append(Line(source.name, "failed", remarks=(str(error),)))
     if all(line.verdict == "failed" for line in lines):
@@ -107,6 +109,7 @@ def _answer(
     known: functools._lru_cache_wrapper[Geometry],
     cells: int,
     length_unit: str,
+    level: float,
 ) -> Line:
     results = source.read()
     if unread := [reason for name, reason in results.absent.items()
@@ -117,30 +120,42 @@ def _answer(
     domains = {spec.definition.domain for spec in surrogate.contract.qoi.values()
                if spec.from_fields and spec.definition is not None and spec.definition.kind != "volume"}  # fmt: skip
     # Fields that no QoI follows from are not asked for.
-    case = surrogate.simulate(design, cells=cells, domains=domains, meshes=None if domains else {})
+    case = surrogate.simulate(design, cells=cells, domains=domains, meshes=None if domains else {},
+                              level=level)  # fmt: skip
     outside = surrogate.notices(None if shape is None else shape.mesh, design)
     return Line(
         source.name,
-        "outside" if outside else "inside",
+        ("outside" if outside else "inside") if case.verdict is None else case.verdict.domain,
         case.qoi,
-        case.qoi_deviations,
-        tuple(map(str, (*([] if shape is None else surrogate.noticed(shape)), *outside))),
+        case.qoi_intervals,
+        tuple(
+            map(
+                str,
+                (
+                    *(() if case.verdict is None else case.verdict.reasons),
+                    *([] if shape is None else surrogate.noticed(shape)),
+                    *outside,
+                ),
+            )
+        ),
     )
 
 
 def columns_of(surrogate: Surrogate, lines: Sequence[Line]) -> dict[str, list[float | str | None]]:
-    """The answers as columns: of each QoI its value and, where it is known, an interval of two standard deviations to
-    either side, in the unit in which it is shown; then the verdict and what to mind.
+    """The answers as columns: of each QoI its value and, where there is one, its interval, in the unit in which it is
+    shown; then the verdict and what to mind.
     """
     columns: dict[str, list[float | str | None]] = {}
     for name, spec in surrogate.contract.qoi.items():
-        unit, sure = spec.shown, any(name in line.deviations for line in lines)
-        for label, steps in (("", 0.0), (" low", -_DEVIATIONS), (" high", _DEVIATIONS)) if sure else (("", 0.0),):
+        unit = spec.shown
+        stated = {"": [line.qoi.get(name) for line in lines]}
+        if any(name in line.intervals for line in lines):
+            intervals = [line.intervals.get(name) for line in lines]
+            stated |= {" low": [None if of is None else of.low for of in intervals],
+                       " high": [None if of is None else of.high for of in intervals]}  # fmt: skip
+        for label, numbers in stated.items():
             head = f"{_PREDICTED}{name}{label}" + (f" [{unit}]" if unit else "")
-            columns[head] = [
-                from_si(line.qoi[name] + steps * line.deviations.get(name, 0.0), unit) if name in line.qoi else None
-                for line in lines
-            ]
+            columns[head] = [None if number is None else from_si(number, unit) for number in numbers]
     columns[_VERDICT] = [line.verdict for line in lines]
     columns[_REMARKS] = ["; ".join(line.remarks) for line in lines]
     return columns

@@ -3,6 +3,7 @@
 from tramontane.training.batch import Batch
 from tramontane.training.loop import Precision, Run, Validation, train
 from tramontane.training.normalization import Normalization, channel_count, channel_slices
+from tramontane.training.options import TrainingOptions
 from tramontane.training.sampler import Sampler
 from tramontane.training.schedule import parse_budget
 from tramontane.training.watch import Choice, Compared, FieldError, Watch
@@ -16,6 +17,7 @@ __all__ = [
     "Precision",
     "Run",
     "Sampler",
+    "TrainingOptions",
     "Validation",
     "Watch",
     "channel_count",

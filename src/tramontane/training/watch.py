@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tramontane.model_kinds import title_of
-
 
 class FieldError(NamedTuple):
     """Error of one field: relative L2 (mean over cases), and mean absolute error in ``unit``."""
@@ -50,17 +48,6 @@ class Choice:
     cases: int
     compared: list[Compared]
     networks: str = ""
-
-    def __str__(self) -> str:
-        found = []
-        for each in self.compared:
-            errors = ", ".join(f"{title_of(kind)} {100 * error:.1f} %" for kind, error in each.errors.items())
-            on = "all" if each.cases == self.cases else f"the same {each.cases}"
-            found.append(f"on {on} of {self.cases}: {errors}")
-        chosen = title_of(self.chosen)
-        return f"{chosen}; mean error of {self.fields} fields on cases left out, {'; '.join(found)}" + (
-            f"; {self.networks}" if self.networks else ""
-        )
 
 
 class Watch:

@@ -1,1 +1,1 @@
-"""What an answer is worth: whether it obeys what physics asks of it."""
+"""How far an answer may be believed: intervals, the applicability domain, checks of physics."""

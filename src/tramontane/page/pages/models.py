@@ -43,7 +43,7 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
         with ui.element("div").classes("row-between"):
             ui.link(served.name, f"/predict?model={served.name}").classes("card-name")
             ui.label(kind_of(words, model.architecture)).classes("tag")
-        ui.label(words("models.trained", count=len(record["data"]["train"]))).classes("quiet")
+        ui.label(words("models.trained", count=len(record.data.train))).classes("quiet")
         ui.label(words("models.inputs")).classes("heading")
         with ui.element("table").classes("facts"):
             for name, spec in model.parameters.items():

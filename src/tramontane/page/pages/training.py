@@ -11,7 +11,6 @@ from fastapi import Request
 from nicegui import ui
 
 from tramontane.dataset.ingest.assumed_units import listed
-from tramontane.model_kinds import ASKED, AUTO
 from tramontane.page.charts import curves
 from tramontane.page.controls.number_field import NumberField
 from tramontane.page.figures import because, kind_of, table
@@ -22,6 +21,7 @@ from tramontane.page.pages.runs import Run, Runs, free_name
 from tramontane.page.shell import Reader, Shell
 from tramontane.service.problems import Problem
 from tramontane.service.trainings.schemas import KeepRequest, ProgressAnswer, TrainingAnswer, TrainingRequest
+from tramontane.surrogate.kinds import ASKED, AUTO
 
 STAGES = ("starting", "reading", "registering", "kriging", "networks", "calibrating", "saving")
 STATES = ("running", "done", "stopped")

@@ -110,12 +110,12 @@ class SolverCase:
 
 def seen(served: Served, dataset: Dataset, name: str) -> Seen:
     """Whether a model was trained on a case, judged by the data that it names."""
-    data = served.surrogate.record["data"]
-    if data["fingerprint"] != dataset.fingerprint():
+    data = served.surrogate.record.data
+    if data.fingerprint != dataset.fingerprint():
         return "unknown"
-    if name in data["train"]:
+    if name in data.train:
         return "trained"
-    return "validation" if name in data.get("validation", ()) else "unseen"
+    return "validation" if name in data.validation else "unseen"
 
 
 def drawn(case: Case, contract: Contract) -> tuple[Case, str]:

@@ -16,8 +16,9 @@ import pyvista as pv
 from tramontane.case import Case
 from tramontane.errors import TramontaneError
 from tramontane.formats.vtk.meshes import write_mesh
+from tramontane.interval import FieldInterval
 from tramontane.service.predictions.pieces import Pieces, npz
-from tramontane.service.predictions.schemas import DomainSummary, FieldSummary, Format, Summary
+from tramontane.service.predictions.schemas import DomainSummary, FieldIntervalSummary, FieldSummary, Format, Summary
 from tramontane.service.problems import Fault, at_fault
 
 MEDIA_TYPES: dict[str, str] = {
@@ -42,7 +43,12 @@ def domains(case: Case) -> dict[str, DomainSummary]:
             points=mesh.n_points,
             cells=mesh.n_cells,
             fields={
-                field: _field(np.asarray(case.field_values(name, field)), case.field_units.get(field, ""), location)
+                field: _field(
+                    np.asarray(case.field_values(name, field)),
+                    case.field_units.get(field, ""),
+                    location,
+                    case.field_intervals.get(name, {}).get(field),
+                )
                 for field, location in case.field_names(name).items()
             },
         )
@@ -115,7 +121,7 @@ def mesh_arrays_of(mesh: pv.DataSet) -> MeshArrays:
     }
 
 
-def _field(values: np.ndarray[Any, Any], unit: str, location: Any) -> FieldSummary:
+def _field(values: np.ndarray[Any, Any], unit: str, location: Any, interval: FieldInterval | None) -> FieldSummary:
     table = values.reshape(len(values), -1) if len(values) else np.full((1, 1), np.nan)
     columns = np.ascontiguousarray(table.T)  # NumPy takes five times as long over short rows
     length = np.sqrt((columns * columns).sum(axis=0)) if len(columns) == 3 else None
@@ -126,7 +132,15 @@ def _field(values: np.ndarray[Any, Any], unit: str, location: Any) -> FieldSumma
         low=[finite(value) for value in columns.min(axis=1).tolist()],
         high=[finite(value) for value in columns.max(axis=1).tolist()],
         magnitude=None if length is None else (finite(length.min()), finite(length.max())),
+        interval=None if interval is None else _interval(interval),
     )
+
+
+def _interval(interval: FieldInterval) -> FieldIntervalSummary:
+    half = interval.half_width
+    known = half[np.isfinite(half)]
+    median, largest = (float(np.median(known)), float(known.max())) if len(known) else (None, None)
+    return FieldIntervalSummary(median=median, largest=largest, band=interval.band)
 
 
 def _arrow(case: Case, summary: Summary, domain: str, kept: dict[str, Any]) -> Pieces:

@@ -10,9 +10,10 @@ from tramontane.errors import UnitError
 from tramontane.notice import Notice
 from tramontane.service.geometries.uploads import Geometries
 from tramontane.service.predictions import schemas
-from tramontane.service.predictions.schemas import DesignRequest, Warned
+from tramontane.service.predictions.schemas import DesignRequest, VerdictAnswer, Warned
 from tramontane.service.problems import Fault, at_fault, without_paths
 from tramontane.units import Quantity, dimension, from_si, parse_quantity
+from tramontane.verdict import Verdict
 
 
 def understand(contract: Contract, request: DesignRequest, *, geometry: bool, where: str = "") -> dict[str, float]:
@@ -90,6 +91,13 @@ def stated(contract: Contract, values: Mapping[str, float]) -> dict[str, schemas
         )
         for name, value in values.items()
     }
+
+
+def verdict(found: Verdict | None) -> VerdictAnswer | None:
+    """A verdict as it is told, with its reasons in words."""
+    if found is None:
+        return None
+    return VerdictAnswer(domain=found.domain, score=found.score, reasons=[warned(each) for each in found.reasons])
 
 
 def warned(notice: Notice) -> Warned:

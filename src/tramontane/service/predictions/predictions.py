@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from tramontane.case import Case
 from tramontane.deadline import time_limit
 from tramontane.errors import TimeLimitError, TramontaneError
+from tramontane.interval import LEVEL
 from tramontane.models.recent import BUDGET, Recent
 from tramontane.service.cache import ByteCache
 from tramontane.service.geometries.uploads import Geometries
@@ -43,6 +44,7 @@ class Question:
         values: Parameters, SI.
         cells: About how many cells each mesh has.
         domains: Which are predicted.
+        level: The probability of the intervals.
     """
 
     served: Served
@@ -51,10 +53,12 @@ class Question:
     values: dict[str, float]
     cells: int
     domains: tuple[str, ...]
+    level: float = LEVEL
 
     def key(self, domains: tuple[str, ...] | None = None) -> str:
         """The same for equal questions, and for no others."""
-        parts = [self.served.hash, self.geometry, self.length_unit, self.values, self.cells, domains or self.domains]
+        parts = [self.served.hash, self.geometry, self.length_unit, self.values, self.cells, domains or self.domains,
+                 self.level]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
@@ -118,7 +122,7 @@ class Predictions:
         return self._turns.close(seconds)
 
     def understand(self, served: Served, request: DesignRequest, *, cells: int = 50_000,
-                   domains: list[str] | None = None, where: str = "") -> Question:  # fmt: skip
+                   domains: list[str] | None = None, level: float = LEVEL, where: str = "") -> Question:  # fmt: skip
         """Check a request.
 
         Raises:
@@ -137,7 +141,7 @@ class Predictions:
         if request.geometry is None or self.geometries.find(request.geometry).metric:
             unit = "m"
         picked = tuple(name for name in known if domains is None or name in domains)
-        return Question(served, request.geometry, unit, values, cells, picked)
+        return Question(served, request.geometry, unit, values, cells, picked, level)
 
     async def ask(self, question: Question, *, keep: bool = True) -> tuple[Prediction, bool]:
         """The answer to a question, and whether it was there already.
@@ -157,13 +161,16 @@ class Predictions:
 
         return await self._once(question.key(), work, long=question.is_long), False
 
-    async def file(self, question: Question, form: Format, fields: list[str] | None) -> tuple[Pieces, bool]:
+    async def file(
+        self, question: Question, form: Format, fields: list[str] | None, *, bounds: bool = False
+    ) -> tuple[Pieces, bool]:
         """One domain of an answer as a file, and whether it was there already.
 
         Args:
             question: Checked; it names the domain.
             form: Not JSON.
             fields: Which the file holds; None takes all.
+            bounds: Whether it holds the fields' bounds, too.
 
         Raises:
             Problem: The question does not name one domain, the format does not fit, too many wait, or the design cannot
@@ -175,7 +182,7 @@ class Predictions:
         domain, prediction = question.domains[0], self._kept(question, more=True)
         if prediction is None and (running := self._running.get(question.key())) is not None:
             prediction = await self._share(question.key(), running)
-        parts = [prediction.key if prediction else question.key(), domain, form, fields]
+        parts = [prediction.key if prediction else question.key(), domain, form, fields, bounds]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         if (found := self.files.get(key)) is not None:
             self.metrics.cached("file", hit=True)
@@ -186,7 +193,8 @@ class Predictions:
         def work(given_up: Callable[[], bool]) -> Pieces:
             known = prediction or self._answer(question, keep=True, given_up=given_up)
             content = answers.encode(
-                known.case, known.summary, domain, form, fields,
+                known.case.with_bounds(fields) if bounds else known.case, known.summary, domain, form,
+                None if bounds else fields,
                 mesh_arrays=lambda mesh: self._mesh_arrays.get(
                     (known.place, domain),
                     lambda: mesh_arrays_of(mesh),
@@ -277,7 +285,7 @@ class Predictions:
         )
         try:
             with time_limit(self.settings.predict_seconds, given_up):
-                case = surrogate.simulate(asked, cells=question.cells, domains=question.domains)
+                case = surrogate.simulate(asked, cells=question.cells, domains=question.domains, level=question.level)
         except TramontaneError as error:
             if isinstance(error, TimeLimitError) and given_up():
                 raise Problem(503, "nobody waits for this answer any more", retry_after=1) from error
@@ -292,6 +300,8 @@ class Predictions:
             qoi=stated_qoi(case),
             domains=answers.domains(case),
             warnings=[designs.warned(notice) for notice in case.notices],
+            level=question.level,
+            verdict=designs.verdict(case.verdict),
             seconds=seconds,
         )
         return Prediction(question.key(), question.place(), case, summary)
@@ -299,7 +309,7 @@ class Predictions:
 
 def stated_qoi(case: Case) -> dict[str, QoiValue]:
     """A case's QoIs in their units, for an answer; with deviations where the simulator states any."""
-    deviations = case.qoi_deviations
+    deviations, intervals = case.qoi_deviations, case.qoi_intervals
     return {
         name: QoiValue(
             value=answers.finite(from_si(value, case.qoi_units.get(name, ""))),
@@ -307,6 +317,13 @@ def stated_qoi(case: Case) -> dict[str, QoiValue]:
             deviation=difference_from_si(deviations[name], case.qoi_units.get(name, ""))
             if name in deviations
             else None,
+            low=answers.finite(from_si(intervals[name].low, case.qoi_units.get(name, "")))
+            if name in intervals
+            else None,
+            high=answers.finite(from_si(intervals[name].high, case.qoi_units.get(name, "")))
+            if name in intervals
+            else None,
+            assumed=name in intervals and intervals[name].assumed,
         )
         for name, value in case.qoi.items()
     }

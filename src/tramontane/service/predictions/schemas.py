@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from tramontane.interval import HIGHEST_LEVEL, LEVEL, LOWEST_LEVEL
 from tramontane.notice import Code
 from tramontane.service.schemas import Name, Request
 
@@ -41,12 +42,17 @@ class PredictRequest(DesignRequest):
         domains: Which domains are predicted; all by default. QoIs of others are left out.
         format: A summary as JSON, or one domain as a file.
         fields: Which fields the file holds; all by default.
+        level: The probability with which intervals hold the truth of an unseen case.
+        bounds: Whether a file holds the bounds of each field that has an interval, too: ``pressure_lower`` and
+            ``pressure_upper``.
     """
 
     cells: int = Field(default=50_000, ge=100, le=2_000_000)
     domains: list[Name] | None = Field(default=None, min_length=1, max_length=20)
     format: Format = "json"
     fields: list[Name] | None = Field(default=None, max_length=100)
+    level: float = Field(default=LEVEL, ge=LOWEST_LEVEL, le=HIGHEST_LEVEL)
+    bounds: bool = False
 
 
 class Quantity(BaseModel):
@@ -57,29 +63,34 @@ class Quantity(BaseModel):
 
 
 class QoiValue(Quantity):
-    """A quantity of interest; where it is regressed, with the standard deviation that the model states for it."""
+    """A quantity of interest.
+
+    Attributes:
+        deviation: Where it is regressed, the standard deviation that the model states for it.
+        low: Lower bound of its interval, where there is one; ``level`` of the summary is its probability.
+        high: Upper bound.
+        assumed: Whether the interval rests on normally distributed errors, as too few cases were left out.
+    """
 
     deviation: float | None = None
+    low: float | None = None
+    high: float | None = None
+    assumed: bool = False
 
 
-class FieldSummary(BaseModel):
-    """A field's range: lowest and highest value of each component, and of a vector's length."""
+class FieldIntervalSummary(BaseModel):
+    """How wide a field's interval is, to either side of it.
 
-    unit: str
-    location: Literal["point", "cell"]
-    components: int
-    low: list[float | None]
-    high: list[float | None]
-    magnitude: tuple[float | None, float | None] | None
+    Attributes:
+        median: Half of its width, the median over places and components.
+        largest: The largest.
+        band: Times a half width: within that, nearly all points of such a share of unseen cases lie; null where too few
+            cases are known.
+    """
 
-
-class DomainSummary(BaseModel):
-    """A domain's mesh and fields; a ``surface`` can be had as VTP, everything as VTU."""
-
-    mesh: Literal["surface", "volume"]
-    points: int
-    cells: int
-    fields: dict[str, FieldSummary]
+    median: float | None
+    largest: float | None
+    band: float | None
 
 
 class Warned(BaseModel):
@@ -112,6 +123,35 @@ class Warned(BaseModel):
     suggested_value: float | None = None
 
 
+class VerdictAnswer(BaseModel):
+    """Whether a design lies where errors and intervals are known to hold; see `tramontane.verdict.Verdict`."""
+
+    domain: Literal["inside", "edge", "outside"]
+    score: float
+    reasons: list[Warned] = []
+
+
+class FieldSummary(BaseModel):
+    """A field's range: lowest and highest value of each component, and of a vector's length."""
+
+    unit: str
+    location: Literal["point", "cell"]
+    components: int
+    low: list[float | None]
+    high: list[float | None]
+    magnitude: tuple[float | None, float | None] | None
+    interval: FieldIntervalSummary | None = None
+
+
+class DomainSummary(BaseModel):
+    """A domain's mesh and fields; a ``surface`` can be had as VTP, everything as VTU."""
+
+    mesh: Literal["surface", "volume"]
+    points: int
+    cells: int
+    fields: dict[str, FieldSummary]
+
+
 class Summary(BaseModel):
     """What was predicted.
 
@@ -123,6 +163,8 @@ class Summary(BaseModel):
         qoi: Quantities of interest.
         domains: What was predicted where.
         warnings: What to mind.
+        level: The probability of the intervals.
+        verdict: Null where the model has none to give.
         seconds: That the simulator took; a cached answer says what it took then.
     """
 
@@ -133,4 +175,6 @@ class Summary(BaseModel):
     qoi: dict[str, QoiValue]
     domains: dict[str, DomainSummary]
     warnings: list[Warned]
+    level: float = LEVEL
+    verdict: VerdictAnswer | None = None
     seconds: float

@@ -198,18 +198,23 @@ def run(_: None, task: Task) -> Ended:
 
         from tramontane.dataset import Dataset
         from tramontane.surrogate.fit import fit
+        from tramontane.training import TrainingOptions
     except ModuleNotFoundError as error:
         raise TramontaneError(f"training needs {error.name}, which this server was installed without: "
                               f"pip install {error.name}") from error  # fmt: skip
     torch.set_num_threads(task.threads)
     try:
         surrogate = fit(
-            Dataset.open(task.dataset), model=task.model, budget=task.budget, seed=task.seed, work=task.folder,
-            checkpoint_seconds=_CHECKPOINT_EVERY, watch=recorder, assume_units=True,  # asked for when it began
+            Dataset.open(task.dataset),
+            TrainingOptions(
+                model=task.model, budget=task.budget, seed=task.seed, checkpoint_seconds=_CHECKPOINT_EVERY,
+                assume_units=True,  # asked for when it began
+            ),
+            work=task.folder, watch=recorder,
         )  # fmt: skip
     except Interrupted:
         return Ended(paused=True)
     recorder.stage("saving")
     if parent_is_alive():
         surrogate.save(task.folder / MODEL)
-    return Ended(paused=False, chosen=surrogate.model, why=surrogate.record["figures"].get("why"))
+    return Ended(paused=False, chosen=surrogate.model, why=surrogate.record.figures.why or None)

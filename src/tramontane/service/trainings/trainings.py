@@ -17,7 +17,6 @@ from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.assumed_units import listed
 from tramontane.errors import TramontaneError
 from tramontane.io.processes import reason_of, run_each
-from tramontane.model_kinds import ASKED
 from tramontane.service.access.caller import Caller
 from tramontane.service.database import JobRow, Sessions, TrainingRow, patiently
 from tramontane.service.problems import Fault, Problem, at_fault, no_room, without_paths
@@ -34,6 +33,7 @@ from tramontane.service.trainings.schemas import (
 )
 from tramontane.surrogate.files import MANIFEST
 from tramontane.surrogate.in_place import put_in_place
+from tramontane.surrogate.kinds import ASKED
 from tramontane.training import parse_budget
 
 _INTERRUPTED = "the server ended meanwhile; resume the training to go on from its last checkpoint"

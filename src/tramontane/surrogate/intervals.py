@@ -1,0 +1,93 @@
+"""The intervals of a prediction, from the surrogate's calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyvista as pv
+
+from tramontane.contract import QoiSpec
+from tramontane.interval import FieldInterval, Interval
+from tramontane.surrogate.predictor import Prediction
+from tramontane.training.normalization import operating_scale
+
+if TYPE_CHECKING:
+    from tramontane.surrogate.surrogate import Surrogate
+
+NORMS = frozenset({"von_mises"})
+"""Fields that are norms, and never below zero."""
+
+
+class Intervals:
+    """Intervals of one design.
+
+    Args:
+        surrogate: The model.
+        geometry: Of the design, metres; None where designs have none.
+        values: Its parameters, SI.
+        level: The probability with which they hold the truth.
+    """
+
+    def __init__(
+        self, surrogate: Surrogate, geometry: pv.PolyData | None, values: dict[str, float], level: float
+    ) -> None:
+        self.surrogate, self.geometry, self.values, self.level = surrogate, geometry, values, level
+
+    @cached_property
+    def factor(self) -> float:
+        """How much larger the design's errors are than the model's own deviation has them."""
+        calibration = self.surrogate.calibration
+        if calibration is None or calibration.difficulty is None:
+            return 1.0
+        return calibration.factor(self.surrogate.predictor.design(self.geometry, self.values))
+
+    def of_fields(self, prediction: Prediction) -> dict[str, dict[str, FieldInterval]]:
+        """By domain and field; of no field where the surrogate is not calibrated."""
+        calibration, contract = self.surrogate.calibration, self.surrogate.contract
+        if calibration is None:
+            return {}
+        intervals: dict[str, dict[str, FieldInterval]] = {}
+        for domain, of in prediction.mean.items():
+            deviations = {} if prediction.deviation is None else prediction.deviation[domain]
+            for name, mean in of.items():
+                if f"{domain}/{name}" in calibration.fields:
+                    intervals.setdefault(domain, {})[name] = calibration.interval(
+                        f"{domain}/{name}", mean, deviations.get(name), factor=self.factor, level=self.level,
+                        unit=abs(operating_scale(contract.fields[domain][name], self.values)) or 1.0,
+                        least=0.0 if name in NORMS else None,
+                    )  # fmt: skip
+        return intervals
+
+    def of_qoi(self, numbers: Mapping[str, float], regressed: Mapping[str, tuple[float, float]]) -> dict[str, Interval]:
+        """By QoI.
+
+        Args:
+            numbers: Predicted, SI.
+            regressed: Those that have a regression of their own, with its standard deviation.
+        """
+        calibration, contract = self.surrogate.calibration, self.surrogate.contract
+        if calibration is None:
+            return {}
+        return {
+            name: calibration.qoi_interval(
+                name, value, regressed[name][1] if name in regressed else None,
+                unit=abs(operating_scale(contract.qoi[name], self.values)) or 1.0,
+                factor=1.0 if name in regressed else self.factor, level=self.level,
+                least=0.0 if _is_norm(contract.qoi[name], contract.fields) else None,
+            )
+            for name, value in numbers.items() if name in calibration.qoi and np.isfinite(value)
+        }  # fmt: skip
+
+
+def _is_norm(spec: QoiSpec, fields: Mapping[str, Mapping[str, object]]) -> bool:
+    """Whether a QoI cannot be below zero: a volume, or the largest of a norm."""
+    definition = spec.definition
+    if definition is None:
+        return False
+    if definition.kind == "volume":
+        return definition.factor >= 0
+    components = getattr(fields.get(definition.domain, {}).get(definition.field), "components", 1)
+    return definition.kind in ("max", "mean") and (definition.field in NORMS or components == 3) and not definition.per

@@ -1,0 +1,58 @@
+"""Conformal prediction: bounds from errors on cases left out, with the guarantee that their number allows.
+
+Of n exchangeable scores, a new one is at most the k-th smallest with probability k / (n + 1) (Vovk, Gammerman &
+Shafer 2005). Scores of cases that were left out one at a time stand in for those of a separate set (jackknife+; Barber,
+Candes, Ramdas & Tibshirani 2021, Ann. Statist. 49).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+Array = NDArray[np.floating[Any]]
+
+
+def least_cases(level: float) -> int:
+    """How many cases a guarantee at a level asks for: 9 for 90 %."""
+    return math.ceil(level / (1 - level) - 1e-9)
+
+
+def quantile(scores: Array, level: float) -> float:
+    """What a new score does not exceed with probability ``level``; infinite of too few ``scores`` ``(n,)``."""
+    rank = math.ceil((len(scores) + 1) * level - 1e-9)
+    return math.inf if rank > len(scores) else float(np.partition(scores, rank - 1)[rank - 1])
+
+
+def normal_quantile(scores: Array, level: float) -> float:
+    """The same of few scores ``(n,)``, two or more, if what they are the sizes of is normally distributed about zero.
+
+    A prediction interval of Student's t distribution, wider than the scores alone would have it.
+    """
+    count = len(scores)
+    size = float(np.sqrt(np.mean(np.asarray(scores, float) ** 2)))
+    return float(t.ppf((1 + level) / 2, count)) * size
+
+
+def pooled_quantiles(scores: Sequence[Array], levels: Array) -> Array:
+    """Quantiles of many scores of each of several cases, in which every case counts alike.
+
+    Args:
+        scores: Of each case ``(points,)``.
+        levels: Probabilities ``(m,)``.
+
+    Returns:
+        ``(m,)``. The new case counts as one more, of scores beyond all others (Dunn, Wasserman & Ramdas 2023, JASA
+        118), so that few cases give wider bounds.
+    """
+    counts = np.array([len(each) for each in scores])
+    together = np.concatenate(scores)
+    order = np.argsort(together)
+    weight = np.repeat(1 / counts, counts)[order].cumsum() / len(scores)
+    wanted = np.minimum(levels * (len(scores) + 1) / len(scores), 1.0)
+    return np.asarray(together[order][np.minimum(np.searchsorted(weight, wanted - 1e-12), len(order) - 1)])

@@ -1,0 +1,39 @@
+"""A verdict: whether a design lies where a surrogate's errors and intervals hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tramontane.notice import Notice
+
+Domain = Literal["inside", "edge", "outside"]
+
+
+_SENTENCES: dict[Domain, str] = {
+    "inside": "Inside what the model was trained on",
+    "edge": "At the edge of what the model was trained on",
+    "outside": "OUTSIDE what the model was trained on: errors and intervals are not known to hold",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a design lies in a surrogate's applicability domain.
+
+    Attributes:
+        domain: ``inside``; at its ``edge``, where one training case in ten lies; ``outside``, where errors and
+            intervals are not known to hold.
+        score: Between 0 and 1, the higher the farther out: half at the border of ``outside``. To sort by.
+        reasons: What is unusual, the most unusual first.
+    """
+
+    domain: Domain
+    score: float
+    reasons: tuple[Notice, ...] = ()
+
+
+def sentence_of(verdict: Verdict) -> str:
+    """A verdict in a line of English, with its reasons."""
+    reasons = "; ".join(map(str, verdict.reasons))
+    return f"{_SENTENCES[verdict.domain]} (score {verdict.score:.2f})" + (f": {reasons}" if reasons else "")
