@@ -58,7 +58,7 @@ _RUN = """
 import sys
 from tramontane.surrogate import kinds
 kinds.__path__.append(sys.argv[1])
-kinds.KINDS.update(kinds._listed())
+kinds.KINDS.update(kinds.known_kinds())
 kinds.ASKED = (kinds.AUTO, *kinds.KINDS)
 from typer.testing import CliRunner
 from tramontane.cli import app

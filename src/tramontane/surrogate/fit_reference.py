@@ -161,12 +161,16 @@ class ReferenceFit:
         """What the model that was chosen makes of each training case that it was fitted without."""
         if candidate is None:
             return [each.left_out for each in self.kriged]
-        cases = []
+        cases, coordinates = [], self.classical.frame.designs.training
         for case, correction in sorted(candidate.left_out.items()):
             rows = {}
             for domain in self.contract.fields:
                 mean, deviation = baseline_with_deviation(
-                    self.classical, candidate.baseline, domain, self.classical.frame.designs.training[case], left_out=case
+                    self.classical,
+                    candidate.baseline,
+                    domain,
+                    self.classical.frame.designs.training[case],
+                    left_out=case,
                 )
                 rows[domain] = mean + correction[domain] * candidate.shrink[domain], deviation
             cases.append(left_out_case(self, dataset, case, rows, corrected=False))

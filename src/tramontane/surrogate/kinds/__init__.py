@@ -5,21 +5,19 @@ Each module beside this one lists its own as ``KINDS``. A new kind is one file; 
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-
+from tramontane.io.registries import by_name, find_entries
 from tramontane.surrogate.kinds.kind import ModelKind
 
 AUTO = "auto"
 """Asks for the kind that leaves least error on cases left out."""
 
 
-def _listed() -> dict[str, ModelKind]:
-    modules = sorted(info.name for info in pkgutil.iter_modules(__path__, f"{__name__}."))
-    return {kind.name: kind for module in modules for kind in getattr(import_module(module), "KINDS", ())}
+def known_kinds() -> dict[str, ModelKind]:
+    """By name, the kinds that the modules of this package hold as ``KINDS``."""
+    return by_name(find_entries(__name__, "KINDS", ModelKind), lambda kind: kind.name)
 
 
-KINDS = _listed()
+KINDS = known_kinds()
 ASKED = (AUTO, *KINDS)
 """What may be asked for, in the order in which it is shown."""
 
