@@ -8,7 +8,10 @@ from typing import Literal
 
 from tramontane.units import Quantity
 
-Code = Literal["range", "extent", "unit", "geometry", "blank", "coarse"]
+Code = Literal[
+    "range", "extent", "unit", "geometry", "blank", "coarse",
+    "unsure", "shape", "unusual", "missing_part", "new_part", "beyond",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,13 @@ class Notice:
     Attributes:
         code: What kind: a parameter outside the ``range`` of the training cases; a geometry longer or shorter than all
             of theirs in one direction (``extent``); an input that seems to be in another ``unit``; something about the
-            ``geometry`` itself; places that were left ``blank``; a mesh too ``coarse`` for the geometry.
+            ``geometry`` itself; places that were left ``blank``; a mesh too ``coarse`` for the geometry. Reasons of a
+            verdict: the model is less sure than of its training cases (``unsure``); the ``shape`` differs from theirs
+            as no two of them do; it lacks a part that all of them have (``missing_part``), or has one that none has
+            (``new_part``); a dimension or condition lies ``beyond`` theirs; they are ``unusual`` together.
         input: What it is about: ``parameters.load``, ``geometry``, ``domains.volume``.
-        value: The number itself; of a unit, as it was taken; of what is blank, how many places; of
+        value: The number itself; of a verdict's reason, how many standard deviations it is above the median of the
+            training cases; of a unit, as it was taken; of what is blank, how many places; of
             what is coarse, the mesh's volume.
         low: The range's lower end.
         high: Its upper end; of what is blank, how many places there are; of what is coarse, the geometry's
@@ -105,6 +112,15 @@ def _coarse(of: Notice) -> str:
             "thinner than its cells; ask for more cells, or give a mesh")  # fmt: skip
 
 
+def _deviations(of: Notice) -> str:
+    assert of.value is not None
+    return f"{of.value:.1f} deviations above the median of the training cases"
+
+
+def _beyond(of: Notice) -> str:
+    return f"{of.name or 'a dimension or condition'} lies beyond all training cases ({_deviations(of)})"
+
+
 _SENTENCES: dict[Code, Callable[[Notice], str]] = {
     "range": _range,
     "extent": _extent,
@@ -112,4 +128,10 @@ _SENTENCES: dict[Code, Callable[[Notice], str]] = {
     "geometry": lambda of: of.detail,
     "blank": _blank,
     "coarse": _coarse,
+    "unsure": lambda of: f"the model is less sure than of its training cases ({_deviations(of)})",
+    "shape": lambda of: f"the shape differs from the training cases as no two of them do ({_deviations(of)})",
+    "unusual": lambda of: f"dimensions and conditions are unusual together ({_deviations(of)})",
+    "missing_part": lambda of: f"the shape lacks something that the training cases have ({_deviations(of)})",
+    "new_part": lambda of: f"the shape has something that the training cases do not have ({_deviations(of)})",
+    "beyond": _beyond,
 }

@@ -30,6 +30,7 @@ _STILL = 0.0005  # in diagonals: a round ends when no control point moves furthe
 _BOTH_WAYS = 4  # rounds in which samples search for control points, too
 _SEEKING = 3  # how many samples do, for each control point
 _LENGTH = 0.5  # kernel's length, in diagonals of the mean bounding box
+_MOST, _NEARLY_ALL = 0.99, 0.999  # of the points of a template or a shape, that are to be matched
 _EDGE = 0.1  # what a unit change of the normal counts where control points are chosen, in the same diagonals
 _MODES = 96  # displacement error below 0.001 diagonals against all 1,000 eigenvectors
 
@@ -99,6 +100,22 @@ class Correspondence:
         displacement = (moved - self.controls)[:, :3] / window.scale
         features = np.concatenate([displacement, NORMAL * normals], 1).ravel()
         return Registration(samples.low, samples.extent, amplitudes, features)
+
+    def mismatch(self, samples: Samples, registration: Registration) -> tuple[float, float]:
+        """How badly a shape was matched, in diagonals of the mean bounding box.
+
+        Returns:
+            How far some of the template's points are from the shape, as when it lacks a rib; and how far some of the
+            shape's are from the template's, as when it has a hole more.
+        """
+        moved = self.controls.copy()
+        for axis, (_, vectors) in enumerate(self.modes):
+            moved[:, axis] += vectors @ registration.amplitudes[axis]
+        cloud = self.window.cloud(samples)
+        to_shape = cKDTree(cloud).query(moved)[0]
+        to_template = cKDTree(moved).query(cloud)[0]
+        scale = self.window.scale
+        return float(np.quantile(to_shape, _MOST)) / scale, float(np.quantile(to_template, _NEARLY_ALL)) / scale
 
     def basis(self, points: Array) -> Array:
         """Smoothing modes ``(3, n, modes)`` at points ``(n, 3)`` of the template's frame, for `carry`."""

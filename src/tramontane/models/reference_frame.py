@@ -42,6 +42,7 @@ class MappedShape:
         points: By domain, where the reference points lie on it ``(references, 3)``, m.
         normals: By domain on the surface, the unit normals there ``(references, 3)``.
         samples: Of its surface.
+        registration: How it was matched with the template.
         trees: By domain, the tree of the reference points (and normals), made when first needed.
         surface_features: By domain, `site_correction.surface_features` at the reference points, made when first needed.
         stencils: Of the positions of the last predictions, on any shape; None keeps none.
@@ -52,6 +53,7 @@ class MappedShape:
     points: dict[str, Array]
     normals: dict[str, Array]
     samples: Samples
+    registration: Registration
     trees: dict[str, cKDTree] = field(default_factory=dict)
     surface_features: dict[str, Array] = field(default_factory=dict)
     stencils: Recent | None = None
@@ -185,7 +187,7 @@ class ReferenceFrame:
                 points[domain], at_near = offset.restore(points[domain], samples, oriented, self._scale)
                 if domain in self.surfaces:
                     normals[domain] = at_near
-        return MappedShape(coordinates, points, normals, samples)
+        return MappedShape(coordinates, points, normals, samples, registration)
 
     def scattered(self, samples: Samples, domain: str, positions: Array, values: Array) -> ScatteredField:
         """A case's fields at its own sites, ready for `read`.

@@ -14,6 +14,7 @@ from tramontane.surrogate.left_out import compared
 from tramontane.surrogate.predictor import Training
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.training.normalization import operating_scale
+from tramontane.trust.applicability import Applicability
 from tramontane.trust.calibration import Answered, Calibration, LeftOut
 
 _SITES = 8192  # of each domain of a validation case
@@ -73,7 +74,21 @@ def calibrate(
         for qoi, rows in regressed.items()
     }  # fmt: skip
     cases = [_without(case, regressed) for case in fitted.left_out or watched]
-    surrogate.calibration = Calibration.learn(cases, answers)
+    coordinates = fitted.coordinates
+    if coordinates is None:
+        coordinates = np.array([
+            surrogate.predictor.design(dataset.geometry(name), dataset.parameters(name)) for name in names
+        ])  # fmt: skip
+    labels, proportional = surrogate.coordinate_names()
+    surrogate.applicability, widenings = Applicability.learn(coordinates, fitted.signs, labels, proportional)
+    by_case = dict(zip(fitted.names or names, widenings, strict=True))
+    for case in watched:
+        geometry, values = dataset.geometry(case.name), dataset.parameters(case.name)
+        verdict = surrogate.verdict(geometry, values, list(contract.fields))
+        by_case[case.name] = surrogate.widening(verdict)
+    surrogate.calibration = Calibration.learn(
+        cases, answers, widenings=[by_case[case.name] for case in cases], regressed_widenings=widenings
+    )
 
 
 def _without(case: LeftOut, names: dict[str, list[tuple[str, float, float, float, float]]]) -> LeftOut:

@@ -18,6 +18,7 @@ from tramontane.errors import TramontaneError
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, describe
+from tramontane.models.shape_remainder import shape_remainders
 from tramontane.progress import follow, stage
 from tramontane.surrogate.kinds import title_of
 from tramontane.surrogate.kinds.kind import Fitted, Task
@@ -31,9 +32,11 @@ from tramontane.surrogate.reference import (
     baseline_mean,
     baseline_with_deviation,
     corrections,
+    deviation_signs,
     from_rows,
     make_layouts,
     shape_of,
+    shape_signs,
     to_rows,
 )
 from tramontane.training import Choice, Compared, FieldError, Normalization, Run, Validation, channel_slices
@@ -54,10 +57,12 @@ class Kriged:
 
     Attributes:
         errors: By ``domain/field``, relative L2 error at the reference points.
+        signs: Of the model's own deviation there.
         left_out: Its answer at some of the case's own sites.
     """
 
     errors: dict[str, float]
+    signs: dict[str, float]
     left_out: LeftOut
 
 
@@ -155,13 +160,14 @@ class ReferenceFit:
             name: relative_l2(rows[domain][0][:, columns], self.truth[case][domain][:, columns])
             for name, (domain, columns) in self.fields.items()
         }
-        return Kriged(errors, left_out_case(self, dataset, case, rows, corrected=True))
+        signs = deviation_signs(self.contract, {domain: deviation for domain, (_, deviation) in rows.items()})
+        return Kriged(errors, signs, left_out_case(self, dataset, case, rows, corrected=True))
 
     def left_out(self, dataset: Dataset, candidate: Candidate | None) -> list[LeftOut]:
         """What the model that was chosen makes of each training case that it was fitted without."""
         if candidate is None:
             return [each.left_out for each in self.kriged]
-        cases, coordinates = [], self.classical.frame.designs.training
+        cases = []
         for case, correction in sorted(candidate.left_out.items()):
             rows = {}
             for domain in self.contract.fields:
@@ -466,9 +472,16 @@ def fit_reference(task: Task) -> Fitted:
     coordinates = np.array([[*seen, *designs.excluded(np.array(of))]
                             for seen, of in zip(designs.training, operating, strict=True)])  # fmt: skip
 
+    remainders = shape_remainders(designs.features)
+    signs = [
+        shape_signs(left, *fitting.classical.frame.correspondence.mismatch(mapped.samples, mapped.registration))
+        | kriged.signs
+        for left, mapped, kriged in zip(remainders, fitting.classical.mapped, fitting.kriged, strict=True)
+    ]
+
     def fitted(predictor: ReferencePredictor, figures: Figures, run: Run, candidate: Candidate | None) -> Fitted:
         left_out = fitting.left_out(task.dataset, candidate)
-        return Fitted(predictor, run, replace(figures, extrema=errors), extrema, None, coordinates, left_out)
+        return Fitted(predictor, run, replace(figures, extrema=errors), extrema, None, coordinates, signs, left_out)
 
     options = task.training.options
     result = fitting.fit(

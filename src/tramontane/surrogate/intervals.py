@@ -29,20 +29,27 @@ class Intervals:
         geometry: Of the design, metres; None where designs have none.
         values: Its parameters, SI.
         level: The probability with which they hold the truth.
+        widening: By how much they are wider, since the design is unusual.
     """
 
     def __init__(
-        self, surrogate: Surrogate, geometry: pv.PolyData | None, values: dict[str, float], level: float
+        self,
+        surrogate: Surrogate,
+        geometry: pv.PolyData | None,
+        values: dict[str, float],
+        level: float,
+        widening: float = 1.0,
     ) -> None:
         self.surrogate, self.geometry, self.values, self.level = surrogate, geometry, values, level
+        self.widening = widening
 
     @cached_property
     def factor(self) -> float:
         """How much larger the design's errors are than the model's own deviation has them."""
         calibration = self.surrogate.calibration
         if calibration is None or calibration.difficulty is None:
-            return 1.0
-        return calibration.factor(self.surrogate.predictor.design(self.geometry, self.values))
+            return self.widening
+        return self.widening * calibration.factor(self.surrogate.predictor.design(self.geometry, self.values))
 
     def of_fields(self, prediction: Prediction) -> dict[str, dict[str, FieldInterval]]:
         """By domain and field; of no field where the surrogate is not calibrated."""
@@ -75,7 +82,7 @@ class Intervals:
             name: calibration.qoi_interval(
                 name, value, regressed[name][1] if name in regressed else None,
                 unit=abs(operating_scale(contract.qoi[name], self.values)) or 1.0,
-                factor=1.0 if name in regressed else self.factor, level=self.level,
+                factor=self.widening if name in regressed else self.factor, level=self.level,
                 least=0.0 if _is_norm(contract.qoi[name], contract.fields) else None,
             )
             for name, value in numbers.items() if name in calibration.qoi and np.isfinite(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,10 @@ class NetworkPredictor:
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """The geometry's descriptors and the operating conditions."""
         return describe_design(geometry, (values[name] for name in self.contract.operating))
+
+    def signs(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
+        """None beyond the descriptors of its shape; see `Predictor`."""
+        return {}
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights by name, on the CPU."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +62,16 @@ class Predictor(Protocol):
 
     def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
         """A few numbers ``(d,)`` that tell designs apart, on which QoIs are regressed that no field defines."""
+        ...
+
+    def signs(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
+        """What else is unusual about a design, by the names of `tramontane.trust.applicability.WEIGHTS`.
+
+        Args:
+            geometry: Closed triangle surface, metres.
+            values: Operating conditions, SI.
+            domains: Those that are predicted.
+        """
         ...
 
     def tensors(self) -> dict[str, Tensor]:

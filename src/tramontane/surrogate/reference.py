@@ -26,6 +26,7 @@ from tramontane.models.classical import ClassicalModel
 from tramontane.models.local_tokens import Description, LocalTokens, TokenLayout, describe
 from tramontane.models.recent import Recent
 from tramontane.models.reference_frame import MappedShape
+from tramontane.models.shape_remainder import shape_remainder
 from tramontane.models.shapes import Shape
 from tramontane.surrogate.mapped_shapes import MappedShapes
 from tramontane.surrogate.predictor import Fields, Prediction
@@ -148,6 +149,26 @@ class ReferencePredictor:
         coordinates = self.shapes.coordinates(shape_of(geometry), self._operating(values))
         return np.concatenate([coordinates, self.classical.frame.designs.excluded(self._operating(values))])
 
+    @one_thread()
+    def signs(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
+        """How far the shape is from the training shapes, and how sure the model is; see `Predictor`."""
+        mapped, rows = self._rows(geometry, values, domains)
+        frame = self.classical.frame
+        missing, new = frame.correspondence.mismatch(mapped.samples, mapped.registration)
+        features = (mapped.registration.features - frame.designs.feature_mean) * frame.designs.feature_scale
+        left = shape_remainder(frame.designs.features, features)
+        deviations = {domain: rows[domain][1] for domain in domains if domain in rows}
+        return shape_signs(left, missing, new) | deviation_signs(self.contract, deviations)
+
+    def coordinate_names(self) -> tuple[list[str], list[int]]:
+        """What people call the numbers of `design`, if there is a word, and which are in proportion to all answers."""
+        keys, designs = list(self.contract.operating), self.classical.frame.designs
+        excluded = [name for name, columns in self.places.items()]
+        own = len(designs.scale) - len(keys)
+        whole = [f"the length along {axis}" for axis in "xyz"] + ["the volume", "the thickness"]
+        names = [*whole[:own], *[""] * max(own - len(whole), 0), *keys, *excluded]
+        return names, list(range(len(names) - len(excluded), len(names)))
+
     @property
     def places(self) -> dict[str, list[int]]:
         """In which columns of `design` the operating conditions stand that are no coordinates."""
@@ -198,6 +219,26 @@ class ReferencePredictor:
             size={domain: value.numpy() for domain, value in part("size/").items()},
             shrink={domain: value.numpy() for domain, value in part("shrink/").items()},
         )  # fmt: skip
+
+
+def shape_signs(remainder: float, missing: float, new: float) -> dict[str, float]:
+    """Signs of a shape, as logarithms: what no combination of training shapes has, and what could not be matched."""
+    signs = {"shape": remainder, "registration": missing, "unmatched": new}
+    return {name: float(np.log(max(value, 1e-9))) for name, value in signs.items()}
+
+
+def deviation_signs(contract: Contract, deviations: Mapping[str, Array]) -> dict[str, float]:
+    """Signs of the model's own deviation: by field, the logarithm of its root mean square at the reference points.
+
+    Args:
+        contract: Names the fields.
+        deviations: By domain, ``(references, columns)``, over the fields' scales.
+    """
+    return {
+        f"deviation/{domain}/{name}": float(np.log(max(float(np.sqrt(np.mean(rows[:, columns] ** 2))), 1e-9)))
+        for domain, rows in deviations.items()
+        for name, columns in channel_slices(contract, domain).items()
+    }
 
 
 def make_layouts(classical: ClassicalModel) -> dict[str, TokenLayout]:

@@ -96,6 +96,20 @@ class ScalarPredictor:
         numbers = np.array([values[key] for key in self.contract.asked(geometry=False)], float)
         return np.where(self.logarithms, np.log(np.maximum(numbers, 1e-30)), numbers)
 
+    def signs(self, geometry: pv.PolyData | None, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
+        """None beyond its coordinates; see `Predictor`."""
+        return {}
+
+    def coordinate_names(self) -> tuple[list[str], list[int]]:
+        """What people call the numbers of `design`, where there is a word."""
+        if self.shapes is None:
+            return list(self.contract.asked(geometry=False)), []
+        names = [""] * self.shapes.training.shape[1]
+        for key, columns in self.places.items():
+            for column in columns:
+                names[column] = key
+        return names, []
+
     def tensors(self) -> dict[str, Tensor]:
         """Arrays by name."""
         state = {} if self.shapes is None else self.shapes.state()

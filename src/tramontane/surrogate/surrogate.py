@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +39,9 @@ from tramontane.surrogate.saved_documents import check_documents, check_scales
 from tramontane.surrogate.unit_guess import guess_length, guess_parameter
 from tramontane.training import Normalization
 from tramontane.training.normalization import predicted_scale, sign_of_law
+from tramontane.trust.applicability import Applicability
 from tramontane.trust.calibration import Calibration
+from tramontane.verdict import Verdict
 
 _HELD = 0.5  # of a geometry's volume, below which a mesh that was made for it is spoken of
 _AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")
@@ -62,6 +64,7 @@ class Surrogate:
         scalars: A regression of each QoI not defined by fields.
         record: What else the saved surrogate says: the training domain, validation errors, data and run.
         calibration: Makes intervals; None where too few cases were left out.
+        applicability: Judges designs; None where there were too few training cases.
     """
 
     def __init__(
@@ -73,8 +76,10 @@ class Surrogate:
         scalars: dict[str, ScalarKriging],
         record: Record,
         calibration: Calibration | None = None,
+        applicability: Applicability | None = None,
     ) -> None:
-        self.contract, self.predictor, self.calibration = contract, predictor, calibration
+        self.contract, self.predictor = contract, predictor
+        self.calibration, self.applicability = calibration, applicability
         self.templates, self.scalars, self.record = templates, scalars, record
         self._checked, self._places = Recent(4), Recent(8, room=_ROOM)
 
@@ -179,7 +184,8 @@ class Surrogate:
         if lost := [name for name, value in numbers.items() if not np.isfinite(value)]:
             raise SurrogateError(f"{_named(design)}: the model gives no number for {lost[0]}; check the geometry and "
                                  "the parameters")  # fmt: skip
-        bounds = Intervals(self, shape, values, level)
+        verdict = self.verdict(shape, values, list(sites))
+        bounds = Intervals(self, shape, values, level, self.widening(verdict))
         field_intervals = bounds.of_fields(prediction)
         if geometry is None:
             meshed = []
@@ -205,6 +211,7 @@ class Surrogate:
             qoi_deviations={name: deviation for name, (_, deviation) in scalars.items()},
             field_intervals=field_intervals,
             qoi_intervals=bounds.of_qoi(numbers, scalars),
+            verdict=verdict,
             provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity),
         )
 
@@ -357,6 +364,28 @@ class Surrogate:
             answer[name] = value * scale, deviation * abs(scale)
         return answer
 
+    def verdict(self, geometry: pv.PolyData | None, values: dict[str, float], domains: Sequence[str]) -> Verdict | None:
+        """Whether a design lies where errors and intervals are known to hold; None where there is nothing to judge by.
+
+        Args:
+            geometry: Closed triangle surface, metres; None where designs have none.
+            values: Operating conditions, SI; all parameters where designs have no geometry.
+            domains: Those that are predicted.
+        """
+        if self.applicability is None:
+            return None
+        signs = self.predictor.signs(geometry, values, domains)
+        return self.applicability.judge(self.predictor.design(geometry, values), signs)
+
+    def widening(self, verdict: Verdict | None) -> float:
+        """By how much intervals are wider for an unusual design."""
+        return 1.0 if self.applicability is None or verdict is None else self.applicability.widening(verdict)
+
+    def coordinate_names(self) -> tuple[list[str], list[int]]:
+        """What people call the numbers of `Predictor.design`, and which of them all answers are in proportion to."""
+        names = getattr(self.predictor, "coordinate_names", None)
+        return ([], []) if names is None else names()
+
     def notices(self, geometry: pv.PolyData | None, design: Design) -> list[Notice]:
         """One for each input outside what the training cases had, and the units that these seem to be in."""
         return [
@@ -434,6 +463,8 @@ class Surrogate:
         }
         if self.calibration is not None:
             documents["calibration"] = documents["calibration"] | {"intervals": self.calibration.document()}
+        if self.applicability is not None:
+            documents["calibration"] = documents["calibration"] | {"applicability": self.applicability.document()}
         write_surrogate(Path(path), tensors=tensors, documents=documents, licence=licence)
 
     @classmethod
@@ -464,9 +495,11 @@ class Surrogate:
                 state = {key: value.numpy() for key, value in _below(tensors, f"scalar.{name}.").items()}
                 scalars[name] = ScalarKriging.from_state(state)
             intervals = documents["calibration"].pop("intervals", None)
+            applicability = documents["calibration"].pop("applicability", None)
             return cls(
                 contract, predictor, templates=templates, scalars=scalars, record=Record.of(documents),
                 calibration=None if intervals is None else Calibration.of(intervals),
+                applicability=None if applicability is None else Applicability.of(applicability),
             )  # fmt: skip
         except SurrogateError as error:
             raise SurrogateError(f"{path}: {error}; copy it again, or train it anew") from error

@@ -23,7 +23,7 @@ from tramontane.trust.conformal import least_cases, normal_quantile, pooled_quan
 
 Array = NDArray[np.floating[Any]]
 
-LEAST = 3
+LEAST = 2
 """Cases left out below which nothing is calibrated."""
 LEVELS = np.concatenate([np.arange(0.02, 0.9, 0.02), np.arange(0.9, 0.9901, 0.005), [0.993, 0.996, 0.999, 1.0]])
 """Probabilities at which multiples are kept."""
@@ -137,13 +137,21 @@ class Calibration:
 
     @classmethod
     def learn(
-        cls, cases: Sequence[LeftOut], regressed: Mapping[str, Sequence[Answered]] | None = None
+        cls,
+        cases: Sequence[LeftOut],
+        regressed: Mapping[str, Sequence[Answered]] | None = None,
+        *,
+        widenings: Sequence[float] = (),
+        regressed_widenings: Sequence[float] = (),
     ) -> Calibration | None:
         """From cases left out; None of too few.
 
         Args:
             cases: With their fields.
             regressed: By name, QoIs that have a regression of their own, of cases that were left out of it.
+            widenings: Of each case, by how much its intervals are widened since its design is unusual; none where
+                empty.
+            regressed_widenings: Likewise of the cases of ``regressed``.
         """
         if len(cases) < LEAST and not regressed:
             return None
@@ -155,6 +163,8 @@ class Calibration:
         errors = {at: [np.abs(each.mean - each.truth) for each in of] for at, of in answers.items()}
         sizes = {at: [scales[at](each.mean, each.deviation) for each in of] for at, of in answers.items()}
         ratios = {at: [e / s for e, s in zip(errors[at], sizes[at], strict=True)] for at in quantities}
+        if widenings:
+            ratios = {at: [r / w for r, w in zip(of, widenings, strict=True)] for at, of in ratios.items()}
         difficulty, factors, hardest = _difficulty(cases, ratios)
         scores: dict[str, dict[str, Scores]] = {"fields": {}, "qoi": {}}
         for at, of in ratios.items():
@@ -167,8 +177,9 @@ class Calibration:
             scores["fields"][at[1]] = Scores(scales[at], quantiles, nearly)
         for name, each in (regressed or {}).items():
             scale = _best_scale(each)
-            ratio = [float(np.max(np.abs(one.mean - one.truth) / scale(one.mean, one.deviation))) for one in each]
-            scores["qoi"][name] = Scores(scale, np.zeros(0), np.array(ratio))
+            ratio = np.array([float(np.max(np.abs(a.mean - a.truth) / scale(a.mean, a.deviation))) for a in each])
+            wide = np.array(regressed_widenings) if regressed_widenings else np.ones(len(ratio))
+            scores["qoi"][name] = Scores(scale, np.zeros(0), ratio / wide)
         return cls([case.name for case in cases], scores["fields"], scores["qoi"], difficulty, hardest)
 
     def factor(self, coordinates: Array) -> float:
@@ -189,7 +200,7 @@ class Calibration:
             mean: Predicted ``(n,)`` or ``(n, components)``, SI.
             deviation: The model's own, likewise; None of a model that has none.
             unit: The operating scale of the design, SI.
-            factor: The design's difficulty; see `factor`.
+            factor: The design's difficulty, see `factor`, times its widening.
             level: The probability.
             least: Below which the field cannot be.
         """

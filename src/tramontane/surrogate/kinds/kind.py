@@ -56,6 +56,7 @@ class Fitted:
         names: The cases that were learnt from, where these are not all that were given.
         coordinates: The design coordinates of the training cases ``(cases, d)``, each without itself; None asks the
             predictor.
+        signs: What else is unusual about each training case when it is left out; see `Predictor.signs`.
         left_out: What the model makes of cases that it was fitted without; of none where only the validation cases are
             such.
     """
@@ -66,6 +67,7 @@ class Fitted:
     scalars: dict[str, ScalarKriging] = field(default_factory=dict)
     names: list[str] | None = None
     coordinates: Array | None = None
+    signs: list[dict[str, float]] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
 
