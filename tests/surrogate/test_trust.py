@@ -65,7 +65,10 @@ def test_other_bodies_are_told_from_members(kriging: tuple[Surrogate, Path], dat
     assert all(each is not None for each in verdicts)
     own = max(each.score for each in verdicts if each is not None)
     centre = dataset.geometry(dataset.names[0]).center
-    for shape in (pv.Cube(centre, 1.2, 1.2, 1.2), pv.Cylinder(centre, (0, 0, 1), 0.6, 1.4), pv.Cone(centre, (0, 0, 1))):
+    cube = pv.Cube(center=centre, x_length=1.2, y_length=1.2, z_length=1.2)
+    cylinder = pv.Cylinder(center=centre, direction=(0, 0, 1), radius=0.6, height=1.4)
+    cone = pv.Cone(center=centre, direction=(0, 0, 1), height=1.2, radius=0.7)
+    for shape in (cube, cylinder, cone):
         verdict = model.simulate(Design(shape.triangulate(), load="200 N"), cells=2000).verdict
         assert verdict is not None
         assert verdict.score > own
@@ -89,7 +92,8 @@ def test_the_command_line_says_it_first_and_can_refuse(
     kriging: tuple[Surrogate, Path], dataset: Dataset, tmp_path: Path
 ) -> None:
     cube = tmp_path / "cube.stl"
-    pv.Cube(dataset.geometry(dataset.names[0]).center, 1.2, 1.2, 1.2).triangulate().save(cube)
+    centre = dataset.geometry(dataset.names[0]).center
+    pv.Cube(center=centre, x_length=1.2, y_length=1.2, z_length=1.2).triangulate().save(cube)
     words = ["predict", str(kriging[1]), str(cube), "--set", "load=200N", "--unit", "m", "--cells", "2000"]
     told = CliRunner().invoke(app, [*words, "--json", str(tmp_path / "answer.json"), "-o", str(tmp_path / "answer"),
                                     "--bounds"])  # fmt: skip
