@@ -19,6 +19,7 @@ from tramontane.formats import read_case
 from tramontane.formats.collection import open_collection
 from tramontane.formats.layouts import known_layouts
 from tramontane.io.lazy_modules import lazy_module
+from tramontane.service.registry import find_solvers
 from tramontane.solvers import create, known_solvers, names
 from tramontane.studies import known_studies
 from tramontane.trust.physics_check import known_checks
@@ -111,6 +112,8 @@ def test_a_solver_and_an_executor_in_files_of_their_own_are_named_and_run(add: A
     assert "| `scale` | twice the load |" in generate.solvers()
     assert "| `here` | this very process |" in generate.executors()
     assert "scale (twice the load)" in generate.command_line()
+    assert "scale (twice the load)" in help_of("serve")
+    assert find_solvers(["scale"])["solver-scale"].contract.parameters.keys() == {"load"}
     text = help_of("generate")
     assert "bracket (linear elasticity of bolted angle brackets)" in text
     assert "scale (twice the load)" in text
