@@ -42,7 +42,7 @@ class Cantilever:
 
     contract = CONTRACT
 
-    def __init__(self, cells: tuple[int, int, int] = (20, 4, 6)) -> None:
+    def __init__(self, cells: tuple[int, int, int] = (14, 2, 4)) -> None:
         self.cells = cells
 
     def simulate(self, design: Design) -> Case:
@@ -85,7 +85,7 @@ def _block(size: np.ndarray, cells: np.ndarray) -> pv.UnstructuredGrid:
     return block
 
 
-def write_cantilevers(folder: Path, count: int = 16, cells: tuple[int, int, int] = (20, 4, 6)) -> Path:
+def write_cantilevers(folder: Path, count: int = 16, cells: tuple[int, int, int] = (14, 2, 4)) -> Path:
     """A folder of results: a case for each of the first ``count`` designs of the design space."""
     for index, design in enumerate(sobol_designs(CONTRACT, count, seed=0)):
         case = Cantilever(cells).simulate(design)

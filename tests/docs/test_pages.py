@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 import typer
 
 import tramontane
-from helpers.pages import PAGES, ROOT, commands
+from helpers.pages import PAGES, ROOT, blocks, commands
 from tramontane.cli import app
+from tramontane.contract import Contract
+from tramontane.contract.toml import HEAD
 
 yaml = pytest.importorskip("yaml")
 
@@ -36,6 +39,41 @@ def test_links_and_pictures_are_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page}: {target} is not there"
+
+
+_FLOW = """
+[parameters.speed]
+unit = "m/s"
+low = 10.0
+high = 40.0
+
+[fields.surface.pressure]
+unit = "Pa"
+
+[fields.surface.wall_shear_stress]
+unit = "Pa"
+components = 3
+"""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_snippets_are_of_their_language(page: Path, tmp_path: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for snippet in blocks(text, "python"):
+        compile(snippet, str(page), "exec")
+    for snippet in blocks(text, "json"):
+        json.loads(snippet)
+    for snippet in blocks(text, "toml"):
+        (tmp_path / "contract.toml").write_text(_FLOW + snippet, encoding="utf-8")
+        assert Contract.from_toml(tmp_path / "contract.toml").qoi
+
+
+def test_the_example_in_a_contracts_head_can_be_taken_as_it_is(tmp_path: Path) -> None:
+    example = "\n".join(line.removeprefix("#   ") for line in HEAD.splitlines() if line.startswith("#   "))
+    (tmp_path / "contract.toml").write_text(_FLOW + example, encoding="utf-8")
+    (qoi,) = Contract.from_toml(tmp_path / "contract.toml").qoi.values()
+    assert qoi.definition is not None
+    assert qoi.definition.per == {"speed": 2.0}
 
 
 def test_one_version() -> None:

@@ -9,15 +9,21 @@ from typing import Any
 from tramontane.errors import ContractError
 
 HEAD = (
-    "# What goes in and what comes out. Edit it; the commands obey. low and high are in the unit beside them.\n"
+    "# What goes in and what comes out. Edit it; the commands follow it. low and high are in the unit beside them.\n"
     "# Roles: operating is always asked; geometry is described by the geometry file; constant is the same in\n"
     "# all cases and is not asked.\n"
     '# Headings are the names in the files; for another, write name = "pressure" below the heading.\n'
     '# What is removed here is not read. A domain may be a part of the boundary: patches = ["body*"].\n'
     "# A QoI that the cases do not state is measured: give it a definition, for example\n"
-    "#   [qoi.drag_coefficient]\n"
-    '#   definition = { kind = "force", domain = "surface", field = "pressure", shear = "wall_shear_stress",\n'
-    '#     direction = [1.0, 0.0, 0.0], patches = ["body*"], factor = 1.63, per = { speed = 2.0 } }\n'
+    "#   [qoi.drag_coefficient.definition]\n"
+    '#   kind = "force"\n'
+    '#   domain = "surface"\n'
+    '#   field = "pressure"\n'
+    '#   shear = "wall_shear_stress"\n'
+    "#   direction = [1.0, 0.0, 0.0]\n"
+    '#   patches = ["body*"]\n'
+    "#   factor = 1.63\n"
+    "#   per = { speed = 2.0 }\n"
     "# kind: force, moment (about direction at center), max, min, mean, integral, volume. factor: 2 for a\n"
     "# half model, the density for a mass, 2 / (density x area) for a coefficient; per: what divides it.\n\n"
 )
