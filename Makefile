@@ -14,6 +14,7 @@ test: $(STAMP) check
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 docs: $(STAMP)
+	@rm -rf docs/reference/_api
 	@$(BIN)/sphinx-build -q -W --keep-going -j auto -d build/doctrees docs src/tramontane/site
 	@find src/tramontane/site -name '*.map' -delete && rm -f src/tramontane/site/.buildinfo
 	@echo "The documents are built; open them with $(BIN)/tramontane docs"

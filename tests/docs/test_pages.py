@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -74,6 +75,15 @@ def test_the_example_in_a_contracts_head_can_be_taken_as_it_is(tmp_path: Path) -
     (qoi,) = Contract.from_toml(tmp_path / "contract.toml").qoi.values()
     assert qoi.definition is not None
     assert qoi.definition.per == {"speed": 2.0}
+
+
+def test_the_reference_lists_what_is_there() -> None:
+    text = (ROOT / "docs/reference/api.rst").read_text(encoding="utf-8")
+    names = re.findall(r"^   (\w[\w.]*)$", text, re.MULTILINE)
+    assert set(tramontane.__all__) <= set(names)
+    for name in names:
+        home, _, last = f"tramontane.{name}".rpartition(".")
+        assert hasattr(importlib.import_module(home), last), f"{name} is not there"
 
 
 def test_one_version() -> None:
