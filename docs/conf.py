@@ -73,6 +73,7 @@ html_title = f"Tramontane {release}"
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_sidebars: dict[str, list[str]] = {key: [] for key in ("install", "tutorial", "glossary", "changelog")}
 html_theme_options: dict[str, Any] = {
     "navbar_end": ["theme-switcher"],
     "footer_start": [],
