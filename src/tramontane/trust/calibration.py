@@ -96,15 +96,22 @@ class Scores:
         scale: Of the errors.
         quantiles: Which multiple a share `LEVELS` of all points does not exceed ``(levels,)``; of a QoI empty.
         cases: Which multiple holds nearly all points of each case, or its QoI ``(cases,)``.
+        constant: Which error, over the operating scale, such a share does not exceed ``(levels,)``: what intervals of
+            one width would be made of, to compare with; of a QoI empty.
     """
 
     scale: Scale
     quantiles: Array
     cases: Array
+    constant: Array
 
     def multiple(self, level: float) -> float:
         """Of all points of unseen cases, a share ``level`` lie within it."""
         return float(np.interp(level, LEVELS, self.quantiles))
+
+    def width(self, level: float) -> float:
+        """Half the width of intervals that are the same everywhere, over the operating scale."""
+        return float(np.interp(level, LEVELS, self.constant))
 
     def of_cases(self, level: float) -> tuple[float, bool]:
         """Of unseen cases, a share ``level`` lie within it; and whether that rests on an assumed distribution."""
@@ -170,16 +177,19 @@ class Calibration:
         for at, of in ratios.items():
             scaled = [each / factor for each, factor in zip(of, factors, strict=True)]
             if at[0] == "qoi":
-                scores["qoi"][at[1]] = Scores(scales[at], np.zeros(0), np.array([float(each.max()) for each in scaled]))
+                scores["qoi"][at[1]] = Scores(
+                    scales[at], np.zeros(0), np.array([float(each.max()) for each in scaled]), np.zeros(0)
+                )
                 continue
             nearly = np.array([np.quantile(each.max(1), _NEARLY_ALL) for each in scaled])
             quantiles = pooled_quantiles([each.ravel() for each in scaled], LEVELS)
-            scores["fields"][at[1]] = Scores(scales[at], quantiles, nearly)
+            constant = pooled_quantiles([each.ravel() for each in errors[at]], LEVELS)
+            scores["fields"][at[1]] = Scores(scales[at], quantiles, nearly, constant)
         for name, each in (regressed or {}).items():
             scale = _best_scale(each)
             ratio = np.array([float(np.max(np.abs(a.mean - a.truth) / scale(a.mean, a.deviation))) for a in each])
             wide = np.array(regressed_widenings) if regressed_widenings else np.ones(len(ratio))
-            scores["qoi"][name] = Scores(scale, np.zeros(0), ratio / wide)
+            scores["qoi"][name] = Scores(scale, np.zeros(0), ratio / wide, np.zeros(0))
         return cls([case.name for case in cases], scores["fields"], scores["qoi"], difficulty, hardest)
 
     def factor(self, coordinates: Array) -> float:
@@ -229,7 +239,8 @@ class Calibration:
         def scores(of: Mapping[str, Scores]) -> dict[str, Any]:
             return {
                 name: {"scale": [each.scale.floor, each.scale.share, each.scale.deviation],
-                       "quantiles": each.quantiles.tolist(), "cases": each.cases.tolist()}
+                       "quantiles": each.quantiles.tolist(), "cases": each.cases.tolist(),
+                       "constant": each.constant.tolist()}
                 for name, each in of.items()
             }  # fmt: skip
 
@@ -250,6 +261,7 @@ class Calibration:
                     Scale(*each["scale"]),
                     np.interp(LEVELS, levels, each["quantiles"]) if each["quantiles"] else np.zeros(0),
                     np.array(each["cases"]),
+                    np.interp(LEVELS, levels, each["constant"]) if each["constant"] else np.zeros(0),
                 )
                 for name, each in of.items()
             }
