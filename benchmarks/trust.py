@@ -155,7 +155,9 @@ def split(dataset: Dataset, near: Dataset | None, others: list[Dataset], count: 
             "auroc": auroc(near_scores, scores), "what_matters_auroc": auroc(both[bad], both[~bad]),
             "spearman_all": float(spearmanr(both, all_errors)[0]),
             "outside": float(np.mean([each["domain"] == "outside" for each in beside])),
-            "false_alarms": int(sum(each["domain"] == "outside" and e <= 2 for each, e in zip(beside, near_errors, strict=True))),
+            "false_alarms": sum(
+                each["domain"] == "outside" and bool(off <= 2) for each, off in zip(beside, near_errors, strict=True)
+            ),
             "coverage_not_outside": float(np.mean([f["covered"] for each in kept for f in each["fields"].values()])),
         }  # fmt: skip
     return found

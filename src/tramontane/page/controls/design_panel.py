@@ -19,7 +19,7 @@ from tramontane.page.language.words import Words
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.view.asking import asked_of
 from tramontane.page.view.state import View
-from tramontane.service.predictions.schemas import Summary
+from tramontane.service.predictions.schemas import Summary, VerdictAnswer, Warned
 from tramontane.service.problems import Problem
 
 _UNITS = ("m", "mm", "cm", "inch")
@@ -190,27 +190,43 @@ def results(words: Words, contract: Contract, summary: Summary, waiting: list[st
         said = words.number(None if quantity.value is None else factor * quantity.value)
         with ui.element("div").classes("qoi").props(f"data-qoi={name} data-value={quantity.value}"):
             ui.label(name.replace("_", " "))
-            value = ui.label(f"{said} {unit}").classes("qoi-value")
-            if quantity.deviation is not None:
-                value.set_text(f"{said} ± {words.number(factor * quantity.deviation, 2)} {unit}")
-                value.props["title"] = words("predict.deviation")
+            ui.label(f"{said} {unit}").classes("qoi-value")
+            if quantity.low is not None and quantity.high is not None:
+                low, high = (words.number(factor * bound) for bound in sorted((quantity.low, quantity.high)))
+                level = words.local(f"{100 * summary.level:g}")
+                with ui.label(words("predict.interval", low=low, high=high, unit=unit, level=level)) as interval:
+                    interval.classes("quiet").props(f"data-interval={name}")
+                    if quantity.assumed:
+                        interval.props["title"] = words("predict.assumed")
     for name in waiting:
         with ui.element("div").classes("qoi"):
             ui.label(name.replace("_", " "))
             ui.label(words("predict.pending")).classes("quiet")
-    fine = not summary.warnings
-    said = words("predict.inside" if fine else "predict.outside")
-    verdict(said, [remark(words, each) for each in summary.warnings], fine=fine)
+    place, details = place_of(words, summary.verdict, summary.warnings)
+    verdict(words(f"predict.{place}"), details, fine=place == "inside", bad=place == "outside")
     cells = sum(domain.cells for domain in summary.domains.values())
     ui.label(words("predict.seconds", seconds=words.local(f"{summary.seconds:.2f}"), count=words.count(cells))).classes(
         "quiet"
     )
 
 
-def verdict(said: str, details: Sequence[str] = (), *, fine: bool) -> None:
+def place_of(words: Words, stated: VerdictAnswer | None, warnings: Sequence[Warned]) -> tuple[str, list[str]]:
+    """Where a design lies, and why: ``inside``, ``edge`` or ``outside``.
+
+    A model without a verdict calls a design outside that it warns of; with one, a warning leaves no design inside.
+    """
+    details = [remark(words, each) for each in ([] if stated is None else stated.reasons)]
+    details += [remark(words, each) for each in warnings]
+    if stated is None:
+        return ("outside" if warnings else "inside"), details
+    return ("edge" if warnings and stated.domain == "inside" else stated.domain), details
+
+
+def verdict(said: str, details: Sequence[str] = (), *, fine: bool, bad: bool = False) -> None:
     """A sentence that says what an answer is worth, and what it rests on."""
-    with ui.element("div").classes("verdict is-fine" if fine else "verdict is-warning").props("role=status"):
-        ui.icon("check_circle" if fine else "warning").props("aria-hidden=true")
+    kind = "is-fine" if fine else "is-bad" if bad else "is-warning"
+    with ui.element("div").classes(f"verdict {kind}").props("role=status"):
+        ui.icon("check_circle" if fine else "error" if bad else "warning").props("aria-hidden=true")
         with ui.element("div"):
             ui.label(said)
             for detail in details:

@@ -18,8 +18,17 @@ def complaint(words: Words, wrong: Exception | str) -> str:
     return words("problem.said", detail=without_paths(said))
 
 
+_REASONS = ("unsure", "shape", "unusual", "missing_part", "new_part", "beyond")
+
+
 def remark(words: Words, warned: Warned) -> str:
     """What is to be minded of an answer: a number outside its range in the reader's words, all else in the server's."""
+    if warned.code in _REASONS and warned.value is not None:
+        key = "farther" if warned.code == "beyond" else warned.code
+        name = warned.input.partition(".")[2] or words("remark.a_dimension")
+        return words(
+            f"remark.{key}", **({"name": name} if key == "farther" else {}), value=words.number(warned.value, 2)
+        )
     if warned.suggested_unit is not None:
         name = warned.input.rpartition(".")[2] if "." in warned.input else words("remark.geometry")
         return words("remark.unit", name=name, unit=warned.suggested_unit)

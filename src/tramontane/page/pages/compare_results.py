@@ -8,11 +8,12 @@ from nicegui import ui
 
 from tramontane.case import Case
 from tramontane.contract import Contract, QoiSpec
-from tramontane.page.controls.design_panel import verdict
+from tramontane.page.controls.design_panel import place_of, verdict
 from tramontane.page.language.complaints import remark
 from tramontane.page.language.readable_units import shown
 from tramontane.page.language.words import Words
 from tramontane.page.view.solver_case import SolverCase
+from tramontane.service.predictions.designs import verdict as told
 from tramontane.service.predictions.designs import warned
 from tramontane.service.predictions.schemas import Summary
 
@@ -59,8 +60,8 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
                     with ui.element("td"):
                         ui.label(words.share(error))
     stated = [warned(notice) for notice in whole.notices]
-    warnings = [remark(words, each) for each in stated]
-    verdict(words("predict.outside" if warnings else "predict.inside"), warnings, fine=not warnings)
+    place, details = place_of(words, told(whole.verdict), stated)
+    verdict(words(f"predict.{place}"), details, fine=place == "inside", bad=place == "outside")
 
 
 def _table(

@@ -317,14 +317,14 @@ class RankPage:
         self.clear.set_enabled(not running)
         self.stop.set_visibility(running)
         self.resume.set_visibility(self.state in ("cancelled", "stopped"))
-        self.save.set_visibility(any(state in ("inside", "outside") for state in states))
+        self.save.set_visibility(any(state in ("inside", "edge", "outside") for state in states))
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        done = sum(state in ("inside", "outside") for state in states)
+        done = sum(state in ("inside", "edge", "outside") for state in states)
         told = {name: words.count(number) for name, number in
                 (("done", done), ("count", len(states)), ("failed", states.count("failed")),
-                 ("outside", states.count("outside")))}  # fmt: skip
+                 ("edge", states.count("edge")), ("outside", states.count("outside")))}  # fmt: skip
         self.said.set_text(words("rank.said", **told) if states else words("rank.none"))
         self.bar.set_visibility(running)
         self.bar.set_value((done + states.count("failed")) / max(1, len(states)))
@@ -357,9 +357,10 @@ class RankPage:
             "body-cell-state",
             """<q-td :props="props" class="verdict-cell" :data-verdict="props.row.kind">
             <q-icon v-if="props.row.kind === 'inside'" name="check_circle" class="is-good" size="18px"></q-icon>
-            <q-icon v-if="props.row.kind === 'outside'" name="warning" class="is-warning" size="18px"></q-icon>
+            <q-icon v-if="props.row.kind === 'edge'" name="warning" class="is-warning" size="18px"></q-icon>
+            <q-icon v-if="props.row.kind === 'outside'" name="error" class="is-error" size="18px"></q-icon>
             <q-icon v-if="props.row.kind === 'failed'" name="error" class="is-error" size="18px"></q-icon>
-            <span :class="{'is-error': props.row.kind === 'failed', 'is-warning': props.row.kind === 'outside',
+            <span :class="{'is-error': props.row.kind === 'failed' || props.row.kind === 'outside', 'is-warning': props.row.kind === 'edge',
                 'quiet': ['waiting', 'sent'].includes(props.row.kind)}">{{ props.value }}</span>
             <div v-for="remark in props.row.remarks" class="small"
                  :class="props.row.kind === 'failed' ? 'is-error' : 'is-warning'">{{ remark }}</div></q-td>""",

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from tramontane.contract import Contract
 from tramontane.errors import FormatError
 from tramontane.formats.tables.designs import read_designs
-from tramontane.page.language.complaints import remark
+from tramontane.page.controls.design_panel import place_of
 from tramontane.page.language.readable_units import shown
 from tramontane.page.language.words import Words
 from tramontane.page.view.asking import asked_of
@@ -56,12 +56,12 @@ class Candidate:
 
     @property
     def state(self) -> str:
-        """``sent``, ``waiting``, ``inside``, ``outside`` or ``failed``."""
+        """``sent``, ``waiting``, ``inside``, ``edge``, ``outside`` or ``failed``."""
         if self.refused is not None or (self.answer is not None and self.answer.state == "failed"):
             return "failed"
         if self.answer is None or self.answer.summary is None:
             return "sent" if self.index is None else "waiting"
-        return "outside" if self.answer.summary.warnings else "inside"
+        return place_of(Words("en"), self.answer.summary.verdict, self.answer.summary.warnings)[0]
 
     def remarks(self, words: Words) -> list[str]:
         """Why it failed, or what to mind of its answer."""
@@ -71,7 +71,7 @@ class Candidate:
             return []
         if self.answer.summary is None:
             return [self.answer.reason or ""] if self.answer.state == "failed" else []
-        return [remark(words, each) for each in self.answer.summary.warnings]
+        return place_of(words, self.answer.summary.verdict, self.answer.summary.warnings)[1]
 
 
 def read_table(content: str, name: str, served: Served, parts: Mapping[str, str]) -> list[Candidate]:
@@ -153,10 +153,10 @@ class Ranking:
                                "state": words(f"rank.{state}"), "remarks": each.remarks(words)}  # fmt: skip
         for key, value in self._parameters(each).items():
             row |= {f"p:{key}": words.editable(value), f"#p:{key}": value}
-        for name, (value, deviation) in self._qoi(each).items():
+        for name, (value, low, high) in self._qoi(each).items():
             text = words.number(value)
-            if deviation is not None:
-                text += f" ± {words.number(deviation, 2)}"
+            if low is not None and high is not None:
+                text += f" ({words.number(low)} – {words.number(high)})"
             row |= {f"q:{name}": text, f"#q:{name}": value}
         return row
 
@@ -165,29 +165,32 @@ class Ranking:
         contract = self.served.contract
         heads = ["part", *(f"{key} [{contract.parameters[key].unit or '1'}]" for key in asked_of(self.served))]
         for name, (unit, _) in self.units.items():
-            heads += [f"predicted {name} [{unit or '1'}]", f"predicted {name} deviation [{unit or '1'}]"]
+            heads += [
+                f"predicted {name} [{unit or '1'}]",
+                *(f"predicted {name} {end} [{unit or '1'}]" for end in ("low", "high")),
+            ]
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow([*heads, "verdict", "remarks"])
         english = Words("en")
         for each in self.candidates:
             own, qoi = self._parameters(each, every=True), self._qoi(each)
-            told: list[float | None] = [number for name in self.units for number in qoi.get(name, (None, None))]
+            told: list[float | None] = [number for name in self.units for number in qoi.get(name, (None,) * 3)]
             cells = [own.get(key) for key in asked_of(self.served)]
             remarks = "; ".join(each.remarks(english))
             writer.writerow([_plain(each.name), *(_digits(value) for value in [*cells, *told]), each.state,
                              _plain(remarks)])  # fmt: skip
         return text.getvalue()
 
-    def _qoi(self, each: Candidate) -> dict[str, tuple[float, float | None]]:
-        """Value and standard deviation of each QoI in the unit that is shown."""
+    def _qoi(self, each: Candidate) -> dict[str, tuple[float, float | None, float | None]]:
+        """Value and interval of each QoI in the unit that is shown."""
         summary = None if each.answer is None else each.answer.summary
-        found: dict[str, tuple[float, float | None]] = {}
+        found: dict[str, tuple[float, float | None, float | None]] = {}
         for name, quantity in ({} if summary is None else summary.qoi).items():
             if name in self.units and quantity.value is not None:
                 factor = self.units[name][1]
-                deviation = None if quantity.deviation is None else factor * quantity.deviation
-                found[name] = factor * quantity.value, deviation
+                low, high = (None if end is None else factor * end for end in (quantity.low, quantity.high))
+                found[name] = factor * quantity.value, low, high
         return found
 
     def _parameters(self, each: Candidate, *, every: bool = False) -> dict[str, float]:
