@@ -122,9 +122,10 @@ def test_a_slider_of_a_length_is_in_millimetres(tab: Tab, server: Running, beams
     text = tab.page.locator("[data-qoi=deflection] .qoi-value").inner_text()
     assert value(text, "mm") == pytest.approx(1e3 * answer["value"], rel=CLOSE)
     assert value(text, "mm") == pytest.approx(1e3 * 200 * (length / 1e3) ** 3 / (3 * 140e9 * 5e-8), rel=2e-2)
-    sure = re.search(r"± (\S+) mm", text)
-    assert sure is not None
-    assert float(sure[1]) == pytest.approx(1e3 * answer["deviation"], rel=0.06)
+    interval = re.match(r"(\S+) to (\S+) mm with 90 %", tab.page.locator("[data-interval=deflection]").inner_text())
+    assert interval is not None
+    for shown, end in zip(interval.groups(), ("low", "high"), strict=True):
+        assert float(shown) == pytest.approx(1e3 * answer[end], rel=CLOSE)
 
 
 def test_two_designs_and_a_solvers_case_are_compared_in_these_units(

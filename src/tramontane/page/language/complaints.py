@@ -26,9 +26,8 @@ def remark(words: Words, warned: Warned) -> str:
     if warned.code in _REASONS and warned.value is not None:
         key = "farther" if warned.code == "beyond" else warned.code
         name = warned.input.partition(".")[2] or words("remark.a_dimension")
-        return words(
-            f"remark.{key}", **({"name": name} if key == "farther" else {}), value=words.number(warned.value, 2)
-        )
+        named = {"name": name} if key == "farther" else {}
+        return words(f"remark.{key}", **named, value=words.number(warned.value, 2))
     if warned.suggested_unit is not None:
         name = warned.input.rpartition(".")[2] if "." in warned.input else words("remark.geometry")
         return words("remark.unit", name=name, unit=warned.suggested_unit)

@@ -324,7 +324,7 @@ class RankPage:
         done = sum(state in ("inside", "edge", "outside") for state in states)
         told = {name: words.count(number) for name, number in
                 (("done", done), ("count", len(states)), ("failed", states.count("failed")),
-                 ("edge", states.count("edge")), ("outside", states.count("outside")))}  # fmt: skip
+                 ("outside", states.count("outside")))}  # fmt: skip
         self.said.set_text(words("rank.said", **told) if states else words("rank.none"))
         self.bar.set_visibility(running)
         self.bar.set_value((done + states.count("failed")) / max(1, len(states)))
@@ -360,7 +360,7 @@ class RankPage:
             <q-icon v-if="props.row.kind === 'edge'" name="warning" class="is-warning" size="18px"></q-icon>
             <q-icon v-if="props.row.kind === 'outside'" name="error" class="is-error" size="18px"></q-icon>
             <q-icon v-if="props.row.kind === 'failed'" name="error" class="is-error" size="18px"></q-icon>
-            <span :class="{'is-error': props.row.kind === 'failed' || props.row.kind === 'outside', 'is-warning': props.row.kind === 'edge',
+            <span :class="{'is-error': ['failed', 'outside'].includes(props.row.kind), 'is-warning': props.row.kind === 'edge',
                 'quiet': ['waiting', 'sent'].includes(props.row.kind)}">{{ props.value }}</span>
             <div v-for="remark in props.row.remarks" class="small"
                  :class="props.row.kind === 'failed' ? 'is-error' : 'is-warning'">{{ remark }}</div></q-td>""",

@@ -165,10 +165,7 @@ class Ranking:
         contract = self.served.contract
         heads = ["part", *(f"{key} [{contract.parameters[key].unit or '1'}]" for key in asked_of(self.served))]
         for name, (unit, _) in self.units.items():
-            heads += [
-                f"predicted {name} [{unit or '1'}]",
-                *(f"predicted {name} {end} [{unit or '1'}]" for end in ("low", "high")),
-            ]
+            heads += [f"predicted {name}{end} [{unit or '1'}]" for end in ("", " low", " high")]
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow([*heads, "verdict", "remarks"])
