@@ -14,15 +14,20 @@ from tramontane.contract import Contract
 from tramontane.dataset import Dataset
 from tramontane.errors import ContractError, DatasetError
 from tramontane.evaluation.baselines import BASELINES, Baselines
+from tramontane.evaluation.coverage import Held, held
 from tramontane.evaluation.folds import make_folds
-from tramontane.evaluation.report import Progress, Report, field_figures, qoi_figures
+from tramontane.evaluation.report import CaseVerdict, Progress, Report, field_figures, qoi_figures
+from tramontane.interval import LEVEL
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.progress import follow, stage
 from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
+from tramontane.surrogate.intervals import Intervals
 from tramontane.surrogate.kinds import KINDS
 from tramontane.training import TrainingOptions
+from tramontane.training.normalization import operating_scale
+from tramontane.verdict import Verdict
 
 ALL = "all"
 _LEAST = 3  # cases from which baselines, and surrogates, are made
@@ -197,6 +202,9 @@ class _Asked:
         self.contract, self.names, self.seconds = contract, list[str](), 0.0
         self.predicted: dict[str, list[float]] = {name: [] for name in contract.qoi}
         self.within: dict[str, list[bool]] = {name: [] for name in contract.qoi}
+        self.held: dict[tuple[str, str], list[Held]] = {}
+        self.qoi_held: dict[str, list[bool]] = {}
+        self.verdicts: dict[str, Verdict] = {}
         self.errors: dict[tuple[str, str], list[tuple[float, float]]] = {}
         self.how: dict[str, str] = {}
 
@@ -206,10 +214,23 @@ class _Asked:
         geometry = dataset.geometry(name) if surrogate.needs_geometry else None
         values = dataset.parameters(name)
         sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
-        fields = surrogate.fields(geometry, values, {domain: s.positions for domain, s in sites.items()})
+        positions = {domain: s.positions for domain, s in sites.items()}
+        calibration = surrogate.calibration
+        prediction = surrogate.predict(geometry, values, positions, deviations=calibration is not None)
+        fields = prediction.mean
+        verdict = surrogate.verdict(geometry, values, list(contract.fields))
+        if verdict is not None:
+            self.verdicts[name] = verdict
+        bounds = Intervals(surrogate, geometry, values, LEVEL, surrogate.widening(verdict))
+        intervals = bounds.of_fields(prediction)
         for domain, answer in fields.items():
             for f, predicted in answer.items():
                 truth = sites[domain].fields[f].reshape(predicted.shape)
+                if calibration is not None and f in intervals.get(domain, {}):
+                    unit = abs(operating_scale(contract.fields[domain][f], values)) or 1.0
+                    scores = calibration.fields[f"{domain}/{f}"]
+                    each = held(predicted, truth, intervals[domain][f], scores, unit)
+                    self.held.setdefault((domain, f), []).append(each)
                 both = relative_l2(predicted, truth), mean_absolute(predicted, truth)
                 self.errors.setdefault((domain, f), []).append(both)
         scalars = surrogate.scalars_of(geometry, values)
@@ -229,6 +250,9 @@ class _Asked:
                 positions=where.positions if where else None, parameters=values,
             ))  # fmt: skip
             self.how.setdefault(qoi, str(spec.definition))
+        asked = {qoi: of[-1] for qoi, of in self.predicted.items()}
+        for qoi, interval in bounds.of_qoi(asked, scalars).items():
+            self.qoi_held.setdefault(qoi, []).append(interval.low <= dataset.qoi(name)[qoi] <= interval.high)
         self.names.append(name)
         self.seconds += time.monotonic() - started
 
@@ -257,9 +281,14 @@ class _Asked:
             folds=count,
             notes=notes,
             seconds_per_case=self.seconds / len(names),
+            verdicts={name: CaseVerdict(domain=of.domain, score=of.score) for name, of in self.verdicts.items()},
             fields={
                 f"{domain}/{f}": field_figures(
-                    contract.fields[domain][f].unit, np.array(errors), names, fields.get((domain, f), {})
+                    contract.fields[domain][f].unit,
+                    np.array(errors),
+                    names,
+                    fields.get((domain, f), {}),
+                    self.held.get((domain, f), []),
                 )
                 for (domain, f), errors in self.errors.items()
             },
@@ -271,6 +300,7 @@ class _Asked:
                     np.array([dataset.qoi(case)[name] for case in names]),
                     qoi.get(name),
                     self.within[name],
+                    self.qoi_held.get(name, []),
                 )
                 for name, spec in contract.qoi.items()
             },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tramontane.contract import QoiSpec, power_law
 from tramontane.evaluation.baselines import BASELINES, QOI_BASELINES
+from tramontane.evaluation.coverage import Coverage, Held, coverage
 from tramontane.frames import frame
 from tramontane.metrics import mean_absolute, r2
 from tramontane.units import Quantity, difference_from_si
@@ -44,12 +45,14 @@ class FieldFigures(BaseModel, populate_by_name=True):
     mean_absolute: float
     baselines: BaselineErrors
     each: list[float] = []
+    coverage: Coverage | None = None
 
 
 class QoiFigures(BaseModel, populate_by_name=True):
     """Errors of one QoI over the cases.
 
-    ``relative`` is the mean absolute error over the mean magnitude, ``mean_of_cases`` the mean of each case's own
+    ``coverage`` is the share of the cases whose truth lies in the interval that was stated with 90 %. ``relative`` is
+    the mean absolute error over the mean magnitude, ``mean_of_cases`` the mean of each case's own
     relative error, which one case near zero can make meaningless. ``within`` is the share of the cases whose error is
     below two of the standard deviations that the model states, where it states any. ``law`` has the powers of operating
     conditions that model and baselines alike are given, by name.
@@ -68,6 +71,14 @@ class QoiFigures(BaseModel, populate_by_name=True):
     baselines_r2: BaselineR2
     predicted: list[float] = []
     true: list[float] = []
+    coverage: float | None = None
+
+
+class CaseVerdict(BaseModel):
+    """Where a case lies, and how far out; see `tramontane.verdict.Verdict`."""
+
+    domain: str
+    score: float
 
 
 class Report(BaseModel):
@@ -87,6 +98,7 @@ class Report(BaseModel):
     seconds_per_case: float
     fields: dict[str, FieldFigures]
     qoi: dict[str, QoiFigures]
+    verdicts: dict[str, CaseVerdict] = {}
 
     def __repr__(self) -> str:
         lines = [f"<Report {self.model}: {len(self.cases)} cases of split {self.split}>"]
@@ -148,6 +160,7 @@ class Report(BaseModel):
             )
         if self.fields:
             console.print(table)
+        self._print_intervals(console)
         if not self.qoi:
             return
         table = Table(title="QoIs: mean error over mean magnitude, in percent (R2)", title_justify="left")
@@ -176,9 +189,40 @@ class Report(BaseModel):
             verb = "is" if len(names) == 1 else "are"
             console.print(f"{', '.join(names)} {verb} {said}", highlight=False, markup=False, soft_wrap=True)
 
+    def _print_intervals(self, console: Console) -> None:
+        """What intervals held, and where the cases lie, as far as the model states either."""
+        fields = {name: f.coverage for name, f in self.fields.items() if f.coverage is not None}
+        numbers = {name: q.coverage for name, q in self.qoi.items() if q.coverage is not None}
+        if fields:
+            table = Table(title=f"Intervals stated with {100 * next(iter(fields.values())).level:g} %: what they held, "
+                                "in percent", title_justify="left")  # fmt: skip
+            for head in ("field", "points", "lowest case", "whole fields", "score / one width", "rank correlation"):
+                table.add_column(head, justify="left" if head == "field" else "right", overflow="fold")
+            for name, held in fields.items():
+                ratio, rank = (
+                    "-" if value is None else f"{value:.2f}"
+                    for value in (held.score_over_constant, held.rank_correlation)
+                )
+                table.add_row(name, _percent(held.points), _percent(held.lowest), _percent(held.band), ratio, rank)
+            console.print(table)
+        if numbers:
+            held_by = ", ".join(f"{name} {_percent(share)} %" for name, share in numbers.items())
+            console.print(f"Intervals of QoIs held in: {held_by} of the cases", highlight=False, markup=False,
+                          soft_wrap=True)  # fmt: skip
+        if self.verdicts:
+            domains = [each.domain for each in self.verdicts.values()]
+            console.print(f"Verdicts: {domains.count('inside')} inside, {domains.count('edge')} at the edge, "
+                          f"{domains.count('outside')} outside", highlight=False, markup=False)  # fmt: skip
 
-def field_figures(unit: str, errors: Any, names: list[str], baselines: dict[str, float]) -> FieldFigures:
-    """Of pairs of errors ``(cases, 2)``: relative L2, and mean absolute in SI."""
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}"
+
+
+def field_figures(
+    unit: str, errors: Any, names: list[str], baselines: dict[str, float], intervals: Sequence[Held] = ()
+) -> FieldFigures:
+    """Of pairs of errors ``(cases, 2)``: relative L2, and mean absolute in SI; and what intervals held."""
     worst = int(np.argmax(errors[:, 0]))
     return FieldFigures(
         unit=unit,
@@ -189,10 +233,13 @@ def field_figures(unit: str, errors: Any, names: list[str], baselines: dict[str,
         mean_absolute=float(errors[:, 1].mean()),
         baselines=baselines,
         each=errors[:, 0].tolist(),
+        coverage=coverage(intervals) if intervals else None,
     )
 
 
-def qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, baselines: Any, within: list[bool]) -> QoiFigures:
+def qoi_figures(
+    spec: QoiSpec, how: str, predicted: Any, truth: Any, baselines: Any, within: list[bool], covered: list[bool]
+) -> QoiFigures:
     """Of predictions and truth ``(cases,)`` in SI; ``baselines`` has a row each, or is None."""
 
     def relative(values: Any) -> float:
@@ -212,6 +259,7 @@ def qoi_figures(spec: QoiSpec, how: str, predicted: Any, truth: Any, baselines: 
         mean_absolute=mean_absolute(predicted, truth),
         r2=determination(predicted),
         within=float(np.mean(within)) if within else None,
+        coverage=float(np.mean(covered)) if covered else None,
         baselines={}
         if baselines is None
         else {key: relative(row) for key, row in zip(QOI_BASELINES, baselines, strict=True)},

@@ -360,7 +360,8 @@ class RankPage:
             <q-icon v-if="props.row.kind === 'edge'" name="warning" class="is-warning" size="18px"></q-icon>
             <q-icon v-if="props.row.kind === 'outside'" name="error" class="is-error" size="18px"></q-icon>
             <q-icon v-if="props.row.kind === 'failed'" name="error" class="is-error" size="18px"></q-icon>
-            <span :class="{'is-error': ['failed', 'outside'].includes(props.row.kind), 'is-warning': props.row.kind === 'edge',
+            <span :class="{'is-error': ['failed', 'outside'].includes(props.row.kind),
+                'is-warning': props.row.kind === 'edge',
                 'quiet': ['waiting', 'sent'].includes(props.row.kind)}">{{ props.value }}</span>
             <div v-for="remark in props.row.remarks" class="small"
                  :class="props.row.kind === 'failed' ? 'is-error' : 'is-warning'">{{ remark }}</div></q-td>""",
