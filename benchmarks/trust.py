@@ -178,8 +178,7 @@ def main() -> None:
     record = heading(given.machine) | {"splits": []}
     for seed in range(given.splits):
         record["splits"].append(split(dataset, near, others, given.train, seed))
-        keep(given.out, record)
-        print(seed, record["splits"][-1], flush=True)
+        keep(record, given.out)
 
 
 if __name__ == "__main__":

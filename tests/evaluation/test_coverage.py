@@ -1,0 +1,41 @@
+"""What intervals held, from errors whose place is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tramontane.evaluation.coverage import coverage, held
+from tramontane.interval import FieldInterval
+from tramontane.trust.calibration import LEVELS, Scale, Scores
+
+
+def scores(width: float) -> Scores:
+    return Scores(Scale(1.0, 0.0, 0.0), np.ones(len(LEVELS)), np.ones(9), np.full(len(LEVELS), width))
+
+
+def test_shares_bands_and_sharpness() -> None:
+    mean, truth = np.zeros(100), np.concatenate([np.full(80, 0.5), np.full(19, 1.5), [9.0]])
+    interval = FieldInterval(np.ones(100), 2.0, 0.9)
+    one = held(mean, truth, interval, scores(2.0), 1.0)
+    assert one.points == 0.8
+    assert one.band is True  # 99 of 100 within twice the half width
+    assert one.score == pytest.approx(2 + 20 * (19 * 0.5 + 8.0) / 100)
+    assert one.constant == pytest.approx(4 + 20 * 7.0 / 100)
+    inside = held(mean, truth / 10, FieldInterval(np.ones(100), None, 0.9), scores(2.0), 1.0)
+    assert (inside.points, inside.band) == (1.0, None)
+    both = coverage([one, inside])
+    assert both.points == pytest.approx(0.9)
+    assert both.lowest == 0.8
+    assert both.band == 1.0
+    assert both.rank_correlation is None
+    assert both.score_over_constant == pytest.approx((one.score + inside.score) / (one.constant + inside.constant))
+
+
+def test_units_do_not_matter() -> None:
+    mean, truth, half = np.zeros((50, 3)), np.full((50, 3), 300.0), np.full((50, 3), 250.0)
+    in_pascal = held(mean, truth, FieldInterval(half, 1.5, 0.9), scores(1.0), 1000.0)
+    in_kilo = held(mean, truth / 1000, FieldInterval(half / 1000, 1.5, 0.9), scores(1.0), 1.0)
+    assert in_pascal.score == pytest.approx(in_kilo.score)
+    assert in_pascal.points == in_kilo.points == 0.0
+    assert in_pascal.band
