@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tramontane.notice import Notice
@@ -31,6 +32,13 @@ class Verdict:
     domain: Domain
     score: float
     reasons: tuple[Notice, ...] = ()
+
+
+def warned_of(verdict: Verdict | None, notices: Sequence[Notice]) -> Verdict | None:
+    """The verdict on a design of which something is to be minded: such a design is not inside."""
+    if verdict is None or verdict.domain != "inside" or not notices:
+        return verdict
+    return replace(verdict, domain="edge")
 
 
 def sentence_of(verdict: Verdict) -> str:

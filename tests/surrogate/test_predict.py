@@ -184,7 +184,7 @@ def test_a_table_of_designs_is_answered_line_by_line(run: Run, beams: Path, tmp_
     assert "length = 4000 mm lies outside" in rows[2]["remarks"]
     assert "line 5, column 'length [m]': is empty" in rows[3]["remarks"]
     assert rows[3]["predicted deflection [mm]"] == ""
-    assert "4 designs: 2 inside, 1 outside, 1 failed" in said
+    assert "4 designs: 2 inside, 0 edge, 1 outside, 1 failed" in said
     # An answer can be asked again, and is written as its suffix says; its own columns are replaced.
     again = tmp_path / "again.tsv"
     run("predict", beams, tmp_path / "out" / "answers.csv", "--set", "modulus=150GPa", "-o", again)

@@ -41,7 +41,7 @@ from tramontane.training import Normalization
 from tramontane.training.normalization import predicted_scale, sign_of_law
 from tramontane.trust.applicability import Applicability
 from tramontane.trust.calibration import Calibration
-from tramontane.verdict import Verdict
+from tramontane.verdict import Verdict, warned_of
 
 _HELD = 0.5  # of a geometry's volume, below which a mesh that was made for it is spoken of
 _AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")
@@ -200,6 +200,7 @@ class Surrogate:
             for name, predicted in fields[domain].items():
                 data[name] = predicted
         noticed = [] if geometry is None else self.noticed(geometry)
+        beyond = self.notices(shape, design)
         return Case(
             name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
             design=design,
@@ -207,11 +208,11 @@ class Surrogate:
             qoi=numbers,
             field_units={name: spec.unit for specs in self.contract.fields.values() for name, spec in specs.items()},
             qoi_units={name: self.contract.qoi[name].unit for name in numbers},
-            notices=[*noticed, *self.notices(shape, design), *meshed],
+            notices=[*noticed, *beyond, *meshed],
             qoi_deviations={name: deviation for name, (_, deviation) in scalars.items()},
             field_intervals=field_intervals,
             qoi_intervals=bounds.of_qoi(numbers, scalars),
-            verdict=verdict,
+            verdict=warned_of(verdict, beyond),
             provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity),
         )
 

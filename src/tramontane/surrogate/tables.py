@@ -173,11 +173,11 @@ def print_lines(surrogate: Surrogate, lines: Sequence[Line], console: Console) -
     console.print(table)
     if len(lines) > _SHOWN:
         console.print(f"and {len(lines) - _SHOWN} more designs; --out writes all")
-    for verdict in ("outside", "failed"):
+    for verdict in ("edge", "outside", "failed"):
         alike = [line for line in lines if line.verdict == verdict]
         for line in alike[:_REASONS]:
             console.print(f"{line.name}: {verdict}: {'; '.join(line.remarks)}", highlight=False, markup=False,
-                          soft_wrap=True, style="yellow" if verdict == "outside" else "red")  # fmt: skip
+                          soft_wrap=True, style="yellow" if verdict == "edge" else "red")  # fmt: skip
         if len(alike) > _REASONS:
             console.print(f"and {len(alike) - _REASONS} more are {verdict}", highlight=False)
     counts = ", ".join(f"{sum(line.verdict == each for line in lines)} {each}" for each in get_args(Verdict))

@@ -213,13 +213,13 @@ def results(words: Words, contract: Contract, summary: Summary, waiting: list[st
 def place_of(words: Words, stated: VerdictAnswer | None, warnings: Sequence[Warned]) -> tuple[str, list[str]]:
     """Where a design lies, and why: ``inside``, ``edge`` or ``outside``.
 
-    A model without a verdict calls a design outside that it warns of; with one, a warning leaves no design inside.
+    A model without a verdict calls a design outside that it warns of.
     """
     details = [remark(words, each) for each in ([] if stated is None else stated.reasons)]
     details += [remark(words, each) for each in warnings]
     if stated is None:
         return ("outside" if warnings else "inside"), details
-    return ("edge" if warnings and stated.domain == "inside" else stated.domain), details
+    return stated.domain, details
 
 
 def verdict(said: str, details: Sequence[str] = (), *, fine: bool, bad: bool = False) -> None:
