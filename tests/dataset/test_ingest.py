@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +19,7 @@ from rich.console import Console
 
 import tramontane.dataset.ingest.run as ingesting
 from helpers.ellipsoids import ellipsoid
+from helpers.formats.bad_readers import crash, eat, err, hang
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec
 from tramontane.dataset import Dataset
 from tramontane.dataset.audit import report as audit_module
@@ -30,7 +29,7 @@ from tramontane.errors import ContractError, DatasetError, TramontaneError
 from tramontane.formats import collection as collection_module
 from tramontane.formats import write_case, write_mesh
 from tramontane.formats.collection import open_collection
-from tramontane.formats.results import CaseSource, Results, set_patches
+from tramontane.formats.results import CaseSource, set_patches
 from tramontane.qoi import QoiDefinition
 
 
@@ -100,32 +99,13 @@ def test_when_no_case_is_good_there_is_no_dataset(results: Path, tmp_path: Path)
     assert not (tmp_path / "d").exists()
 
 
-def _crash() -> Results:
-    os.kill(os.getpid(), signal.SIGSEGV)
-    return Results()
-
-
-def _hang() -> Results:
-    time.sleep(600)
-    return Results()
-
-
-def _eat() -> Results:
-    hoard = [np.ones(2**24) for _ in range(64)]  # 8 GiB
-    return Results(extra={"sum": float(sum(part[0] for part in hoard))})
-
-
-def _err() -> Results:
-    raise ZeroDivisionError("in a reader")
-
-
 @pytest.mark.parametrize(
     ("read", "said"),
     [
-        (_crash, "its process was ended by SIGSEGV"),
-        (_hang, "was not done after 8 s"),
-        (_eat, "GiB of memory"),
-        (_err, "ZeroDivisionError: in a reader"),
+        (crash, "its process was ended by SIGSEGV"),
+        (hang, "was not done after 8 s"),
+        (eat, "GiB of memory"),
+        (err, "ZeroDivisionError: in a reader"),
     ],
 )
 def test_a_reader_that_crashes_hangs_or_eats_memory_costs_its_case_alone(
@@ -136,7 +116,7 @@ def test_a_reader_that_crashes_hangs_or_eats_memory_costs_its_case_alone(
     monkeypatch.setattr(
         ingesting, "open_collection", lambda root, **_: replace(honest, sources=[bad, *honest.sources[:4]])
     )
-    if read is _hang:
+    if read is hang:
         monkeypatch.setattr(staging, "_CASE_SECONDS", 8.0)
     monkeypatch.setattr(staging, "_machine_memory", lambda: 2 * 2**30)
     console = quiet()
