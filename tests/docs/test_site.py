@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not _draws():
         command += ["-D", "plot_gallery=0"]
     # Whoever asks for the network while it builds is refused.
-    offline = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    offline = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
     done = subprocess.run(
         [*command, "-d", str(place / "trees"), str(place / "docs"), str(place / "site")],
         capture_output=True, text=True, check=False, env=os.environ | offline,
