@@ -11,7 +11,8 @@ demo: $(STAMP)
 	@$(BIN)/python examples/01_bracket.py
 
 test: $(STAMP) check
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@# Compiled code is kept, since some hundred processes load it.
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 docs: $(STAMP)
 	@rm -rf docs/reference/_api

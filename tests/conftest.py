@@ -16,7 +16,10 @@ from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
 
+from helpers import TESTS  # noqa: E402
 from helpers.ellipsoids import TINY, write_family  # noqa: E402
+from helpers.order import rank  # noqa: E402
+from helpers.skips import folded  # noqa: E402
 from tramontane.dataset import Dataset  # noqa: E402
 from tramontane.dataset.ingest.run import ingest  # noqa: E402
 from tramontane.surrogate import Surrogate  # noqa: E402
@@ -56,3 +59,14 @@ def browser() -> Iterator[Any]:
 
     with chromium() as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first; otherwise the order stays."""
+    items.sort(key=lambda item: rank(item.path.relative_to(TESTS).as_posix()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why tests were skipped, a line for each reason."""
+    for line in folded(terminalreporter.getreports("skipped")):
+        terminalreporter.write_line(line)

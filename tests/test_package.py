@@ -48,6 +48,11 @@ def test_import_loads_nothing_heavy() -> None:
     assert not loaded & {"torch", "vtk", "vtkmodules", "pyvista", "zarr", "scipy", "numpy", "pydantic", "ngsolve"}
 
 
+def test_a_saved_surrogate_is_asked_without_what_only_fitting_needs() -> None:
+    code = "import sys, tramontane.surrogate; print(tramontane.surrogate.Surrogate); print('sklearn' in sys.modules)"
+    assert run(code).splitlines()[-1] == "False"
+
+
 def test_the_version_is_told() -> None:
     told = CliRunner().invoke(app, ["--version"])
     assert (told.exit_code, told.output) == (0, f"tramontane {tramontane.__version__}\n")

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 from tramontane.models.gaussian_process import GaussianProcess, fit_hyperparameters, prior_hyperparameters
 from tramontane.models.reference_frame import below
@@ -64,6 +63,8 @@ class FieldKriging:
         self.region_weights = {}
         # Those of all cases serve every prediction; those without one case are needed once.
         self._processes_of_all: dict[bytes, list[GaussianProcess]] = {}
+        from sklearn.cluster import KMeans  # takes longer to load than a prediction takes, and only fitting needs it
+
         for domain, references in points.items():
             clusters = KMeans(min(regions, len(references)), n_init=1, random_state=0).fit(references[:5000])
             self.region_weights[domain] = _region_weights(references, np.asarray(clusters.cluster_centers_, float))
