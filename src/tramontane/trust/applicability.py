@@ -27,7 +27,7 @@ WEIGHTS = {
     "deviation": 2.0, "shape": 1.0, "coordinates": 1.0, "registration": 1.0, "range": 0.5, "unmatched": 0.5,
     "proportional": 0.25,
 }  # fmt: skip
-"""What a sign counts; found on brackets and bodies beyond their families (``docs/explanation/model-notes``)."""
+"""What a sign counts; found on brackets and bodies beyond their families (see the model notes)."""
 LEAST = 8
 """Training cases below which no verdict is given."""
 _BEYOND, _EDGE = 0.97, 0.9  # of the training cases, left out, that are to lie within the borders
