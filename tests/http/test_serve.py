@@ -271,10 +271,43 @@ def test_a_bad_request_names_the_input_and_its_unit(
     assert inputs(answer) == named
 
 
+def test_the_summary_has_intervals_and_a_verdict_at_the_level_asked_for(
+    server: Running, geometry: str, surrogate: Surrogate, tmp_path: Path
+) -> None:
+    answers = [server.predict(geometry, parameters={"load": 300}, cells=CELLS, level=level).json()
+               for level in (0.5, 0.9)]  # fmt: skip
+    assert [answer["level"] for answer in answers] == [0.5, 0.9]
+    widths = [answer["qoi"]["charge"]["high"] - answer["qoi"]["charge"]["low"] for answer in answers]
+    assert 0 < widths[0] < widths[1]
+    case = surrogate.simulate(Design(part(tmp_path), load="300 N"), cells=CELLS)
+    assert case.verdict is not None
+    assert answers[1]["verdict"]["domain"] == case.verdict.domain
+    assert answers[1]["verdict"]["score"] == pytest.approx(case.verdict.score, rel=1e-3)
+    half = case.field_intervals["surface"]["pressure"].half_width
+    said = answers[1]["domains"]["surface"]["fields"]["pressure"]["interval"]
+    assert said["median"] == pytest.approx(float(np.median(half)), rel=1e-3)
+    assert inputs(server.predict(geometry, parameters={"load": 300}, level=2)) == {"level": None}
+
+
+def test_a_file_holds_the_bounds_of_fields(server: Running, geometry: str, tmp_path: Path) -> None:
+    asked = {"parameters": {"load": 300}, "cells": CELLS, "domains": ["surface"], "format": "vtp"}
+    plain, wide = (server.predict(geometry, **asked, bounds=bounds) for bounds in (False, True))
+    meshes = []
+    for number, answer in enumerate((plain, wide)):
+        file = tmp_path / f"{number}.vtp"
+        file.write_bytes(answer.content)
+        meshes.append(pv.read(file))
+    assert set(meshes[1].point_data) - set(meshes[0].point_data) == {"pressure_lower", "pressure_upper"}
+    low, mean, high = (meshes[1].point_data[f"pressure{end}"] for end in ("_lower", "", "_upper"))
+    assert (low <= mean).all()
+    assert (mean <= high).all()
+    np.testing.assert_array_equal(mean, meshes[0].point_data["pressure"])
+
+
 def test_an_unknown_key_is_answered_with_those_that_are_known(server: Running, geometry: str) -> None:
     answer = server.predict(geometry, parameters={"load": 3}, fmt="npz")
     assert inputs(answer) == {"fmt": None}
-    known = "geometry, length_unit, parameters, cells, domains, format, fields"
+    known = "geometry, length_unit, parameters, cells, domains, format, fields, level, bounds"
     assert answer.json()["detail"] == f"fmt: is not known here; known are {known}"
     design = {"geometry": geometry, "params": {"load": 3}}
     answer = server.http.post("/v1/jobs", json={"model": "model", "designs": [design], "cell": 9})
