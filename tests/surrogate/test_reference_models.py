@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import pyvista as pv
 
-from helpers.ellipsoids import ellipsoid
+from helpers.ellipsoids import ellipsoid, write_family
 from tramontane.dataset import Dataset
+from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.evaluation import evaluate
@@ -90,6 +91,15 @@ def test_a_saved_and_loaded_one_gives_the_same_bits(corrected: Surrogate, datase
     for domain, fields in one.items():
         for field, values in fields.items():
             np.testing.assert_array_equal(values, two[domain][field])
+
+
+def test_a_qoi_regressed_on_a_parameter_that_no_field_is_kriged_over_is_loaded(tmp_path: Path) -> None:
+    dataset = ingest(write_family(tmp_path / "cases", 6), tmp_path / "store", test=1, validation=1)
+    surrogate = fit(dataset, model="classical")
+    coordinates = surrogate.predictor.classical.frame.designs.training.shape[1]  # type: ignore[attr-defined]
+    assert max(scalar.columns.max() for scalar in surrogate.scalars.values()) == coordinates  # the load, behind them
+    surrogate.save(tmp_path / "model")
+    assert set(Surrogate.load(tmp_path / "model").scalars) == set(surrogate.scalars)
 
 
 def test_a_part_asked_again_and_again_gets_the_bits_of_the_first_time(

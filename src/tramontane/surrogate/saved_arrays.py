@@ -165,6 +165,10 @@ def check_arrays(tensors: Mapping[str, Tensor], contract: Contract) -> None:
     # What QoIs are regressed on; of a network it is not among the arrays.
     designs = [lengths[axis][0] for axis in ("coordinates", "coordinates.0", "coordinates.1") if axis in lengths]
     design = sum(designs) or lengths.get("logarithms", (0, ""))[0]
+    scale = tensors.get(f"{_CLASSICAL}frame/designs/scale")
+    if scale is not None and scale.ndim == 1 and contract.operating:
+        # Operating conditions that are no coordinates of the fields stand behind these.
+        design += int((scale[-len(contract.operating) :] == 0).sum())
     for name, array, axis in bounded:
         most = lengths[axis][0] if axis in lengths else (design or None)
         if array.size and (array.min() < 0 or (most is not None and array.max() >= most)):
