@@ -10,6 +10,7 @@ from jaxtyping import install_import_hook
 
 install_import_hook("tramontane.models", "beartype.beartype")
 
+import shutil  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -18,6 +19,7 @@ import pytest  # noqa: E402
 
 from helpers import TESTS  # noqa: E402
 from helpers.ellipsoids import TINY, write_family  # noqa: E402
+from helpers.once import once  # noqa: E402
 from helpers.order import rank  # noqa: E402
 from helpers.skips import folded  # noqa: E402
 from tramontane.dataset import Dataset  # noqa: E402
@@ -33,23 +35,41 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def dataset(family: Path) -> Dataset:
+def dataset(family: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """The family's dataset, its contract inferred; read only."""
-    return ingest(family, family.with_name("store"), test=3, validation=2)
+    made = once(tmp_path_factory, "family.dataset", lambda path: ingest(family, path, test=3, validation=2))
+    return Dataset.open(shutil.copytree(made, family.with_name("store")))
 
 
 @pytest.fixture(scope="session")
-def surrogate(dataset: Dataset) -> Surrogate:
-    """A tiny network trained for a few seconds; read only."""
-    return fit(dataset, model="ab-upt", config=TINY, steps=250, points=96, anchors=96, geometry_points=256, lr=3e-3)
+def few(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Six such cases, for trainings with as many points on each geometry as users have; read only."""
+    root = tmp_path_factory.mktemp("few")
+    return ingest(write_family(root / "cases", 6), root / "few", test=1, validation=1)
 
 
 @pytest.fixture(scope="session")
-def saved(surrogate: Surrogate, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The saved surrogate's directory; tests that change it work on a copy."""
-    path = tmp_path_factory.mktemp("models") / "model"
-    surrogate.save(path)
-    return path
+def saved(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a tiny network that was trained for a few seconds; tests that change it work on a copy."""
+
+    def train(path: Path) -> None:
+        fit(dataset, model="ab-upt", config=TINY, steps=250, points=96, anchors=96, geometry_points=256, lr=3e-3).save(
+            path
+        )
+
+    return shutil.copytree(once(tmp_path_factory, "network", train), tmp_path_factory.mktemp("models") / "model")
+
+
+@pytest.fixture(scope="session")
+def surrogate(saved: Path) -> Surrogate:
+    """That network; read only."""
+    return Surrogate.load(saved)
+
+
+@pytest.fixture(scope="session")
+def kriging(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Surrogate:
+    """Kriging of the same cases; read only."""
+    return Surrogate.load(once(tmp_path_factory, "kriging", lambda path: fit(dataset, model="classical").save(path)))
 
 
 @pytest.fixture(scope="module")

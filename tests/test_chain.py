@@ -40,7 +40,7 @@ def test_two_brackets_are_learned_by_heart(tmp_path: Path) -> None:
         dataset.add(case, case_geometry(case))
     dataset.set_splits({"train": dataset.names})
     surrogate = fit(
-        dataset, model="ab-upt", steps=1800, batch_size=2, points=384, geometry_points=512, lr=2e-3,
+        dataset, model="ab-upt", steps=1200, batch_size=2, points=384, anchors=288, geometry_points=512, lr=3e-3,
         config={"dim": 64, "blocks": "psc", "supernodes": 64, "qk_norm": True},
     )  # fmt: skip
     for name in dataset.names:

@@ -22,11 +22,6 @@ from tramontane.surrogate.fit import fit
 
 
 @pytest.fixture(scope="module")
-def kriging(dataset: Dataset) -> Surrogate:
-    return fit(dataset, model="classical")
-
-
-@pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six ellipsoids that are in no other set."""
     root = tmp_path_factory.mktemp("others") / "cases"

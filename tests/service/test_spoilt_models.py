@@ -9,22 +9,20 @@ import pytest
 
 from helpers.serving import Running, until
 from helpers.spoilt_models import FITTING, MANY, OF_KRIGING, OF_NETWORKS, UNFITTING, Spoil, fit_manifest
-from tramontane.dataset import Dataset
 from tramontane.errors import SurrogateError
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.fit import fit
 
 
 @pytest.fixture(scope="module")
-def kriging(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved model of reference points, of six cases."""
+def reference_points(kriging: Surrogate, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model of reference points."""
     path = tmp_path_factory.mktemp("kriging") / "kriging"
-    fit(dataset, model="classical", cases=dataset.splits["train"][:6]).save(path)
+    kriging.save(path)
     return path
 
 
 @pytest.fixture(scope="module")
-def spoilt(saved: Path, kriging: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def spoilt(saved: Path, reference_points: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every spoilt model by the name of what was done to it, in one folder."""
     folder = tmp_path_factory.mktemp("spoilt") / "models"
 
@@ -39,7 +37,7 @@ def spoilt(saved: Path, kriging: Path, tmp_path_factory: pytest.TempPathFactory)
     return (
         {name: make(name, spoil, saved, fitting=False) for name, spoil in UNFITTING.items()}
         | {name: make(name, spoil, saved, fitting=True) for name, spoil in (FITTING | OF_NETWORKS).items()}
-        | {name: make(name, spoil, kriging, fitting=True) for name, spoil in OF_KRIGING.items()}
+        | {name: make(name, spoil, reference_points, fitting=True) for name, spoil in OF_KRIGING.items()}
     )
 
 
@@ -58,9 +56,9 @@ def test_a_spoilt_model_is_refused_by_name(spoilt: dict[str, Path], name: str) -
     assert "Traceback" not in said
 
 
-def test_models_that_are_whole_are_not_refused(saved: Path, kriging: Path) -> None:
+def test_models_that_are_whole_are_not_refused(saved: Path, reference_points: Path) -> None:
     assert Surrogate.load(saved).model == "ab-upt"
-    assert Surrogate.load(kriging).model == "classical"
+    assert Surrogate.load(reference_points).model == "classical"
 
 
 def test_the_server_starts_and_serves_the_good_one(spoilt: dict[str, Path], saved: Path, tmp_path: Path) -> None:

@@ -15,15 +15,13 @@ from tramontane.dataset import Dataset
 from tramontane.design import Design
 from tramontane.errors import ContractError
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.fit import fit
 
 
 @pytest.fixture(scope="module")
-def kriging(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Surrogate, Path]:
-    model = fit(dataset, model="classical")
+def kriging(kriging: Surrogate, tmp_path_factory: pytest.TempPathFactory) -> tuple[Surrogate, Path]:
     place = tmp_path_factory.mktemp("kriging") / "model"
-    model.save(place)
-    return model, place
+    kriging.save(place)
+    return kriging, place
 
 
 def asked(dataset: Dataset, name: str) -> Design:
