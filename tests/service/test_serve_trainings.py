@@ -25,7 +25,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.surrogate.files import put_in_place
 from tramontane.training import FieldError
 
-NAME = "ellipsoids"
+NAME, FEW = "ellipsoids", "few"
 until = functools.partial(soon, seconds=300.0)  # trainings give way to everything else on the machine
 
 
@@ -38,14 +38,22 @@ def store(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def small(few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of few cases, of which networks are trained."""
+    path = tmp_path_factory.mktemp("stores") / f"{FEW}.dataset"
+    shutil.copytree(few.path, path)
+    return path
+
+
+@pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models, empty at first."""
     return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture(scope="module")
-def server(models: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(models, store, tmp_path_factory.mktemp("server")) as running:
+def server(models: Path, store: Path, small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with start(models, store, tmp_path_factory.mktemp("server"), "--data", str(small)) as running:
         yield running
 
 
@@ -53,8 +61,8 @@ def start(models: Path, store: Path, folder: Path, *options: str) -> Running:
     return Running(models, folder / "state", "--data", str(store), "--no-page", *options)
 
 
-def begin(server: Running, model: str, budget: str = "10min") -> str:
-    asked = server.http.post("/v1/trainings", json={"dataset": NAME, "model": model, "budget": budget})
+def begin(server: Running, model: str, budget: str = "10min", dataset: str = NAME) -> str:
+    asked = server.http.post("/v1/trainings", json={"dataset": dataset, "model": model, "budget": budget})
     assert asked.status_code == 202, asked.text
     assert asked.json()["state"] == "running"
     return str(asked.json()["id"])
@@ -84,9 +92,11 @@ def children(process: int) -> list[int]:
 
 
 def test_a_training_is_watched_ended_and_kept(server: Running, models: Path, tmp_path: Path) -> None:
-    (about,) = server.http.get("/v1/datasets").json()["datasets"]
-    assert (about["name"], about["cases"], about["splits"]) == (NAME, 16, {"train": 11, "validation": 2, "test": 3})
-    identity = begin(server, "ab-upt")
+    listed = server.http.get("/v1/datasets").json()["datasets"]
+    assert [(about["name"], about["cases"], about["splits"]) for about in listed] == [
+        (NAME, 16, {"train": 11, "validation": 2, "test": 3}), (FEW, 6, {"train": 4, "validation": 1, "test": 1}),
+    ]  # fmt: skip
+    identity = begin(server, "ab-upt", dataset=FEW)
     first = until(lambda: (found := steps(server, identity)) and found)
     assert until(lambda: steps(server, identity)[-1] > first[-1])
     # It runs beside the server, after everything else.
@@ -147,16 +157,16 @@ def test_models_without_steps_say_what_they_leave_of_the_error(server: Running, 
     assert server.http.get("/v1/models/taken").json()["architecture"] == "classical"
 
 
-def test_a_model_that_cannot_be_written_can_be_kept_later(saved: Path, store: Path, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_written_can_be_kept_later(saved: Path, small: Path, tmp_path: Path) -> None:
     models, away = tmp_path / "models", tmp_path / "away"
     shutil.copytree(saved, models / "taken")
     before = (models / "taken" / "manifest.json").read_bytes()
     program = [sys.executable, "-m", "tramontane"]
     if os.geteuid() == 0:  # or permissions would mean nothing
         program = ["setpriv", "--bounding-set=-dac_override", *program]
-    options = ["--data", str(store), "--no-page"]
+    options = ["--data", str(small), "--no-page"]
     with Running(models, tmp_path / "state", *options, program=program) as server:
-        identity = begin(server, "classical")
+        identity = begin(server, "classical", dataset=FEW)
         assert ended(server, identity)["state"] == "done"
 
         def refused(status: int, why: str) -> None:
@@ -216,7 +226,7 @@ def test_what_cannot_be_trained_is_refused_by_name(server: Running, store: Path)
 
 
 def test_one_that_runs_is_thrown_away_at_once(server: Running) -> None:
-    identity = begin(server, "ab-upt")
+    identity = begin(server, "ab-upt", dataset=FEW)
     (process,) = until(lambda: children(server.process.pid))
     assert server.http.delete(f"/v1/trainings/{identity}").status_code == 204
     assert not Path(f"/proc/{process}").exists()

@@ -22,11 +22,9 @@ from tramontane.training.normalization import predicted_scale
 
 
 @pytest.fixture(scope="module")
-def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Surrogate:
+def model(kriging: Surrogate) -> Surrogate:
     """Kriging, saved and loaded."""
-    path = tmp_path_factory.mktemp("kriging") / "model"
-    fit(dataset, model="classical").save(path)
-    return Surrogate.load(path)
+    return kriging
 
 
 @pytest.fixture

@@ -48,10 +48,10 @@ def answers(said: str) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def shapes(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shapes(kriging: Surrogate, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the family by kriging."""
     path = tmp_path_factory.mktemp("models") / "kriging"
-    fit(dataset, model="classical").save(path)
+    kriging.save(path)
     return path
 
 

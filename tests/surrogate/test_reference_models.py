@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import pyvista as pv
 
-from helpers.ellipsoids import ellipsoid, write_family
+from helpers.ellipsoids import ellipsoid
 from tramontane.dataset import Dataset
-from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.evaluation import evaluate
@@ -33,11 +32,11 @@ def corrected(dataset: Dataset) -> Surrogate:
 
 def test_the_choice_is_the_best_on_cases_left_out_and_says_why(chosen: Surrogate) -> None:
     figures = chosen.record.figures
-    means = {kind: np.mean(list(of.values())) for kind, of in figures["cross_validation"].items()}
+    means = {kind: np.mean(list(of.values())) for kind, of in figures.cross_validation.items()}
     assert set(means) == {"classical", "corrected", "tokens"}
-    assert chosen.model == figures["chosen"]
+    assert chosen.model == figures.chosen
     assert means[chosen.model] <= means["classical"]
-    assert all(words in figures["why"] for words in ("on cases left out", "kriging of", "networks alone"))
+    assert all(words in figures.why for words in ("on cases left out", "kriging of", "networks alone"))
 
 
 def test_both_candidates_are_judged_on_the_same_cases(dataset: Dataset, corrected: Surrogate) -> None:
@@ -63,7 +62,7 @@ def test_the_reason_is_on_record_as_numbers(chosen: Surrogate, corrected: Surrog
     count, first = len(dataset.splits["train"]), -(-len(dataset.splits["train"]) // 4)
     for each in (chosen, corrected):
         figures = each.record.figures
-        choice = figures["choice"]
+        choice = figures.choice
         assert (choice["chosen"], choice["fields"], choice["cases"]) == (each.model, 2, count)
         assert choice["compared"][0]["cases"] == (count if each.model != "classical" else first)
         assert choice["compared"][-1]["cases"] == (count if each is corrected else first)
@@ -71,8 +70,8 @@ def test_the_reason_is_on_record_as_numbers(chosen: Surrogate, corrected: Surrog
             assert next(iter(compared["errors"])) == "classical"
             for kind, error in compared["errors"].items():
                 if kind != "classical" or compared["cases"] == count:
-                    assert error == pytest.approx(np.mean(list(figures["cross_validation"][kind].values())))
-                assert f"{100 * error:.1f} %" in figures["why"]
+                    assert error == pytest.approx(np.mean(list(figures.cross_validation[kind].values())))
+                assert f"{100 * error:.1f} %" in figures.why
 
 
 def test_it_learns_from_few_cases_what_a_mean_field_cannot(chosen: Surrogate, dataset: Dataset) -> None:
@@ -93,9 +92,8 @@ def test_a_saved_and_loaded_one_gives_the_same_bits(corrected: Surrogate, datase
             np.testing.assert_array_equal(values, two[domain][field])
 
 
-def test_a_qoi_regressed_on_a_parameter_that_no_field_is_kriged_over_is_loaded(tmp_path: Path) -> None:
-    dataset = ingest(write_family(tmp_path / "cases", 6), tmp_path / "store", test=1, validation=1)
-    surrogate = fit(dataset, model="classical")
+def test_a_qoi_regressed_on_a_parameter_that_no_field_is_kriged_over_is_loaded(few: Dataset, tmp_path: Path) -> None:
+    surrogate = fit(few, model="classical")
     coordinates = surrogate.predictor.classical.frame.designs.training.shape[1]  # type: ignore[attr-defined]
     assert max(scalar.columns.max() for scalar in surrogate.scalars.values()) == coordinates  # the load, behind them
     surrogate.save(tmp_path / "model")
@@ -126,16 +124,15 @@ def test_corrections_are_trusted_as_far_as_unseen_cases_bear_them_out(corrected:
         assert error <= figures["classical"][name] * 1.001 + 1e-6  # what does not help is shrunk to nothing
 
 
-def test_deviations_are_of_the_size_of_the_errors(dataset: Dataset, surrogate: Surrogate) -> None:
-    classical = fit(dataset, model="classical")
+def test_deviations_are_of_the_size_of_the_errors(dataset: Dataset, kriging: Surrogate, surrogate: Surrogate) -> None:
     ratios = []
     for name in dataset.splits["test"]:
         sites = dataset.sites(name, "volume")
         asked = dataset.geometry(name), dataset.parameters(name), {"volume": sites.positions}
-        answer = classical.predict(*asked)
+        answer = kriging.predict(*asked)
         assert answer.deviation is not None
         mean, deviation = (of["volume"]["displacement"] for of in (answer.mean, answer.deviation))
-        np.testing.assert_array_equal(mean, classical.fields(*asked)["volume"]["displacement"])
+        np.testing.assert_array_equal(mean, kriging.fields(*asked)["volume"]["displacement"])
         assert deviation.shape == mean.shape
         assert (deviation >= 0).all()
         errors = mean - sites.fields["displacement"]
@@ -190,4 +187,4 @@ def test_a_configuration_that_nothing_would_read_is_refused(dataset: Dataset) ->
 )
 def test_a_wrong_network_argument_is_named(dataset: Dataset, config: dict[str, int], words: str) -> None:
     with pytest.raises(TramontaneError, match=words):
-        fit(dataset, model="tokens", config=config, steps=1)
+        fit(dataset, model="tokens", config=config, steps=1, cases=dataset.splits["train"][:4])
