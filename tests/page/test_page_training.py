@@ -39,10 +39,8 @@ def wait_for(tab: Tab, state: str) -> None:
     tab.page.locator(f"[data-state={state}]").wait_for(timeout=300_000)  # a training gives way to everything else
 
 
-def test_a_training_is_started_watched_ended_and_kept(
-    browser: Any, saved: Path, dataset: Dataset, tmp_path: Path
-) -> None:
-    with start(tmp_path / "models", dataset, tmp_path) as server, Tab(browser, server.url) as tab:
+def test_a_training_is_started_watched_ended_and_kept(browser: Any, saved: Path, few: Dataset, tmp_path: Path) -> None:
+    with start(tmp_path / "models", few, tmp_path) as server, Tab(browser, server.url) as tab:
         tab.open("/page/data")
         tab.page.get_by_role("button", name="Train a model").click()
         tab.page.wait_for_url("**/page/training**")
@@ -69,7 +67,7 @@ def test_a_training_is_started_watched_ended_and_kept(
             assert float(share) == pytest.approx(100 * each["relative"][-1], abs=0.1)
         tab.picture("training-done")
         name = tab.page.locator("[data-name]")
-        assert name.input_value() == dataset.path.name  # type: ignore[union-attr]
+        assert name.input_value() == few.path.name  # type: ignore[union-attr]
         name.fill("../outside")
         tab.page.get_by_role("button", name="Publish").click()
         tab.page.locator(".q-notification").get_by_text("A name has letters").wait_for()
@@ -97,13 +95,13 @@ def test_a_training_is_started_watched_ended_and_kept(
         assert '"level": "error"' not in server.log.read_text()
 
 
-def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: Dataset, tmp_path: Path) -> None:
-    with start(tmp_path / "models", dataset, tmp_path) as server:
-        asked = {"dataset": dataset.path.name, "model": "classical"}  # type: ignore[union-attr]
+def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, few: Dataset, tmp_path: Path) -> None:
+    with start(tmp_path / "models", few, tmp_path) as server:
+        asked = {"dataset": few.path.name, "model": "classical"}  # type: ignore[union-attr]
         identity = server.http.post("/v1/trainings", json=asked).json()["id"]
         server.end(signal.SIGKILL)
     narrow = {"viewport": {"width": 390, "height": 844}, "locale": "de-DE", "color_scheme": "dark"}
-    with start(tmp_path / "models", dataset, tmp_path) as server, Tab(browser, server.url, **narrow) as tab:
+    with start(tmp_path / "models", few, tmp_path) as server, Tab(browser, server.url, **narrow) as tab:
         tab.open(f"/page/training?id={identity}")
         wait_for(tab, "stopped")
         assert "the server ended meanwhile" in tab.page.get_by_role("alert").inner_text()
@@ -117,7 +115,7 @@ def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, dataset: 
         tab.picture("de-training")
         # Why it was chosen is said in the reader's language; the API's own sentence is English.
         done = server.http.get(f"/v1/trainings/{identity}").json()
-        mean, count = sum(left.values()) / len(left), len(dataset.splits["train"])
+        mean, count = sum(left.values()) / len(left), len(few.splits["train"])
         why = (
             f"Kriging wurde gewählt. Fehler der Kreuzvalidierung, Mittel der Felder ({len(left)}): "
             f"Kriging {f'{100 * mean:.1f}'.replace('.', ',')} % an {count} von {count} Fällen."
