@@ -18,6 +18,7 @@ from tramontane.errors import ContractError, GeometryError, SurrogateError
 from tramontane.qoi import QoiDefinition
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit, trained_contract
+from tramontane.surrogate.predictor import Prediction
 from tramontane.training.normalization import predicted_scale
 
 
@@ -98,7 +99,7 @@ def test_a_norm_is_never_negative(model: Surrogate, body: pv.PolyData, monkeypat
     def kriged(*_: object) -> dict[str, dict[str, Any]]:
         return {"volume": {"von_mises": np.array([-1.0, 2.0]), "displacement": np.array([[-1.0, 0.0, 0.0]] * 2)}}
 
-    monkeypatch.setattr(model.predictor, "fields", kriged)
+    monkeypatch.setattr(model.predictor, "predict", lambda *_, deviations: Prediction(kriged()))
     found = model.fields(body, {"load": 300.0}, {"volume": np.zeros((2, 3))})["volume"]
     assert found["von_mises"].tolist() == [0.0, 2.0]
     assert found["displacement"].min() == -1.0
@@ -125,14 +126,14 @@ def test_nothing_is_predicted_outside_a_part(model: Surrogate, body: pv.PolyData
 
 
 def test_what_is_no_number_is_an_error(model: Surrogate, body: pv.PolyData, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = model.predictor.fields
+    right = model.predictor.predict
 
-    def wrong(*args: object) -> dict[str, dict[str, np.ndarray]]:
-        answer = right(*args)  # type: ignore[arg-type]
-        answer["surface"]["pressure"][3] = np.nan
+    def wrong(*args: Any, deviations: bool) -> Prediction:
+        answer = right(*args, deviations=deviations)
+        answer.mean["surface"]["pressure"][3] = np.nan
         return answer
 
-    monkeypatch.setattr(model.predictor, "fields", wrong)
+    monkeypatch.setattr(model.predictor, "predict", wrong)
     with pytest.raises(SurrogateError, match=r"no number for pressure at 1 of .* places of surface"):
         model.simulate(Design(body, load="300 N"), cells=500, domains=["surface"])
 

@@ -224,7 +224,7 @@ def place_of(words: Words, stated: VerdictAnswer | None, warnings: Sequence[Warn
 
 def verdict(said: str, details: Sequence[str] = (), *, fine: bool, bad: bool = False) -> None:
     """A sentence that says what an answer is worth, and what it rests on."""
-    kind = "is-fine" if fine else "is-bad" if bad else "is-warning"
+    kind = "is-fine" if fine else "is-warning is-bad" if bad else "is-warning"
     with ui.element("div").classes(f"verdict {kind}").props("role=status"):
         ui.icon("check_circle" if fine else "error" if bad else "warning").props("aria-hidden=true")
         with ui.element("div"):
