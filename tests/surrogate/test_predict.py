@@ -235,7 +235,7 @@ def test_a_table_names_geometry_files(run: Run, shapes: Path, tmp_path: Path) ->
     assert rows["high"]["verdict"] == "outside"
     assert "m long in z" in rows["high"]["remarks"]
     assert "there is no file" in rows["no"]["remarks"]
-    assert "5 designs: 3 inside, 1 outside, 1 failed" in said
+    assert "5 designs: 3 inside, 0 edge, 1 outside, 1 failed" in said
     # One line of it as a design of its own.
     one = answers(run("predict", shapes, table, "--case", "fast", "--cells", 500))
     assert one["charge"] == pytest.approx(float(rows["fast"]["predicted charge [N*m]"]), rel=1e-3)
