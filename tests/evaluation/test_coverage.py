@@ -39,3 +39,9 @@ def test_units_do_not_matter() -> None:
     assert in_pascal.score == pytest.approx(in_kilo.score)
     assert in_pascal.points == in_kilo.points == 0.0
     assert in_pascal.band
+
+
+def test_intervals_of_one_width_rank_nothing() -> None:
+    cases = [held(np.zeros(9), np.full(9, error), FieldInterval(np.ones(9), None, 0.9), scores(1.0), 1.0)
+             for error in (0.1, 0.5, 2.0)]  # fmt: skip
+    assert coverage(cases).rank_correlation is None

@@ -38,7 +38,7 @@ def test_spoilt_files(name: str, watched: Watched, tmp_path: Path) -> None:
 
 def test_what_is_watched_for_is_seen(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that crashes, hangs, raises or wants all memory outside of isolation is told from one that refuses."""
-    monkeypatch.setattr("fuzz.HANG", 1.0)
+    monkeypatch.setattr("helpers.fuzzing.fuzz.HANG", 1.0)
     for name, how in (("crash", "crashed"), ("hang", "hung"), ("raise", "raised"), ("eat", "raised"), ("", "refused")):
         subject = Subject(tmp_path / f"x.{name}", [], misbehave=name)
         assert watched.read(subject)[0] == how

@@ -81,14 +81,15 @@ def coverage(cases: Sequence[Held]) -> Coverage:
 
     bands = [each.band for each in cases if each.band is not None]
     constant = float(np.mean([each.constant for each in cases]))
+    stated, errors = (np.array(of) for of in ([each.stated for each in cases], [each.error for each in cases]))
     correlation = None
-    if len(cases) > 2:
-        correlation = float(spearmanr([each.stated for each in cases], [each.error for each in cases])[0])
+    if len(cases) > 2 and np.ptp(stated) > 0 and np.ptp(errors) > 0:  # of intervals of one width there is none
+        correlation = float(spearmanr(stated, errors)[0])
     return Coverage(
         level=cases[0].level,
         points=float(np.mean([each.points for each in cases])),
         lowest=min(each.points for each in cases),
         band=float(np.mean(bands)) if bands else None,
         score_over_constant=float(np.mean([each.score for each in cases])) / constant if constant > 0 else None,
-        rank_correlation=correlation if correlation is not None and np.isfinite(correlation) else None,
+        rank_correlation=correlation,
     )
