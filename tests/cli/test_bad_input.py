@@ -166,7 +166,11 @@ def test_an_stl_inside_out_is_turned_and_gives_the_same(
         answers.append(capsys.readouterr())
     assert "inside out" in answers[1].err
     numbers = [
-        {line.split(" = ")[0]: float(line.split(" = ")[1].split()[0]) for line in answer.out.splitlines()}
+        {
+            line.split(" = ")[0]: float(line.split(" = ")[1].split()[0])
+            for line in answer.out.splitlines()
+            if " = " in line
+        }
         for answer in answers
     ]
     assert numbers[1] == pytest.approx(numbers[0], rel=0.05)

@@ -82,9 +82,9 @@ def predict(
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells, level=level)
     if case.verdict is not None:
-        told = console if case.verdict.domain == "inside" else errors
-        told.print(sentence_of(case.verdict), highlight=False, markup=False, soft_wrap=True,
-                   style=_STYLES[case.verdict.domain])  # fmt: skip
+        stream = console if case.verdict.domain == "inside" else errors
+        stream.print(sentence_of(case.verdict), highlight=False, markup=False, soft_wrap=True,
+                     style=_STYLES[case.verdict.domain])  # fmt: skip
     for notice in case.notices:
         errors.print(f"Warning: {notice}", highlight=False, markup=False, style="yellow")
     for name, value in case.qoi.items():
