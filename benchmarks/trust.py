@@ -23,15 +23,14 @@ from scipy.stats import rankdata, spearmanr
 from tramontane.dataset import Dataset
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
+from tramontane.evaluation.coverage import coverage, held
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.intervals import Intervals
 from tramontane.training.normalization import operating_scale
-from tramontane.trust.calibration import interval_score
 from tramontane.units import Quantity, from_si
 
 _SITES, _LEVEL = 2000, 0.9
-_BAND = 0.99
 
 
 def auroc(positive: Any, negative: Any) -> float:
@@ -54,18 +53,10 @@ def asked(model: Surrogate, dataset: Dataset, name: str) -> dict[str, Any]:
     for domain, of in prediction.mean.items():
         for field, mean in of.items():
             truth = sites[domain].fields[field].reshape(mean.shape)
-            errors, interval = np.abs(mean - truth), intervals[domain][field]
-            unit = abs(operating_scale(contract.fields[domain][field], values)) or 1.0
-            band = errors <= interval.half_width * (interval.band or np.inf)
-            width = calibration.fields[f"{domain}/{field}"].width(_LEVEL) * unit
-            fields[f"{domain}/{field}"] = {
-                "covered": float(np.mean(errors <= interval.half_width)),
-                "band": float(np.mean(band.reshape(len(band), -1).all(1))) >= _BAND,
-                "score": interval_score(errors, interval.half_width, _LEVEL) / unit,
-                "constant": interval_score(errors, np.array(width), _LEVEL) / unit,
-                "stated": float(np.sqrt(np.mean((interval.half_width / unit) ** 2))),
-                "error": float(np.sqrt(np.mean((errors / unit) ** 2))),
-            }
+            fields[f"{domain}/{field}"] = held(
+                mean, truth, intervals[domain][field], calibration.fields[f"{domain}/{field}"],
+                operating_scale(contract.fields[domain][field], values),
+            )  # fmt: skip
     design = Design(geometry, **{key: Quantity(from_si(values[key], spec.unit), spec.unit)
                                  for key, spec in contract.operating.items()})  # fmt: skip
     case = model.simulate(design, cells=20_000)
@@ -124,18 +115,15 @@ def split(dataset: Dataset, near: Dataset | None, others: list[Dataset], count: 
     far = {name: far_score(model, shape, values) for name, shape in far_shapes(dataset, names[:3], others)}
     fields = {}
     for field in own[0]["fields"]:
-        of = [each["fields"][field] for each in own]
+        of = coverage([each["fields"][field] for each in own])
         fields[field] = {
-            "coverage": float(np.mean([each["covered"] for each in of])),
-            "lowest": min(each["covered"] for each in of),
-            "band": float(np.mean([each["band"] for each in of])),
-            "score_over_constant": float(np.mean([e["score"] for e in of]) / np.mean([e["constant"] for e in of])),
-            "spearman": float(spearmanr([e["stated"] for e in of], [e["error"] for e in of])[0]),
-        }
-    typical = {field: float(np.median([each["fields"][field]["error"] for each in own])) for field in fields}
+            "coverage": of.points, "lowest": of.lowest, "band": of.band,
+            "score_over_constant": of.score_over_constant, "spearman": of.rank_correlation,
+        }  # fmt: skip
+    typical = {field: float(np.median([each["fields"][field].error for each in own])) for field in fields}
 
     def error(case: dict[str, Any]) -> float:
-        return float(np.exp(np.mean([np.log(case["fields"][field]["error"] / typical[field]) for field in fields])))
+        return float(np.exp(np.mean([np.log(case["fields"][field].error / typical[field]) for field in fields])))
 
     scores, errors = np.array([each["score"] for each in own]), np.array([error(each) for each in own])
     found: dict[str, Any] = {
@@ -158,7 +146,7 @@ def split(dataset: Dataset, near: Dataset | None, others: list[Dataset], count: 
             "false_alarms": sum(
                 each["domain"] == "outside" and bool(off <= 2) for each, off in zip(beside, near_errors, strict=True)
             ),
-            "coverage_not_outside": float(np.mean([f["covered"] for each in kept for f in each["fields"].values()])),
+            "coverage_not_outside": float(np.mean([f.points for each in kept for f in each["fields"].values()])),
         }  # fmt: skip
     return found
 

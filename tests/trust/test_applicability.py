@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from tramontane.errors import SurrogateError
 from tramontane.trust.applicability import LEAST, Applicability
 
 
@@ -83,3 +84,8 @@ def test_what_is_saved_judges_alike(domain: Applicability) -> None:
     again = Applicability.of(json.loads(json.dumps(domain.document())))
     row, signs = np.array([0.4, 1.2, 0.1]), {"shape": 1.0, "unmatched": 0.2}
     assert again.judge(row, signs) == domain.judge(row, signs)
+
+
+def test_saved_coordinates_that_do_not_fit_the_model_are_named(domain: Applicability) -> None:
+    with pytest.raises(SurrogateError, match=r"calibration\.json: has 3 coordinates of designs, the model 2"):
+        domain.judge(np.zeros(2), {})

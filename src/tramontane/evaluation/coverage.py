@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from tramontane.interval import FieldInterval
-from tramontane.trust.calibration import Scores, interval_score
+from tramontane.trust.calibration import NEARLY_ALL, Scores, interval_score
 
 Array = NDArray[np.floating[Any]]
-
-NEARLY_ALL = 0.99
-"""Of a case's points, which a band holds."""
 
 
 class Coverage(BaseModel):

@@ -227,7 +227,7 @@ class _Asked:
             for f, predicted in answer.items():
                 truth = sites[domain].fields[f].reshape(predicted.shape)
                 if calibration is not None and f in intervals.get(domain, {}):
-                    unit = abs(operating_scale(contract.fields[domain][f], values)) or 1.0
+                    unit = operating_scale(contract.fields[domain][f], values)
                     scores = calibration.fields[f"{domain}/{f}"]
                     each = held(predicted, truth, intervals[domain][f], scores, unit)
                     self.held.setdefault((domain, f), []).append(each)

@@ -45,6 +45,7 @@ class MappedShape:
         registration: How it was matched with the template.
         trees: By domain, the tree of the reference points (and normals), made when first needed.
         surface_features: By domain, `site_correction.surface_features` at the reference points, made when first needed.
+        signs: What is unusual about it, measured when first needed.
         stencils: Of the positions of the last predictions, on any shape; None keeps none.
         digest: Of its triangles, where stencils are kept.
     """
@@ -56,6 +57,7 @@ class MappedShape:
     registration: Registration
     trees: dict[str, cKDTree] = field(default_factory=dict)
     surface_features: dict[str, Array] = field(default_factory=dict)
+    signs: dict[str, float] = field(default_factory=dict)
     stencils: Recent | None = None
     digest: bytes = b""
 

@@ -105,7 +105,7 @@ def _regressed(
     for qoi, fit in surrogate.scalars.items():
         spec, rows = surrogate.contract.qoi[qoi], []
         for name, value, deviation in zip(names, fit.left_out, fit.left_out_deviation, strict=True):
-            scale = operating_scale(spec, dataset.parameters(name)) or 1.0
+            scale = operating_scale(spec, dataset.parameters(name))
             truth = dataset.qoi(name)[qoi] / scale
             rows.append((name, float(value), float(deviation), truth, scale))
         out[qoi] = rows

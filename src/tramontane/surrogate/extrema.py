@@ -57,7 +57,7 @@ def fit_extrema(
 
 def _of_fields(fitting: ReferenceFit, name: str, spec: QoiSpec) -> Any:
     """The extremum ``(cases,)`` of each training case's field, kriged from all others."""
-    scales = [abs(operating_scale(spec, values)) or 1.0 for values in fitting.values]
+    scales = [operating_scale(spec, values) for values in fitting.values]
     return np.array([
         float(each.left_out.qoi[name].mean[0, 0]) * scale for each, scale in zip(fitting.kriged, scales, strict=True)
     ])  # fmt: skip

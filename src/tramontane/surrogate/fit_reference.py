@@ -29,7 +29,6 @@ from tramontane.surrogate.reference import (
     Baseline,
     ReferencePredictor,
     Rows,
-    baseline_mean,
     baseline_with_deviation,
     corrections,
     deviation_signs,
@@ -383,17 +382,12 @@ class ReferenceFit:
         }  # fmt: skip
 
     def _baseline_errors(self, baseline: Baseline, cases: Sequence[int] | None = None) -> dict[str, float]:
+        cases = range(len(self.names)) if cases is None else cases
+        if baseline == "kriging":
+            return {name: float(np.mean([self.kriged[case].errors[name] for case in cases])) for name in self.fields}
         errors: dict[str, list[float]] = {name: [] for name in self.fields}
-        coordinates = self.classical.frame.designs.training
-        for case in range(len(self.names)) if cases is None else cases:
-            if baseline == "kriging":
-                for name, error in self.kriged[case].errors.items():
-                    errors[name].append(error)
-                continue
-            rows = {
-                d: baseline_mean(self.classical, baseline, d, coordinates[case], left_out=case)
-                for d in self.truth[case]
-            }
+        for case in cases:
+            rows = {d: np.delete(table, case, axis=0).mean(0) for d, table in self.classical.kriging.tables.items()}
             for name, (domain, columns) in self.fields.items():
                 errors[name].append(relative_l2(rows[domain][:, columns], self.truth[case][domain][:, columns]))
         return {name: float(np.mean(of)) for name, of in errors.items()}

@@ -63,7 +63,7 @@ class Intervals:
                 if f"{domain}/{name}" in calibration.fields:
                     intervals.setdefault(domain, {})[name] = calibration.interval(
                         f"{domain}/{name}", mean, deviations.get(name), factor=self.factor, level=self.level,
-                        unit=abs(operating_scale(contract.fields[domain][name], self.values)) or 1.0,
+                        unit=operating_scale(contract.fields[domain][name], self.values),
                         least=0.0 if name in NORMS else None,
                     )  # fmt: skip
         return intervals
@@ -81,7 +81,7 @@ class Intervals:
         return {
             name: calibration.qoi_interval(
                 name, value, regressed[name][1] if name in regressed else None,
-                unit=abs(operating_scale(contract.qoi[name], self.values)) or 1.0,
+                unit=operating_scale(contract.qoi[name], self.values),
                 factor=self.widening if name in regressed else self.factor, level=self.level,
                 least=0.0 if _is_norm(contract.qoi[name], contract.fields) else None,
             )

@@ -91,7 +91,7 @@ def compared(
     fields = {}
     for domain, of in prediction.mean.items():
         for field, mean in of.items():
-            unit = abs(operating_scale(contract.fields[domain][field], values)) or 1.0
+            unit = operating_scale(contract.fields[domain][field], values)
             deviation = None if prediction.deviation is None else np.abs(prediction.deviation[domain][field])
             truths = np.asarray(sites[domain].fields[field])
             fields[f"{domain}/{field}"] = Answered(
@@ -101,7 +101,7 @@ def compared(
             )
     qoi = {}
     for key, definition in _definitions(contract).items():
-        unit = abs(operating_scale(contract.qoi[key], values)) or 1.0
+        unit = operating_scale(contract.qoi[key], values)
         if definition.kind == "volume":
             if volume is not None:
                 value = measure(definition, {}, volume=volume, parameters=dict(values))

@@ -153,17 +153,19 @@ class ReferencePredictor:
     def signs(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
         """How far the shape is from the training shapes, and how sure the model is; see `Predictor`."""
         mapped, rows = self._rows(geometry, values, domains)
-        frame = self.classical.frame
-        missing, new = frame.correspondence.mismatch(mapped.samples, mapped.registration)
-        features = (mapped.registration.features - frame.designs.feature_mean) * frame.designs.feature_scale
-        left = shape_remainder(frame.designs.features, features)
+        if not mapped.signs:  # of the shape alone, whatever is asked of it next
+            frame = self.classical.frame
+            features = (mapped.registration.features - frame.designs.feature_mean) * frame.designs.feature_scale
+            left = shape_remainder(frame.designs.features, features)
+            missing, new = frame.correspondence.mismatch(mapped.samples, mapped.registration)
+            mapped.signs.update(shape_signs(left, missing, new))
         deviations = {domain: rows[domain][1] for domain in domains if domain in rows}
-        return shape_signs(left, missing, new) | deviation_signs(self.contract, deviations)
+        return mapped.signs | deviation_signs(self.contract, deviations)
 
     def coordinate_names(self) -> tuple[list[str], list[int]]:
         """What people call the numbers of `design`, if there is a word, and which are in proportion to all answers."""
         keys, designs = list(self.contract.operating), self.classical.frame.designs
-        excluded = [name for name, columns in self.places.items()]
+        excluded = list(self.places)
         own = len(designs.scale) - len(keys)
         whole = [f"the length along {axis}" for axis in "xyz"] + ["the volume", "the thickness"]
         names = [*whole[:own], *[""] * max(own - len(whole), 0), *keys, *excluded]
@@ -277,28 +279,15 @@ def from_rows(
     return fields
 
 
-def baseline_mean(
-    classical: ClassicalModel, kind: Baseline, domain: str, coordinates: Array, *, left_out: int | None = None
-) -> Array:
-    """The baseline ``(references, channels)`` for a design, or for a training case left out."""
-    if kind == "kriging":
-        return classical.kriging.predict(domain, coordinates, left_out=left_out)
-    return np.asarray(_others(classical, domain, left_out).mean(0))
-
-
 def baseline_with_deviation(
     classical: ClassicalModel, kind: Baseline, domain: str, coordinates: Array, *, left_out: int | None = None
 ) -> tuple[Array, Array]:
-    """What `baseline_mean` gives, and its standard deviation."""
+    """The baseline ``(references, channels)`` for a design, or for a training case left out; and its deviation."""
     if kind == "kriging":
         return classical.kriging.predict_with_deviation(domain, coordinates, left_out=left_out)
-    others = _others(classical, domain, left_out)
-    return np.asarray(others.mean(0)), np.asarray(others.std(0))
-
-
-def _others(classical: ClassicalModel, domain: str, left_out: int | None) -> Array:
     table = classical.kriging.tables[domain]
-    return table if left_out is None else np.delete(table, left_out, axis=0)
+    others = table if left_out is None else np.delete(table, left_out, axis=0)
+    return np.asarray(others.mean(0)), np.asarray(others.std(0))
 
 
 def corrections(network: LocalTokens, described: Description, domains: Sequence[str]) -> dict[str, Array]:

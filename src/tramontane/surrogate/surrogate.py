@@ -27,7 +27,7 @@ from tramontane.models.recent import Recent, digest
 from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.notice import Notice
 from tramontane.surrogate.files import read_surrogate, write_surrogate
-from tramontane.surrogate.intervals import Intervals
+from tramontane.surrogate.intervals import NORMS, Intervals
 from tramontane.surrogate.kinds import KINDS
 from tramontane.surrogate.kinds.kind import Saved
 from tramontane.surrogate.measured import QOI_CELLS, measured
@@ -536,6 +536,6 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _possible(fields: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
     """Fields by domain and name, no norm of which is negative: an interpolation does not know that it is one."""
     for of in fields.values():
-        if "von_mises" in of:
-            of["von_mises"] = np.maximum(of["von_mises"], 0.0)
+        for name in NORMS & of.keys():
+            of[name] = np.maximum(of[name], 0.0)
     return fields

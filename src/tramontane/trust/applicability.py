@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tramontane.errors import SurrogateError
 from tramontane.notice import Code, Notice
 from tramontane.trust.conformal import quantile
 from tramontane.verdict import Verdict
@@ -45,17 +46,17 @@ class Sign:
 
     Attributes:
         middle: Their median.
-        spread: Their standard deviation, robustly.
+        deviation: Their standard deviation, robustly.
     """
 
     middle: float
-    spread: float
+    deviation: float
 
     def __call__(self, value: float) -> float:
         """Deviations above the median, zero at least."""
         if not math.isfinite(value):
             return _MOST
-        return float(np.clip((value - self.middle) / self.spread, 0.0, _MOST))
+        return float(np.clip((value - self.middle) / self.deviation, 0.0, _MOST))
 
 
 class Applicability:
@@ -124,7 +125,13 @@ class Applicability:
         Args:
             coordinates: Which design it is ``(d,)``.
             signs: As in `learn`; those of domains that are not asked for may be missing.
+
+        Raises:
+            SurrogateError: The training cases had other coordinates: what was saved of them is damaged.
         """
+        if len(coordinates) != self.coordinates.shape[1]:
+            raise SurrogateError(f"calibration.json: has {self.coordinates.shape[1]} coordinates of designs, the model "
+                                 f"{len(coordinates)}; copy the model again, or train it anew")  # fmt: skip
         values = self._of_coordinates(np.asarray(coordinates, float), self.coordinates) | dict(signs)
         counted = self._counted(values)
         number = self._number(counted)
@@ -148,7 +155,7 @@ class Applicability:
         """As JSON."""
         return {
             "coordinates": self.coordinates.tolist(), "names": self.names, "proportional": sorted(self.proportional),
-            "signs": {name: [sign.middle, sign.spread] for name, sign in self.signs.items()},
+            "signs": {name: [sign.middle, sign.deviation] for name, sign in self.signs.items()},
             "middle": self.middle, "edge": self.edge, "border": self.border,
         }  # fmt: skip
 
@@ -208,7 +215,7 @@ class Applicability:
 
 
 def _sign(name: str, values: Array) -> Sign:
-    """Median and spread of a sign of the training cases."""
+    """Median and deviation of a sign of the training cases."""
     if name in ("range", "proportional"):  # most have none
         return Sign(0.0, (float(np.quantile(values, 0.95)) + _LENIENT) / 2)
     middle = float(np.median(values))

@@ -27,7 +27,8 @@ LEAST = 2
 """Cases left out below which nothing is calibrated."""
 LEVELS = np.concatenate([np.arange(0.02, 0.9, 0.02), np.arange(0.9, 0.9901, 0.005), [0.993, 0.996, 0.999, 1.0]])
 """Probabilities at which multiples are kept."""
-_NEARLY_ALL = 0.99  # of a case's points, which a band holds
+NEARLY_ALL = 0.99
+"""Share of a case's points that a band of the whole field holds."""
 _FLOORS, _SHARES, _DEVIATIONS = (0.02, 0.1, 0.3, 1.0), (0.0, 0.03, 0.1, 0.3), (0.0, 1.0)
 _WORTH = 0.9  # share of the variance between cases that may be left for a difficulty to be worth it
 _REACH = 2.0  # times the largest difficulty of a training case that a design's may be
@@ -181,7 +182,7 @@ class Calibration:
                     scales[at], np.zeros(0), np.array([float(each.max()) for each in scaled]), np.zeros(0)
                 )
                 continue
-            nearly = np.array([np.quantile(each.max(1), _NEARLY_ALL) for each in scaled])
+            nearly = np.array([np.quantile(each.max(1), NEARLY_ALL) for each in scaled])
             quantiles = pooled_quantiles([each.ravel() for each in scaled], LEVELS)
             constant = pooled_quantiles([each.ravel() for each in errors[at]], LEVELS)
             scores["fields"][at[1]] = Scores(scales[at], quantiles, nearly, constant)
