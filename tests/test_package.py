@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -51,6 +52,11 @@ def test_import_loads_nothing_heavy() -> None:
 def test_a_saved_surrogate_is_asked_without_what_only_fitting_needs() -> None:
     code = "import sys, tramontane.surrogate; print(tramontane.surrogate.Surrogate); print('sklearn' in sys.modules)"
     assert run(code).splitlines()[-1] == "False"
+
+
+def test_a_server_starts_without_what_only_fitting_and_rare_formats_need() -> None:
+    code = "import sys, tramontane.http.run, tramontane.page.mount; print(sorted(sys.modules))"
+    assert not {"trimesh", "networkx", "scipy.stats", "scipy.optimize", "sklearn"} & set(ast.literal_eval(run(code)))
 
 
 def test_the_version_is_told() -> None:

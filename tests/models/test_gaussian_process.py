@@ -12,7 +12,6 @@ from scipy.optimize import approx_fprime
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 
-from tramontane.models import gaussian_process
 from tramontane.models.gaussian_process import (
     GaussianProcess,
     Kernel,
@@ -110,7 +109,7 @@ def costs(fit: Callable[[], Array], monkeypatch: pytest.MonkeyPatch) -> Callable
         kept.append(cost)
         return type("Result", (), {"x": start})
 
-    monkeypatch.setattr(gaussian_process, "minimize", minimize)
+    monkeypatch.setattr("scipy.optimize.minimize", minimize)
     fit()
     return kept[0]  # type: ignore[no-any-return]
 

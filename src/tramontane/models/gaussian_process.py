@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky
-from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
 Array = NDArray[np.floating[Any]]
@@ -258,6 +257,8 @@ def maximise_posterior(
         widths: Standard deviations of the priors.
         bounds: Of the search.
     """
+    from scipy.optimize import minimize  # only fitting needs it
+
     single = outputs.ndim == 1
     energy = float(outputs @ outputs) if single else float(np.trace(outputs))
     if energy <= 0:

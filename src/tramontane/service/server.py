@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -101,7 +102,7 @@ class Server:
         """Begin what goes on beside requests."""
         self._watcher = asyncio.create_task(self._watch())
         await self.runner.start()
-        self._preparing = asyncio.create_task(asyncio.to_thread(self.geometries.prepare))
+        threading.Thread(target=self.geometries.prepare, daemon=True).start()  # a stop does not wait for it
 
     async def stop(self) -> bool:
         """End it; what is finished is kept.

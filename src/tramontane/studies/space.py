@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import qmc
 
 from tramontane.contract import Contract
 from tramontane.design import Design
@@ -27,6 +26,8 @@ def sobol_designs(contract: Contract, n: int, *, seed: int = 0) -> list[Design]:
     Raises:
         TramontaneError: ``n`` is below one, or the contract has no parameters.
     """
+    from scipy.stats import qmc  # takes half a second to load
+
     if n < 1:
         raise TramontaneError(f"n = {n}: at least one design is needed; give -n 1 or more")
     if not contract.parameters:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.special import stdtrit
 
 Array = NDArray[np.floating[Any]]
 
@@ -36,7 +36,7 @@ def normal_quantile(scores: Array, level: float) -> float:
     """
     count = len(scores)
     size = float(np.sqrt(np.mean(np.asarray(scores, float) ** 2)))
-    return float(t.ppf((1 + level) / 2, count)) * size
+    return float(stdtrit(count, (1 + level) / 2)) * size
 
 
 def pooled_quantiles(scores: Sequence[Array], levels: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -34,6 +35,8 @@ def serve() -> None:
     processes.contain()
     channel = os.fdopen(os.dup(1), "w")
     forking = sys.argv[2:3] == ["fork"]
+    if not forking:
+        gc.enable()
     while line := sys.stdin.readline():
         request = json.loads(line)
         sys.path.extend(entry for entry in request["sys_path"] if entry not in sys.path)
@@ -51,10 +54,12 @@ def serve() -> None:
 
 def _fork(request: dict[str, Any]) -> int | str:
     """The exit code of a process that answers a request, or `LATE`; all that it has started ends with it."""
+    gc.freeze()  # what is loaded stays in pages that both share
     child = os.fork()
     if child == 0:
         code = 1
         try:
+            gc.enable()
             os.setsid()
             os.close(0)
             _end_with_parent()

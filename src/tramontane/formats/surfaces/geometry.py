@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyvista as pv
-import trimesh
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -193,7 +192,8 @@ def _merged(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     kept = np.empty(len(found), dtype=np.int64)
     kept[index[::-1]] = np.arange(len(places) - 1, -1, -1)  # of those that are equal the first is written last
     if not (places[kept[index]] == places).all():
-        kept, index = trimesh.grouping.unique_rows(places)
+        _, kept, index = np.unique(places, axis=0, return_index=True, return_inverse=True)
+        index = index.reshape(-1)
     order = np.argsort(kept)
     renamed = np.empty(len(kept), dtype=np.int64)
     renamed[order] = np.arange(len(kept))
@@ -289,7 +289,8 @@ def _orient(
     one, two, three = np.ascontiguousarray((points - middle).T)[:, triangles.T].swapaxes(0, 1)
     pieces = (one * np.cross(two, three, axis=0)).sum(axis=0) / 6
     if edges.opened == 0:
-        body = trimesh.graph.connected_component_labels(edges.pairs, node_count=len(triangles))
+        neighbours = coo_array((np.ones(len(edges.pairs), np.int8), edges.pairs.T), (len(triangles), len(triangles)))
+        _, body = connected_components(neighbours, directed=False)
         turned = np.isin(body, _inside_out(body, pieces, points[triangles]))
     else:
         # The patches of an open surface have no volumes of their own; only the whole can be told, its holes closed.
@@ -376,6 +377,8 @@ def _read(file: Path, length_unit: str) -> tuple[pv.PolyData, list[str]]:
             raise GeometryError(str(error)) from error
     if suffix == ".stl":
         return _read_stl(file, length_unit)
+    import trimesh  # takes a third of a second to load, and only these formats need it
+
     try:
         mended = with_positive_indices(file) if suffix == ".obj" else None
         loaded = trimesh.load_mesh(mended or file, file_type=suffix[1:], process=False)
