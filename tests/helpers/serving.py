@@ -8,7 +8,6 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 
 from helpers.ellipsoids import ellipsoid
+from helpers.forked import COMMAND, Forked
 
 Axes = tuple[float, float, float]
 
@@ -27,18 +27,25 @@ class Running:
         models: Folder of saved surrogates.
         state: Folder of the server's files.
         options: Further arguments of ``tramontane serve``.
-        program: What runs it; Python with ``-m tramontane`` by default.
+        program: A program that is started for it; otherwise it is forked where the libraries are loaded.
+        code: What it runs then.
     """
 
-    def __init__(self, models: Path, state: Path, *options: str, program: list[str] | None = None) -> None:
-        command = [*(program or [sys.executable, "-m", "tramontane"]), "serve", str(models), "--port", "0"]
+    def __init__(
+        self, models: Path, state: Path, *options: str, program: list[str] | None = None, code: str = COMMAND
+    ) -> None:
+        arguments = ["serve", str(models), "--port", "0", "--state", str(state), *options]
         state.parent.mkdir(parents=True, exist_ok=True)
         self.log = state.with_name(f"{state.name}.log")
+        self.process: Forked | subprocess.Popen[str]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--state", str(state), *options], stdout=subprocess.PIPE, stderr=log, text=True,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
+            if program is None:
+                self.process = Forked(arguments, log, code)
+            else:
+                self.process = subprocess.Popen(
+                    [*program, *arguments], stdout=subprocess.PIPE, stderr=log, text=True,
+                    env=os.environ | {"OMP_NUM_THREADS": "1"},
+                )  # fmt: skip
         self.url = self._listening()
         self.http = httpx.Client(base_url=self.url, timeout=60.0)
 

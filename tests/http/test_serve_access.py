@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,18 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from helpers.forked import run
 from helpers.serving import Running, inputs, part, until
 from tramontane.errors import TramontaneError
 from tramontane.service.access.tokens import create_token, list_tokens, revoke_token
 from tramontane.service.database import open_database
 from tramontane.service.server import Server
 from tramontane.service.settings import Settings
-
-
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tramontane", *arguments], capture_output=True, text=True, check=False, timeout=120
-    )
 
 
 class Guarded:
@@ -45,7 +39,7 @@ class Guarded:
 @pytest.fixture(scope="module")
 def guarded(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     state = tmp_path_factory.mktemp("guarded") / "state"
-    made = command("token", "create", "the first", "--state", str(state), "--scope", "admin")
+    made = run("token", "create", "the first", "--state", str(state), "--scope", "admin")
     assert made.returncode == 0, made.stderr
     with Running(saved.parent, state, "--host", "0.0.0.0") as running:
         yield Guarded(running, state)
@@ -53,7 +47,7 @@ def guarded(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])
 def test_it_does_not_start_where_others_reach_it_without_a_token(saved: Path, tmp_path: Path, host: str) -> None:
-    ended = command("serve", str(saved), "--host", host, "--port", "0", "--state", str(tmp_path / "state"))
+    ended = run("serve", str(saved), "--host", host, "--port", "0", "--state", str(tmp_path / "state"))
     assert ended.returncode == 2
     assert "can be reached by others, and there is no token" in ended.stderr
     assert "tramontane token create" in ended.stderr
@@ -61,14 +55,14 @@ def test_it_does_not_start_where_others_reach_it_without_a_token(saved: Path, tm
 
 def test_a_token_is_shown_once_and_stored_as_a_hash(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    token = command("token", "create", "Anna", "--state", str(state), "--rate", "60").stdout.strip()
+    token = run("token", "create", "Anna", "--state", str(state), "--rate", "60").stdout.strip()
     _, identity, secret = token.split("_", 2)
     assert len(secret) >= 43  # 256 bits
     assert all(secret.encode() not in file.read_bytes() for file in state.iterdir())
-    assert command("token", "list", "--state", str(state)).stdout.split() == [identity, "predict", "Anna"]
-    assert command("token", "revoke", identity, "--state", str(state)).returncode == 0
-    assert command("token", "list", "--state", str(state)).stdout.split()[-1] == "revoked"
-    unknown = command("token", "revoke", "0000", "--state", str(state))
+    assert run("token", "list", "--state", str(state)).stdout.split() == [identity, "predict", "Anna"]
+    assert run("token", "revoke", identity, "--state", str(state)).returncode == 0
+    assert run("token", "list", "--state", str(state)).stdout.split()[-1] == "revoked"
+    unknown = run("token", "revoke", "0000", "--state", str(state))
     assert (unknown.returncode, "is not known" in unknown.stderr) == (2, True)
 
 
@@ -182,7 +176,7 @@ def test_the_log_has_one_line_of_json_a_request(saved: Path, tmp_path: Path) -> 
     import json
 
     state = tmp_path / "state"
-    with Running(saved, state) as running:
+    with Running(saved, state, program=[sys.executable, "-m", "tramontane"]) as running:
         identity = running.http.get("/v1/models").headers["x-request-id"]
         assert running.end(signal.SIGTERM) == 0
     lines = [json.loads(line) for line in (tmp_path / "state.log").read_text().splitlines()]
@@ -193,14 +187,14 @@ def test_the_log_has_one_line_of_json_a_request(saved: Path, tmp_path: Path) -> 
 
 def test_two_servers_do_not_share_their_files(saved: Path, tmp_path: Path) -> None:
     with Running(saved, tmp_path / "state"):
-        second = command("serve", str(saved), "--port", "0", "--state", str(tmp_path / "state"))
+        second = run("serve", str(saved), "--port", "0", "--state", str(tmp_path / "state"))
         assert (second.returncode, "another server runs" in second.stderr) == (2, True)
 
 
 def test_a_port_that_is_taken_is_said(saved: Path, tmp_path: Path) -> None:
     with Running(saved, tmp_path / "state") as running:
         port = running.url.rpartition(":")[2]
-        second = command("serve", str(saved), "--port", port, "--state", str(tmp_path / "other"))
+        second = run("serve", str(saved), "--port", port, "--state", str(tmp_path / "other"))
         assert (second.returncode, "give another --port" in second.stderr) == (2, True)
 
 

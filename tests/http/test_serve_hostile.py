@@ -7,7 +7,6 @@ import os
 import resource
 import select
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +35,7 @@ serve(settings, lambda line: print(line, flush=True))
 
 def small(models: Path, state: Path, **limits: float) -> Running:
     options = [f"{key}={value}" for key, value in limits.items()]
-    return Running(models, state, *options, program=[sys.executable, "-c", _SMALL])
+    return Running(models, state, *options, code=_SMALL)
 
 
 def address(server: Running) -> tuple[str, int]:
@@ -295,7 +294,7 @@ def test_a_full_disk_is_said_and_the_server_goes_on(saved: Path, tmp_path: Path)
         "main()\n"
     )
     state = tmp_path / "state"
-    with Running(saved.parent, state, program=[sys.executable, "-c", limited]) as running:
+    with Running(saved.parent, state, code=limited) as running:
         full = running.upload(b"solid a\n" + bytes(2_000_000))
         assert (full.status_code, inputs(full)) == (507, {})
         assert not list((state / "incoming").iterdir())

@@ -6,12 +6,12 @@ import re
 import signal
 import socket
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.forked import COMMAND
 from helpers.serving import Running, inputs, part, until
 from tramontane.service.problems import without_paths
 
@@ -38,11 +38,12 @@ settings = Settings(models=models, state=state, port=0,
                     **{key: type(getattr(Settings, key, 1))(float(value)) for key, value in limits.items()})
 serve(settings, lambda line: print(line, flush=True))
 """
+_SLEEP = "lambda self: __import__('time').sleep(50)"
 
 
 def start(models: Path, state: Path, **limits: float) -> Running:
     options = [f"{key}={value}" for key, value in limits.items()]
-    return Running(models, state, *options, program=[sys.executable, "-c", _PROGRAM])
+    return Running(models, state, *options, code=_PROGRAM)
 
 
 def job(server: Running, identity: str) -> dict[str, Any]:
@@ -129,6 +130,13 @@ def test_a_stop_does_not_wait_for_a_prediction_without_end(saved: Path, tmp_path
         assert server.end(signal.SIGTERM) == 0  # within the minute that it is given
     with start(saved.parent, tmp_path / "state") as server:
         until(lambda: job(server, identity)["state"] == "done")
+
+
+def test_a_stop_does_not_wait_for_the_process_that_is_to_read_uploads(saved: Path, tmp_path: Path) -> None:
+    slow = f"from tramontane.service.geometries.uploads import Geometries\nGeometries.prepare = {_SLEEP}\n"
+    with Running(saved.parent, tmp_path / "state", code=slow + COMMAND) as server:
+        assert server.end(signal.SIGTERM) == 0
+    assert "ended while" not in server.log.read_text()
 
 
 @pytest.mark.parametrize(

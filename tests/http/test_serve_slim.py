@@ -70,7 +70,7 @@ def test_it_serves(
     program = [sys.executable, "-m", "tramontane"]
     solver = subprocess.run([sys.executable, "-c", "import ngsolve"], capture_output=True, check=False, timeout=60)
     assert b"No module named 'ngsolve'" in solver.stderr
-    with Running(saved, tmp_path / "state", "--data", str(dataset.path)) as running:
+    with Running(saved, tmp_path / "state", "--data", str(dataset.path), program=program) as running:
         geometry = running.upload(part(tmp_path).read_bytes()).json()["hash"]
         for form in ("json", "vtp", "npz", "arrow"):
             asked = {"parameters": {"load": "0.3 kN"}, "cells": 500, "domains": ["surface"], "format": form}
