@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from helpers.ellipsoids import ellipsoid
 from tramontane.cli import app
+from tramontane.contract import Contract
 from tramontane.errors import FormatError, TramontaneError
 from tramontane.farm import known_executors
 from tramontane.formats import read_case
@@ -22,7 +23,7 @@ from tramontane.io.lazy_modules import lazy_module
 from tramontane.service.registry import find_solvers
 from tramontane.solvers import create, known_solvers, names
 from tramontane.studies import known_studies
-from tramontane.trust.physics_check import known_checks
+from tramontane.trust.physics_check import known_checks, residuals_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
@@ -59,10 +60,12 @@ def run(function, tasks, *, workers, prepare, seconds):
 EXECUTOR = Executor("here", "this very process", run)
 """
 CHECK = """
-from tramontane.trust.physics_check import PhysicsCheck
+from tramontane.trust.physics_check import PhysicsCheck, Residual
 
-CHECK = PhysicsCheck("toy_mean", "the mean displacement is zero", "m",
-                     lambda case: float(abs(case.meshes["volume"].point_data["displacement"].mean())))
+def residual(case, contract):
+    return Residual(float(abs(case.meshes["volume"].point_data["displacement"].mean())), 1.0)
+
+CHECK = PhysicsCheck("toy_mean", "the mean displacement is zero", "m", residual)
 """
 STUDY = """
 from tramontane.studies.study import Study
@@ -153,8 +156,8 @@ def test_a_physics_check_in_a_file_of_its_own_is_found(add: AddModule) -> None:
     assert "| `toy_mean` | the mean displacement is zero | m |" in generate.checks()
     check = known_checks()["toy_mean"]
     assert check.unit == "m"
-    residual = check.residual(ellipsoid("a", (1.0, 0.5, 0.5), 100.0))
-    assert residual == pytest.approx(0.0, abs=1e-9)
+    residuals = residuals_of(ellipsoid("a", (1.0, 0.5, 0.5), 100.0), Contract())
+    assert residuals["toy_mean"].share == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_study_in_a_file_of_its_own_is_found(add: AddModule) -> None:

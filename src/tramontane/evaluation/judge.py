@@ -16,6 +16,7 @@ from tramontane.errors import ContractError, DatasetError
 from tramontane.evaluation.baselines import BASELINES, Baselines
 from tramontane.evaluation.coverage import Held, held
 from tramontane.evaluation.folds import make_folds
+from tramontane.evaluation.physics import LARGEST, Residuals, laws, too_large, with_predictions
 from tramontane.evaluation.report import CaseVerdict, Progress, Report, field_figures, qoi_figures
 from tramontane.interval import LEVEL
 from tramontane.metrics import mean_absolute, relative_l2
@@ -27,6 +28,7 @@ from tramontane.surrogate.intervals import Intervals
 from tramontane.surrogate.kinds import KINDS
 from tramontane.training import TrainingOptions
 from tramontane.training.normalization import operating_scale
+from tramontane.trust.physics_check import residuals_of
 from tramontane.verdict import Verdict
 
 ALL = "all"
@@ -207,6 +209,9 @@ class _Asked:
         self.verdicts: dict[str, Verdict] = {}
         self.errors: dict[tuple[str, str], list[tuple[float, float]]] = {}
         self.how: dict[str, str] = {}
+        self.predicted_laws: Residuals = {}
+        self.true_laws: Residuals = {}
+        self.unchecked: list[str] = []
 
     def ask(self, surrogate: Surrogate, dataset: Dataset, name: str) -> None:
         """Ask a surrogate for a case."""
@@ -255,6 +260,14 @@ class _Asked:
             self.qoi_held.setdefault(qoi, []).append(interval.low <= dataset.qoi(name)[qoi] <= interval.high)
         self.names.append(name)
         self.seconds += time.monotonic() - started
+        if not contract.fields:
+            return
+        if too_large(dataset, name):
+            self.unchecked.append(name)
+            return
+        case = dataset.case(name)
+        self.true_laws[name] = residuals_of(case, contract)
+        self.predicted_laws[name] = residuals_of(with_predictions(case, dataset, fields), contract)
 
     def report(
         self,
@@ -272,6 +285,9 @@ class _Asked:
         """The figures of all cases that were asked for, beside the baselines of each fold's training cases."""
         contract, names = self.contract, self.names
         fields, qoi = _baselines(dataset, contract, names, folds, console, progress)
+        if self.unchecked:
+            notes = [*notes, f"Laws of physics were not checked on {len(self.unchecked)} of {len(names)} cases, which "
+                             f"have more than {LARGEST:,} places"]  # fmt: skip
         return Report(
             model=model,
             data=dataset.fingerprint(),
@@ -281,6 +297,7 @@ class _Asked:
             folds=count,
             notes=notes,
             seconds_per_case=self.seconds / len(names),
+            laws=laws(contract, self.predicted_laws, self.true_laws, dataset, folds[0][1]),
             verdicts={name: CaseVerdict(domain=of.domain, score=of.score) for name, of in self.verdicts.items()},
             fields={
                 f"{domain}/{f}": field_figures(

@@ -13,6 +13,7 @@ from rich.table import Table
 from tramontane.contract import QoiSpec, power_law
 from tramontane.evaluation.baselines import BASELINES, QOI_BASELINES
 from tramontane.evaluation.coverage import Coverage, Held, coverage
+from tramontane.evaluation.physics import LawFigures, Missed
 from tramontane.frames import frame
 from tramontane.metrics import mean_absolute, r2
 from tramontane.units import Quantity, difference_from_si
@@ -85,7 +86,8 @@ class Report(BaseModel):
     """What a surrogate reaches on cases that it never saw.
 
     ``folds`` says in how many parts cases were left out, each of a surrogate of its own, in a cross-validation; None of
-    one surrogate. ``notes`` has what is to be minded. Where there are too few cases for baselines, there are none.
+    one surrogate. ``notes`` has what is to be minded, ``laws`` by how much predictions miss laws of physics. Where
+    there are too few cases for baselines, there are none.
     """
 
     model: str
@@ -99,6 +101,7 @@ class Report(BaseModel):
     fields: dict[str, FieldFigures]
     qoi: dict[str, QoiFigures]
     verdicts: dict[str, CaseVerdict] = {}
+    laws: dict[str, LawFigures] = {}
 
     def __repr__(self) -> str:
         lines = [f"<Report {self.model}: {len(self.cases)} cases of split {self.split}>"]
@@ -161,6 +164,7 @@ class Report(BaseModel):
         if self.fields:
             console.print(table)
         self._print_intervals(console)
+        self._print_laws(console)
         if not self.qoi:
             return
         table = Table(title="QoIs: mean error over mean magnitude, in percent (R2)", title_justify="left")
@@ -213,6 +217,22 @@ class Report(BaseModel):
             domains = [each.domain for each in self.verdicts.values()]
             console.print(f"Verdicts: {domains.count('inside')} inside, {domains.count('edge')} at the edge, "
                           f"{domains.count('outside')} outside", highlight=False, markup=False)  # fmt: skip
+
+    def _print_laws(self, console: Console) -> None:
+        """By how much predictions miss laws of physics, beside the solver."""
+        if not self.laws:
+            return
+        table = Table(title="Laws of physics: missed by, median (worst case), in percent of what is compared",
+                      title_justify="left")  # fmt: skip
+        for head in ("law", "predicted", "solver,\nthese cases", "solver,\ntraining cases"):
+            table.add_column(head, justify="left" if head == "law" else "right", overflow="fold")
+        for law in self.laws.values():
+            table.add_row(law.title, *(_missed(of) for of in (law.predicted, law.truth, law.training)))
+        console.print(table)
+
+
+def _missed(of: Missed | None) -> str:
+    return "-" if of is None else f"{100 * of.median_share:.2g} ({100 * of.worst_share:.2g})"
 
 
 def _percent(share: float | None) -> str:

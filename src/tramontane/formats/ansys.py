@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.errors import FormatError
-from tramontane.formats.calculix.case import von_mises
 from tramontane.formats.elements import SHELLS, SOLIDS, Elements, fill_middles, index_of
 from tramontane.formats.format import Format
 from tramontane.formats.isolation.isolated import read_isolated
 from tramontane.formats.patches import Named, add_domains
 from tramontane.formats.results import Results
+from tramontane.quantities import von_mises
 from tramontane.units import Quantity
 
 # What the unit systems of a file's header mean; temperatures in degrees Celsius have no factor and stay without.

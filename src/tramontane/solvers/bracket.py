@@ -19,6 +19,7 @@ from tramontane.design import Design
 from tramontane.errors import SolverError
 from tramontane.io.lazy_modules import lazy_module
 from tramontane.qoi import QoiDefinition
+from tramontane.quantities import von_mises
 from tramontane.solvers import elasticity
 from tramontane.solvers.common import refined_surface, stated_design, tetrahedra
 from tramontane.solvers.elasticity import STEEL
@@ -108,7 +109,7 @@ class Bracket:
         fields = {
             "displacement": elasticity.vertex_displacement(solution),
             "stress": stress,
-            "von_mises": elasticity.von_mises(stress),
+            "von_mises": von_mises(stress),
         }
         geometry = pv.PolyData.from_regular_faces(*refined_surface(mesh))
         return Case(

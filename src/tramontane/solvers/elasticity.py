@@ -137,11 +137,3 @@ def vertex_stress(solution: Solution) -> Array:
     smooth.Set(ng.CF((s[0, 0], s[1, 1], s[2, 2], s[0, 1], s[1, 2], s[0, 2])))
     values: Array = smooth.vec.FV().NumPy().reshape(-1, 6)[: solution.mesh.nv].astype(np.float64)
     return values
-
-
-def von_mises(stress: Array) -> Array:
-    """Von Mises' equivalent ``(n,)`` of stresses ``(n, 6)`` in the order xx, yy, zz, xy, yz, xz."""
-    xx, yy, zz, xy, yz, xz = stress.T
-    normal = 0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2)
-    equivalent: Array = np.sqrt(normal + 3.0 * (xy**2 + yz**2 + xz**2))
-    return equivalent

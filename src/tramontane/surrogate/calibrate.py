@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tramontane.dataset import Dataset
 from tramontane.metrics import relative_l2
 from tramontane.progress import follow
+from tramontane.surrogate.constraints import STRESS, agreeing, leader
 from tramontane.surrogate.kinds.kind import Fitted
 from tramontane.surrogate.left_out import compared
 from tramontane.surrogate.predictor import Training
@@ -74,6 +76,11 @@ def calibrate(
         for qoi, rows in regressed.items()
     }  # fmt: skip
     cases = [_without(case, regressed) for case in fitted.left_out or watched]
+    if fitted.left_out:
+        domain = surrogate.record.training_domain
+        domain.exact.update({law: leader(law, cases) for law in domain.exact})
+        for case in cases:
+            _obey(case, domain.exact)
     coordinates = fitted.coordinates
     if coordinates is None:
         coordinates = np.array([
@@ -95,6 +102,15 @@ def _without(case: LeftOut, names: dict[str, list[tuple[str, float, float, float
     """A case without QoIs that have a regression of their own."""
     return LeftOut(case.name, case.coordinates, case.fields,
                    {name: of for name, of in case.qoi.items() if name not in names})  # fmt: skip
+
+
+def _obey(case: LeftOut, exact: Mapping[str, str]) -> None:
+    """Change what was answered to a case that was left out as `Surrogate.predict` changes answers."""
+    for law, led_by in exact.items():
+        names = f"{law.rpartition('/')[0]}/{STRESS}", law
+        both = agreeing(case.fields[names[0]].mean, case.fields[law].mean, led_by)
+        for name, mean in zip(names, both, strict=True):
+            case.fields[name] = replace(case.fields[name], mean=mean)
 
 
 def _regressed(

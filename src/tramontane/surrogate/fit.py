@@ -20,6 +20,7 @@ from tramontane.errors import ContractError, DatasetError, TrainingError, Tramon
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
 from tramontane.surrogate.calibrate import calibrate
+from tramontane.surrogate.constraints import exact_laws
 from tramontane.surrogate.kinds import ASKED, AUTO, KINDS
 from tramontane.surrogate.kinds.kind import Fitted, Task
 from tramontane.surrogate.kinds.scalars import NAME as SCALARS
@@ -228,6 +229,7 @@ def training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) 
         tuple(extent.max(0).tolist()),
         # Where most cases have open walls, a new one that is open is nothing to be warned of.
         sum(dataset.geometry(name).n_open_edges > 0 for name in names) / len(names),
+        exact_laws(dataset, names, contract),
     )
 
 

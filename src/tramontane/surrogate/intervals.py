@@ -11,14 +11,12 @@ import pyvista as pv
 
 from tramontane.contract import QoiSpec
 from tramontane.interval import FieldInterval, Interval
+from tramontane.quantities import NON_NEGATIVE
 from tramontane.surrogate.predictor import Prediction
 from tramontane.training.normalization import operating_scale
 
 if TYPE_CHECKING:
     from tramontane.surrogate.surrogate import Surrogate
-
-NORMS = frozenset({"von_mises"})
-"""Fields that are norms, and never below zero."""
 
 
 class Intervals:
@@ -64,7 +62,7 @@ class Intervals:
                     intervals.setdefault(domain, {})[name] = calibration.interval(
                         f"{domain}/{name}", mean, deviations.get(name), factor=self.factor, level=self.level,
                         unit=operating_scale(contract.fields[domain][name], self.values),
-                        least=0.0 if name in NORMS else None,
+                        least=0.0 if name in NON_NEGATIVE else None,
                     )  # fmt: skip
         return intervals
 
@@ -97,4 +95,5 @@ def _is_norm(spec: QoiSpec, fields: Mapping[str, Mapping[str, object]]) -> bool:
     if definition.kind == "volume":
         return definition.factor >= 0
     components = getattr(fields.get(definition.domain, {}).get(definition.field), "components", 1)
-    return definition.kind in ("max", "mean") and (definition.field in NORMS or components == 3) and not definition.per
+    never_below = definition.field in NON_NEGATIVE or components == 3
+    return definition.kind in ("max", "mean") and never_below and not definition.per

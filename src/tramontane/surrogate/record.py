@@ -45,6 +45,8 @@ class TrainingDomain:
         extent_low: The shortest edges of their bounding boxes, m; None where they have no geometry.
         extent_high: The longest.
         open: Share of their surfaces that are open.
+        exact: Which laws all of them obey exactly, and the field that is taken as it is predicted, so that others
+            follow it; see `tramontane.surrogate.constraints`.
     """
 
     cases: int
@@ -52,6 +54,7 @@ class TrainingDomain:
     extent_low: Vector | None = None
     extent_high: Vector | None = None
     open: float = 0.0
+    exact: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

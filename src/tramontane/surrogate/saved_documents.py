@@ -10,6 +10,7 @@ from typing import Any
 
 from tramontane.contract import Contract
 from tramontane.errors import SurrogateError
+from tramontane.surrogate.constraints import obeyable
 from tramontane.training import Normalization
 
 _BYTES = 256 << 20  # of one document; figures of ten thousand cases have some megabytes
@@ -104,6 +105,9 @@ def check_documents(documents: Mapping[str, Any], contract: Contract) -> None:
             raise SurrogateError("training_domain.json has a lowest extent above the highest")
     if not isinstance(domain.get("open", 0.0), int | float):
         raise SurrogateError("training_domain.json: 'open' is no number")
+    exact = domain.get("exact", {})
+    if not isinstance(exact, dict) or not all(obeyable(law, led_by, contract) for law, led_by in exact.items()):
+        raise SurrogateError(f"training_domain.json: 'exact' has a law that the contract's fields cannot obey: {exact}")
     if not isinstance(data, dict) or not isinstance(data.get("fingerprint"), str):
         raise SurrogateError("training.json does not say which data it was trained on")
     if not isinstance(data.get("train"), list) or not all(isinstance(name, str) for name in data["train"]):

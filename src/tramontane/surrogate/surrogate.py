@@ -26,8 +26,9 @@ from tramontane.large_arrays import bad_rows
 from tramontane.models.recent import Recent, digest
 from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.notice import Notice
+from tramontane.surrogate.constraints import obey
 from tramontane.surrogate.files import read_surrogate, write_surrogate
-from tramontane.surrogate.intervals import NORMS, Intervals
+from tramontane.surrogate.intervals import Intervals
 from tramontane.surrogate.kinds import KINDS
 from tramontane.surrogate.kinds.kind import Saved
 from tramontane.surrogate.measured import QOI_CELLS, measured
@@ -324,7 +325,8 @@ class Surrogate:
             deviations: Whether standard deviations are wanted, too, where the model has any: its own, not calibrated.
         """
         answer = self.predictor.predict(geometry, values, positions, deviations=deviations)
-        return Prediction(_possible(answer.mean), answer.deviation)
+        obey(answer.mean, self.record.training_domain.exact)
+        return answer
 
     def fields(
         self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
@@ -335,7 +337,11 @@ class Surrogate:
     def at_references(self, geometry: pv.PolyData, values: dict[str, float], domain: str) -> dict[str, Array] | None:
         """Fields of a domain at the reference points, by name, SI; None of a model that has none."""
         answer = getattr(self.predictor, "at_references", None)
-        return None if answer is None else _possible(answer(geometry, values, [domain]))[domain]
+        if answer is None:
+            return None
+        fields: dict[str, dict[str, Array]] = answer(geometry, values, [domain])
+        obey(fields, self.record.training_domain.exact)
+        return fields[domain]
 
     def scalars_of(self, geometry: pv.PolyData | None, values: dict[str, float]) -> dict[str, tuple[float, float]]:
         """QoIs that do not follow from fields, regressed on what the predictor tells designs apart by.
@@ -531,11 +537,3 @@ def _bytes(made: tuple[pv.DataSet, Sites]) -> int:
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _possible(fields: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
-    """Fields by domain and name, no norm of which is negative: an interpolation does not know that it is one."""
-    for of in fields.values():
-        for name in NORMS & of.keys():
-            of[name] = np.maximum(of[name], 0.0)
-    return fields

@@ -16,11 +16,12 @@ from typer.testing import CliRunner
 from helpers.formats.beams import KINDS, MATERIAL, POISSON, SECOND_ORDER, YOUNG, Block, needs_ccx, node_set, run_ccx
 from tramontane.cli import app
 from tramontane.errors import FormatError
-from tramontane.formats.calculix.case import read_calculix, read_printed, von_mises
+from tramontane.formats.calculix.case import read_calculix, read_printed
 from tramontane.formats.collection import open_collection
 from tramontane.formats.elements import index_of
 from tramontane.formats.folder import read_case, read_results
 from tramontane.formats.results import patches_of
+from tramontane.quantities import von_mises
 
 LENGTH, SIDE, LOAD = 100.0, 10.0, 100.0
 INERTIA = SIDE**4 / 12

@@ -20,6 +20,7 @@ from tramontane.formats.format import Format
 from tramontane.formats.numerals import real
 from tramontane.formats.patches import add_domains, describe_deck, named_in
 from tramontane.formats.results import Results
+from tramontane.quantities import von_mises
 from tramontane.units import Quantity
 
 FIELDS = {
@@ -99,15 +100,6 @@ def read_calculix(file: Path, *, state: int | None = None) -> Results:
         results.files.append(printed)
     _add_convergence(file, results)
     return results
-
-
-def von_mises(stress: NDArray[Any]) -> NDArray[Any]:
-    """Equivalent stress after von Mises, ``(n,)``, of ``(n, 6)`` stresses xx, yy, zz, xy, yz, xz."""
-    xx, yy, zz, xy, yz, xz = stress.T.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files; what is not finite is refused later
-        normal = (xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2
-        found: NDArray[Any] = np.sqrt(normal / 2 + 3 * (xy**2 + yz**2 + xz**2)).astype(stress.dtype)
-    return found
 
 
 def read_printed(file: Path) -> dict[str, Quantity]:

@@ -1,0 +1,117 @@
+"""What predictions miss laws of physics by, beside the solver; and what is exact stays exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from helpers.ellipsoids import ellipsoid
+from tramontane.contract import Contract, FieldSpec
+from tramontane.dataset import Dataset
+from tramontane.dataset.ingest.run import ingest
+from tramontane.evaluation import evaluate, physics
+from tramontane.formats import write_case
+from tramontane.metrics import relative_l2
+from tramontane.quantities import von_mises
+from tramontane.surrogate import Surrogate
+from tramontane.surrogate.constraints import exact_laws, leader, scaled_to
+from tramontane.surrogate.fit import fit
+from tramontane.trust.calibration import Answered, LeftOut
+
+
+@pytest.fixture(scope="module")
+def stressed(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Ellipsoids under a stress that bends with their axes, with its von Mises equivalent beside it."""
+    root = tmp_path_factory.mktemp("stressed")
+    rng = np.random.default_rng(5)
+    for index in range(14):
+        axes = tuple(rng.uniform(0.5, 1.0, 3))
+        case = ellipsoid(f"s{index:02d}", axes, float(rng.uniform(100, 500)))
+        for domain, mesh in case.meshes.items():
+            places, load = np.asarray(mesh.points), case.design.parameters["load"].value
+            bent = load * np.stack([places[:, 0] * axes[1], places[:, 1] ** 2, -places[:, 2], places[:, 1],
+                                    places[:, 0] * places[:, 2], 0.2 + places[:, 0]], axis=1)  # fmt: skip
+            mesh.point_data["stress"], mesh.point_data["von_mises"] = bent, von_mises(bent)
+            case.field_units |= {"stress": "Pa", "von_mises": "Pa"}
+            assert domain in case.meshes
+        write_case(case, root / "cases" / case.name)
+    return ingest(root / "cases", root / "d")
+
+
+@pytest.fixture(scope="module")
+def model(stressed: Dataset) -> Surrogate:
+    return fit(stressed, model="classical", geometry_points=256)
+
+
+def test_predicted_von_mises_is_that_of_the_predicted_stress(
+    model: Surrogate, stressed: Dataset, tmp_path: Path
+) -> None:
+    """To rounding: where it is exact in all training cases."""
+    assert set(model.record.training_domain.exact) == {"surface/von_mises", "volume/von_mises"}
+    model.save(tmp_path / "m")
+    loaded = Surrogate.load(tmp_path / "m")
+    name = stressed.splits["test"][0]
+    sites = {domain: stressed.sites(name, domain) for domain in stressed.contract.fields}
+    places = {domain: of.positions for domain, of in sites.items()}
+    values, geometry = stressed.parameters(name), stressed.geometry(name)
+    fields = loaded.fields(geometry, values, places)
+    bare = loaded.predictor.predict(geometry, values, places, deviations=False).mean
+    for domain, of in fields.items():
+        equivalent = of["von_mises"].ravel()
+        assert relative_l2(von_mises(of["stress"]), equivalent) < 1e-5
+        assert relative_l2(von_mises(bare[domain]["stress"]), equivalent) > 1e-4
+
+
+@pytest.mark.parametrize(("noise", "leads"), [((0.0, 0.1), "stress"), ((0.1, 0.0), "von_mises")])
+def test_the_field_that_is_predicted_better_leads(noise: tuple[float, float], leads: str) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(200, 6))
+    equivalent = von_mises(truth)[:, None]
+    fields = {
+        "volume/stress": Answered(truth + noise[0] * rng.normal(size=truth.shape), None, truth),
+        "volume/von_mises": Answered(equivalent + noise[1] * rng.normal(size=(200, 1)), None, equivalent),
+    }
+    assert leader("volume/von_mises", [LeftOut("a", np.zeros(0), fields)]) == leads
+
+
+def test_a_law_that_training_cases_do_not_obey_is_not_imposed(stressed: Dataset) -> None:
+    contract = stressed.contract
+    assert exact_laws(stressed, stressed.names, contract)
+    other = contract.fields["volume"] | {"von_mises": FieldSpec(unit="Pa", scales_with={"load": 2.0})}
+    assert not exact_laws(stressed, stressed.names, contract.model_copy(update={"fields": {"volume": other}}))
+    assert not exact_laws(stressed, stressed.names, Contract(fields={"volume": {"stress": FieldSpec(components=6)}}))
+
+
+def test_hydrostatic_pressure_and_directions_stay() -> None:
+    rng = np.random.default_rng(0)
+    stress, equivalent = rng.normal(size=(50, 6)), rng.uniform(0.1, 2.0, 50)
+    stress[0] = [3.0, 3.0, 3.0, 0, 0, 0]  # no deviator to scale
+    scaled = scaled_to(stress, equivalent)
+    assert scaled[:, :3].sum(1) == pytest.approx(stress[:, :3].sum(1))
+    assert von_mises(scaled)[1:] == pytest.approx(equivalent[1:])
+    assert scaled[0] == pytest.approx(stress[0])
+    assert scaled[1:, 3] / scaled[1:, 4] == pytest.approx(stress[1:, 3] / stress[1:, 4])
+
+
+def test_a_report_says_by_how_much_laws_are_missed(
+    model: Surrogate, stressed: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = evaluate(model, stressed)
+    law = report.laws["von_mises"]
+    assert law.predicted.worst_share < 1e-3
+    assert law.training is not None
+    assert law.truth.worst_share < 1e-3
+    balance = report.laws["force_balance"]
+    assert balance.predicted.worst_case in report.cases
+    # The toy's stress is in no equilibrium, and the prediction of it misses that law by as much.
+    assert balance.predicted.median == pytest.approx(balance.truth.median, rel=0.2)
+    console = Console(width=150, record=True)
+    report.print(console)
+    assert "the tractions on a body's surface are in equilibrium" in console.export_text()
+    monkeypatch.setattr(physics, "LARGEST", 10)
+    without = evaluate(model, stressed)
+    assert not without.laws
+    assert any("Laws of physics were not checked" in note for note in without.notes)
