@@ -56,6 +56,7 @@ def measure(dataset_path: Path, cases: int, spinning: bool) -> dict[str, dict[st
     from tramontane.surrogate import Surrogate
     from tramontane.surrogate.fit import fit
     from tramontane.surrogate.mapped_shapes import MappedShapes
+    from tramontane.surrogate.resolved import ResolvedDesign
 
     dataset = Dataset.open(dataset_path)
     found = {name: middle(work, 5) for name, work in yardsticks().items()}
@@ -69,7 +70,7 @@ def measure(dataset_path: Path, cases: int, spinning: bool) -> dict[str, dict[st
 
     def whole_case() -> None:
         surrogate.predictor.shapes = MappedShapes(surrogate.predictor.classical.frame)
-        surrogate.fields(geometry, values, sites)
+        surrogate.fields(ResolvedDesign(geometry, values), sites)
 
     found["whole case"] = middle(whole_case, 9)
     return found

@@ -87,8 +87,7 @@ def measure(page: Page, surrogate: Surrogate, part: Path, moves: int) -> dict[st
     low, high = from_si(spec.low, spec.unit), from_si(spec.high, spec.unit)
     domain = next(key for key, each in contract.domains.items() if each.side == "on")
     middle = Design(part, **{name: Quantity((low + high) / 2, spec.unit)})
-    geometry = surrogate.check(middle)[0]
-    assert geometry is not None
+    surface = surrogate.check(middle).surface
     cells = POINTS
     while surrogate.simulate(middle, cells=cells, domains=[domain]).meshes[domain].n_points < POINTS:
         cells = int(1.3 * cells)
@@ -106,9 +105,7 @@ def measure(page: Page, surrogate: Surrogate, part: Path, moves: int) -> dict[st
         page.wait_for_timeout(700)  # the QoIs of the volume
         value = low + (high - low) * (0.3 + 0.001 * move)
         begun = time.perf_counter()
-        case = surrogate.simulate(
-            Design(geometry.mesh, **{name: Quantity(value, spec.unit)}), cells=cells, domains=[domain]
-        )
+        case = surrogate.simulate(Design(surface, **{name: Quantity(value, spec.unit)}), cells=cells, domains=[domain])
         bare.append(1000 * (time.perf_counter() - begun))
         points = case.meshes[domain].n_points
     shown = sorted(page.evaluate("window.moves"))

@@ -38,6 +38,7 @@ from tramontane.models.layers import KeyValue
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.mapped_shapes import MappedShapes
+from tramontane.surrogate.resolved import ResolvedDesign
 
 DOMAINS = {"surface": 4, "volume": 4}
 CONFIG = {"domains": DOMAINS, "n_parameters": 1, "dim": 96, "decoder_depth": 1}
@@ -157,13 +158,13 @@ def predictions(dataset: Dataset) -> dict[str, Any]:
     surface = {on: sample_surface(geometry, 50_000, 0)[0]}
 
     def ask(surrogate: Surrogate, where: dict[str, Any]) -> Callable[[], Any]:
-        return lambda: surrogate.fields(geometry, values, where)
+        return lambda: surrogate.fields(ResolvedDesign(geometry, values), where)
 
     def ask_anew(where: dict[str, Any]) -> Callable[[], Any]:
         def work() -> None:
             # A shape that was never asked for: nothing of it is remembered.
             classical.predictor.shapes = MappedShapes(classical.predictor.classical.frame)
-            classical.fields(geometry, values, where)
+            classical.fields(ResolvedDesign(geometry, values), where)
 
         return work
 
@@ -213,18 +214,18 @@ def accelerated(dataset: Dataset, device: torch.device, counts: list[float]) -> 
                 "points_per_second": rate * settings["batch_size"] * settings["points"] * len(sites),
             }  # fmt: skip
 
-        ask = partial(surrogate.fields, geometry, values, sites)
+        ask = partial(surrogate.fields, ResolvedDesign(geometry, values), sites)
         on_device = seconds(ask, repeats=5)[0]
         found["whole case"] = {"seconds": on_device, "points_per_second": whole / on_device}
         if size == "small":
-            on_cpu = seconds(partial(slower.fields, geometry, values, sites), repeats=2)[0]
+            on_cpu = seconds(partial(slower.fields, ResolvedDesign(geometry, values), sites), repeats=2)[0]
             found["whole case"] |= {"cpu_seconds": on_cpu, "times_faster": on_cpu / on_device}
         for count in counts:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
             many_points = np.resize(sites[domain], (int(count), 3))
             begun = time.perf_counter()
-            answer = surrogate.fields(geometry, values, {domain: many_points})
+            answer = surrogate.fields(ResolvedDesign(geometry, values), {domain: many_points})
             spent = time.perf_counter() - begun
             finite = all(bool(np.isfinite(field).all()) for field in answer[domain].values())
             found[f"{count / 1e6:g} million points of {domain}"] = {
@@ -251,7 +252,7 @@ def memory(dataset: Dataset, counts: list[float]) -> list[dict[str, float]]:
         begun = time.perf_counter()
         for start in range(0, int(count), 1_000_000):
             many = seen[random.integers(len(seen), size=min(1_000_000, int(count) - start))]
-            surrogate.fields(geometry, values, {domain: many})
+            surrogate.fields(ResolvedDesign(geometry, values), {domain: many})
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         out.append({"points": count, "seconds": time.perf_counter() - begun, "peak_memory_gib": peak})
         print(out[-1], flush=True)

@@ -27,6 +27,7 @@ from tramontane.evaluation.coverage import coverage, held
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.intervals import Intervals
+from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.training.normalization import operating_scale
 from tramontane.units import Quantity, from_si
 
@@ -44,11 +45,12 @@ def asked(model: Surrogate, dataset: Dataset, name: str) -> dict[str, Any]:
     contract, calibration = model.contract, model.calibration
     assert calibration is not None
     geometry, values = dataset.geometry(name), dataset.parameters(name)
+    resolved = ResolvedDesign(geometry, values)
     sites = {domain: dataset.sites(name, domain, 0, _SITES) for domain in contract.fields}
-    prediction = model.predict(geometry, values, {domain: of.positions for domain, of in sites.items()})
-    verdict = model.verdict(geometry, values, list(contract.fields))
+    prediction = model.predict(resolved, {domain: of.positions for domain, of in sites.items()})
+    verdict = model.verdict(resolved, list(contract.fields))
     assert verdict is not None
-    intervals = Intervals(model, geometry, values, _LEVEL, model.widening(verdict)).of_fields(prediction)
+    intervals = Intervals(model, resolved, _LEVEL, model.widening(verdict)).of_fields(prediction)
     fields = {}
     for domain, of in prediction.mean.items():
         for field, mean in of.items():

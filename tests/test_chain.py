@@ -17,6 +17,7 @@ from tramontane.metrics import relative_l2
 from tramontane.solvers import create
 from tramontane.studies import generate, sobol_designs
 from tramontane.surrogate.fit import fit
+from tramontane.surrogate.resolved import stored_design
 
 pytest.importorskip("ngsolve", reason="the embedded solvers are missing: pip install 'tramontane[solve]'")
 
@@ -45,9 +46,8 @@ def test_two_brackets_are_learned_by_heart(tmp_path: Path) -> None:
     )  # fmt: skip
     for name in dataset.names:
         sites = {domain: dataset.sites(name, domain) for domain in ("surface", "volume")}
-        answer = surrogate.fields(
-            dataset.geometry(name), dataset.parameters(name), {domain: s.positions for domain, s in sites.items()}
-        )
+        positions = {domain: of.positions for domain, of in sites.items()}
+        answer = surrogate.fields(stored_design(dataset, name), positions)
         for domain, found in answer.items():
             assert relative_l2(found["displacement"], sites[domain].fields["displacement"]) < 0.02, (name, domain)
 

@@ -19,6 +19,7 @@ from tramontane.qoi import QoiDefinition
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit, trained_contract
 from tramontane.surrogate.predictor import Prediction
+from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.training.normalization import predicted_scale
 
 
@@ -100,11 +101,12 @@ def test_a_norm_is_never_negative(model: Surrogate, body: pv.PolyData, monkeypat
         return {"volume": {"von_mises": np.array([-1.0, 2.0]), "displacement": np.array([[-1.0, 0.0, 0.0]] * 2)}}
 
     monkeypatch.setattr(model.predictor, "predict", lambda *_, deviations: Prediction(kriged()))
-    found = model.fields(body, {"load": 300.0}, {"volume": np.zeros((2, 3))})["volume"]
+    design = ResolvedDesign(body, {"load": 300.0})
+    found = model.fields(design, {"volume": np.zeros((2, 3))})["volume"]
     assert found["von_mises"].tolist() == [0.0, 2.0]
     assert found["displacement"].min() == -1.0
     monkeypatch.setattr(model.predictor, "at_references", kriged)
-    reference = model.at_references(body, {"load": 300.0}, "volume")  # where a QoI has its extremum
+    reference = model.at_references(design, "volume")  # where a QoI has its extremum
     assert reference is not None
     assert reference["von_mises"].min() == 0.0
 

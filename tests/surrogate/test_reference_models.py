@@ -16,6 +16,7 @@ from tramontane.evaluation import evaluate
 from tramontane.metrics import relative_l2
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
+from tramontane.surrogate.resolved import ResolvedDesign, stored_design
 
 SMALL = {"dim": 32, "depth": 1, "hidden": 32}
 
@@ -86,7 +87,7 @@ def test_a_saved_and_loaded_one_gives_the_same_bits(corrected: Surrogate, datase
     assert again.model == "corrected"
     name = dataset.splits["test"][0]
     positions = {domain: dataset.sites(name, domain).positions for domain in dataset.contract.fields}
-    one, two = (s.fields(dataset.geometry(name), dataset.parameters(name), positions) for s in (corrected, again))
+    one, two = (s.fields(stored_design(dataset, name), positions) for s in (corrected, again))
     for domain, fields in one.items():
         for field, values in fields.items():
             np.testing.assert_array_equal(values, two[domain][field])
@@ -107,15 +108,16 @@ def test_a_part_asked_again_and_again_gets_the_bits_of_the_first_time(
     used = Surrogate.load(tmp_path / "model")
     for load in (100.0, 300.0):
         for name in dataset.names[:6]:  # more shapes than are remembered
+            design = ResolvedDesign(dataset.geometry(name), {"load": load})
             for domain in ("surface", "volume"):
                 where = {domain: dataset.sites(name, domain).positions[:200]}
                 for asked in (where, where):
-                    found = used.fields(dataset.geometry(name), {"load": load}, asked)
-            at = used.predictor.design(dataset.geometry(name), {"load": load})
+                    found = used.fields(design, asked)
+            at = used.predictor.coordinates(design)
         first = Surrogate.load(tmp_path / "model")
-        expected = first.fields(dataset.geometry(name), {"load": load}, where)
+        expected = first.fields(design, where)
         np.testing.assert_array_equal(found["volume"]["displacement"], expected["volume"]["displacement"])
-        np.testing.assert_array_equal(at, first.predictor.design(dataset.geometry(name), {"load": load}))
+        np.testing.assert_array_equal(at, first.predictor.coordinates(design))
 
 
 def test_corrections_are_trusted_as_far_as_unseen_cases_bear_them_out(corrected: Surrogate) -> None:
@@ -128,7 +130,7 @@ def test_deviations_are_of_the_size_of_the_errors(dataset: Dataset, kriging: Sur
     ratios = []
     for name in dataset.splits["test"]:
         sites = dataset.sites(name, "volume")
-        asked = dataset.geometry(name), dataset.parameters(name), {"volume": sites.positions}
+        asked = stored_design(dataset, name), {"volume": sites.positions}
         answer = kriging.predict(*asked)
         assert answer.deviation is not None
         mean, deviation = (of["volume"]["displacement"] for of in (answer.mean, answer.deviation))
@@ -143,12 +145,12 @@ def test_deviations_are_of_the_size_of_the_errors(dataset: Dataset, kriging: Sur
 
 def test_any_positions_are_answered_on_their_own(corrected: Surrogate, dataset: Dataset) -> None:
     name = dataset.splits["test"][1]
-    geometry, values = dataset.geometry(name), dataset.parameters(name)
+    design = stored_design(dataset, name)
     where = dataset.sites(name, "volume").positions
-    whole = corrected.fields(geometry, values, {"volume": where})["volume"]["displacement"]
-    part = corrected.fields(geometry, values, {"volume": where[::7]})["volume"]["displacement"]
+    whole = corrected.fields(design, {"volume": where})["volume"]["displacement"]
+    part = corrected.fields(design, {"volume": where[::7]})["volume"]["displacement"]
     np.testing.assert_allclose(part, whole[::7], atol=1e-12)
-    nothing = corrected.fields(geometry, values, {"volume": where[:0]})["volume"]["displacement"]
+    nothing = corrected.fields(design, {"volume": where[:0]})["volume"]["displacement"]
     assert nothing.shape == (0, 3)
 
 
@@ -157,7 +159,9 @@ def test_retriangulating_the_geometry_changes_little(chosen: Surrogate) -> None:
     fine = coarse.subdivide(2, "linear")
     turned = pv.PolyData.from_regular_faces(coarse.points, coarse.regular_faces[::-1])
     where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
-    one, *others = (chosen.fields(g, {"load": 200.0}, where)["surface"]["pressure"] for g in (coarse, fine, turned))
+    one, *others = (
+        chosen.fields(ResolvedDesign(g, {"load": 200.0}), where)["surface"]["pressure"] for g in (coarse, fine, turned)
+    )
     for other in others:
         assert relative_l2(other, one) < 1e-3  # the tolerance stated in docs/explanation/architecture.md
 

@@ -21,6 +21,7 @@ from tramontane.metrics import r2, relative_l2
 from tramontane.simulator import Simulator
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.places import default_mesh
+from tramontane.surrogate.resolved import ResolvedDesign
 
 
 def test_contract_is_inferred_from_the_family(dataset: Dataset) -> None:
@@ -57,8 +58,8 @@ def test_the_same_answer_after_a_journey(surrogate: Surrogate, saved: Path, tmp_
     shutil.copytree(saved, moved)
     geometry = dataset.geometry(dataset.splits["test"][0])
     where = {"surface": np.asarray(geometry.points[:50], dtype=np.float32)}
-    one = surrogate.fields(geometry, {"load": 200.0}, where)["surface"]["pressure"]
-    two = Surrogate.load(moved).fields(geometry, {"load": 200.0}, where)["surface"]["pressure"]
+    one = surrogate.fields(ResolvedDesign(geometry, {"load": 200.0}), where)["surface"]["pressure"]
+    two = Surrogate.load(moved).fields(ResolvedDesign(geometry, {"load": 200.0}), where)["surface"]["pressure"]
     np.testing.assert_array_equal(one, two)
     assert not [file for file in moved.iterdir() if file.suffix not in (".json", ".safetensors")]
 
@@ -81,7 +82,9 @@ def test_retriangulating_the_geometry_changes_little(surrogate: Surrogate) -> No
     fine = coarse.subdivide(2, "linear")
     assert fine.n_cells == 16 * coarse.n_cells
     where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
-    one, two = (surrogate.fields(g, {"load": 200.0}, where)["surface"]["pressure"] for g in (coarse, fine))
+    one, two = (
+        surrogate.fields(ResolvedDesign(g, {"load": 200.0}), where)["surface"]["pressure"] for g in (coarse, fine)
+    )
     assert relative_l2(one, two) < 1e-3  # the tolerance stated in docs/explanation/architecture.md
 
 

@@ -51,12 +51,11 @@ def test_a_geometry_in_millimetres_is_offered_its_unit(trained: Surrogate, tmp_p
     same = trained.simulate(Design(box(tmp_path / "metres.stl", 1.184), speed="40 m/s"))
     assert right.qoi["drag"] == pytest.approx(same.qoi["drag"], rel=1e-3)
     # And as the API says it, whose designs hold meshes in metres.
-    mesh = trained.check(Design(part, speed="40 m/s"))[0]
-    assert mesh is not None
-    asked = Design(mesh.mesh, length_unit="m", speed="40 m/s")
-    assert str(trained.notices(mesh.mesh, asked)[-1]) == guess
-    said = [warned(notice) for notice in trained.notices(mesh.mesh, asked)]
-    assert [(each.input, each.suggested_unit) for each in said if each.suggested_unit] == [("geometry", "mm")]
+    mesh = trained.check(Design(part, speed="40 m/s")).surface
+    notices = trained.notices(trained.check(Design(mesh, length_unit="m", speed="40 m/s")))
+    assert str(notices[-1]) == guess
+    answers = [warned(notice) for notice in notices]
+    assert [(each.input, each.suggested_unit) for each in answers if each.suggested_unit] == [("geometry", "mm")]
 
 
 def test_the_command_line_takes_a_unit(trained: Surrogate, tmp_path: Path) -> None:

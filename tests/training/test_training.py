@@ -30,6 +30,7 @@ from tramontane.models import build
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.files import write_surrogate
 from tramontane.surrogate.fit import discard, fit
+from tramontane.surrogate.resolved import stored_design
 from tramontane.training import Normalization, Sampler, Validation, Watch, channel_count, parse_budget, train
 from tramontane.training.anchors import draw_anchors, fit_template, geometry_input, to_box
 from tramontane.training.checkpoint import load_checkpoint, save_checkpoint
@@ -351,11 +352,11 @@ def test_a_run_that_was_killed_outright_ends_with_the_same_file(few: Dataset, tm
 def test_training_goes_on_from_a_saved_network(dataset: Dataset, surrogate: Surrogate, kriging: Surrogate) -> None:
     name = dataset.splits["train"][0]
     where = {"volume": dataset.sites(name, "volume").positions}
-    before = surrogate.fields(dataset.geometry(name), dataset.parameters(name), where)["volume"]["displacement"]
+    before = surrogate.fields(stored_design(dataset, name), where)["volume"]["displacement"]
     sampling = {"points": 96, "geometry_points": 256}
     after = fit(dataset, start=surrogate, steps=1, lr=1e-9, **sampling)  # type: ignore[arg-type]
     assert after.model == "ab-upt"
-    found = after.fields(dataset.geometry(name), dataset.parameters(name), where)["volume"]["displacement"]
+    found = after.fields(stored_design(dataset, name), where)["volume"]["displacement"]
     assert relative_l2(found, before) < 1e-3  # one step of no length
     with pytest.raises(TrainingError, match="leave out --model"):
         fit(dataset, start=surrogate, model="classical", steps=1)

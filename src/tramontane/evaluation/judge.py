@@ -26,6 +26,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.intervals import Intervals
 from tramontane.surrogate.kinds import KINDS
+from tramontane.surrogate.resolved import stored_design
 from tramontane.training import TrainingOptions
 from tramontane.training.normalization import operating_scale
 from tramontane.trust.physics_check import residuals_of
@@ -216,17 +217,17 @@ class _Asked:
     def ask(self, surrogate: Surrogate, dataset: Dataset, name: str) -> None:
         """Ask a surrogate for a case."""
         contract, started = self.contract, time.monotonic()
-        geometry = dataset.geometry(name) if surrogate.needs_geometry else None
-        values = dataset.parameters(name)
+        design = stored_design(dataset, name, geometry=surrogate.needs_geometry)
+        geometry, values = design.surface, design.values
         sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
         positions = {domain: s.positions for domain, s in sites.items()}
         calibration = surrogate.calibration
-        prediction = surrogate.predict(geometry, values, positions, deviations=calibration is not None)
+        prediction = surrogate.predict(design, positions, deviations=calibration is not None)
         fields = prediction.mean
-        verdict = surrogate.verdict(geometry, values, list(contract.fields))
+        verdict = surrogate.verdict(design, list(contract.fields))
         if verdict is not None:
             self.verdicts[name] = verdict
-        bounds = Intervals(surrogate, geometry, values, LEVEL, surrogate.widening(verdict))
+        bounds = Intervals(surrogate, design, LEVEL, surrogate.widening(verdict))
         intervals = bounds.of_fields(prediction)
         for domain, answer in fields.items():
             for f, predicted in answer.items():
@@ -238,7 +239,7 @@ class _Asked:
                     self.held.setdefault((domain, f), []).append(each)
                 both = relative_l2(predicted, truth), mean_absolute(predicted, truth)
                 self.errors.setdefault((domain, f), []).append(both)
-        scalars = surrogate.scalars_of(geometry, values)
+        scalars = surrogate.scalars_of(design)
         regressed = "Gaussian process on " + ("the shape and the operating conditions" if surrogate.needs_geometry
                                               else "the parameters")  # fmt: skip
         for qoi, spec in contract.qoi.items():

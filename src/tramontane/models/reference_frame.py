@@ -47,7 +47,7 @@ class MappedShape:
         surface_features: By domain, `site_correction.surface_features` at the reference points, made when first needed.
         signs: What is unusual about it, measured when first needed.
         stencils: Of the positions of the last predictions, on any shape; None keeps none.
-        digest: Of its triangles, where stencils are kept.
+        shape_hash: Of its triangles, where stencils are kept.
     """
 
     coordinates: Array
@@ -59,7 +59,7 @@ class MappedShape:
     surface_features: dict[str, Array] = field(default_factory=dict)
     signs: dict[str, float] = field(default_factory=dict)
     stencils: Recent | None = None
-    digest: bytes = b""
+    shape_hash: bytes = b""
 
 
 class ScatteredField(NamedTuple):
@@ -224,7 +224,7 @@ class ReferenceFrame:
 
         if mapped.stencils is None or len(positions) > _KEPT_POSITIONS:
             return np.concatenate([weighted(values, part) for part in in_portions(stencil_of, positions)])
-        key = mapped.digest, domain, digest(positions)
+        key = mapped.shape_hash, domain, digest(positions)
         return weighted(values, mapped.stencils.get(
             key, lambda: Stencil.joined(in_portions(stencil_of, positions)), size=Stencil.size
         ))  # fmt: skip

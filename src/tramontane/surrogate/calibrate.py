@@ -14,6 +14,7 @@ from tramontane.surrogate.constraints import STRESS, agreeing, leader
 from tramontane.surrogate.kinds.kind import Fitted
 from tramontane.surrogate.left_out import compared
 from tramontane.surrogate.predictor import Training
+from tramontane.surrogate.resolved import stored_design
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.training.normalization import operating_scale
 from tramontane.trust.applicability import Applicability
@@ -46,9 +47,9 @@ def calibrate(
     for name in follow(held, "calibrating", len(held), training.console, watch=training.watch.case) if (
         held and contract.fields
     ) else ():  # fmt: skip
-        geometry, values = dataset.geometry(name), dataset.parameters(name)
+        design = stored_design(dataset, name)
         sites = {domain: dataset.sites(name, domain, 0, _SITES) for domain in contract.fields}
-        prediction = surrogate.predict(geometry, values, {domain: s.positions for domain, s in sites.items()})
+        prediction = surrogate.predict(design, {domain: s.positions for domain, s in sites.items()})
         errors[name] = {
             f"{domain}/{field}": relative_l2(predicted, sites[domain].fields[field].reshape(predicted.shape))
             for domain, of in prediction.mean.items()
@@ -56,8 +57,8 @@ def calibrate(
         }
         if not fitted.left_out:
             watched.append(compared(
-                name, contract, values, sites, prediction, np.zeros(0),
-                truth=dataset.qoi(name), volume=abs(float(geometry.volume)),
+                name, contract, design.values, sites, prediction, np.zeros(0),
+                truth=dataset.qoi(name), volume=abs(float(dataset.geometry(name).volume)),
             ))  # fmt: skip
     if errors:
         record["relative_l2"] = errors
@@ -83,15 +84,12 @@ def calibrate(
             _obey(case, domain.exact)
     coordinates = fitted.coordinates
     if coordinates is None:
-        coordinates = np.array([
-            surrogate.predictor.design(dataset.geometry(name), dataset.parameters(name)) for name in names
-        ])  # fmt: skip
+        coordinates = np.array([surrogate.predictor.coordinates(stored_design(dataset, name)) for name in names])
     labels, proportional = surrogate.coordinate_names()
     surrogate.applicability, widenings = Applicability.learn(coordinates, fitted.signs, labels, proportional)
     by_case = dict(zip(fitted.names or names, widenings, strict=True))
     for case in watched:
-        geometry, values = dataset.geometry(case.name), dataset.parameters(case.name)
-        verdict = surrogate.verdict(geometry, values, list(contract.fields))
+        verdict = surrogate.verdict(stored_design(dataset, case.name), list(contract.fields))
         by_case[case.name] = surrogate.widening(verdict)
     surrogate.calibration = Calibration.learn(
         cases, answers, widenings=[by_case[case.name] for case in cases], regressed_widenings=widenings

@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyvista as pv
 
 from tramontane.contract import QoiSpec
 from tramontane.interval import FieldInterval, Interval
 from tramontane.quantities import NON_NEGATIVE
 from tramontane.surrogate.predictor import Prediction
+from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.training.normalization import operating_scale
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ class Intervals:
 
     Args:
         surrogate: The model.
-        geometry: Of the design, metres; None where designs have none.
-        values: Its parameters, SI.
+        design: In SI.
         level: The probability with which they hold the truth.
         widening: By how much they are wider, since the design is unusual.
     """
@@ -33,12 +32,11 @@ class Intervals:
     def __init__(
         self,
         surrogate: Surrogate,
-        geometry: pv.PolyData | None,
-        values: dict[str, float],
+        design: ResolvedDesign,
         level: float,
         widening: float = 1.0,
     ) -> None:
-        self.surrogate, self.geometry, self.values, self.level = surrogate, geometry, values, level
+        self.surrogate, self.design, self.level = surrogate, design, level
         self.widening = widening
 
     @cached_property
@@ -47,7 +45,7 @@ class Intervals:
         calibration = self.surrogate.calibration
         if calibration is None or calibration.difficulty is None:
             return self.widening
-        return self.widening * calibration.factor(self.surrogate.predictor.design(self.geometry, self.values))
+        return self.widening * calibration.factor(self.surrogate.predictor.coordinates(self.design))
 
     def of_fields(self, prediction: Prediction) -> dict[str, dict[str, FieldInterval]]:
         """By domain and field; of no field where the surrogate is not calibrated."""
@@ -61,7 +59,7 @@ class Intervals:
                 if f"{domain}/{name}" in calibration.fields:
                     intervals.setdefault(domain, {})[name] = calibration.interval(
                         f"{domain}/{name}", mean, deviations.get(name), factor=self.factor, level=self.level,
-                        unit=operating_scale(contract.fields[domain][name], self.values),
+                        unit=operating_scale(contract.fields[domain][name], self.design.values),
                         least=0.0 if name in NON_NEGATIVE else None,
                     )  # fmt: skip
         return intervals
@@ -79,7 +77,7 @@ class Intervals:
         return {
             name: calibration.qoi_interval(
                 name, value, regressed[name][1] if name in regressed else None,
-                unit=operating_scale(contract.qoi[name], self.values),
+                unit=operating_scale(contract.qoi[name], self.design.values),
                 factor=self.widening if name in regressed else self.factor, level=self.level,
                 least=0.0 if _is_norm(contract.qoi[name], contract.fields) else None,
             )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.models.correspondence import Registration
-from tramontane.models.recent import Recent, digest
+from tramontane.models.recent import Recent
 from tramontane.models.reference_frame import MappedShape, ReferenceFrame
 from tramontane.models.shapes import Samples, Shape
 
@@ -21,7 +21,6 @@ _KEPT_STENCILS, _ROOM = 12, 1 << 27  # of 50,000 points, 2.4 MB each; a million 
 
 @dataclass
 class _Registered:
-    digest: bytes
     samples: Samples
     registration: Registration
     mapped: dict[tuple[str, ...], MappedShape] = field(default_factory=dict)
@@ -38,30 +37,35 @@ class MappedShapes:
         self.frame = frame
         self._registered, self._stencils = Recent(_KEPT), Recent(_KEPT_STENCILS, room=_ROOM)
 
-    def coordinates(self, shape: Shape, parameters: Array) -> Array:
-        """The coordinates ``(d,)`` of a design; see `ReferenceFrame.register`."""
-        return self._register(shape, parameters)[1]
+    def coordinates(self, key: bytes, shape: Shape, parameters: Array) -> Array:
+        """The coordinates ``(d,)`` of a design; see `ReferenceFrame.register`.
 
-    def map_shape(self, shape: Shape, parameters: Array, domains: Collection[str]) -> MappedShape:
-        """A shape with the reference points mapped onto it; see `ReferenceFrame.map_shape`."""
-        registered, coordinates = self._register(shape, parameters)
-        key = tuple(sorted(domains))
-        mapped = registered.mapped.get(key)
+        Args:
+            key: The same for equal shapes, and for no others.
+            shape: The design's.
+            parameters: Operating conditions.
+        """
+        return self._register(key, shape, parameters)[1]
+
+    def map_shape(self, key: bytes, shape: Shape, parameters: Array, domains: Collection[str]) -> MappedShape:
+        """A shape with the reference points mapped onto it; see `coordinates` and `ReferenceFrame.map_shape`."""
+        registered, coordinates = self._register(key, shape, parameters)
+        wanted = tuple(sorted(domains))
+        mapped = registered.mapped.get(wanted)
         if mapped is None:
             mapped = self.frame.map_registered(registered.samples, registered.registration, coordinates, domains)
-            mapped.stencils, mapped.digest = self._stencils, registered.digest
-            registered.mapped[key] = mapped
-            self._registered.grown(registered.digest)
+            mapped.stencils, mapped.shape_hash = self._stencils, key
+            registered.mapped[wanted] = mapped
+            self._registered.grown(key)
         return replace(mapped, coordinates=coordinates)  # all else is of the shape, and shared
 
-    def _register(self, shape: Shape, parameters: Array) -> tuple[_Registered, Array]:
+    def _register(self, key: bytes, shape: Shape, parameters: Array) -> tuple[_Registered, Array]:
         new_coordinates: list[Array] = []
-        key = digest(shape.points, shape.triangles)
 
         def register() -> _Registered:
             samples, registration, coordinates = self.frame.register(shape, parameters)
             new_coordinates.append(coordinates)
-            return _Registered(key, samples, registration)
+            return _Registered(samples, registration)
 
         registered = self._registered.get(key, register)
         if new_coordinates:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.dataset import Sites
-from tramontane.formats.surfaces.geometry import Geometry
 from tramontane.qoi import measure
+from tramontane.surrogate.resolved import CheckedDesign
 
 if TYPE_CHECKING:
     from tramontane.surrogate.surrogate import Surrogate
@@ -22,8 +22,7 @@ QOI_CELLS = 50_000
 
 def measured(
     surrogate: Surrogate,
-    geometry: Geometry | None,
-    values: dict[str, float],
+    design: CheckedDesign,
     domains: Sequence[str],
     scalars: Mapping[str, tuple[float, float]],
     drawn: Mapping[str, tuple[Sites, dict[str, Array]]],
@@ -35,14 +34,13 @@ def measured(
 
     Args:
         surrogate: The model.
-        geometry: Of the design.
-        values: Its parameters, SI.
+        design: Checked.
         domains: Those that are predicted; QoIs of others are left out.
         scalars: The regressed QoIs.
         drawn: By domain, sites and fields of the mesh for QoIs, where it was predicted on already.
     """
     known = dict(drawn)
-    shape = None if geometry is None else geometry.mesh
+    geometry, values = design.geometry, design.values
     qoi: dict[str, float] = {}
     for name, spec in surrogate.contract.qoi.items():
         definition = spec.definition
@@ -58,14 +56,14 @@ def measured(
             volume = None if geometry is None else geometry.volume
             qoi[name] = measure(definition, {}, volume=volume, parameters=values)
         elif (
-            domain in domains and definition.kind in ("max", "min") and shape is not None
-            and (at_references := surrogate.at_references(shape, values, domain)) is not None
+            domain in domains and definition.kind in ("max", "min") and geometry is not None
+            and (at_references := surrogate.at_references(design, domain)) is not None
         ):  # fmt: skip
             qoi[name] = measure(definition, at_references, parameters=values)
         elif domain in domains:
             if domain not in known:
-                _, sites = surrogate.default_sites(shape, domain, QOI_CELLS)
-                known[domain] = sites, surrogate.fields(shape, values, {domain: sites.positions})[domain]
+                _, sites = surrogate.default_sites(design, domain, QOI_CELLS)
+                known[domain] = sites, surrogate.fields(design, {domain: sites.positions})[domain]
             sites, fields = known[domain]
             qoi[name] = measure(definition, fields, weights=sites.weights, normals=sites.normals,
                                 positions=sites.positions, parameters=values)  # fmt: skip

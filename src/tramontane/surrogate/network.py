@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyvista as pv
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from tramontane.models.inputs import Inputs
 from tramontane.surrogate.kinds.kind import Fitted, Task
 from tramontane.surrogate.predictor import Prediction, describe_design
 from tramontane.surrogate.record import Figures
+from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.training import (
     FieldError,
     Normalization,
@@ -67,14 +67,7 @@ class NetworkPredictor:
         self.contract, self.scales, self.network, self.model = contract, scales, network.eval(), model
         self.templates, self.anchors, self.geometry_points = templates, anchors, geometry_points
 
-    def predict(
-        self,
-        geometry: pv.PolyData,
-        values: dict[str, float],
-        positions: Mapping[str, Array],
-        *,
-        deviations: bool = True,
-    ) -> Prediction:
+    def predict(self, design: ResolvedDesign, positions: Mapping[str, Array], *, deviations: bool = True) -> Prediction:
         """Fields at any positions; see `Predictor`. A single network has no standard deviations."""
         device = next(self.network.parameters()).device
         network: Any = self.network
@@ -83,20 +76,20 @@ class NetworkPredictor:
         answer: dict[str, dict[str, Array]] = {}
         # An accelerator multiplies in bfloat16, as it was trained there; a CPU in float32.
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=accelerated):
-            cache = network.encode(self._inputs(geometry, values).to(device))
+            cache = network.encode(self._inputs(design).to(device))
             for domain, where in positions.items():
                 scores = np.empty((len(where), channel_count(self.contract, domain)), dtype=np.float32)
                 for start in range(0, len(where), chunk):
                     queries = _batch(self.scales.positions(where[start : start + chunk])).to(device)
                     scores[start : start + chunk] = network.decode(cache, domain, queries)[0].float().cpu().numpy()
-                answer[domain] = self.scales.decode(self.contract, domain, scores, values)
+                answer[domain] = self.scales.decode(self.contract, domain, scores, design.values)
         return Prediction(answer)
 
-    def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
+    def coordinates(self, design: ResolvedDesign) -> Array:
         """The geometry's descriptors and the operating conditions."""
-        return describe_design(geometry, (values[name] for name in self.contract.operating))
+        return describe_design(design, self.contract.operating)
 
-    def signs(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
+    def signs(self, design: ResolvedDesign, domains: Sequence[str]) -> dict[str, float]:
         """None beyond the descriptors of its shape; see `Predictor`."""
         return {}
 
@@ -145,8 +138,8 @@ class NetworkPredictor:
             geometry_points=document["geometry_points"],
         )  # fmt: skip
 
-    def _inputs(self, geometry: pv.PolyData, values: dict[str, float]) -> Inputs:
-        scales = self.scales
+    def _inputs(self, design: ResolvedDesign) -> Inputs:
+        geometry, scales = design.surface, self.scales
         on_surface, normals = geometry_input(geometry, self.contract, count=self.geometry_points, seed=_SEED)
         places = {
             domain: draw_anchors(geometry, self.contract, domain, count=self.anchors, seed=_SEED, template=template)
@@ -155,7 +148,7 @@ class NetworkPredictor:
         return Inputs(
             geometry=_batch(scales.positions(on_surface)),
             normals=_batch(normals),
-            parameters=_batch(scales.parameter_vector(values)),
+            parameters=_batch(scales.parameter_vector(design.values)),
             points={domain: _batch(scales.positions(where)) for domain, where in places.items()},
         )
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pyvista as pv
 from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
 
 from tramontane.dataset import describe_geometry
+from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.training import Run, TrainingOptions, Validation, Watch, train
 
 Array = NDArray[np.floating[Any]]
@@ -42,34 +42,25 @@ class Predictor(Protocol):
 
     model: str
 
-    def predict(
-        self,
-        geometry: pv.PolyData,
-        values: dict[str, float],
-        positions: Mapping[str, Array],
-        *,
-        deviations: bool = True,
-    ) -> Prediction:
+    def predict(self, design: ResolvedDesign, positions: Mapping[str, Array], *, deviations: bool = True) -> Prediction:
         """Fields at any positions, in memory that does not grow with their number but for the answer itself.
 
         Args:
-            geometry: Closed triangle surface, metres.
-            values: Operating conditions, SI.
+            design: In SI.
             positions: By domain, ``(n, 3)`` in metres.
             deviations: Whether standard deviations are wanted, where the model has any.
         """
         ...
 
-    def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
+    def coordinates(self, design: ResolvedDesign) -> Array:
         """A few numbers ``(d,)`` that tell designs apart, on which QoIs are regressed that no field defines."""
         ...
 
-    def signs(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
+    def signs(self, design: ResolvedDesign, domains: Sequence[str]) -> dict[str, float]:
         """What else is unusual about a design, by the names of `tramontane.trust.applicability.WEIGHTS`.
 
         Args:
-            geometry: Closed triangle surface, metres.
-            values: Operating conditions, SI.
+            design: In SI.
             domains: Those that are predicted.
         """
         ...
@@ -129,6 +120,7 @@ class Training:
         )  # fmt: skip
 
 
-def describe_design(geometry: pv.PolyData, operating: Iterable[float]) -> Array:
-    """The geometry's descriptors and the operating conditions, SI: a `Predictor.design` for want of a better one."""
-    return np.concatenate([describe_geometry(geometry), np.array([*operating], dtype=np.float64)])
+def describe_design(design: ResolvedDesign, operating: Iterable[str]) -> Array:
+    """The geometry's descriptors and the operating conditions, SI: `Predictor.coordinates` for want of better ones."""
+    values = np.array([design.values[name] for name in operating], dtype=np.float64)
+    return np.concatenate([describe_geometry(design.surface), values])

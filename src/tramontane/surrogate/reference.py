@@ -30,6 +30,7 @@ from tramontane.models.shape_remainder import shape_remainder
 from tramontane.models.shapes import Shape
 from tramontane.surrogate.mapped_shapes import MappedShapes
 from tramontane.surrogate.predictor import Fields, Prediction
+from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.training import Normalization, channel_slices
 from tramontane.training.normalization import operating_scale, predicted_scale
 from tramontane.training.reference_sampler import local_inputs
@@ -76,16 +77,10 @@ class ReferencePredictor:
         self._recent = Recent(2, room=_ROOM)
 
     @one_thread()
-    def predict(
-        self,
-        geometry: pv.PolyData,
-        values: dict[str, float],
-        positions: Mapping[str, Array],
-        *,
-        deviations: bool = True,
-    ) -> Prediction:
+    def predict(self, design: ResolvedDesign, positions: Mapping[str, Array], *, deviations: bool = True) -> Prediction:
         """Fields at any positions; see `Predictor`. Networks correct the baseline, and do not narrow its deviations."""
-        mapped, rows = self._rows(geometry, values, list(positions))
+        values = design.values
+        mapped, rows = self._rows(design, list(positions))
         # Corrections at sites were learnt on kriging alone.
         corrected = self.baseline == "kriging" and not self.networks
         at = self.classical.interpolate if corrected else self.classical.frame.interpolate
@@ -104,20 +99,20 @@ class ReferencePredictor:
         return Prediction(means, by_deviation if deviations else None)
 
     @one_thread()
-    def at_references(
-        self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]
-    ) -> dict[str, dict[str, Array]]:
+    def at_references(self, design: ResolvedDesign, domains: Sequence[str]) -> dict[str, dict[str, Array]]:
         """Fields at the reference points, which are as dense as the template's mesh: where extrema are taken."""
-        _, rows = self._rows(geometry, values, domains)
-        return {domain: from_rows(self.contract, self.scales, domain, rows[domain][0], values) for domain in domains}
+        _, rows = self._rows(design, domains)
+        return {
+            domain: from_rows(self.contract, self.scales, domain, rows[domain][0], design.values) for domain in domains
+        }
 
     def _rows(
-        self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]
+        self, design: ResolvedDesign, domains: Sequence[str]
     ) -> tuple[MappedShape, dict[str, tuple[Array, Array]]]:
         """The shape with the reference points on it, mean and deviation there; what was asked last is kept."""
         wanted = list(self.layouts or domains)
-        mapped = self.shapes.map_shape(shape_of(geometry), self._operating(values), wanted)
-        key = mapped.digest, mapped.coordinates.tobytes(), tuple(sorted(wanted))
+        mapped = self.shapes.map_shape(*self._shape(design), self._operating(design), wanted)
+        key = mapped.shape_hash, mapped.coordinates.tobytes(), tuple(sorted(wanted))
         return mapped, self._recent.get(
             key,
             lambda: self._new_rows(mapped, wanted),
@@ -144,15 +139,16 @@ class ReferencePredictor:
         return rows
 
     @one_thread()
-    def design(self, geometry: pv.PolyData, values: dict[str, float]) -> Array:
+    def coordinates(self, design: ResolvedDesign) -> Array:
         """The coordinates over which fields are kriged, and operating conditions that are none of them."""
-        coordinates = self.shapes.coordinates(shape_of(geometry), self._operating(values))
-        return np.concatenate([coordinates, self.classical.frame.designs.excluded(self._operating(values))])
+        operating = self._operating(design)
+        coordinates = self.shapes.coordinates(*self._shape(design), operating)
+        return np.concatenate([coordinates, self.classical.frame.designs.excluded(operating)])
 
     @one_thread()
-    def signs(self, geometry: pv.PolyData, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
+    def signs(self, design: ResolvedDesign, domains: Sequence[str]) -> dict[str, float]:
         """How far the shape is from the training shapes, and how sure the model is; see `Predictor`."""
-        mapped, rows = self._rows(geometry, values, domains)
+        mapped, rows = self._rows(design, domains)
         if not mapped.signs:  # of the shape alone, whatever is asked of it next
             frame = self.classical.frame
             features = (mapped.registration.features - frame.designs.feature_mean) * frame.designs.feature_scale
@@ -163,7 +159,7 @@ class ReferencePredictor:
         return mapped.signs | deviation_signs(self.contract, deviations)
 
     def coordinate_names(self) -> tuple[list[str], list[int]]:
-        """What people call the numbers of `design`, if there is a word, and which are in proportion to all answers."""
+        """What people call the coordinates, if there is a word, and which are in proportion to all answers."""
         keys, designs = list(self.contract.operating), self.classical.frame.designs
         excluded = list(self.places)
         own = len(designs.scale) - len(keys)
@@ -173,7 +169,7 @@ class ReferencePredictor:
 
     @property
     def places(self) -> dict[str, list[int]]:
-        """In which columns of `design` the operating conditions stand that are no coordinates."""
+        """In which columns of `coordinates` the operating conditions stand that are no coordinates."""
         designs, keys = self.classical.frame.designs, list(self.contract.operating)
         aside = [
             key for key, scale in zip(keys, designs.scale[len(designs.scale) - len(keys) :], strict=True) if not scale
@@ -196,8 +192,14 @@ class ReferencePredictor:
             "normalization": self.scales.model_dump(mode="json"),
         }  # fmt: skip
 
-    def _operating(self, values: dict[str, float]) -> Array:
-        return np.array([values[key] for key in self.contract.operating])
+    def _operating(self, design: ResolvedDesign) -> Array:
+        return np.array([design.values[key] for key in self.contract.operating])
+
+    @staticmethod
+    def _shape(design: ResolvedDesign) -> tuple[bytes, Shape]:
+        """The hash of a design's surface, and its triangles."""
+        assert design.surface_hash is not None
+        return design.surface_hash, shape_of(design.surface)
 
     @classmethod
     def restore(

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyvista as pv
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -23,6 +22,7 @@ from tramontane.surrogate.kinds.scalars import NAME as MODEL
 from tramontane.surrogate.predictor import Prediction, Predictor
 from tramontane.surrogate.record import Figures
 from tramontane.surrogate.reference import shape_of
+from tramontane.surrogate.resolved import ResolvedDesign, stored_design
 from tramontane.training import Run
 from tramontane.training.normalization import operating_scale
 
@@ -52,7 +52,7 @@ class ScalarPredictor:
             keys = contract.asked(geometry=False)
             table = np.array([[of[key] for key in keys] for of in values]).reshape(len(names), -1)
             self = cls(contract, None, as_logarithms(table))
-            return self, np.array([self.design(None, of) for of in values])
+            return self, np.array([self.coordinates(ResolvedDesign(None, of)) for of in values])
         dimensions = [key for key, spec in contract.parameters.items() if spec.role == "geometry"]
         domains = list(dataset.contract.domains.values())
         shapes = ShapeCoordinates(
@@ -66,42 +66,36 @@ class ScalarPredictor:
 
     @property
     def views(self) -> list[tuple[int, int]] | None:
-        """Sets of columns of `design` between which a regression may choose."""
+        """Sets of columns of `coordinates` between which a regression may choose."""
         return None if self.shapes is None else self.shapes.views
 
     @property
     def places(self) -> dict[str, list[int]]:
-        """In which columns of `design` each parameter stands."""
+        """In which columns of `coordinates` each parameter stands."""
         if self.shapes is None:
             return {key: [column] for column, key in enumerate(self.contract.asked(geometry=False))}
         keys = list(self.contract.operating)
         return {key: [end - len(keys) + place for _, end in self.shapes.views] for place, key in enumerate(keys)}
 
-    def predict(
-        self,
-        geometry: pv.PolyData | None,
-        values: dict[str, float],
-        positions: Mapping[str, Array],
-        *,
-        deviations: bool = True,
-    ) -> Prediction:
+    def predict(self, design: ResolvedDesign, positions: Mapping[str, Array], *, deviations: bool = True) -> Prediction:
         """No fields; see `Predictor`."""
         return Prediction({}, {})
 
-    def design(self, geometry: pv.PolyData | None, values: dict[str, float]) -> Array:
+    def coordinates(self, design: ResolvedDesign) -> Array:
         """The shape's coordinates and operating conditions, or the parameters; see `Predictor`."""
+        values = design.values
         if self.shapes is not None:
-            assert geometry is not None
-            return self.shapes.transform(shape_of(geometry), np.array([values[key] for key in self.contract.operating]))
+            operating = np.array([values[key] for key in self.contract.operating])
+            return self.shapes.transform(shape_of(design.surface), operating)
         numbers = np.array([values[key] for key in self.contract.asked(geometry=False)], float)
         return np.where(self.logarithms, np.log(np.maximum(numbers, 1e-30)), numbers)
 
-    def signs(self, geometry: pv.PolyData | None, values: dict[str, float], domains: Sequence[str]) -> dict[str, float]:
+    def signs(self, design: ResolvedDesign, domains: Sequence[str]) -> dict[str, float]:
         """None beyond its coordinates; see `Predictor`."""
         return {}
 
     def coordinate_names(self) -> tuple[list[str], list[int]]:
-        """What people call the numbers of `design`, where there is a word."""
+        """What people call the numbers of `coordinates`, where there is a word."""
         if self.shapes is None:
             return list(self.contract.asked(geometry=False)), []
         names = [""] * self.shapes.training.shape[1]
@@ -155,7 +149,7 @@ def fit_scalars(
         return {}
     inputs = designs
     if inputs is None:
-        inputs = np.array([predictor.design(dataset.geometry(name), dataset.parameters(name)) for name in names])
+        inputs = np.array([predictor.coordinates(stored_design(dataset, name)) for name in names])
     return regress(dataset, names, inputs, specs, getattr(predictor, "views", None), getattr(predictor, "places", {}))
 
 

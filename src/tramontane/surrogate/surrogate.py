@@ -23,7 +23,7 @@ from tramontane.errors import ContractError, GeometryError, SurrogateError
 from tramontane.formats.surfaces.geometry import OPEN_EDGES, Geometry, read_geometry
 from tramontane.interval import HIGHEST_LEVEL, LEVEL, LOWEST_LEVEL, FieldInterval
 from tramontane.large_arrays import bad_rows
-from tramontane.models.recent import Recent, digest
+from tramontane.models.recent import Recent
 from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.notice import Notice
 from tramontane.surrogate.constraints import obey
@@ -35,6 +35,7 @@ from tramontane.surrogate.measured import QOI_CELLS, measured
 from tramontane.surrogate.places import default_mesh, misplaced
 from tramontane.surrogate.predictor import Prediction, Predictor
 from tramontane.surrogate.record import Record
+from tramontane.surrogate.resolved import CheckedDesign, ResolvedDesign, hash_surface
 from tramontane.surrogate.saved_arrays import check_arrays, check_domains
 from tramontane.surrogate.saved_documents import check_documents, check_scales
 from tramontane.surrogate.unit_guess import guess_length, guess_parameter
@@ -82,7 +83,7 @@ class Surrogate:
         self.contract, self.predictor = contract, predictor
         self.calibration, self.applicability = calibration, applicability
         self.templates, self.scalars, self.record = templates, scalars, record
-        self._checked, self._places = Recent(4), Recent(8, room=_ROOM)
+        self._read, self._places = Recent(4), Recent(8, room=_ROOM)
 
     def __repr__(self) -> str:
         cases = len(self.record.data.train)
@@ -103,7 +104,7 @@ class Surrogate:
 
     def simulate(
         self,
-        design: Design,
+        design: Design | CheckedDesign,
         *,
         meshes: Mapping[str, pv.DataSet] | None = None,
         cells: int = 50_000,
@@ -119,7 +120,7 @@ class Surrogate:
 
         Args:
             design: The geometry and every operating condition of the contract; every parameter where the training cases
-                had no geometry.
+                had no geometry. Or one that was checked before.
             meshes: Meshes in metres to predict on, by domain; where None, the geometry's own surface and a grid.
             cells: About how many cells such a grid and surface have.
             domains: Which to predict on, where no meshes are given; None takes all. QoIs of others are left out.
@@ -139,20 +140,20 @@ class Surrogate:
         """
         if not LOWEST_LEVEL <= level <= HIGHEST_LEVEL:
             raise ContractError(f"level is {level:g}; give one of {LOWEST_LEVEL:g} to {HIGHEST_LEVEL:g}, such as 0.9")
-        try:
-            with time_limit(time_limit_seconds):
-                return self._simulated(design, meshes=meshes, cells=cells, domains=domains, qoi=qoi, level=level)
-        except GeometryError as error:
-            # A part a thousand times too large fits nowhere: the unit is what there is to say.
-            geometry, _ = self.check(design)
-            guesses = self.unit_guesses(None if geometry is None else geometry.mesh, design)
-            if not guesses:
-                raise
-            raise GeometryError("; ".join([str(error), *map(str, guesses)])) from error
+        with time_limit(time_limit_seconds):
+            checked = design if isinstance(design, CheckedDesign) else self.check(design)
+            try:
+                return self._simulated(checked, meshes=meshes, cells=cells, domains=domains, qoi=qoi, level=level)
+            except GeometryError as error:
+                # A part a thousand times too large fits nowhere: the unit is what there is to say.
+                guesses = self._unit_guesses(checked, self.contract.excesses(checked.values))
+                if not guesses:
+                    raise
+                raise GeometryError("; ".join([str(error), *map(str, guesses)])) from error
 
     def _simulated(
         self,
-        design: Design,
+        design: CheckedDesign,
         *,
         meshes: Mapping[str, pv.DataSet] | None,
         cells: int,
@@ -160,33 +161,32 @@ class Surrogate:
         qoi: bool,
         level: float,
     ) -> Case:
-        geometry, values = self.check(design)
+        geometry = design.geometry
         if unknown := set(meshes or domains or ()) - set(self.contract.fields):
             raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; this surrogate predicts "
                                 f"{', '.join(self.contract.fields) or 'no fields, only QoIs'}")  # fmt: skip
         if geometry is not None:
-            self._check_shape(geometry, _named(design))
-        shape = None if geometry is None else geometry.mesh
+            self._check_shape(geometry, design.label)
         places = {
             domain: self._sites(meshes[domain].copy(), domain)
             if meshes is not None and domain in meshes
-            else self.default_sites(shape, domain, cells)
+            else self.default_sites(design, domain, cells)
             for domain in ((domains or self.contract.fields) if meshes is None else meshes)
         }
         wanted = {domain: mesh for domain, (mesh, _) in places.items()}
-        sites = {domain: found for domain, (_, found) in places.items()}
-        where = {domain: s.positions for domain, s in sites.items()}
-        prediction = self.predict(shape, values, where, deviations=self.calibration is not None)
+        sites = {domain: of for domain, (_, of) in places.items()}
+        positions = {domain: of.positions for domain, of in sites.items()}
+        prediction = self.predict(design, positions, deviations=self.calibration is not None)
         fields = prediction.mean
-        self._check_finite(fields, design)
-        scalars = self.scalars_of(shape, values) if qoi else {}
+        self._check_finite(fields, design.label)
+        scalars = self.scalars_of(design) if qoi else {}
         drawn = {} if meshes is not None or cells != QOI_CELLS else {d: (sites[d], fields[d]) for d in sites}
-        numbers = measured(self, geometry, values, list(sites), scalars, drawn) if qoi else {}
+        numbers = measured(self, design, list(sites), scalars, drawn) if qoi else {}
         if lost := [name for name, value in numbers.items() if not np.isfinite(value)]:
-            raise SurrogateError(f"{_named(design)}: the model gives no number for {lost[0]}; check the geometry and "
-                                 "the parameters")  # fmt: skip
-        verdict = self.verdict(shape, values, list(sites))
-        bounds = Intervals(self, shape, values, level, self.widening(verdict))
+            raise SurrogateError(f"{design.label}: the model gives no number for {lost[0]}; check the geometry and the "
+                                 "parameters")  # fmt: skip
+        verdict = self.verdict(design, list(sites))
+        bounds = Intervals(self, design, level, self.widening(verdict))
         field_intervals = bounds.of_fields(prediction)
         if geometry is None:
             meshed = []
@@ -200,16 +200,16 @@ class Surrogate:
             data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
             for name, predicted in fields[domain].items():
                 data[name] = predicted
-        noticed = [] if geometry is None else self.noticed(geometry)
-        beyond = self.notices(shape, design)
+        of_geometry = [] if geometry is None else self._geometry_notices(geometry)
+        beyond = self.notices(design)
         return Case(
-            name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
-            design=design,
+            name=design.given.geometry.stem if isinstance(design.given.geometry, Path) else "prediction",
+            design=design.given,
             meshes=wanted,
             qoi=numbers,
             field_units={name: spec.unit for specs in self.contract.fields.values() for name, spec in specs.items()},
             qoi_units={name: self.contract.qoi[name].unit for name in numbers},
-            notices=[*noticed, *beyond, *meshed],
+            notices=[*of_geometry, *beyond, *meshed],
             qoi_deviations={name: deviation for name, (_, deviation) in scalars.items()},
             field_intervals=field_intervals,
             qoi_intervals=bounds.of_qoi(numbers, scalars),
@@ -217,13 +217,13 @@ class Surrogate:
             provenance=Provenance(solver=f"tramontane surrogate ({self.model})", version=self.identity),
         )
 
-    def _check_finite(self, fields: Mapping[str, Mapping[str, Array]], design: Design) -> None:
+    def _check_finite(self, fields: Mapping[str, Mapping[str, Array]], label: str) -> None:
         """Raise where a predicted field has no number somewhere."""
         for domain, of in fields.items():
             for name, values in of.items():
                 if count := len(bad_rows(values.reshape(len(values), -1))):
                     raise SurrogateError(
-                        f"{_named(design)}: the model gives no number for {name} at {count} of {len(values)} places of "
+                        f"{label}: the model gives no number for {name} at {count} of {len(values)} places of "
                         f"{domain}; check the geometry and the parameters"
                     )
 
@@ -262,14 +262,32 @@ class Surrogate:
                 notices.append(Notice("coarse", f"domains.{domain}", held, high=geometry.volume, unit="m^3"))
         return notices
 
-    def noticed(self, geometry: Geometry) -> list[Notice]:
+    def _geometry_notices(self, geometry: Geometry) -> list[Notice]:
         """What is to be minded of a geometry; that it is open, only where most of the training cases' were closed."""
         usual = not geometry.closed and self.record.training_domain.open > 0.5
         return [Notice("geometry", "geometry", detail=sentence) for sentence in geometry.warnings
                 if not (usual and OPEN_EDGES in sentence)]  # fmt: skip
 
-    def check(self, design: Design) -> tuple[Geometry | None, dict[str, float]]:
-        """The design's geometry in metres and its parameters in SI, or an error that names what is wrong."""
+    def check(
+        self,
+        design: Design,
+        *,
+        values: dict[str, float] | None = None,
+        geometry: Geometry | None = None,
+        surface_hash: bytes | None = None,
+    ) -> CheckedDesign:
+        """The design with its geometry in metres and its parameters in SI.
+
+        Args:
+            design: What is asked.
+            values: Its parameters in SI, where they were converted already.
+            geometry: Its geometry, where it was read already.
+            surface_hash: Of its mesh, where that is at hand.
+
+        Raises:
+            ContractError: The design has no geometry or one too many, lacks a parameter, or has one in the wrong unit.
+            GeometryError: The geometry cannot be used.
+        """
         if design.geometry is None and self.needs_geometry:
             raise ContractError("the design has no geometry; this surrogate needs a file such as part.stl, or the "
                                 "results of a case, whose geometry is taken")  # fmt: skip
@@ -277,18 +295,25 @@ class Surrogate:
             raise ContractError(
                 "the design has a geometry; this surrogate was trained on parameters alone, leave it out"
             )
-        values = self.contract.values(design)
-        if design.geometry is None:
-            return None, values
-        if isinstance(design.geometry, Path):
-            if design.length_unit is not None and design.geometry.suffix.lower() in (".step", ".stp"):
-                raise ContractError(f"{design.geometry}: a STEP file states its own length unit; leave "
-                                    f"{design.length_unit!r} out")  # fmt: skip
-            return read_geometry(design.geometry, length_unit=self._unit_of(design)), values
-        surface = design.geometry
-        return self._checked.get(
-            digest(surface.points, surface.faces), lambda: read_geometry(surface, length_unit="m")
-        ), values
+        if values is None:
+            values = self.contract.values(design)
+        from_file = isinstance(design.geometry, Path)
+        length_unit = design.length_unit or (self.contract.length_unit if from_file else "m")
+        if design.geometry is not None and geometry is None:
+            if isinstance(design.geometry, Path):
+                if design.length_unit is not None and design.geometry.suffix.lower() in (".step", ".stp"):
+                    raise ContractError(f"{design.geometry}: a STEP file states its own length unit; leave "
+                                        f"{design.length_unit!r} out")  # fmt: skip
+                geometry = read_geometry(design.geometry, length_unit=length_unit)
+            else:
+                surface = design.geometry
+                # Of the mesh as it was given, which tells what is read from it: a mesh as it is has another hash.
+                surface_hash = b"given " + (surface_hash or hash_surface(surface))
+                geometry = self._read.get(surface_hash, lambda: read_geometry(surface, length_unit="m"))
+        return CheckedDesign(
+            None if geometry is None else geometry.mesh, values, surface_hash,
+            given=design, geometry=geometry, length_unit=length_unit,
+        )  # fmt: skip
 
     def _check_shape(self, geometry: Geometry, label: str) -> None:
         """Raise where a geometry is no body as the training cases' were: flat, or of quite another size."""
@@ -308,47 +333,36 @@ class Surrogate:
             raise GeometryError(f"{label}: encloses no volume ({geometry.volume:.3g} m3 in {geometry.area:.3g} m2 of "
                                 "surface); export the whole body as a closed surface")  # fmt: skip
 
-    def predict(
-        self,
-        geometry: pv.PolyData | None,
-        values: dict[str, float],
-        positions: Mapping[str, Array],
-        *,
-        deviations: bool = True,
-    ) -> Prediction:
+    def predict(self, design: ResolvedDesign, positions: Mapping[str, Array], *, deviations: bool = True) -> Prediction:
         """Fields at any positions, in memory that does not grow with their number but for the answer itself.
 
         Args:
-            geometry: Closed triangle surface, metres; None where designs have none.
-            values: Operating conditions, SI.
+            design: In SI.
             positions: By domain, ``(n, 3)`` in metres.
             deviations: Whether standard deviations are wanted, too, where the model has any: its own, not calibrated.
         """
-        answer = self.predictor.predict(geometry, values, positions, deviations=deviations)
+        answer = self.predictor.predict(design, positions, deviations=deviations)
         obey(answer.mean, self.record.training_domain.exact)
         return answer
 
-    def fields(
-        self, geometry: pv.PolyData | None, values: dict[str, float], positions: Mapping[str, Array]
-    ) -> dict[str, dict[str, Array]]:
+    def fields(self, design: ResolvedDesign, positions: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
         """What `predict` answers, without standard deviations."""
-        return self.predict(geometry, values, positions, deviations=False).mean
+        return self.predict(design, positions, deviations=False).mean
 
-    def at_references(self, geometry: pv.PolyData, values: dict[str, float], domain: str) -> dict[str, Array] | None:
+    def at_references(self, design: ResolvedDesign, domain: str) -> dict[str, Array] | None:
         """Fields of a domain at the reference points, by name, SI; None of a model that has none."""
         answer = getattr(self.predictor, "at_references", None)
         if answer is None:
             return None
-        fields: dict[str, dict[str, Array]] = answer(geometry, values, [domain])
+        fields: dict[str, dict[str, Array]] = answer(design, [domain])
         obey(fields, self.record.training_domain.exact)
         return fields[domain]
 
-    def scalars_of(self, geometry: pv.PolyData | None, values: dict[str, float]) -> dict[str, tuple[float, float]]:
+    def scalars_of(self, design: ResolvedDesign) -> dict[str, tuple[float, float]]:
         """QoIs that do not follow from fields, regressed on what the predictor tells designs apart by.
 
         Args:
-            geometry: Closed triangle surface, metres; None where designs have none.
-            values: Operating conditions, SI; all parameters where designs have no geometry.
+            design: In SI.
 
         Returns:
             Value and standard deviation, SI, by name; the deviation is the model's own, not calibrated.
@@ -358,7 +372,7 @@ class Surrogate:
         """
         if not self.scalars:
             return {}
-        inputs = self.predictor.design(geometry, values)
+        inputs, values = self.predictor.coordinates(design), design.values
         answer = {}
         for name, fit in self.scalars.items():
             spec = self.contract.qoi[name]
@@ -371,57 +385,49 @@ class Surrogate:
             answer[name] = value * scale, deviation * abs(scale)
         return answer
 
-    def verdict(self, geometry: pv.PolyData | None, values: dict[str, float], domains: Sequence[str]) -> Verdict | None:
+    def verdict(self, design: ResolvedDesign, domains: Sequence[str]) -> Verdict | None:
         """Whether a design lies where errors and intervals are known to hold; None where there is nothing to judge by.
 
         Args:
-            geometry: Closed triangle surface, metres; None where designs have none.
-            values: Operating conditions, SI; all parameters where designs have no geometry.
+            design: In SI.
             domains: Those that are predicted.
         """
         if self.applicability is None:
             return None
-        signs = self.predictor.signs(geometry, values, domains)
-        return self.applicability.judge(self.predictor.design(geometry, values), signs)
+        signs = self.predictor.signs(design, domains)
+        return self.applicability.judge(self.predictor.coordinates(design), signs)
 
     def widening(self, verdict: Verdict | None) -> float:
         """By how much intervals are wider for an unusual design."""
         return 1.0 if self.applicability is None or verdict is None else self.applicability.widening(verdict)
 
     def coordinate_names(self) -> tuple[list[str], list[int]]:
-        """What people call the numbers of `Predictor.design`, and which of them all answers are in proportion to."""
+        """What people call the `Predictor.coordinates`, and which of them all answers are in proportion to."""
         names = getattr(self.predictor, "coordinate_names", None)
         return ([], []) if names is None else names()
 
-    def notices(self, geometry: pv.PolyData | None, design: Design) -> list[Notice]:
+    def notices(self, design: CheckedDesign) -> list[Notice]:
         """One for each input outside what the training cases had, and the units that these seem to be in."""
-        return [
-            *self.contract.excesses(self.contract.values(design)),
-            *self.extent_excesses(geometry),
-            *self.unit_guesses(geometry, design),
-        ]
+        excesses = self.contract.excesses(design.values)
+        return [*excesses, *self._extent_excesses(design), *self._unit_guesses(design, excesses)]
 
-    def unit_guesses(self, geometry: pv.PolyData | None, design: Design) -> list[Notice]:
+    def _unit_guesses(self, design: CheckedDesign, excesses: Sequence[Notice]) -> list[Notice]:
         """Units that inputs far outside what was trained on seem to be in: offered, never applied."""
-        found = [guess_parameter(excess) for excess in self.contract.excesses(self.contract.values(design))]
-        if geometry is not None:
+        guesses = [guess_parameter(excess) for excess in excesses]
+        if design.surface is not None:
             domain = self.record.training_domain
             low, high = np.asarray(domain.extent_low), np.asarray(domain.extent_high)
-            bounds = np.asarray(geometry.bounds).reshape(3, 2)
-            found.append(guess_length(bounds[:, 1] - bounds[:, 0], low, high, self._unit_of(design)))
-        return [guess for guess in found if guess is not None]
+            bounds = np.asarray(design.surface.bounds).reshape(3, 2)
+            guesses.append(guess_length(bounds[:, 1] - bounds[:, 0], low, high, design.length_unit))
+        return [guess for guess in guesses if guess is not None]
 
-    def _unit_of(self, design: Design) -> str:
-        """The unit that a design's geometry file is in, or was taken to be in."""
-        return design.length_unit or (self.contract.length_unit if isinstance(design.geometry, Path) else "m")
-
-    def extent_excesses(self, geometry: pv.PolyData | None) -> list[Notice]:
+    def _extent_excesses(self, design: CheckedDesign) -> list[Notice]:
         """The axes ``x``, ``y``, ``z`` along which a geometry is longer or shorter than every training case's."""
-        if geometry is None:
+        if design.surface is None:
             return []
         domain = self.record.training_domain
         low, high = np.asarray(domain.extent_low), np.asarray(domain.extent_high)
-        bounds = np.asarray(geometry.bounds).reshape(3, 2)
+        bounds = np.asarray(design.surface.bounds).reshape(3, 2)
         extent, slack = bounds[:, 1] - bounds[:, 0], 0.02 * high
         return [
             Notice("extent", "geometry", float(extent[axis]), float(low[axis]), float(high[axis]), "m", axis=name)
@@ -434,15 +440,15 @@ class Surrogate:
         """Twelve digits of the hash of the data it was trained on."""
         return self.record.data.fingerprint[:12]
 
-    def default_sites(self, geometry: pv.PolyData | None, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
-        """A copy of the default mesh of a geometry, and its sites."""
+    def default_sites(self, design: ResolvedDesign, domain: str, cells: int) -> tuple[pv.DataSet, Sites]:
+        """A copy of the default mesh of a design's geometry, and its sites."""
 
         def make() -> tuple[pv.DataSet, Sites]:
             template = self.templates[domain]
-            return self._sites(default_mesh(geometry, self.contract, domain, template=template, cells=cells), domain)
+            mesh = default_mesh(design.surface, self.contract, domain, template=template, cells=cells)
+            return self._sites(mesh, domain)
 
-        key = None if geometry is None else digest(geometry.points, geometry.faces), domain, cells
-        mesh, sites = self._places.get(key, make, size=_bytes)
+        mesh, sites = self._places.get((design.surface_hash, domain, cells), make, size=_bytes)
         return mesh.copy(), sites
 
     def _sites(self, mesh: pv.DataSet, domain: str) -> tuple[pv.DataSet, Sites]:
@@ -521,11 +527,6 @@ class Surrogate:
         except Exception as error:
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise SurrogateError(f"{path}: cannot be used ({reason}); copy it again, or train it anew") from error
-
-
-def _named(design: Design) -> str:
-    """What a design is called in an error."""
-    return str(design.geometry) if isinstance(design.geometry, Path) else "design"
 
 
 def _bytes(made: tuple[pv.DataSet, Sites]) -> int:

@@ -120,24 +120,16 @@ def _answer(
     domains = {spec.definition.domain for spec in surrogate.contract.qoi.values()
                if spec.from_fields and spec.definition is not None and spec.definition.kind != "volume"}  # fmt: skip
     # Fields that no QoI follows from are not asked for.
-    case = surrogate.simulate(design, cells=cells, domains=domains, meshes=None if domains else {},
-                              level=level)  # fmt: skip
-    outside = surrogate.notices(None if shape is None else shape.mesh, design)
+    checked = surrogate.check(design, geometry=shape)
+    case = surrogate.simulate(checked, cells=cells, domains=domains, meshes=None if domains else {}, level=level)
+    notices = [notice for notice in case.notices if notice.code not in ("blank", "coarse")]  # there is no mesh to mind
+    outside = any(notice.code != "geometry" for notice in notices)
     return Line(
         source.name,
         ("outside" if outside else "inside") if case.verdict is None else case.verdict.domain,
         case.qoi,
         case.qoi_intervals,
-        tuple(
-            map(
-                str,
-                (
-                    *(() if case.verdict is None else case.verdict.reasons),
-                    *([] if shape is None else surrogate.noticed(shape)),
-                    *outside,
-                ),
-            )
-        ),
+        tuple(map(str, (*(() if case.verdict is None else case.verdict.reasons), *notices))),
     )
 
 

@@ -47,8 +47,7 @@ def router() -> APIRouter:
         files: dict[str, bytes] = {}
         for domain, mesh in prediction.case.meshes.items():
             form: Format = "vtp" if isinstance(mesh, pv.PolyData) else "vtu"
-            one = predictions.understand(question.served, asked, cells=asked.cells, domains=[domain])
-            pieces, _ = await predictions.file(one, form, None)
+            pieces, _ = await predictions.file(question.on([domain]), form, None)
             files[f"{domain}.{form}"] = b"".join(bytes(piece) for piece in pieces)
         content = await predictions.run(lambda: packed(prediction, files))
         headers = {"Tramontane-Model": question.served.hash}

@@ -12,7 +12,6 @@ from vtkmodules.vtkFiltersCore import vtkQuadricClustering
 
 from tramontane.case import Case
 from tramontane.contract import Contract, ParameterSpec
-from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.page.language.words import Words
 from tramontane.page.view.buffers import Buffers
@@ -28,6 +27,7 @@ from tramontane.service.problems import Problem
 from tramontane.service.registry import Served
 from tramontane.service.server import Server
 from tramontane.surrogate.places import default_mesh
+from tramontane.surrogate.resolved import CheckedDesign
 
 _HEAVY = 150_000  # triangles
 _DIVISIONS = 90  # along each axis, of what is clustered
@@ -115,13 +115,14 @@ class Asking:
         def work() -> dict[str, Any]:
             design = designs.design(contract, self.server.geometries, question.values, geometry=question.geometry,
                                     length_unit=question.length_unit)  # fmt: skip
-            mesh = self.buffers.drawn.get(
-                (where, on, "mesh"),
-                lambda: _coarse(served, design, on),
-                size=lambda made: 1024 * made.actual_memory_size,
-            )
             try:
-                case = served.surrogate.simulate(design, meshes={on: mesh}, qoi=False)
+                checked = served.surrogate.check(design, values=question.values, surface_hash=question.surface_hash)
+                mesh = self.buffers.drawn.get(
+                    (where, on, "mesh"),
+                    lambda: _coarse(served, checked, on),
+                    size=lambda made: 1024 * made.actual_memory_size,
+                )
+                case = served.surrogate.simulate(checked, meshes={on: mesh}, qoi=False)
             except TramontaneError as error:
                 raise Problem(422, str(error)) from error
             scene = Scene(self.buffers, view, contract, self.words)
@@ -145,12 +146,13 @@ class Asking:
         served = self.server.model(view.model)
         contract = served.contract
         if not contract.fields:
-            prediction = await self._ask(served, view, None)
+            prediction = await self._ask(self._question(served, view, None))
             return Answer(view, served, prediction.case, "", "", prediction, None)
         on, within = surface_domain(contract), volume_domain(contract)
-        prediction = await self._ask(served, view, [on] if on else None)
+        question = self._question(served, view, [on] if on else None)
+        prediction = await self._ask(question)
         wanted = view.section or view.iso or view.line
-        volume = await self._ask(served, view, [within]) if within and wanted else None
+        volume = await self._ask(question.on([within])) if within and wanted else None
 
         def draw() -> tuple[Case, str, dict[str, Any], LinePlot | None]:
             scene = Scene(self.buffers, view, contract, self.words)
@@ -185,18 +187,18 @@ class Asking:
 
     async def whole(self, answer: Answer) -> Prediction:
         """All domains and QoIs of what was answered, by the same model."""
-        return await self._ask(answer.served, answer.view, None)
+        return await self._ask(self._question(answer.served, answer.view, None))
 
     def request(self, answer: Answer, domains: list[str] | None = None, **more: Any) -> PredictRequest:
         """What a program would send to the API for what was answered."""
         return self._request(answer.served, answer.view, domains, **more)
 
-    async def _ask(self, served: Served, view: View, domains: list[str] | None) -> Prediction:
-        """A prediction of some domains, from the cache of the API where it was asked before."""
-        self.caller.need("predict")
-        return (await self.server.predictions.ask(self._question(served, view, domains)))[0]
+    async def _ask(self, question: Question) -> Prediction:
+        """A prediction, from the cache of the API where it was asked before."""
+        return (await self.server.predictions.ask(question))[0]
 
     def _question(self, served: Served, view: View, domains: list[str] | None) -> Question:
+        self.caller.need("predict")
         request = self._request(served, view, domains)
         return self.server.predictions.understand(served, request, cells=request.cells, domains=domains)
 
@@ -208,12 +210,10 @@ class Asking:
         )  # fmt: skip
 
 
-def _coarse(served: Served, design: Design, domain: str) -> pv.PolyData:
+def _coarse(served: Served, design: CheckedDesign, domain: str) -> pv.PolyData:
     """A surface of at most some ten thousand triangles, where the model's own would have many more."""
-    geometry = served.surrogate.check(design)[0]
-    assert geometry is not None
     template = served.surrogate.templates[domain]
-    mesh = default_mesh(geometry.mesh, served.contract, domain, template=template, cells=CELLS)
+    mesh = default_mesh(design.surface, served.contract, domain, template=template, cells=CELLS)
     if mesh.n_cells <= _HEAVY:
         return mesh
     clusters = vtkQuadricClustering()

@@ -7,8 +7,8 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from tramontane.case import Case
@@ -60,6 +60,15 @@ class Question:
         parts = [self.served.hash, self.geometry, self.length_unit, self.values, self.cells, domains or self.domains,
                  self.level]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def surface_hash(self) -> bytes | None:
+        """Of the surface in metres: the geometry was hashed when it came, and follows from its unit."""
+        return None if self.geometry is None else f"{self.geometry} {self.length_unit}".encode()
+
+    def on(self, domains: Collection[str]) -> Question:
+        """The same question for other domains of the model."""
+        return replace(self, domains=tuple(name for name in self.served.contract.fields if name in domains))
 
     @property
     def is_long(self) -> bool:
@@ -280,12 +289,13 @@ class Predictions:
         begun = time.perf_counter()
         surrogate = question.served.surrogate
         contract = surrogate.contract
-        asked = designs.design(
+        design = designs.design(
             contract, self.geometries, question.values, geometry=question.geometry, length_unit=question.length_unit
         )
         try:
             with time_limit(self.settings.predict_seconds, given_up):
-                case = surrogate.simulate(asked, cells=question.cells, domains=question.domains, level=question.level)
+                checked = surrogate.check(design, values=question.values, surface_hash=question.surface_hash)
+                case = surrogate.simulate(checked, cells=question.cells, domains=question.domains, level=question.level)
         except TramontaneError as error:
             if isinstance(error, TimeLimitError) and given_up():
                 raise Problem(503, "nobody waits for this answer any more", retry_after=1) from error
