@@ -22,7 +22,7 @@ from tramontane.contract import Contract, FieldSpec, QoiSpec
 from tramontane.dataset.audit.facts import about
 from tramontane.dataset.audit.outliers import Odd, explained_sizes, odd_sizes, unit_mix_up
 from tramontane.dataset.audit.report import Audit, Problem, Report, audit, inspect_path, print_report, rows_of
-from tramontane.dataset.ingest.inference import ContractInference
+from tramontane.dataset.ingest.inference import ContractInference, contract_facts
 from tramontane.errors import DatasetError, FormatError
 from tramontane.formats import read_case, write_case, write_mesh
 from tramontane.units import Quantity
@@ -211,7 +211,7 @@ def test_components_that_are_round_off_are_left_out() -> None:
     assert {"force_x_TIP", "force_z_TIP"} == found.rare
     inference = ContractInference()
     for case in cases:
-        inference.add(case, None)
+        inference.add(found.facts[case.name], contract_facts(case, None))
     assert {"force_y_TIP", "flow_x", "max"} < set(inference.contract().qoi)
     assert not found.rare & set(inference.contract().qoi)
     kept = Audit()

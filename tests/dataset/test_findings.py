@@ -5,19 +5,26 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import pyvista as pv
 from rich.console import Console
+from typer.testing import CliRunner
 
 from helpers.ellipsoids import ellipsoid, write_family
 from helpers.formats.fluent_files import write_duct
 from helpers.formats.lammps_files import LEANING
+from tramontane.cli import app
 from tramontane.contract import Contract
+from tramontane.dataset.audit import report
 from tramontane.dataset.audit.facts import examine
 from tramontane.dataset.audit.report import inspect_path, print_report
+from tramontane.dataset.ingest import run
 from tramontane.dataset.ingest.run import RECORD, infer_contract, ingest
 from tramontane.dataset.ingest.staging import case_geometry
 from tramontane.errors import FormatError
@@ -25,7 +32,7 @@ from tramontane.formats.assemble import assemble
 from tramontane.formats.collection import open_collection
 from tramontane.formats.folder import read_case, read_results, write_case
 from tramontane.formats.readers import known_formats
-from tramontane.formats.results import Results
+from tramontane.formats.results import CaseSource, Collection, Results
 
 
 def wide() -> tuple[Console, io.StringIO]:
@@ -36,6 +43,27 @@ def wide() -> tuple[Console, io.StringIO]:
 @pytest.fixture
 def cases(tmp_path: Path) -> Path:
     return write_family(tmp_path / "cases", 8)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each case was read from its files."""
+    counter: Counter[str] = Counter()
+
+    def counted(source: CaseSource) -> CaseSource:
+        def read() -> Results:
+            counter[source.name] += 1
+            return source.read()
+
+        return replace(source, read=read)
+
+    def open_counted(*args: Any, **options: Any) -> Collection:
+        collection = open_collection(*args, **options)
+        return replace(collection, sources=[counted(source) for source in collection.sources])
+
+    for module in (report, run):
+        monkeypatch.setattr(module, "open_collection", open_counted)
+    return counter
 
 
 def edit(case: Path, **parameters: str | None) -> None:
@@ -214,3 +242,22 @@ def test_the_contract_that_is_inferred_says_the_unit_of_the_geometry_files(tmp_p
             json.dumps({"geometry_unit": "mm", "qoi": {"drag": "3 N"}, "parameters": {"speed": f"{index + 1} m/s"}})
         )
     assert infer_contract(tmp_path / "cases").length_unit == "mm"
+
+
+def test_a_contract_is_written_of_what_inspect_has_read(cases: Path, tmp_path: Path, reads: Counter[str]) -> None:
+    (cases / "003" / "surface.vtp").write_text("no mesh")
+    expected = infer_contract(cases)
+    reads.clear()
+    written = tmp_path / "c.toml"
+    result = CliRunner().invoke(app, ["inspect", str(cases), "--write-contract", str(written)], env={"COLUMNS": "300"})
+    assert result.exit_code == 0, result.output
+    assert reads == {f"{number:03d}": 1 for number in range(8)}
+    assert Contract.from_toml(written) == expected
+    assert "left out" in result.output
+    assert "003" in result.output.partition("left out")[2]
+
+    # A contract in the folder names fields and cases otherwise: what is written is of the cases without it.
+    expected.to_toml(cases / "contract.toml")
+    result = CliRunner().invoke(app, ["inspect", str(cases), "--write-contract", str(written)])
+    assert result.exit_code == 0, result.output
+    assert Contract.from_toml(written) == expected

@@ -16,8 +16,9 @@ from helpers import TESTS
 from helpers.formats import published
 from tramontane.case import Case
 from tramontane.dataset import Dataset
+from tramontane.dataset.audit.facts import examine
 from tramontane.dataset.audit.report import audit
-from tramontane.dataset.ingest.inference import ContractInference
+from tramontane.dataset.ingest.inference import ContractInference, contract_facts
 from tramontane.dataset.ingest.staging import case_geometry
 from tramontane.errors import FormatError
 from tramontane.formats import read_geometry
@@ -431,7 +432,7 @@ def test_a_layout_becomes_a_dataset(tmp_path: Path, layout: str) -> None:
     assert found.layout == layout
     inference = ContractInference(layout)
     for each in cases(found):
-        inference.add(each, case_geometry(each))
+        inference.add(examine(each), contract_facts(each, case_geometry(each)))
     audit(cases(found)).raise_if_bad()
     dataset = Dataset.create(tmp_path / "store", inference.contract().in_si())
     for each in cases(found):

@@ -42,18 +42,21 @@ def inspect(
 ) -> None:
     """Print what is in a folder or file, and everything that looks wrong."""
     from tramontane.dataset.audit.report import inspect_path, print_report
+    from tramontane.dataset.ingest.run import inspect_and_infer
 
-    report = inspect_path(path, region=region, console=console)
+    infer = None
+    if write_contract is None:
+        report = inspect_path(path, region=region, console=console)
+    else:
+        report, infer = inspect_and_infer(path, region=region, console=console)
     print_report(report, console)
     if html is not None:
         from tramontane.dataset.audit.html import write_report
 
         write_report(report, html, console=console)
         console.print(f"Wrote {html}", highlight=False, markup=False)
-    if write_contract is not None:
-        from tramontane.dataset.ingest.run import infer_contract
-
-        infer_contract(path, region=region, console=console).to_toml(write_contract)
+    if infer is not None and write_contract is not None:
+        infer().to_toml(write_contract)
         console.print(f"Wrote {write_contract}; edit it and give it to `tramontane ingest --contract`")
 
 

@@ -1,5 +1,6 @@
 """The store: write, sample, statistics, splits, verify."""
 
+from tramontane.dataset.qoi_at_sites import measure_qoi
 from tramontane.dataset.store.dataset import Dataset, StagedCase
 from tramontane.dataset.store.sites import Sites, mesh_sites
 from tramontane.dataset.store.splits import make_splits
@@ -15,6 +16,7 @@ __all__ = [
     "describe_geometry",
     "farthest_points",
     "make_splits",
+    "measure_qoi",
     "mesh_sites",
     "sample_surface",
 ]

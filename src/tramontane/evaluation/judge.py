@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from tramontane.contract import Contract
-from tramontane.dataset import Dataset
+from tramontane.dataset import Dataset, measure_qoi
 from tramontane.errors import ContractError, DatasetError
 from tramontane.evaluation.baselines import BASELINES, Baselines
 from tramontane.evaluation.coverage import Held, held
@@ -21,7 +21,6 @@ from tramontane.evaluation.report import CaseVerdict, Progress, Report, field_fi
 from tramontane.interval import LEVEL
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.progress import follow, stage
-from tramontane.qoi import measure
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.intervals import Intervals
@@ -248,12 +247,10 @@ class _Asked:
                 self.within[qoi].append(abs(scalars[qoi][0] - dataset.qoi(name)[qoi]) <= 2 * scalars[qoi][1])
                 self.how[qoi] = regressed
                 continue
-            where = sites.get(spec.definition.domain)
-            self.predicted[qoi].append(measure(
-                spec.definition, fields.get(spec.definition.domain, {}),
-                weights=where.weights if where else None, normals=where.normals if where else None,
-                volume=None if geometry is None else abs(float(geometry.volume)),
-                positions=where.positions if where else None, parameters=values,
+            domain = spec.definition.domain
+            self.predicted[qoi].append(measure_qoi(
+                spec.definition, fields.get(domain, {}), sites.get(domain),
+                volume=None if geometry is None else geometry.volume, parameters=values,
             ))  # fmt: skip
             self.how.setdefault(qoi, str(spec.definition))
         asked = {qoi: of[-1] for qoi, of in self.predicted.items()}

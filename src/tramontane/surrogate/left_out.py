@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.contract import Contract
-from tramontane.dataset import Dataset, Sites
-from tramontane.qoi import QoiDefinition, measure
+from tramontane.dataset import Dataset, Sites, measure_qoi
+from tramontane.qoi import QoiDefinition
 from tramontane.surrogate.predictor import Fields, Prediction
 from tramontane.surrogate.reference import from_rows
 from tramontane.training.normalization import operating_scale
@@ -104,19 +104,14 @@ def compared(
         unit = operating_scale(contract.qoi[key], values)
         if definition.kind == "volume":
             if volume is not None:
-                value = measure(definition, {}, volume=volume, parameters=dict(values))
+                value = measure_qoi(definition, {}, volume=volume, parameters=values)
                 qoi[key] = Answered(np.array([[value]]) / unit, None, np.array([[truth[key]]]) / unit)
             continue
         extremum = definition.kind in EXTREMA and at_references is not None
         source = at_references if extremum and at_references is not None else prediction.mean
         if definition.domain not in source or definition.patches:
             continue
-        of_domain = sites[definition.domain]
-        value = measure(
-            definition, source[definition.domain], parameters=values,
-            weights=None if extremum else of_domain.weights, normals=None if extremum else of_domain.normals,
-            positions=None if extremum else of_domain.positions,
-        )  # fmt: skip
+        value = measure_qoi(definition, source[definition.domain], sites[definition.domain], parameters=values)
         qoi[key] = Answered(np.array([[value]]) / unit, None, np.array([[truth[key]]]) / unit)
     return LeftOut(name, coordinates, fields, qoi)
 

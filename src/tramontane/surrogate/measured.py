@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tramontane.dataset import Sites
-from tramontane.qoi import measure
+from tramontane.dataset import Sites, measure_qoi
 from tramontane.surrogate.resolved import CheckedDesign
 
 if TYPE_CHECKING:
@@ -54,17 +53,16 @@ def measured(
         domain = definition.domain
         if definition.kind == "volume":
             volume = None if geometry is None else geometry.volume
-            qoi[name] = measure(definition, {}, volume=volume, parameters=values)
+            qoi[name] = measure_qoi(definition, {}, volume=volume, parameters=values)
         elif (
             domain in domains and definition.kind in ("max", "min") and geometry is not None
             and (at_references := surrogate.at_references(design, domain)) is not None
         ):  # fmt: skip
-            qoi[name] = measure(definition, at_references, parameters=values)
+            qoi[name] = measure_qoi(definition, at_references, parameters=values)
         elif domain in domains:
             if domain not in known:
                 _, sites = surrogate.default_sites(design, domain, QOI_CELLS)
                 known[domain] = sites, surrogate.fields(design, {domain: sites.positions})[domain]
             sites, fields = known[domain]
-            qoi[name] = measure(definition, fields, weights=sites.weights, normals=sites.normals,
-                                positions=sites.positions, parameters=values)  # fmt: skip
+            qoi[name] = measure_qoi(definition, fields, sites, parameters=values)
     return qoi

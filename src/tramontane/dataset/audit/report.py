@@ -37,7 +37,7 @@ from tramontane.units import assumed_unit, from_si, unit_in_name
 
 __all__ = [
     "Audit", "Problem", "Report", "Row", "audit", "inspect_path", "print_problems", "print_report", "read_and_examine",
-    "read_source", "rows_of",
+    "rows_of",
 ]  # fmt: skip
 
 _SHOWN = 5  # problems of one kind that a report prints before it counts the rest
@@ -89,7 +89,17 @@ class Row(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, console: Console | None = None) -> Report:
+Reading = tuple[Case, CaseFacts] | list[Problem]
+"""A case and what an audit keeps of it; or, where it cannot be read, the errors that say why."""
+
+
+def inspect_path(
+    path: str | os.PathLike[str],
+    *,
+    region: str | None = None,
+    console: Console | None = None,
+    watch: Callable[[Collection, Reading], object] = lambda *_: None,
+) -> Report:
     """Audit whatever a path holds: a set of cases (a ``contract.toml`` in it is obeyed), a case, a mesh, a geometry.
 
     A case that cannot be read becomes a problem of the report.
@@ -98,6 +108,7 @@ def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, con
         path: To look at.
         region: Which one of several that OpenFOAM's cases have.
         console: Where progress is shown.
+        watch: Given each case of a collection that was read without a contract.
 
     Raises:
         TramontaneError: The path holds none of these, or the only thing there is cannot be read.
@@ -123,13 +134,15 @@ def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, con
     )
     shown = None if alone else console
     for source in follow(collection.sources, "inspecting", len(collection.sources), shown):
-        facts = read_source(source, collection, contract=contract)
-        if isinstance(facts, CaseFacts):
-            found.take(facts)
-        elif alone and facts[0].place == "files":
-            raise FormatError(facts[0].message)
+        reading = read_and_examine(source, collection, contract=contract)
+        if not isinstance(reading, list):
+            found.take(reading[1])
+        elif alone and reading[0].place == "files":
+            raise FormatError(reading[0].message)
         else:
-            found.problems += facts
+            found.problems += reading
+        if contract is None:
+            watch(collection, reading)
     found.compare(contract)
     if not alone:
         found.problems += missing_cases(collection, found.bad_cases())
@@ -142,24 +155,8 @@ def inspect_path(path: str | os.PathLike[str], *, region: str | None = None, con
     return Report(target, kind, found, tuple(collection.notes), read_again)
 
 
-def read_source(
-    source: CaseSource, collection: Collection, *, contract: Contract | None = None
-) -> CaseFacts | list[Problem]:
-    """Read and examine a case; where it cannot be read, the errors that say why.
-
-    Args:
-        source: The case.
-        collection: It is of.
-        contract: Obeyed where given.
-    """
-    found = read_and_examine(source, collection, contract=contract)
-    return found if isinstance(found, list) else found[1]
-
-
-def read_and_examine(
-    source: CaseSource, collection: Collection, *, contract: Contract | None = None
-) -> tuple[Case, CaseFacts] | list[Problem]:
-    """The case and what an audit keeps of it; where it cannot be read, the errors that say why.
+def read_and_examine(source: CaseSource, collection: Collection, *, contract: Contract | None = None) -> Reading:
+    """Read and examine a case.
 
     Args:
         source: The case.

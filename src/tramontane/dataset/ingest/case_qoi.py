@@ -9,14 +9,17 @@ import pyvista as pv
 
 from tramontane.case import Case
 from tramontane.contract import Contract
+from tramontane.dataset.qoi_at_sites import measure_qoi
 from tramontane.dataset.store.sites import Sites, SitesOf, mesh_sites
 from tramontane.errors import ContractError, UnitError
 from tramontane.formats.results import patches_of
-from tramontane.qoi import QoiDefinition, measure
+from tramontane.qoi import QoiDefinition
 from tramontane.units import si_unit, to_si
 
 
-def measure_qoi(case: Case, contract: Contract, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_sites) -> None:
+def add_defined_qoi(
+    case: Case, contract: Contract, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_sites
+) -> None:
     """Add to a case the QoIs that its contract defines and it does not state.
 
     Args:
@@ -28,11 +31,17 @@ def measure_qoi(case: Case, contract: Contract, geometry: pv.PolyData | None, si
     Raises:
         ContractError: A definition names a domain, field, patch or parameter that the case does not have.
     """
+    given = {key: quantity for key, quantity in case.design.parameters.items() if key in contract.parameters}
+    parameters: dict[str, float] = {}
     for name, spec in contract.qoi.items():
         if name in case.qoi or spec.definition is None:
             continue
         try:
-            case.qoi[name] = _measure(case, contract, spec.definition, geometry, sites_of)
+            parameters = parameters or {
+                key: to_si(quantity, unit=contract.parameters[key].unit, name=f"parameter {key}")
+                for key, quantity in given.items()
+            }
+            case.qoi[name] = _measure(case, spec.definition, geometry, sites_of, parameters)
         except (KeyError, ValueError, UnitError) as error:
             reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
             raise ContractError(f"case {case.name}: QoI {name} cannot be measured ({reason}); correct its "
@@ -41,26 +50,17 @@ def measure_qoi(case: Case, contract: Contract, geometry: pv.PolyData | None, si
 
 
 def _measure(
-    case: Case, contract: Contract, definition: QoiDefinition, geometry: pv.PolyData | None, sites_of: SitesOf
+    case: Case,
+    definition: QoiDefinition,
+    geometry: pv.PolyData | None,
+    sites_of: SitesOf,
+    parameters: dict[str, float],
 ) -> float:
-    parameters = {
-        key: to_si(quantity, unit=contract.parameters[key].unit, name=f"parameter {key}")
-        for key, quantity in case.design.parameters.items()
-        if key in contract.parameters
-    }
     if definition.kind == "volume":
-        volume = None if geometry is None else abs(float(geometry.volume))
-        return measure(definition, {}, volume=volume, parameters=parameters)
-    mesh = case.meshes[definition.domain]
-    sites = _of_patches(mesh, case, definition, sites_of)
-    return measure(
-        definition,
-        dict(sites.fields),
-        weights=sites.weights,
-        normals=sites.normals,
-        positions=sites.positions,
-        parameters=parameters,
-    )
+        volume = None if geometry is None else geometry.volume
+        return measure_qoi(definition, {}, volume=volume, parameters=parameters)
+    sites = _of_patches(case.meshes[definition.domain], case, definition, sites_of)
+    return measure_qoi(definition, sites.fields, sites, parameters=parameters)
 
 
 def _of_patches(mesh: pv.DataSet, case: Case, definition: QoiDefinition, sites_of: SitesOf) -> Sites:

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from tramontane.case import Case, Location
 from tramontane.contract import Contract, DomainSpec, FieldSpec, ParameterSpec, QoiSpec, Role
+from tramontane.dataset.audit.facts import CaseFacts
 from tramontane.dataset.audit.outliers import round_off
 from tramontane.dataset.store.sites import Sites, SitesOf, field_specs, mesh_sites
 from tramontane.errors import ContractError
-from tramontane.formats.results import SHOWN_UNITS
 from tramontane.geometry.distance import inside
-from tramontane.large_arrays import mean_and_rms
 from tramontane.qoi import QoiDefinition
 from tramontane.units import Quantity, dimension, si_unit, to_si
 
@@ -30,22 +29,23 @@ _AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 @dataclass
-class Seen:
-    """What is kept of one case; small, and can be sent to another process."""
+class ContractFacts:
+    """What a contract's inference keeps of a case beside its `CaseFacts`; small, and can be sent to another process.
+
+    Attributes:
+        fields: By domain and name.
+        geometry_bounds: Lowest and highest coordinate ``(3, 2)`` of its closed surface, metres; None without one.
+        sides: By domain, on which side of the geometry it lies.
+        candidates: Definitions that its QoIs may have, and what they give.
+    """
 
     fields: dict[str, dict[str, FieldSpec]]
-    parameters: dict[str, tuple[float, str]]
-    qoi: dict[str, float]
-    qoi_units: dict[str, str]
-    qoi_shown: dict[str, str]
-    rms: dict[tuple[str, str], float]
-    bounds: dict[str, Array]
     geometry_bounds: Array | None
-    sides: dict[str, str]
+    sides: dict[str, str] = field(default_factory=dict)
     candidates: dict[QoiDefinition, float] = field(default_factory=dict)
 
 
-def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_sites) -> Seen:
+def contract_facts(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_sites) -> ContractFacts:
     """What a contract's inference keeps of a case.
 
     Args:
@@ -54,33 +54,20 @@ def look(case: Case, geometry: pv.PolyData | None, sites_of: SitesOf = mesh_site
         sites_of: What gives the sites of a mesh, where they are known already.
     """
     specs = {domain: field_specs(case, domain) for domain in case.meshes}
-    seen = Seen(
-        fields=specs,
-        parameters={key: (quantity.value, quantity.unit or "") for key, quantity in case.design.parameters.items()},
-        qoi=dict(case.qoi),
-        qoi_units=dict(case.qoi_units),
-        qoi_shown=dict(case.provenance.extra.get(SHOWN_UNITS, {})),
-        rms={},
-        bounds={},
-        geometry_bounds=None if geometry is None else np.asarray(geometry.bounds).reshape(3, 2),
-        sides={},
-    )
+    facts = ContractFacts(specs, None if geometry is None else np.asarray(geometry.bounds).reshape(3, 2))
     for domain, fields in specs.items():
         location: Location = "cell" if any(spec.location == "cell" for spec in fields.values()) else "point"
         sites = sites_of(case.meshes[domain], location)
-        for name in fields:
-            seen.rms[domain, name] = mean_and_rms(sites.fields[name])[1]
-        seen.bounds[domain] = np.asarray(case.meshes[domain].bounds).reshape(3, 2)
-        seen.sides[domain] = _side(case.meshes[domain], sites, geometry)
+        facts.sides[domain] = _side(case.meshes[domain], sites, geometry)
         if case.qoi:  # else there is nothing that a definition could reproduce
-            seen.candidates |= _candidates(domain, fields, sites)
+            facts.candidates |= _candidates(domain, fields, sites)
     if geometry is not None:
-        seen.candidates[QoiDefinition(kind="volume", domain="")] = abs(float(geometry.volume))
-    return seen
+        facts.candidates[QoiDefinition(kind="volume", domain="")] = abs(float(geometry.volume))
+    return facts
 
 
 class ContractInference:
-    """Collects what was seen of cases with `take`, then `contract` says what they have in common.
+    """Collects the facts of cases with `add`, then `contract` says what they have in common.
 
     Args:
         name: Of the contract.
@@ -88,31 +75,29 @@ class ContractInference:
 
     def __init__(self, name: str = "cases") -> None:
         self.name = name
-        self._seen: list[Seen] = []
+        self._cases: list[CaseFacts] = []
+        self._more: list[ContractFacts] = []
 
-    def take(self, seen: Seen) -> None:
-        """Take into account what `look` saw of a case."""
-        self._seen.append(seen)
-
-    def add(self, case: Case, geometry: pv.PolyData | None) -> None:
-        """Take a case into account; see `look`."""
-        self.take(look(case, geometry))
+    def add(self, facts: CaseFacts, more: ContractFacts) -> None:
+        """Take a case into account; see `contract_facts`."""
+        self._cases.append(facts)
+        self._more.append(more)
 
     @property
     def _fields(self) -> dict[str, dict[str, FieldSpec]]:
-        return self._seen[0].fields
+        return self._more[0].fields
 
     @property
     def _qoi_units(self) -> dict[str, str]:
-        return {name: unit for seen in self._seen for name, unit in seen.qoi_units.items()}
+        return {name: unit for case in self._cases for name, unit in case.qoi_units.items()}
 
     def contract(self) -> Contract:
         """The contract of all cases seen.
 
         Raises:
-            ContractError: No case was seen.
+            ContractError: No case was added.
         """
-        if not self._seen:
+        if not self._cases:
             raise ContractError("a contract cannot be inferred from no case; name a folder that has some")
         parameters = self._parameters()
         return Contract(
@@ -124,7 +109,7 @@ class ContractInference:
                     name: spec.model_copy(
                         update={
                             "scales_with": self._scales(
-                                [seen.rms.get((domain, name), 0.0) for seen in self._seen], parameters
+                                [_rms(case, f"{domain}/{name}") for case in self._cases], parameters
                             )
                         }
                     )
@@ -135,7 +120,7 @@ class ContractInference:
             qoi={
                 name: self._qoi(name).model_copy(
                     update={
-                        "scales_with": self._scales([abs(seen.qoi.get(name, 0.0)) for seen in self._seen], parameters)
+                        "scales_with": self._scales([abs(case.qoi.get(name, 0.0)) for case in self._cases], parameters)
                     }
                 )
                 for name in self._in_most("qoi")
@@ -144,20 +129,20 @@ class ContractInference:
 
     def _in_most(self, kind: Literal["parameters", "qoi"]) -> list[str]:
         """The names that half of the cases have, or more, but for QoIs that are round-off."""
-        counts = Counter(name for seen in self._seen for name in getattr(seen, kind))
-        often = [name for name, count in counts.items() if 2 * count >= len(self._seen)]
-        if kind == "parameters" or len(self._seen) < 2:
+        counts = Counter(name for case in self._cases for name in getattr(case, kind))
+        often = [name for name, count in counts.items() if 2 * count >= len(self._cases)]
+        if kind == "parameters" or len(self._cases) < 2:
             return often
-        nothing = round_off({name: [seen.qoi[name] for seen in self._seen if name in seen.qoi] for name in often})
+        nothing = round_off({name: [case.qoi[name] for case in self._cases if name in case.qoi] for name in often})
         return [name for name in often if name not in nothing]
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         # Where there is no geometry, a length is as much asked for as a speed.
-        shapes = any(seen.geometry_bounds is not None or seen.bounds for seen in self._seen)
+        shapes = any(case.domains for case in self._cases) or any(of.geometry_bounds is not None for of in self._more)
         specs = {}
         for name in self._in_most("parameters"):
-            having = [seen.parameters[name] for seen in self._seen if name in seen.parameters]
-            unit = having[0][1]
+            having = [case.parameters[name] for case in self._cases if name in case.parameters]
+            unit = having[0].unit or ""
             values = [_si(given, unit, name) for given in having]
             # What is the same everywhere is not asked: of a single case, nothing can be told.
             same = len(values) > 1 and math.isclose(min(values), max(values), rel_tol=_EQUAL)
@@ -169,11 +154,12 @@ class ContractInference:
 
     def _domain(self, domain: str) -> DomainSpec:
         """The side most cases say, and the planes on which every case's domain ends though the geometry goes on."""
-        sides = [seen.sides[domain] for seen in self._seen if domain in seen.sides]
+        sides = [of.sides[domain] for of in self._more if domain in of.sides]
         side: Any = max(set(sides), key=sides.count)
-        bounds = np.array([seen.bounds[domain] for seen in self._seen if domain in seen.bounds])
+        meshes = [case.domains[domain] for case in self._cases if domain in case.domains]
+        bounds = np.array([np.stack([mesh.low, mesh.high], axis=1) for mesh in meshes])
         extent = float((bounds[:, :, 1] - bounds[:, :, 0]).max())
-        geometry = [seen.geometry_bounds for seen in self._seen if seen.geometry_bounds is not None]
+        geometry = [of.geometry_bounds for of in self._more if of.geometry_bounds is not None]
         planes: dict[str, Any] = {"low": [None] * 3, "high": [None] * 3}
         for axis, (end, key) in product(range(3), enumerate(("low", "high"))):
             values = bounds[:, axis, end]
@@ -201,15 +187,15 @@ class ContractInference:
         operating = [key for key in positive if parameters[key].role == "operating"]
         others = [key for key in positive if key not in operating]
         full = [
-            (seen, size)
-            for seen, size in zip(self._seen, sizes, strict=True)
-            if size > 0 and all(key in seen.parameters for key in positive)
+            (case, size)
+            for case, size in zip(self._cases, sizes, strict=True)
+            if size > 0 and all(key in case.parameters for key in positive)
         ]
         if not operating or len(full) < 2 * len(operating) + 4:
             return {}
         keys = operating + (others if len(full) >= 2 * len(positive) + 4 else [])
         table = np.array(
-            [[math.log(abs(_si(seen.parameters[key], parameters[key].unit, key))) for key in keys] for seen, _ in full]
+            [[math.log(abs(_si(case.parameters[key], parameters[key].unit, key))) for key in keys] for case, _ in full]
         )
         table = np.column_stack([table - table.mean(0), np.ones(len(table))])
         target = np.log([size for _, size in full])
@@ -228,19 +214,21 @@ class ContractInference:
     def _qoi(self, name: str) -> QoiSpec:
         """The unit, and the simplest definition by fields that reproduces the QoI in the cases."""
         unit = self._qoi_units.get(name, "")
-        cases = [seen for seen in self._seen if name in seen.qoi]
-        truth = np.array([seen.qoi[name] for seen in cases])
+        having = [number for number, case in enumerate(self._cases) if name in case.qoi]
+        cases = [self._cases[number] for number in having]
+        candidates = [self._more[number].candidates for number in having]
+        truth = np.array([case.qoi[name] for case in cases])
         size = np.abs(truth).mean() or 1.0
         best: tuple[float, QoiDefinition] | None = None
-        for definition in cases[0].candidates:
-            values = np.array([seen.candidates.get(definition, np.nan) for seen in cases])
+        for definition in candidates[0]:
+            values = np.array([of.get(definition, np.nan) for of in candidates])
             if not _same_dimension(definition, unit, self._fields) or not np.all(np.isfinite(values)):
                 continue
             for factor in _factors(definition, values, truth):
                 error = float(np.median(np.abs(factor * values - truth)) / size)
                 if error < _MATCH and (best is None or error < 0.5 * best[0]):
                     best = (error, definition.model_copy(update={"factor": factor}))
-        shown, _ = Counter(seen.qoi_shown.get(name) for seen in cases).most_common(1)[0]
+        shown, _ = Counter(case.qoi_shown.get(name) for case in cases).most_common(1)[0]
         return QoiSpec(unit=unit, display_unit=shown, definition=best[1] if best else None)
 
 
@@ -310,5 +298,9 @@ def _same_dimension(definition: QoiDefinition, unit: str, fields: dict[str, dict
     return dimension(unit) == dimension(fields[definition.domain][definition.field].unit)
 
 
-def _si(given: tuple[float, str], unit: str, name: str) -> float:
-    return to_si(Quantity(*given), unit=unit, name=name)
+def _si(given: Quantity, unit: str, name: str) -> float:
+    return to_si(Quantity(given.value, given.unit or ""), unit=unit, name=name)
+
+
+def _rms(case: CaseFacts, field: str) -> float:
+    return case.fields[field].rms if field in case.fields else 0.0

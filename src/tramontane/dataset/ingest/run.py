@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Collection as Collection_
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,17 @@ from rich.console import Console
 
 from tramontane.contract import Contract
 from tramontane.dataset.audit.consistency import Audit
-from tramontane.dataset.audit.facts import Problem, about, geometry_unit
-from tramontane.dataset.audit.report import print_problems
+from tramontane.dataset.audit.facts import CaseFacts, Problem, about, geometry_unit
+from tramontane.dataset.audit.report import Reading, Report, inspect_path, print_problems, read_and_examine
 from tramontane.dataset.ingest.assumed_units import PLACE as UNITS
 from tramontane.dataset.ingest.assumed_units import in_contract
-from tramontane.dataset.ingest.inference import ContractInference, Seen
-from tramontane.dataset.ingest.staging import Progress, case_geometry, stage_all, staged_folder
+from tramontane.dataset.ingest.inference import ContractInference, contract_facts
+from tramontane.dataset.ingest.staging import Progress, Staged, case_geometry, stage_all, staged_folder
 from tramontane.dataset.store.case_files import leave_out
 from tramontane.dataset.store.dataset import Dataset, StagedCase
 from tramontane.dataset.store.splits import make_splits
 from tramontane.dataset.store.tolerance import check_tolerance
 from tramontane.errors import DatasetError, FileError, FormatError, TramontaneError
-from tramontane.formats.assemble import assemble_source
 from tramontane.formats.collection import open_collection
 from tramontane.formats.results import Collection
 from tramontane.formats.tables.designs import check_results
@@ -124,7 +123,7 @@ def ingest(
             more = f" (and {len(left_out) - 1} more; {others})" if len(left_out) > 1 else ""
             raise DatasetError(f"{first}{more}")
         if contract is None:
-            contract = _inferred(root, collection, [staged[name].seen for name in good], found)
+            contract = _inferred(root, collection, [staged[name] for name in good], found)
             for name in good:
                 entry = leave_out(staged_folder(work, name), staged[name].entry, found.rare)
                 staged[name] = replace(staged[name], entry=entry)
@@ -197,15 +196,15 @@ def survey(
     if not good:
         raise DatasetError(f"no case can be used; {next(iter(left_out.values()), 'there is none')}")
     if contract is None:
-        contract = _inferred(root, collection, [staged[name].seen for name in good], found)
+        contract = _inferred(root, collection, [staged[name] for name in good], found)
     return Survey(contract, len(good), left_out, found.problems)
 
 
-def _inferred(root: Path, collection: Collection, seen: Sequence[Seen], found: Audit) -> Contract:
+def _inferred(root: Path, collection: Collection, good: Sequence[Staged], found: Audit) -> Contract:
     """What good cases have in common."""
     inference = ContractInference(_name_of(root))
-    for each in seen:
-        inference.take(_without(found.rare, each))
+    for each in good:
+        inference.add(_without(found.rare, each.facts), each.more)
     return inference.contract().model_copy(update={"length_unit": collection.length_unit})
 
 
@@ -213,25 +212,65 @@ def infer_contract(
     source: str | os.PathLike[str], *, region: str | None = None, console: Console | None = None
 ) -> Contract:
     """The contract that a folder's cases have in common, for a person to edit; cases that cannot be read are named."""
-    root, inference = Path(source), ContractInference(_name_of(Path(source)))
-    collection = open_collection(root, region=region)
-    failed: list[TramontaneError] = []
-    units: set[str] = set()
+    collection = open_collection(source, region=region)
+    common = _InCommon(Path(source))
     for each in follow(collection.sources, "reading", len(collection.sources), console):
+        common.add(collection, read_and_examine(each, collection))
+    return common.contract(console)
+
+
+def inspect_and_infer(
+    path: str | os.PathLike[str], *, region: str | None = None, console: Console | None = None
+) -> tuple[Report, Callable[[], Contract]]:
+    """What `inspect_path` reports of a path, and what gives the contract of `infer_contract`; each case is read once.
+
+    Where the report obeys a ``contract.toml`` in the folder, the cases are read again, as they are without it.
+    """
+    common = _InCommon(Path(path))
+    report = inspect_path(path, region=region, console=console, watch=common.add)
+    if common.length_unit is None:
+        return report, lambda: infer_contract(path, region=region, console=console)
+    return report, lambda: common.contract(console)
+
+
+class _InCommon:
+    """What the cases of a folder have in common, as they are read.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.inference = ContractInference(_name_of(root))
+        self.length_unit: str | None = None
+        self.units: set[str] = set()
+        self.failed: list[str] = []
+        self.count = 0
+
+    def add(self, collection: Collection, reading: Reading) -> None:
+        """Take a case into account that was read without a contract, or that it could not be read."""
+        self.length_unit = collection.length_unit
+        if isinstance(reading, list):
+            self.failed.append(reading[0].message)
+            return
+        case, facts = reading
         try:
-            case = assemble_source(each, each.read(), collection)
-            inference.add(case, case_geometry(case, collection.length_unit))
+            self.inference.add(facts, contract_facts(case, case_geometry(case, collection.length_unit)))
             if isinstance(case.design.geometry, Path):
-                units.add(geometry_unit(case, collection.length_unit))
+                self.units.add(geometry_unit(case, collection.length_unit))
+            self.count += 1
         except TramontaneError as error:
-            failed.append(error)
+            self.failed.append(str(error))
         except Exception as error:  # whatever goes wrong with a case, it costs that case
-            failed.append(FormatError(f"{each.path}: cannot be read ({reason_of(error)}); report it"))
-    _say_left_out(console, [str(error) for error in failed], "")
-    if len(failed) == len(collection.sources) and failed:
-        raise failed[0]
-    unit = units.pop() if len(units) == 1 else collection.length_unit
-    return inference.contract().model_copy(update={"length_unit": unit})
+            self.failed.append(f"case {case.name}: cannot be read ({reason_of(error)}); report it")
+
+    def contract(self, console: Console | None) -> Contract:
+        """The contract; cases that were left out are named."""
+        _say_left_out(console, self.failed, "")
+        if self.failed and not self.count:
+            raise FormatError(self.failed[0])
+        unit = self.units.pop() if len(self.units) == 1 else self.length_unit
+        return self.inference.contract().model_copy(update={"length_unit": unit})
 
 
 def _say_left_out(console: Console | None, reasons: Sequence[str], where: str) -> None:
@@ -258,11 +297,11 @@ def _reasons(collection: Collection, found: Audit) -> dict[str, str]:
     return reasons
 
 
-def _without(names: Collection_[str], seen: Seen) -> Seen:
-    """What was seen of a case, less some parameters and QoIs."""
-    kept: dict[str, Any] = {kind: {name: value for name, value in getattr(seen, kind).items() if name not in names}
+def _without(names: Collection_[str], facts: CaseFacts) -> CaseFacts:
+    """The facts of a case, less some parameters and QoIs."""
+    kept: dict[str, Any] = {kind: {name: value for name, value in getattr(facts, kind).items() if name not in names}
             for kind in ("parameters", "qoi", "qoi_units")}  # fmt: skip
-    return replace(seen, **kept)
+    return replace(facts, **kept)
 
 
 # -- the set -----------------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from tramontane.dataset.audit.consistency import Audit
 from tramontane.dataset.audit.facts import CaseFacts, Problem, examine, geometry_unit
 from tramontane.dataset.audit.missing import missing_cases
 from tramontane.dataset.audit.report import read_and_examine
-from tramontane.dataset.ingest.case_qoi import measure_qoi
-from tramontane.dataset.ingest.inference import Seen, look
+from tramontane.dataset.ingest.case_qoi import add_defined_qoi
+from tramontane.dataset.ingest.inference import ContractFacts, contract_facts
 from tramontane.dataset.store.case_files import folder_name, read_case, read_record, write_case
 from tramontane.dataset.store.chunks import CaseArrays
 from tramontane.dataset.store.files import LocalFiles
@@ -53,7 +53,7 @@ class Staged:
 
     entry: CaseEntry
     facts: CaseFacts
-    seen: Seen
+    more: ContractFacts
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
             geometry = case.design.geometry
             assert geometry is None or isinstance(geometry, pv.PolyData)
             # What was wrong with the files, the stored case may no longer show.
-            return Staged(entry, replace(examine(case), problems=problems), look(case, geometry))
+            return Staged(entry, replace(examine(case), problems=problems), contract_facts(case, geometry))
     read = read_and_examine(source, job.collection, contract=job.contract)
     if isinstance(read, list):
         return read
@@ -166,7 +166,7 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        entry, seen = _write(job, case, folder)
+        entry, more = _write(job, case, folder)
         temporary = stamp_file.with_suffix(".tmp")
         told = {"stamp": stamp, "entry": entry.model_dump(mode="json"), "problems": [vars(p) for p in facts.problems]}
         temporary.write_text(json.dumps(told), encoding="utf-8")
@@ -177,21 +177,21 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
     except Exception:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Staged(entry, facts, seen)
+    return Staged(entry, facts, more)
 
 
-def _write(job: _Job, case: Case, folder: Path) -> tuple[CaseEntry, Seen]:
-    """Write a case, while its geometry is made of a mesh and looked at; what inference keeps of it."""
+def _write(job: _Job, case: Case, folder: Path) -> tuple[CaseEntry, ContractFacts]:
+    """Write a case, while its geometry is made of a mesh; what inference keeps of it."""
     sites_of = KnownSites()
     with ThreadPoolExecutor(1) as beside:
         geometry = beside.submit(case_geometry, case, job.length_unit)
         if job.contract is not None:
-            measure_qoi(case, job.contract, geometry.result(), sites_of)
+            add_defined_qoi(case, job.contract, geometry.result(), sites_of)
         if job.tolerance is not None:
             case = rounded_case(case, job.tolerance)
         contract = job.contract.in_si() if job.contract else None
-        seen = beside.submit(lambda: look(case, geometry.result(), sites_of))
-        return write_case(folder, case, geometry, contract, sites_of=sites_of), seen.result()
+        more = beside.submit(lambda: contract_facts(case, geometry.result(), sites_of))
+        return write_case(folder, case, geometry, contract, sites_of=sites_of), more.result()
 
 
 def staged_folder(work: Path, name: str) -> Path:
