@@ -182,8 +182,8 @@ def _drawn(target: Array, moved: Array, seeking: Array) -> Array:
 def _farthest_points(cloud: Array, count: int) -> NDArray[np.intp]:
     """Indices of points that lie far from each other: each one the farthest from those before it.
 
-    As `tramontane.geometry.sampling.farthest_points`, but in float64: in float32, ties of symmetric shapes fall otherwise,
-    and every model would change.
+    As `tramontane.geometry.sampling.farthest_points`, which is in float32: there, ties of symmetric shapes fall
+    otherwise, and every model would change.
     """
     chosen, distance = np.zeros(count, np.intp), np.full(len(cloud), np.inf)
     for number in range(1, count):

@@ -8,43 +8,34 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
-from tramontane.errors import TramontaneError
-from tramontane.metrics import mean_absolute, relative_l2
+from tramontane.metrics import relative_l2
 from tramontane.models.classical import ClassicalModel
-from tramontane.models.local_tokens import Description, LocalTokens, describe
 from tramontane.models.shape_remainder import shape_remainders
 from tramontane.progress import follow, stage
 from tramontane.surrogate.kinds import title_of
 from tramontane.surrogate.kinds.kind import Fitted, Task
 from tramontane.surrogate.left_out import left_out_case
+from tramontane.surrogate.network_folds import Candidate, errors_of, new_candidate, shrink_of, train_fold
 from tramontane.surrogate.predictor import Training
 from tramontane.surrogate.record import Figures
 from tramontane.surrogate.reference import (
     Baseline,
     ReferencePredictor,
-    Rows,
     baseline_with_deviation,
-    corrections,
     deviation_signs,
-    from_rows,
-    make_layouts,
     shape_of,
     shape_signs,
     to_rows,
 )
-from tramontane.training import Choice, Compared, FieldError, Normalization, Run, Validation, channel_slices
-from tramontane.training.reference_sampler import ReferenceSampler
+from tramontane.training import Choice, Compared, Normalization, Run, channel_slices
 from tramontane.trust.calibration import LeftOut
 
 Array = NDArray[np.floating[Any]]
 _FOLDS = 4
-_POINTS = 4096  # reference points drawn of each domain in a step
 # With 24 to 60 cases, and 0.16 (brackets) to 0.62 (Ahmed bodies) of the mean's error left on test cases, networks lost.
 _MANY, _POOR = 100, 0.8
 _GAIN = 0.995  # networks that leave more of the baseline's error than this are not worth their keep
@@ -63,31 +54,6 @@ class Kriged:
     errors: dict[str, float]
     signs: dict[str, float]
     left_out: LeftOut
-
-
-@dataclass
-class Candidate:
-    """What networks on one baseline have come to.
-
-    Attributes:
-        baseline: What they correct.
-        descriptions: Each training case as a network sees it, its baseline without the case itself.
-        rows: Each training case's baseline by domain.
-        size: By domain, the size of a correction of one ``(channels,)``.
-        networks: By fold.
-        left_out: By case, the corrections of the network that did not see it.
-        shrink: By domain, the share of the corrections to be trusted ``(channels,)``.
-        steps: All its networks' steps.
-    """
-
-    baseline: Baseline
-    descriptions: list[Description]
-    rows: list[Rows]
-    size: Rows
-    networks: dict[int, LocalTokens]
-    left_out: dict[int, Rows]
-    shrink: Rows
-    steps: int = 0
 
 
 class ReferenceFit:
@@ -215,9 +181,9 @@ class ReferenceFit:
             if model == "auto" and self.watch.enough():
                 break
             self.watch.stage("networks")
-            candidates[kind] = candidate = self._candidate("mean" if kind == "tokens" else "kriging")
-            self._train_fold(candidate, 0, folds, share=1 / parts, kind=kind)
-            figures[kind] = self._errors(candidate)
+            candidates[kind] = candidate = new_candidate(self, "mean" if kind == "tokens" else "kriging")
+            train_fold(self, candidate, 0, folds, share=1 / parts, kind=kind)
+            figures[kind] = errors_of(self, candidate)
             self.watch.candidate(kind, len(candidate.left_out), figures[kind])
             self.say(f"{kind}, first fold: {_percent(figures[kind])}; kriging: {_percent(self._on(candidate))}")
         chosen = model
@@ -231,9 +197,9 @@ class ReferenceFit:
             for fold in range(1, folds):
                 if self.watch.enough():
                     break
-                self._train_fold(candidate, fold, folds, share=1 / parts, kind=chosen)
-            candidate.shrink = self._shrink(candidate)
-            figures[chosen], kriging = self._errors(candidate), self._on(candidate)
+                train_fold(self, candidate, fold, folds, share=1 / parts, kind=chosen)
+            candidate.shrink = shrink_of(self, candidate)
+            figures[chosen], kriging = errors_of(self, candidate), self._on(candidate)
             self.watch.candidate(chosen, len(candidate.left_out), figures[chosen])
             self.say(f"{chosen}, all folds: {_percent(figures[chosen])}; kriging: {_percent(kriging)}")
             if model == "auto" and not self._worth_it(figures[chosen], kriging):
@@ -278,109 +244,6 @@ class ReferenceFit:
         """Show a line of progress."""
         self.training.say(text)
 
-    def _candidate(self, baseline: Baseline) -> Candidate:
-        layouts, coordinates = make_layouts(self.classical), self.classical.frame.designs.training
-        descriptions, rows = [], []
-        for case, mapped in enumerate(self.classical.mapped):
-            base = {
-                d: baseline_with_deviation(self.classical, baseline, d, coordinates[case], left_out=case)
-                for d in layouts
-            }
-            descriptions.append(describe(self.classical.frame, layouts, mapped, base))
-            rows.append({domain: mean for domain, (mean, _) in base.items()})
-        size = {domain: np.ones(table.shape[2], np.float32) for domain, table in self.classical.kriging.tables.items()}
-        for domain, columns in self.fields.values():
-            left = [of[domain][:, columns] - row[domain][:, columns] for of, row in zip(self.truth, rows, strict=True)]
-            size[domain][columns] = max(float(np.sqrt(np.mean([np.mean(part**2) for part in left]))), 1e-12)
-        ones = {domain: np.ones_like(of) for domain, of in size.items()}
-        return Candidate(baseline, descriptions, rows, size, {}, {}, ones)
-
-    def _train_fold(self, candidate: Candidate, fold: int, folds: int, *, share: float, kind: str) -> None:
-        """Train the network that does not see every ``folds``-th case, and ask it for those."""
-        cases, options = range(len(self.names)), self.training.options
-        seen = [case for case in cases if case % folds != fold]
-        size = candidate.size
-        sampler = ReferenceSampler(
-            [self.names[case] for case in seen],
-            [candidate.descriptions[case] for case in seen],
-            [{d: (of - candidate.rows[case][d]) / size[d] for d, of in self.truth[case].items()} for case in seen],
-            [{d: of / size[d] for d, of in self.truth[case].items()} for case in seen],
-            self.fields,
-            points=_POINTS, batch_size=options.batch_size or 2, seed=options.seed,
-        )  # fmt: skip
-        torch.manual_seed(options.seed + fold)
-        example = candidate.descriptions[0]
-        try:
-            network = LocalTokens(
-                make_layouts(self.classical), self.classical.frame.points,
-                channels={domain: len(of) for domain, of in size.items()},
-                features={domain: local.shape[1] for domain, local in example.local.items()},
-                coordinates=len(example.coordinates), **options.config,
-            )  # fmt: skip
-        except TypeError as error:
-            raise TramontaneError(
-                f"networks of local tokens: {str(error).split('() ')[-1]}; correct their configuration"
-            ) from error
-        steps, budget = options.steps, options.budget
-        # What kriging took comes off the length.
-        part = replace(
-            options,
-            steps=None if steps is None else max(round(share * steps), 1),
-            budget=None if budget is None else share * max(budget - self.kriging_seconds, 1.0),
-        )
-        unseen = [case for case in cases if case % folds == fold]
-        run = replace(self.training, options=part).train(
-            network, sampler, called=f"{kind} {fold + 1}", checkpoint=f"{candidate.baseline}-{fold}",
-            validation=Validation(lambda net: self._validate(candidate, net, unseen)) if self.watch.active else None,
-        )  # fmt: skip
-        candidate.networks[fold] = network
-        candidate.steps += run.steps
-        for case in unseen:
-            candidate.left_out[case] = _correction(candidate, network, case)
-
-    def _validate(self, candidate: Candidate, network: nn.Module, cases: Sequence[int]) -> dict[str, FieldError]:
-        """Errors of a network on cases that it does not see, at the reference points."""
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in self.fields}
-        for case in cases:
-            correction = _correction(candidate, network, case)
-            for domain in correction:
-                rows, truth = candidate.rows[case][domain] + correction[domain], self.truth[case][domain]
-                both = [from_rows(self.contract, self.scales, domain, of, self.values[case]) for of in (rows, truth)]
-                for field, columns in channel_slices(self.contract, domain).items():
-                    found[f"{domain}/{field}"].append((
-                        relative_l2(rows[:, columns], truth[:, columns]), mean_absolute(both[0][field], both[1][field])
-                    ))  # fmt: skip
-        units = {f"{d}/{f}": spec.unit for d, specs in self.contract.fields.items() for f, spec in specs.items()}
-        means = {name: np.mean(pairs, axis=0) for name, pairs in found.items()}
-        return {name: FieldError(float(mean[0]), float(mean[1]), units[name]) for name, mean in means.items()}
-
-    def _shrink(self, candidate: Candidate) -> Rows:
-        """The share of each field's corrections that brings unseen cases' errors lowest (least squares)."""
-        shrink = {domain: np.ones_like(of) for domain, of in candidate.size.items()}
-        for domain, columns in self.fields.values():
-            along = across = 0.0
-            for case, correction in candidate.left_out.items():
-                truth, row = self.truth[case][domain][:, columns], candidate.rows[case][domain][:, columns]
-                change, energy = correction[domain][:, columns], float((truth**2).sum()) or 1.0
-                along += float(((truth - row) * change).sum()) / energy
-                across += float((change**2).sum()) / energy
-            shrink[domain][columns] = np.clip(along / max(across, 1e-30), 0.0, 1.0)
-        return shrink
-
-    def _errors(self, candidate: Candidate) -> dict[str, float]:
-        """Mean relative L2 of each field over the cases whose networks did not see them, at the reference points."""
-        return {
-            name: float(np.mean([
-                relative_l2(
-                    candidate.rows[case][domain][:, columns]
-                    + correction[domain][:, columns] * candidate.shrink[domain][columns],
-                    self.truth[case][domain][:, columns],
-                )
-                for case, correction in candidate.left_out.items()
-            ]))
-            for name, (domain, columns) in self.fields.items()
-        }  # fmt: skip
-
     def _baseline_errors(self, baseline: Baseline, cases: Sequence[int] | None = None) -> dict[str, float]:
         cases = range(len(self.names)) if cases is None else cases
         if baseline == "kriging":
@@ -413,12 +276,6 @@ class ReferenceFit:
             errors = {"classical": self._baseline_errors("kriging", cases)} | {kind: figures[kind] for kind in kinds}
             found.append(Compared(len(cases), {kind: _mean(of) for kind, of in errors.items()}))
         return Choice(chosen, len(self.fields), len(self.names), found, networks)
-
-
-def _correction(candidate: Candidate, network: nn.Module, case: int) -> Rows:
-    """What a network adds to a case's baseline."""
-    found = corrections(network, candidate.descriptions[case], list(candidate.size))  # type: ignore[arg-type]
-    return {domain: correction * candidate.size[domain] for domain, correction in found.items()}
 
 
 def _dimensions(contract: Contract, values: list[dict[str, float]]) -> Array:

@@ -5,52 +5,41 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyvista as pv
-import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from torch import Tensor
 
 from tramontane.case import Case, Provenance
-from tramontane.contract import Contract, DomainSpec
+from tramontane.contract import Contract
 from tramontane.dataset import Sites, mesh_sites
 from tramontane.deadline import time_limit
 from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, SurrogateError
-from tramontane.formats.surfaces.geometry import OPEN_EDGES, Geometry, read_geometry
-from tramontane.interval import HIGHEST_LEVEL, LEVEL, LOWEST_LEVEL, FieldInterval
+from tramontane.formats.surfaces.geometry import Geometry, read_geometry
+from tramontane.interval import HIGHEST_LEVEL, LEVEL, LOWEST_LEVEL
 from tramontane.large_arrays import bad_rows
 from tramontane.models.recent import Recent
 from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.notice import Notice
 from tramontane.surrogate.constraints import obey
-from tramontane.surrogate.files import read_surrogate, write_surrogate
 from tramontane.surrogate.intervals import Intervals
-from tramontane.surrogate.kinds import KINDS
-from tramontane.surrogate.kinds.kind import Saved
 from tramontane.surrogate.measured import QOI_CELLS, measured
-from tramontane.surrogate.places import default_mesh, misplaced
+from tramontane.surrogate.mesh_notices import blank_beyond, coarse_notices
+from tramontane.surrogate.places import default_mesh
 from tramontane.surrogate.predictor import Prediction, Predictor
 from tramontane.surrogate.record import Record
 from tramontane.surrogate.resolved import CheckedDesign, ResolvedDesign, hash_surface
-from tramontane.surrogate.saved_arrays import check_arrays, check_domains
-from tramontane.surrogate.saved_documents import check_documents, check_scales
-from tramontane.surrogate.unit_guess import guess_length, guess_parameter
-from tramontane.training import Normalization
+from tramontane.surrogate.saved_parts import read_parts, write_parts
+from tramontane.surrogate.training_range import check_shape, extent_excesses, geometry_notices, unit_guesses
 from tramontane.training.normalization import predicted_scale, sign_of_law
 from tramontane.trust.applicability import Applicability
 from tramontane.trust.calibration import Calibration
 from tramontane.verdict import Verdict, warned_of
 
-_HELD = 0.5  # of a geometry's volume, below which a mesh that was made for it is spoken of
-_AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")
 Array = NDArray[np.floating[Any]]
 
-_FLAT = 1e-7  # of a length, below which there is none
-_OF_ANOTHER_SIZE = 1e4  # times as large or small as any training case: more than a wrong unit makes of metres
 _ROOM = 1 << 28  # bytes of the meshes that are kept for the next question about their geometries
 
 
@@ -146,7 +135,7 @@ class Surrogate:
                 return self._simulated(checked, meshes=meshes, cells=cells, domains=domains, qoi=qoi, level=level)
             except GeometryError as error:
                 # A part a thousand times too large fits nowhere: the unit is what there is to say.
-                guesses = self._unit_guesses(checked, self.contract.excesses(checked.values))
+                guesses = unit_guesses(checked, self.contract.excesses(checked.values), self.record.training_domain)
                 if not guesses:
                     raise
                 raise GeometryError("; ".join([str(error), *map(str, guesses)])) from error
@@ -166,7 +155,7 @@ class Surrogate:
             raise ContractError(f"domain {', '.join(sorted(unknown))} is not predicted; this surrogate predicts "
                                 f"{', '.join(self.contract.fields) or 'no fields, only QoIs'}")  # fmt: skip
         if geometry is not None:
-            self._check_shape(geometry, design.label)
+            check_shape(geometry, design.label, self.record.training_domain)
         places = {
             domain: self._sites(meshes[domain].copy(), domain)
             if meshes is not None and domain in meshes
@@ -192,15 +181,15 @@ class Surrogate:
             meshed = []
         else:
             meshed = (
-                self._coarse(geometry, sites)
+                coarse_notices(self.contract, geometry, sites)
                 if meshes is None
-                else self._blank(geometry, sites, fields, field_intervals)
+                else blank_beyond(self.contract, geometry, sites, fields, field_intervals)
             )
         for domain, mesh in wanted.items():
             data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
             for name, predicted in fields[domain].items():
                 data[name] = predicted
-        of_geometry = [] if geometry is None else self._geometry_notices(geometry)
+        of_geometry = [] if geometry is None else geometry_notices(geometry, self.record.training_domain)
         beyond = self.notices(design)
         return Case(
             name=design.given.geometry.stem if isinstance(design.given.geometry, Path) else "prediction",
@@ -226,47 +215,6 @@ class Surrogate:
                         f"{label}: the model gives no number for {name} at {count} of {len(values)} places of "
                         f"{domain}; check the geometry and the parameters"
                     )
-
-    def _blank(
-        self,
-        geometry: Geometry,
-        sites: Mapping[str, Sites],
-        fields: Mapping[str, Mapping[str, Array]],
-        intervals: Mapping[str, Mapping[str, FieldInterval]],
-    ) -> list[Notice]:
-        """Make fields and intervals NaN where a given mesh reaches beyond its domain, and say of how many places."""
-        said = []
-        for domain, of in sites.items():
-            spec = self.contract.domains.get(domain, DomainSpec())
-            if spec.side == "on" or not geometry.closed:
-                continue
-            beyond = misplaced(geometry.mesh, of.positions, keep_inside=spec.side == "inside")
-            if not beyond.any():
-                continue
-            for values in (*fields[domain].values(), *(of.half_width for of in intervals.get(domain, {}).values())):
-                values[beyond] = np.nan
-            where = "outside" if spec.side == "inside" else "inside"
-            said.append(
-                Notice("blank", f"domains.{domain}", float(beyond.sum()), high=float(len(beyond)), detail=where)
-            )
-        return said
-
-    def _coarse(self, geometry: Geometry, sites: Mapping[str, Sites]) -> list[Notice]:
-        """Say where a mesh that was made misses most of a geometry."""
-        notices = []
-        for domain, of in sites.items():
-            spec = self.contract.domains.get(domain, DomainSpec())
-            if spec.side != "inside" or not geometry.closed or {*spec.low, *spec.high} != {None}:
-                continue
-            if (held := float(of.weights.sum())) < _HELD * geometry.volume:
-                notices.append(Notice("coarse", f"domains.{domain}", held, high=geometry.volume, unit="m^3"))
-        return notices
-
-    def _geometry_notices(self, geometry: Geometry) -> list[Notice]:
-        """What is to be minded of a geometry; that it is open, only where most of the training cases' were closed."""
-        usual = not geometry.closed and self.record.training_domain.open > 0.5
-        return [Notice("geometry", "geometry", detail=sentence) for sentence in geometry.warnings
-                if not (usual and OPEN_EDGES in sentence)]  # fmt: skip
 
     def check(
         self,
@@ -314,24 +262,6 @@ class Surrogate:
             None if geometry is None else geometry.mesh, values, surface_hash,
             given=design, geometry=geometry, length_unit=length_unit,
         )  # fmt: skip
-
-    def _check_shape(self, geometry: Geometry, label: str) -> None:
-        """Raise where a geometry is no body as the training cases' were: flat, or of quite another size."""
-        domain = self.record.training_domain
-        low, high = np.asarray(domain.extent_low), np.asarray(domain.extent_high)
-        extent = geometry.bounds[1] - geometry.bounds[0]
-        size, least, most = float(extent.max()), float(low.max()), float(high.max())
-        if not least / _OF_ANOTHER_SIZE <= size <= most * _OF_ANOTHER_SIZE:
-            raise GeometryError(f"{label}: is {size:.4g} m long, training cases {least:.4g} to {most:.4g} m; check its "
-                                "length unit")  # fmt: skip
-        for axis, name in enumerate("xyz"):
-            if extent[axis] <= _FLAT * size and low[axis] > _FLAT * most:
-                raise GeometryError(f"{label}: is flat ({extent[axis]:.4g} m long in {name}, training cases "
-                                    f"{low[axis]:.4g} to {high[axis]:.4g} m); export the whole body")  # fmt: skip
-        usually_closed = domain.open <= 0.5 and (low > _FLAT * most).all()
-        if usually_closed and geometry.volume <= _FLAT * geometry.area * size:
-            raise GeometryError(f"{label}: encloses no volume ({geometry.volume:.3g} m3 in {geometry.area:.3g} m2 of "
-                                "surface); export the whole body as a closed surface")  # fmt: skip
 
     def predict(self, design: ResolvedDesign, positions: Mapping[str, Array], *, deviations: bool = True) -> Prediction:
         """Fields at any positions, in memory that does not grow with their number but for the answer itself.
@@ -408,32 +338,8 @@ class Surrogate:
 
     def notices(self, design: CheckedDesign) -> list[Notice]:
         """One for each input outside what the training cases had, and the units that these seem to be in."""
-        excesses = self.contract.excesses(design.values)
-        return [*excesses, *self._extent_excesses(design), *self._unit_guesses(design, excesses)]
-
-    def _unit_guesses(self, design: CheckedDesign, excesses: Sequence[Notice]) -> list[Notice]:
-        """Units that inputs far outside what was trained on seem to be in: offered, never applied."""
-        guesses = [guess_parameter(excess) for excess in excesses]
-        if design.surface is not None:
-            domain = self.record.training_domain
-            low, high = np.asarray(domain.extent_low), np.asarray(domain.extent_high)
-            bounds = np.asarray(design.surface.bounds).reshape(3, 2)
-            guesses.append(guess_length(bounds[:, 1] - bounds[:, 0], low, high, design.length_unit))
-        return [guess for guess in guesses if guess is not None]
-
-    def _extent_excesses(self, design: CheckedDesign) -> list[Notice]:
-        """The axes ``x``, ``y``, ``z`` along which a geometry is longer or shorter than every training case's."""
-        if design.surface is None:
-            return []
-        domain = self.record.training_domain
-        low, high = np.asarray(domain.extent_low), np.asarray(domain.extent_high)
-        bounds = np.asarray(design.surface.bounds).reshape(3, 2)
-        extent, slack = bounds[:, 1] - bounds[:, 0], 0.02 * high
-        return [
-            Notice("extent", "geometry", float(extent[axis]), float(low[axis]), float(high[axis]), "m", axis=name)
-            for axis, name in enumerate(_AXES)
-            if not low[axis] - slack[axis] <= extent[axis] <= high[axis] + slack[axis]
-        ]
+        excesses, domain = self.contract.excesses(design.values), self.record.training_domain
+        return [*excesses, *extent_excesses(design, domain), *unit_guesses(design, excesses, domain)]
 
     @property
     def identity(self) -> str:
@@ -465,20 +371,7 @@ class Surrogate:
         Raises:
             SurrogateError: Something else stands at ``path``.
         """
-        tensors = {f"predictor.{name}": value for name, value in self.predictor.tensors().items()}
-        tensors |= {f"template.{domain}": torch.from_numpy(points) for domain, points in self.templates.items()}
-        for name, fit in self.scalars.items():
-            tensors |= {f"scalar.{name}.{key}": torch.from_numpy(v) for key, v in fit.state().items()}
-        documents = {
-            "contract": self.contract.model_dump(mode="json"),
-            "predictor": self.predictor.document(),
-            **self.record.documents(),
-        }
-        if self.calibration is not None:
-            documents["calibration"] = documents["calibration"] | {"intervals": self.calibration.document()}
-        if self.applicability is not None:
-            documents["calibration"] = documents["calibration"] | {"applicability": self.applicability.document()}
-        write_surrogate(Path(path), tensors=tensors, documents=documents, licence=licence)
+        write_parts(self, Path(path), licence)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Surrogate:
@@ -487,46 +380,11 @@ class Surrogate:
         Raises:
             SurrogateError: Not a surrogate, damaged, or of a newer format version.
         """
-        tensors, documents = read_surrogate(Path(path))
-        try:
-            contract = Contract.model_validate(documents["contract"])
-            check_documents(documents, contract)
-            document, saved = documents["predictor"], _below(tensors, "predictor.")
-            kind = KINDS.get(document["model"]) if isinstance(document["model"], str) else None
-            if kind is None:
-                raise SurrogateError(f"predictor.json: model {str(document['model'])[:40]!r} is not known")
-            check_arrays(tensors, contract)
-            check_domains(tensors, contract, reference=kind.at_references)
-            templates = {domain: value.numpy() for domain, value in _below(tensors, "template.").items()}
-            if kind.needs_fields:
-                check_scales(Normalization.model_validate(document["normalization"]), contract)
-            predictor = kind.restore(Saved(contract, saved, document, templates, device))
-            scalars = {}
-            for name in {
-                key.removeprefix("scalar.").rpartition(".")[0] for key in tensors if key.startswith("scalar.")
-            }:
-                state = {key: value.numpy() for key, value in _below(tensors, f"scalar.{name}.").items()}
-                scalars[name] = ScalarKriging.from_state(state)
-            intervals = documents["calibration"].pop("intervals", None)
-            applicability = documents["calibration"].pop("applicability", None)
-            return cls(
-                contract, predictor, templates=templates, scalars=scalars, record=Record.of(documents),
-                calibration=None if intervals is None else Calibration.of(intervals),
-                applicability=None if applicability is None else Applicability.of(applicability),
-            )  # fmt: skip
-        except SurrogateError as error:
-            raise SurrogateError(f"{path}: {error}; copy it again, or train it anew") from error
-        except KeyError as error:
-            raise SurrogateError(f"{path}: is not complete ({error.args[0]} is missing); copy it again") from error
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or error.title
-            raise SurrogateError(f"{path}: {error.title} does not hold what it must ({place}: {first['msg']}); copy it "
-                                 "again, or train it anew") from error  # fmt: skip
-        # Whatever else the pieces are made of stumbles over: a file is at fault, not the program that reads it.
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
-            raise SurrogateError(f"{path}: cannot be used ({reason}); copy it again, or train it anew") from error
+        parts = read_parts(Path(path), device)
+        return cls(
+            parts.contract, parts.predictor, templates=parts.templates, scalars=parts.scalars, record=parts.record,
+            calibration=parts.calibration, applicability=parts.applicability,
+        )  # fmt: skip
 
 
 def _bytes(made: tuple[pv.DataSet, Sites]) -> int:
@@ -534,7 +392,3 @@ def _bytes(made: tuple[pv.DataSet, Sites]) -> int:
     mesh, sites = made
     arrays = (sites.positions, sites.weights, sites.normals)
     return 1024 * int(mesh.actual_memory_size) + sum(array.nbytes for array in arrays if array is not None)
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

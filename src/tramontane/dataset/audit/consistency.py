@@ -11,7 +11,7 @@ import numpy as np
 
 from tramontane.case import Case
 from tramontane.contract import Contract
-from tramontane.dataset.audit.duplicates import EXACTLY, Copy, find_copies
+from tramontane.dataset.audit.copies import check_copies
 from tramontane.dataset.audit.facts import (
     OPEN_SURFACE,
     CaseFacts,
@@ -22,17 +22,15 @@ from tramontane.dataset.audit.facts import (
     Severity,
     examine,
 )
-from tramontane.dataset.audit.outliers import Odd, explained_sizes, odd_sizes, round_off, unit_mix_up
+from tramontane.dataset.audit.outliers import round_off
+from tramontane.dataset.audit.sizes import check_lengths, check_sizes
 from tramontane.dataset.ingest.assumed_units import PLACE as UNITS
 from tramontane.dataset.ingest.assumed_units import doubt, warning_of
 from tramontane.dataset.ingest.said_once import said_once
 from tramontane.errors import DatasetError, UnitError
-from tramontane.units import Quantity, from_si, si_unit, to_si
+from tramontane.units import si_unit, to_si
 
 __all__ = ["Audit", "CaseFacts", "FieldFacts", "GeometryFacts", "MeshFacts", "Problem", "audit", "examine"]
-
-# Two zeros of one quantity that are taken for each other, by its unit.
-_ZEROS = {"K": (273.15, "as between degC and K"), "Pa": (101325.0, "the pressure of the atmosphere")}
 
 
 @dataclass
@@ -137,9 +135,9 @@ class Audit:
             self._odd_ones_out("geometry", self.geometry, having, cure="add its STL")
         self._say_once(OPEN_SURFACE, "in {count} of {all} cases, domain surface stands for the geometry and is open "
                        "(half models, walls alone); add the geometry's files if it should be closed")  # fmt: skip
-        self._check_lengths()
-        self._check_sizes(contract)
-        self._check_copies()
+        check_lengths(self)
+        check_sizes(self, contract)
+        self._copies, self._shapes = check_copies(self)
         self._check_units()
         self.problems = said_once(self.problems, self.facts)
 
@@ -254,67 +252,6 @@ class Audit:
             where = self.where(case, name.split("/")[0])
             self.note("error", case, f"field {name}", f"{where}: field {name} is {differs}; export all alike")
 
-    def _check_lengths(self) -> None:
-        """A case that is a thousand times as long as the others is in millimetres."""
-        lengths = {
-            f"domain {domain}": {case: float((fact.high - fact.low).max()) for case, fact in facts.items()}
-            for domain, facts in self.domains.items()
-        }
-        lengths["geometry"] = {case: float(np.ptp(fact.bounds, axis=0).max()) for case, fact in self.geometry.items()}
-        odd: dict[str, list[tuple[str, Odd]]] = {}
-        for what, sizes in lengths.items():
-            for case, found in odd_sizes(sizes).items():
-                odd.setdefault(case, []).append((what, found))
-        known = {problem.case for problem in self.problems if "times as long" in problem.message}
-        for case, parts in odd.items():
-            if case not in known:
-                what, mix_up = " and ".join(part for part, _ in parts), unit_mix_up(parts[0][1], "m")
-                # A length unit that is plainly mixed up costs the case: nothing that it teaches would be right.
-                severity: Severity = "error" if mix_up else "warning"
-                self.note(severity, case, "scale", f"case {case}: {what} {'is' if len(parts) == 1 else 'are'} "
-                          f"{parts[0][1].factor:.4g} times as long as in the median of the other cases; check the "
-                          f"length unit{f' ({mix_up})' if mix_up else ''}")  # fmt: skip
-
-    def _check_sizes(self, contract: Contract | None) -> None:
-        """Fields, parameters and QoIs whose size is far from that of the others: a unit error is a factor of 1000."""
-        wrong: set[str] = set()
-        for name, values in self.parameters.items():
-            for case, odd in _odd_values(values).items():
-                wrong.add(case)
-                shown = Quantity(from_si(values[case], self.units[name]), self.units[name])
-                self._odd_size(case, f"parameter {name}", f" = {shown}", odd, self.units[name], stem="case")
-        for name, values in self.qoi.items():
-            law = contract.qoi[name].scales_with if contract and name in contract.qoi else None
-            sizes = explained_sizes({case: abs(value) for case, value in values.items()}, self.parameters, law or None)
-            for case, odd in _odd_values(values, sizes).items():
-                shown = Quantity(from_si(values[case], self.units[name]), self.units[name])
-                self._odd_size(case, f"QoI {name}", f" = {shown}", odd, self.units[name], stem="case")
-        for key, facts in self.fields.items():
-            domain, name = key.split("/", 1)
-            spec = contract.fields.get(domain, {}).get(name) if contract else None
-            law = spec.scales_with if spec else None
-            fields_odd: set[str] = set()
-            peaks = {case: max(abs(fact.low), abs(fact.high)) for case, fact in facts.items()}
-            for sizes, what in (({case: fact.rms for case, fact in facts.items()}, ""), (peaks, "peak")):
-                # A parameter in a wrong unit would make a right field look wrong.
-                sizes = {case: size for case, size in sizes.items() if case not in wrong | fields_odd}
-                for case, odd in odd_sizes(explained_sizes(sizes, self.parameters, law or None)).items():
-                    fields_odd.add(case)
-                    fact = facts[case]
-                    peak = f": its largest value, {peaks[case]:.4g} {fact.unit}," if what else ""
-                    self._odd_size(case, f"field {key}", peak, odd, fact.unit, stem=domain)
-            for case, words in _odd_zeros(facts).items():
-                if case not in fields_odd:
-                    self.note("warning", case, f"field {key}", f"{self.where(case, domain)}: field {key} is "
-                              f"{facts[case].mean:.6g} {facts[case].unit} on average, far from the other cases "
-                              f"({words}); check its zero")  # fmt: skip
-
-    def _odd_size(self, case: str, label: str, shown: str, odd: Odd, unit: str, *, stem: str) -> None:
-        mix_up = unit_mix_up(odd, unit)
-        self.note("warning", case, label, f"{self.where(case, stem)}: {label}{shown} is {odd.factor:.4g} times as "
-                  "large as in the median of the other cases; check its unit"
-                  + (f" ({mix_up})" if mix_up else ""))  # fmt: skip
-
     def _check_units(self) -> None:
         """Units that were assumed, and those that do not fit their names."""
         if self.assumed:
@@ -329,62 +266,6 @@ class Audit:
                 if name not in self.assumed and (why := doubt(name, self.units[name])):
                     self.note("warning", "", f"{kind} {name}", f"{kind} {name} {why}")
 
-    def _check_copies(self) -> None:
-        facts = [self.facts[case] for case in self.cases]
-        settings = [{name: values[case] for name, values in self.parameters.items() if case in values}
-                    for case in self.cases]  # fmt: skip
-        copies, groups, shapes = find_copies([fact.marks for fact in facts], settings)
-        self._copies = [[self.cases[index] for index in group] for group in groups]
-        self._shapes = [[self.cases[index] for index in group] for group in shapes]
-        for copy in copies:
-            case, twin = self.cases[copy.case], self.cases[copy.of]
-            place = "files" if copy.same_files else "copies"
-            self.note("warning", case, place, f"case {case}: {self._what_is_copied(copy, twin)}")
-        among = {case for group in self._copies for case in group[1:]}
-        known = [[case for case in group if case not in among] for group in self._shapes]
-        known = [group for group in known if len(group) > 1]
-        different = len(self.cases) - len(among) - sum(len(group) - 1 for group in known)
-        if known and different > 1:
-            largest = max(known, key=len)
-            names = ", ".join(largest[:6]) + (", ..." if len(largest) > 6 else "")
-            self.note("warning", "", "shapes", f"{sum(map(len, known))} of {len(self.cases)} cases share their shape "
-                      f"with others under other conditions (such as {names}): a random split tests conditions on known "
-                      "shapes; to test new shapes, keep the cases of a shape together")  # fmt: skip
-
-    def _same_numbers(self, case: str, twin: str) -> str:
-        """What there is to say of two designs that are one, where cases have no fields."""
-        both = [(name, values) for name, values in self.qoi.items() if case in values and twin in values]
-        differs = [name for name, values in both if not np.isclose(values[case], values[twin], rtol=1e-5)]
-        what = "the geometry and the parameters" if case in self.geometry else "the parameters"
-        if not differs:
-            return f"has {what} and the QoIs of case {twin}; leave one of them out"
-        return (f"has {what} of case {twin}, and another {differs[0]}; leave one of them out, or add the parameter in "
-                "which they differ")  # fmt: skip
-
-    def _what_is_copied(self, copy: Copy, twin: str) -> str:
-        if copy.same_files:
-            said = f"has the same mesh files as case {twin}; leave one of them out"
-            return said if copy.same_conditions else said + f" ({self._conditions_differ(copy)})"
-        if not self.fields and copy.same_conditions:
-            return self._same_numbers(self.cases[copy.case], twin)
-        shape = "the shape" if copy.shape_differs < EXACTLY else f"nearly the shape (to {copy.shape_differs:.1g})"
-        if copy.same_conditions and copy.same_results:
-            return f"has {shape}, the parameters and the results of case {twin}; leave one of them out"
-        if copy.same_results:
-            return (f"has {shape} and the results of case {twin}, though {self._conditions_differ(copy)}; one of them "
-                    "was copied or not run again, leave it out")  # fmt: skip
-        return (f"has {shape} and the parameters of case {twin}, and other results or another mesh; leave one of them "
-                "out, or add the parameter in which they differ")  # fmt: skip
-
-    def _conditions_differ(self, copy: Copy) -> str:
-        case, twin = self.cases[copy.case], self.cases[copy.of]
-        for name, values in self.parameters.items():
-            if case in values and twin in values and not np.isclose(values[case], values[twin], rtol=1e-5, atol=0):
-                unit = self.units[name]
-                one, other = (Quantity(from_si(values[each], unit), unit) for each in (case, twin))
-                return f"its {name} is {one}, not {other}"
-        return "its parameters differ"
-
 
 def audit(cases: Iterable[Case], *, length_unit: str = "m") -> Audit:
     """Audit cases one at a time, so that the meshes of one case at most are in memory.
@@ -398,25 +279,3 @@ def audit(cases: Iterable[Case], *, length_unit: str = "m") -> Audit:
         found.add(case)
     found.compare()
     return found
-
-
-def _odd_values(values: Mapping[str, float], sizes: Mapping[str, float] | None = None) -> dict[str, Odd]:
-    """Numbers of a far too large or small size; those that pass through zero are near it without being wrong."""
-    found = odd_sizes(sizes or {case: abs(value) for case, value in values.items()}, small=False)
-    both_signs = min(values.values(), default=0.0) < 0 < max(values.values(), default=0.0)
-    return {case: odd for case, odd in found.items() if odd.factor > 1 or not both_signs}
-
-
-def _odd_zeros(facts: Mapping[str, FieldFacts]) -> dict[str, str]:
-    """Cases whose field is measured from another zero: degC among kelvin, absolute among relative pressures."""
-    known = {unit: zero for unit, zero in _ZEROS.items() if any(fact.unit == unit for fact in facts.values())}
-    if len(facts) < 3 or not known:
-        return {}
-    (zero, words), *_ = known.values()
-    means = np.array([fact.mean for fact in facts.values()])
-    away = means - np.median(means)
-    spread = 1.4826 * float(np.median(np.abs(away)))
-    odd = (np.abs(np.abs(away) - zero) < 0.05 * zero) & (np.abs(away) > 8 * spread)
-    if odd.sum() > max(1, len(odd) // 4):
-        return {}
-    return {case: words for case, is_odd in zip(facts, odd, strict=True) if is_odd}

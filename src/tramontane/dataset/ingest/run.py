@@ -27,8 +27,9 @@ from tramontane.dataset.ingest.assumed_units import in_contract
 from tramontane.dataset.ingest.inference import ContractInference, contract_facts
 from tramontane.dataset.ingest.staging import Progress, Staged, case_geometry, stage_all, staged_folder
 from tramontane.dataset.store.case_files import leave_out
-from tramontane.dataset.store.dataset import Dataset, StagedCase
+from tramontane.dataset.store.dataset import Dataset
 from tramontane.dataset.store.splits import make_splits
+from tramontane.dataset.store.staged import StagedCase
 from tramontane.dataset.store.tolerance import check_tolerance
 from tramontane.errors import DatasetError, FileError, FormatError, TramontaneError
 from tramontane.formats.collection import open_collection

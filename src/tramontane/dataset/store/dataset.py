@@ -12,10 +12,8 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +27,9 @@ from tramontane.contract import Contract
 from tramontane.dataset.store.case_files import (
     CaseRecord,
     DomainRecord,
-    folder_name,
     read_case,
     read_mesh,
     read_record,
-    write_case,
 )
 from tramontane.dataset.store.chunks import CaseArrays
 from tramontane.dataset.store.files import Files, LocalFiles, RemoteFiles, is_remote, open_files
@@ -41,26 +37,18 @@ from tramontane.dataset.store.manifest import MANIFEST, CaseEntry, Manifest
 from tramontane.dataset.store.order import Piece
 from tramontane.dataset.store.sites import Sites
 from tramontane.dataset.store.splits import check_splits
+from tramontane.dataset.store.staged import StagedCase, move_staged, remove_leftovers, write_staged
 from tramontane.dataset.store.statistics import FieldStatistics, Moments
+from tramontane.dataset.store.table import table_of_cases
 from tramontane.dataset.store.tolerance import check_tolerance, rounded_case
+from tramontane.dataset.store.verification import problems_on_disk
 from tramontane.errors import DatasetError
-from tramontane.frames import frame
-from tramontane.units import Quantity, in_si, si_unit, to_si
+from tramontane.units import Quantity, in_si, to_si
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _GEOMETRIES = 32  # kept in memory
-_TRIES = 100
-
-
-@dataclass(frozen=True)
-class StagedCase:
-    """A case that was written, by whichever process, but is not of the dataset yet; pass it to `Dataset.register`."""
-
-    name: str
-    folder: Path
-    entry: CaseEntry
 
 
 class Dataset:
@@ -118,17 +106,7 @@ class Dataset:
             raise DatasetError(f"{self.path}: has no split {split!r}; it has {', '.join(self.splits) or 'none'}")
         names = self.names if split is None else self.splits[split]
         parameters, qoi = [self.parameters(name) for name in names], [self.qoi(name) for name in names]
-        columns: dict[str, list[float | None]] = {}
-        units: dict[str, str] = {}
-        for key in dict.fromkeys(key for of in parameters for key in of):
-            columns[key] = [of.get(key) for of in parameters]
-            spec = self.contract.parameters.get(key)
-            units[key] = si_unit(spec.unit) if spec else ""
-        for key in dict.fromkeys(key for of in qoi for key in of):
-            column = f"qoi.{key}" if key in units else key
-            columns[column] = [of.get(key) for of in qoi]
-            units[column] = si_unit(self.contract.qoi[key].unit) if key in self.contract.qoi else ""
-        return frame(columns, names, "case", units)
+        return table_of_cases(names, parameters, qoi, self.contract)
 
     # -- open and create -------------------------------------------------------------------------------------------
 
@@ -378,16 +356,7 @@ class Dataset:
             raise DatasetError(f"{self.path}: a case has no name; give it one")
         if self.tolerance is not None:
             case = rounded_case(case, self.tolerance)
-        folder = self._directory / "staging" / f"{folder_name(case.name)}.{uuid.uuid4().hex[:8]}"
-        try:
-            _make(folder)
-            return StagedCase(case.name, folder, write_case(folder, case, geometry, self.contract))
-        except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise DatasetError(f"{folder}: cannot be written ({error}); see to the disk and add it again") from error
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        return write_staged(self._directory, case, geometry, self.contract)
 
     def register(self, *staged: StagedCase) -> None:
         """The short half of `add`: a renaming for each case, one new manifest."""
@@ -396,17 +365,9 @@ class Dataset:
                 if case.name in manifest.cases:
                     shutil.rmtree(case.folder, ignore_errors=True)
                     raise self._taken(case.name)
-                target = self._directory / "cases" / case.entry.folder
-                # A directory without an entry is what a crash between the two steps leaves; it is no case.
-                shutil.rmtree(target, ignore_errors=True)
-                case.folder.replace(target)
+                move_staged(self._directory, case)
                 manifest.cases[case.name] = case.entry
-        staging = self._directory / "staging"
-        for case in staged:
-            for leftover in staging.glob(f"{case.entry.folder}.*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-        with suppress(OSError):  # others are staged, or none was
-            staging.rmdir()
+        remove_leftovers(self._directory, staged)
 
     def verify(self) -> list[str]:
         """Read everything and compare it with its checksums.
@@ -414,23 +375,7 @@ class Dataset:
         Returns:
             One line for each chunk, array or file that is missing, altered or a stranger; none means all is well.
         """
-        problems: list[str] = []
-        for name in self.names:
-            try:
-                record = read_record(self._files_of(name), self._entry(name))
-            except DatasetError as error:
-                problems.append(str(error))
-                continue
-            problems += CaseArrays(self._files_of(name), record.arrays, f"{self.path}: case {name}").problems()
-        known = {entry.folder for entry in self._manifest.cases.values()}
-        for folder, is_what in (("cases", "is no case of this dataset"), ("staging", "is of an add that was cut off")):
-            found = self._files.folders(folder)
-            problems += [
-                f"{self._files}/{folder}/{entry}: {is_what}; remove it"
-                for entry in found
-                if folder != "cases" or entry not in known
-            ]
-        return problems
+        return problems_on_disk(self._files, self._manifest)
 
     # -- files -----------------------------------------------------------------------------------------------------
 
@@ -475,13 +420,3 @@ class Dataset:
         self.size(name, domain)
         record, arrays = self._opened(name)
         return record.domains[domain], arrays
-
-
-def _make(folder: Path) -> None:
-    """Make a folder of ``staging``, which another process removes whenever it is empty."""
-    for _ in range(_TRIES):
-        folder.parent.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):
-            folder.mkdir()
-            return
-    raise OSError(f"{folder.parent} is removed again and again")
