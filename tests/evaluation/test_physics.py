@@ -19,6 +19,7 @@ from tramontane.quantities import von_mises
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.constraints import exact_laws, leader, scaled_to
 from tramontane.surrogate.fit import fit
+from tramontane.surrogate.resolved import stored_design
 from tramontane.trust.calibration import Answered, LeftOut
 
 
@@ -56,9 +57,9 @@ def test_predicted_von_mises_is_that_of_the_predicted_stress(
     name = stressed.splits["test"][0]
     sites = {domain: stressed.sites(name, domain) for domain in stressed.contract.fields}
     places = {domain: of.positions for domain, of in sites.items()}
-    values, geometry = stressed.parameters(name), stressed.geometry(name)
-    fields = loaded.fields(geometry, values, places)
-    bare = loaded.predictor.predict(geometry, values, places, deviations=False).mean
+    design = stored_design(stressed, name)
+    fields = loaded.fields(design, places)
+    bare = loaded.predictor.predict(design, places, deviations=False).mean
     for domain, of in fields.items():
         equivalent = of["von_mises"].ravel()
         assert relative_l2(von_mises(of["stress"]), equivalent) < 1e-5
