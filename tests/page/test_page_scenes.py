@@ -16,13 +16,25 @@ from helpers.view_buffers import arrays
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
 
 from tramontane.contract import Contract, ParameterSpec
+from tramontane.interval import FieldInterval
 from tramontane.page.language.readable_units import number
 from tramontane.page.language.words import Words
+from tramontane.page.view.bounds import bounded, widths
 from tramontane.page.view.buffers import Buffers
 from tramontane.page.view.cuts import isosurface, section
 from tramontane.page.view.derived import CP, pressure_coefficient
 from tramontane.page.view.line_plot import along, chart, through
-from tramontane.page.view.scene import Scene, choices, displacement_field, round_scale, values_of, velocity_field
+from tramontane.page.view.scene import (
+    Scene,
+    bounds_of,
+    choices,
+    displacement_field,
+    round_scale,
+    unit_of,
+    values_of,
+    velocity_field,
+)
+from tramontane.page.view.solver_case import one_scale
 from tramontane.page.view.state import AUTO, View
 
 WIND, BENT = flow_cases.WIND, flow_cases.BENT
@@ -127,6 +139,77 @@ def test_a_pressure_over_the_density_needs_none() -> None:
     case = wind()
     case.meshes["surface"].cell_data["p"] = np.full(case.meshes["surface"].n_cells, 0.5 * SPEED**2)
     np.testing.assert_allclose(values_of(case, "surface", CP, kinematic), 1.0, rtol=1e-6)
+
+
+def with_intervals(case: Any) -> Any:
+    """A case whose intervals widen along x, on every domain and component."""
+    for domain, mesh in case.meshes.items():
+        for field, place in case.field_names(domain).items():
+            values = np.asarray(case.field_values(domain, field))
+            x = mesh.points[:, 0] if place == "point" else mesh.cell_centers().points[:, 0]
+            half = (0.1 + np.abs(x)) * np.abs(values).max()
+            half = half if values.ndim == 1 else half[:, None] * np.array([1.0, 2.0, 3.0])
+            case.field_intervals.setdefault(domain, {})[field] = FieldInterval(half.astype(np.float32), None, 0.9)
+    return case
+
+
+def test_the_width_of_an_interval_is_a_field_of_its_own_with_its_own_scale() -> None:
+    known = choices(BENT)
+    assert widths(known, {"stress"}) == ["stress.width"]
+    assert widths(known, {"displacement"}) == [f"displacement.{axis}.width" for axis in "xyz"]  # of its length none
+    assert widths(choices(WIND), ()) == []
+    case = bounded(with_intervals(bent()), "stress")
+    scene, shown = told(case, BENT, field="stress.width")
+    half = case.field_intervals["surface"]["stress"].half_width
+    found = arrays(scene.buffers, shown["surface"]["values"])["values"]
+    np.testing.assert_allclose(found, 2 * half, rtol=1e-5)
+    assert shown["range"] == pytest.approx([2 * half.min(), 2 * half.max()], rel=1e-5)
+    assert shown["unit"] == unit_of(BENT, "stress", 2 * half.max())[0]
+    assert shown["title"] == "stress: interval width (90 %)"
+    assert "bounds" not in shown["surface"]
+    _, component = told(bounded(with_intervals(bent()), "displacement"), BENT, field="displacement.z.width")
+    assert component["title"] == "displacement z: interval width (90 %)"
+
+
+def test_bounds_stand_beside_each_value_of_a_scalar_or_component_and_of_no_length() -> None:
+    case = bounded(with_intervals(bent()), "displacement")
+    shift, half = (np.asarray(of) for of in (case.field_values("surface", "displacement"),
+                                             case.field_intervals["surface"]["displacement"].half_width))  # fmt: skip
+    scene, shown = told(case, BENT, field="displacement.z", section="y")
+    found = arrays(scene.buffers, shown["surface"]["bounds"])
+    np.testing.assert_allclose(found["low"], shift[:, 2] - half[:, 2], rtol=1e-4)
+    np.testing.assert_allclose(found["high"], shift[:, 2] + half[:, 2], rtol=1e-4)
+    cut = arrays(scene.buffers, shown["slice"])
+    assert len(cut["low"]) == len(cut["high"]) == len(cut["values"])
+    assert (cut["low"] < cut["values"]).all()
+    assert (cut["values"] < cut["high"]).all()
+    _, length = told(case, BENT, field="displacement", section="y")
+    assert "bounds" not in length["surface"]
+    _, without = told(bent(), BENT, field="displacement.z", section="y")
+    assert "bounds" not in without["surface"]
+
+
+def test_bounds_of_a_coefficient_are_those_of_its_pressure() -> None:
+    case = bounded(with_intervals(wind()), "pressure")
+    low, high = bounds_of(case, "surface", CP, WIND)
+    half = case.field_intervals["surface"]["pressure"].half_width
+    np.testing.assert_allclose(high - low, 2 * half / (0.5 * flow_cases.DENSITY * SPEED**2), rtol=1e-3)
+    np.testing.assert_allclose((low + high) / 2, values_of(case, "surface", CP, WIND), atol=1e-4)
+
+
+def test_bounds_are_never_below_what_a_field_can_be() -> None:
+    case = with_intervals(bent())
+    interval = case.field_intervals["surface"]["stress"]
+    case.field_intervals["surface"]["stress"] = FieldInterval(interval.half_width, None, 0.9, least=0.0)
+    low, _ = bounds_of(bounded(case, "stress"), "surface", "stress", BENT)
+    assert low.min() == 0.0
+
+
+def test_what_one_of_two_views_has_not_leaves_the_others_scale() -> None:
+    _, own = told(bounded(with_intervals(bent()), "stress"), BENT, field="stress.width")
+    _, none = told(bent(), BENT, field="stress.width")
+    assert none["blank"]
+    assert one_scale(own, none, locked=False)[0]["range"] == own["range"]
 
 
 def test_on_an_iso_surface_the_field_has_its_value() -> None:

@@ -266,6 +266,28 @@ def test_cp_is_offered_where_speed_and_density_are_known(tab: Tab, links: dict[s
     assert abs(value) < 1.5
 
 
+def test_the_interval_of_a_field_is_looked_at_and_read_off_beside_its_value(tab: Tab, links: dict[str, str]) -> None:
+    tab.open(links["bent"] + "&field=stress")
+    tab.ready()
+    value, point = tab.hover()
+    tab.page.wait_for_function("() => document.querySelector('.field-view-value').dataset.low !== undefined")
+    read = tab.page.locator(".field-view-value")
+    low, high = (float(read.get_attribute(f"data-{end}")) for end in ("low", "high"))
+    assert low < value < high
+    assert read.inner_text().endswith("Pa (90 %)")
+    before = tab.shown()
+    tab.page.get_by_label("Field", exact=True).click()
+    tab.page.get_by_role("option", name="stress: interval width (90 %)").click()
+    tab.shows_more_than(before)
+    assert tab.parameter("field") == "stress.width"
+    tab.page.locator(".field-view-bar-title", has_text="stress: interval width (90 %)").wait_for()
+    width, same = tab.hover()
+    assert same == pytest.approx(point, abs=1e-9)
+    assert width == pytest.approx(high - low, rel=1e-3)
+    assert read.get_attribute("data-low") is None
+    tab.picture("views-width")
+
+
 @pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "light"), ("de-DE", "dark"), ("zh-CN", "dark")])
 def test_all_that_is_said_of_a_view_fits_on_a_narrow_screen(
     browser: Any, server: Running, links: dict[str, str], locale: str, scheme: str

@@ -9,6 +9,7 @@ from nicegui import ui
 
 from tramontane.page.language.words import Words
 from tramontane.page.view.asking import Answer
+from tramontane.page.view.bounds import measured_of
 from tramontane.page.view.line_plot import chart
 from tramontane.page.view.scene import volume_domain
 from tramontane.page.view.state import AXES, View
@@ -65,7 +66,8 @@ class LinePanel:
             return
         for field, value in zip(self.ends, (*plot.points[0], *plot.points[-1]), strict=True):
             field.set_value(float(f"{from_si(float(value), self._unit):.4g}"))
-        choice = answer.view.field if answer.view.field in plot.values else next(iter(plot.values), "")
+        choice = measured_of(answer.view.field)
+        choice = choice if choice in plot.values else next(iter(plot.values), "")
         said = [f"[{self._unit}]"]
         if plot.averaged:
             said.append(self.words("view.averaged"))

@@ -7,15 +7,15 @@ from typing import Any
 
 from nicegui import ui
 
-from tramontane.contract import Contract
 from tramontane.page.controls.cut_panel import CutPanel
 from tramontane.page.controls.number_field import NumberField
 from tramontane.page.controls.slider import Slider
 from tramontane.page.language.words import Words
-from tramontane.page.view.asking import Answer
+from tramontane.page.view.asking import Answer, choices_of
 from tramontane.page.view.colours import MAPS
-from tramontane.page.view.scene import choices, displacement_field
+from tramontane.page.view.scene import displacement_field
 from tramontane.page.view.state import AUTO, CELLS, View
+from tramontane.service.registry import Served
 
 _MOST = 3.0  # times the scale that is chosen: the slider's right end
 
@@ -67,18 +67,18 @@ class LookPanel:
     def learn(self, answer: Answer) -> None:
         """Take in which fields there are, and the range that is shown."""
         assert answer.told is not None
-        self.take(answer.served.contract, answer.view, answer.told)
+        self.take(answer.served, answer.view, answer.told)
 
-    def take(self, contract: Contract, view: View, told: dict[str, Any]) -> None:
+    def take(self, served: Served, view: View, told: dict[str, Any]) -> None:
         """The same, of what was not asked of a model alone.
 
         Args:
-            contract: Of what is shown.
+            served: The model.
             view: As it was asked.
             told: What the view was told.
         """
         self.told, self._told_field = told, view.field
-        known = choices(contract)
+        contract, known = served.contract, choices_of(served, self.words)
         if known != self._known:
             self._known = known
             self.view.field = view.field

@@ -203,14 +203,13 @@ class ComparePage:
         scene = Scene(self.buffers, view, a.served.contract, self.words)
         one, other = (values_of(each.case, each.domain, view.field, each.served.contract) for each in (a, b))
         scene.spec["body"] = a.told["body"] if a.told else ""
-        if one is None or other is None:
-            scene.surface(a.prediction.key, a.where, a.case, a.domain)
-            return scene.told()
-        if a.where != b.where:
+        if one is not None and other is not None and a.where != b.where:
             other = self._mapped(a, b, other)
             if a.view.geometry != b.view.geometry:
                 scene.note(self.words("compare.mapped"))
-        difference = other - one
+        if one is not None and other is None:  # there is nothing to compare A with
+            other = np.full_like(one, np.nan)
+        difference = None if one is None or other is None else other - one
         scene.surface(f"{a.prediction.key} {b.prediction.key}", a.where, a.case, a.domain, difference)
         return scene.told()
 
@@ -238,7 +237,7 @@ class ComparePage:
         if known:
             true, predicted, difference = told
             self._show(turn, (predicted, true, difference))
-            self.look.take(served.contract, first, predicted)
+            self.look.take(served, first, predicted)
         else:
             self._show_no_fields(turn)
         whole, errors = await turn(run(lambda: (case.whole, case.errors())))

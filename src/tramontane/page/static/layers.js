@@ -54,10 +54,18 @@ export class Surface {
     const count = (this.byCell ? this.triangles.length : this.points.length) / 3;
     if (values.length !== count) throw new Error(`${values.length} values, ${count} places`);
     this.values = values;
+    this.bounds = null; // those are of the values before
     const into = this.attribute.array;
     if (this.byCell) for (let i = 0; i < into.length; i++) into[i] = values[(i / 3) | 0];
     else into.set(values);
     this.attribute.needsUpdate = true;
+  }
+
+  /** Take a lower and an upper bound of each value, or null. */
+  setBounds(bounds) {
+    for (const each of bounds ? [bounds.low, bounds.high] : [])
+      if (each.length !== this.values.length) throw new Error(`${each.length} bounds, ${this.values.length} values`);
+    this.bounds = bounds;
   }
 
   /** Take how far each point moves, or null; the shape is drawn and probed with `warp` times that. */
@@ -75,7 +83,7 @@ export class Surface {
     this.moved = shift ? this.points.map((x, i) => x + warp * shift[i]) : this.points;
   }
 
-  /** The nearest crossing of a ray that a plane leaves: {value, point}, or null. Möller and Trumbore (1997). */
+  /** The nearest crossing of a ray that a plane leaves: {value, low, high, point}, or null. Möller and Trumbore (1997). */
   probe(ray, plane) {
     const { moved: p, points: home, triangles: t } = this;
     const { origin: o, direction: d } = ray;
@@ -103,9 +111,10 @@ export class Surface {
       found = [i, u, v, at];
     }
     if (!found || !this.values) return null;
-    const [i, u, v, point] = found, f = this.values;
-    const value = this.byCell ? f[i / 3] : (1 - u - v) * f[t[i]] + u * f[t[i + 1]] + v * f[t[i + 2]];
-    return { value, point, distance: near };
+    const [i, u, v, point] = found;
+    const at = (f) => (this.byCell ? f[i / 3] : (1 - u - v) * f[t[i]] + u * f[t[i + 1]] + v * f[t[i + 2]]);
+    const between = this.bounds ? { low: at(this.bounds.low), high: at(this.bounds.high) } : {};
+    return { value: at(this.values), ...between, point, distance: near };
   }
 }
 

@@ -14,10 +14,11 @@ from tramontane.case import Case
 from tramontane.contract import Contract, ParameterSpec
 from tramontane.errors import TramontaneError
 from tramontane.page.language.words import Words
+from tramontane.page.view.bounds import bounded, widths
 from tramontane.page.view.buffers import Buffers
 from tramontane.page.view.cuts import isosurface, section
 from tramontane.page.view.line_plot import LinePlot, along, through
-from tramontane.page.view.scene import Scene, choices, surface_domain, volume_domain
+from tramontane.page.view.scene import Scene, choices, field_of, label_of, surface_domain, volume_domain
 from tramontane.page.view.state import AXES, CELLS, View
 from tramontane.service.access.caller import Caller
 from tramontane.service.predictions import designs
@@ -63,6 +64,14 @@ def asked_of(served: Served) -> Mapping[str, ParameterSpec]:
     return served.contract.asked(geometry=served.surrogate.needs_geometry)
 
 
+def choices_of(served: Served, words: Words) -> dict[str, str]:
+    """What can be looked at of a model, and its names for people: fields, and how wide their intervals are."""
+    contract, calibration = served.contract, served.surrogate.calibration
+    known = choices(contract)
+    intervals = {key.partition("/")[2] for key in (calibration.fields if calibration is not None else ())}
+    return known | {choice: label_of(contract, choice, words) for choice in widths(known, intervals)}
+
+
 class Asking:
     """Asks for what views show.
 
@@ -79,7 +88,7 @@ class Asking:
     def settled(self, view: View) -> View:
         """A snapshot of a view, with a field that its model has."""
         asked, served = view.snapshot(), self.server.registry.models.get(view.model)
-        if served is not None and asked.field not in (known := choices(served.contract)):
+        if served is not None and asked.field not in (known := choices_of(served, self.words)):
             asked.field = next(iter(known), "")
         return asked
 
@@ -88,7 +97,7 @@ class Asking:
         served = self.server.registry.models.get(view.model)
         if served is None:
             return []
-        field = [view.field] if view.field and view.field not in choices(served.contract) else []
+        field = [view.field] if view.field and view.field not in choices_of(served, self.words) else []
         return field + [name for name in view.parameters if name not in asked_of(served)]
 
     def is_heavy(self, view: View) -> bool:
@@ -126,7 +135,7 @@ class Asking:
             except TramontaneError as error:
                 raise Problem(422, str(error)) from error
             scene = Scene(self.buffers, view, contract, self.words)
-            scene.surface(f"{question.key()} coarse", where, case, on)
+            scene.surface(f"{question.key()} coarse", where, bounded(case, field_of(contract, view.field)), on)
             return scene.told()
 
         return await self.server.predictions.run(work)
@@ -156,7 +165,8 @@ class Asking:
 
         def draw() -> tuple[Case, str, dict[str, Any], LinePlot | None]:
             scene = Scene(self.buffers, view, contract, self.words)
-            case, domain = prediction.case, on
+            field = field_of(contract, view.field)
+            case, domain = bounded(prediction.case, field), on
             if domain is None:
                 domain = next(iter(case.meshes))
                 outer = case.meshes[domain].extract_surface(algorithm="dataset_surface").triangulate()
@@ -164,10 +174,11 @@ class Asking:
             scene.surface(prediction.key, prediction.place, case, domain)
             line = None
             if volume is not None and within is not None:
+                whole = bounded(volume.case, field)
                 if view.section:
-                    section(scene, volume.key, volume.case, within)
+                    section(scene, volume.key, whole, within)
                 if view.iso:
-                    isosurface(scene, volume.key, volume.case, within)
+                    isosurface(scene, volume.key, whole, within)
                 if view.line:
                     line = self._line(view, contract, volume.case, within, case.meshes[domain])
                     scene.spec["line"] = [*line.points[0].tolist(), *line.points[-1].tolist()]

@@ -13,8 +13,10 @@ from tramontane.page.view.buffers import pack
 from tramontane.page.view.scene import (
     Array,
     Scene,
+    bounds_of,
     by_cell,
     coloured,
+    field_of,
     unit_of,
     values_of,
     vector_field,
@@ -63,9 +65,10 @@ def section(scene: Scene, key: str, case: Case, domain: str) -> None:
         cell = by_cell(part, "slice", view.field, contract)
         if by_cell(case, domain, view.field, contract):
             scene.note(scene.words("view.averaged" if averaged else "view.by_cell"))
-        shift = scene.shift(part, "slice")
+        shift, bounds = scene.shift(part, "slice"), bounds_of(part, "slice", view.field, contract)
         scene.spec["slice"] = scene.buffers.put(
-            [*where, view.field, shift is not None, "slice"], lambda: coloured(cut, values, cell=cell, shift=shift)
+            [*where, view.field, shift is not None, "slice"],
+            lambda: coloured(cut, values, cell=cell, shift=shift, bounds=bounds),
         )
     vector, velocity = vector_field(contract, view.field), velocity_field(contract, view.field)
     if view.arrows and vector is not None:
@@ -112,7 +115,7 @@ def isosurface(scene: Scene, key: str, case: Case, domain: str) -> None:
         scene.note(scene.words("view.coarse"))
     own = Case("iso", case.design, {"iso": found}, field_units=case.field_units)
     values = values_of(own, "iso", view.field, contract)
-    shift = scene.shift(own, "iso")
+    shift, bounds = scene.shift(own, "iso"), bounds_of(own, "iso", view.field, contract)
     if values is None:  # the field that is looked at is one of the surface alone
         values = np.full(found.n_points, np.nan, dtype=np.float32)
     else:
@@ -121,7 +124,7 @@ def isosurface(scene: Scene, key: str, case: Case, domain: str) -> None:
     shown = values
     scene.spec["level"] = scene.buffers.put(
         [key, domain, view.iso, level, view.field, shift is not None, "iso"],
-        lambda: coloured(found, shown, cell=False, shift=shift),
+        lambda: coloured(found, shown, cell=False, shift=shift, bounds=bounds),
     )
 
 
@@ -138,8 +141,9 @@ def _smooth(scene: Scene, key: str, case: Case, domain: str) -> tuple[Any, bool]
     mesh = case.meshes[domain]
     if not scene.view.smooth or "cell" not in case.field_names(domain).values():
         return mesh, False
+    shown = field_of(scene.contract, scene.view.field)  # its bounds are there, too
     averaged = scene.buffers.drawn.get(
-        (key, domain, "averaged"), mesh.cell_data_to_point_data, size=lambda made: 1024 * made.actual_memory_size
+        (key, domain, shown, "averaged"), mesh.cell_data_to_point_data, size=lambda made: 1024 * made.actual_memory_size
     )
     return averaged, True
 

@@ -47,6 +47,12 @@ class PressureCoefficient:
             return np.full_like(pressure, np.nan)
         return np.asarray((pressure - reference) / dynamic, dtype=pressure.dtype)
 
+    def slope(self, case: Case, contract: Contract) -> float:
+        """By how much the coefficient changes with the pressure, 1/Pa, or over the density."""
+        speed, density, _ = self._numbers(case, contract)
+        dynamic = 0.5 * density * speed**2
+        return 1 / dynamic if dynamic else float("nan")
+
     def is_absolute(self, pressure: Array, case: Case, contract: Contract) -> bool:
         """Whether pressures are so far from zero that zero is not their reference, and no other is known."""
         speed, density, _ = self._numbers(case, contract)

@@ -36,8 +36,10 @@ export default {
         </div>
       </div>
       <div class="field-view-value" :data-value="hover ? hover.value : ''" :data-point="hover ? hover.point.join(' ') : ''"
-           aria-live="polite">
+           :data-low="hover?.low" :data-high="hover?.high" aria-live="polite">
         <template v-if="hover">{{ format(hover.value * factor) }} {{ unit }}</template>
+        <div v-if="hover && hover.low !== undefined" class="field-view-bounds">{{ format(hover.low * factor) }} …
+          {{ format(hover.high * factor) }} {{ unit }} ({{ interval }})</div>
       </div>
       <div v-if="note && state === 'ready'" class="field-view-note">{{ note }}</div>
       <svg v-if="state === 'ready'" class="field-view-triad" :viewBox="'0 0 ' + size + ' ' + size" aria-hidden="true">
@@ -57,7 +59,7 @@ export default {
 
   data() {
     return { state: "empty", message: this.empty, title: "", unit: "", factor: 1, ticks: [], colours: "", hover: null,
-             shown: 0, milliseconds: 0, triangles: 0, busy: false, note: "", axes: [], size: SIZE, over: false,
+             shown: 0, milliseconds: 0, triangles: 0, busy: false, note: "", interval: "", axes: [], size: SIZE, over: false,
              presets: ["iso", "front", "left", "top"], short: { iso: "◪", front: "X", left: "Y", top: "Z" } };
   },
 
@@ -129,6 +131,7 @@ export default {
         this.unit = spec.unit;
         this.factor = spec.factor;
         this.note = spec.note || "";
+        this.interval = spec.interval;
         this.colour(spec);
         this.state = "ready";
         this.busy = false;
@@ -201,6 +204,7 @@ export default {
         else {
           const surface = new Surface(buffer, buffer.about.cell);
           surface.setValues(buffer.values);
+          surface.setBounds(buffer.low ? buffer : null);
           surface.setShift(buffer.shift || null, spec.warp?.scale || 0);
           this.add(name, new THREE.Mesh(surface.geometry, gl.materials[name]), surface);
         }
@@ -371,6 +375,19 @@ export default {
       const hits = Object.entries(gl.layers).map(([name, { data }]) =>
         name === "surface" && gl.spec.ghost ? null : data?.probe(caster.ray, name === "surface" ? plane : NO_PLANE));
       this.hover = hits.filter(Boolean).sort((a, b) => a.distance - b.distance)[0] || null;
+      this.learnBounds();
+    },
+    /** Bounds are fetched when a value is first read off: a picture comes without them, and as fast. */
+    async learnBounds() {
+      const gl = this.gl, spec = gl.spec, surface = gl.layers.surface?.data, url = spec.surface?.bounds;
+      if (!url || surface.bounds || gl.learning === url) return;
+      gl.learning = url;
+      const bounds = await fetchBuffer(url).catch(() => null);
+      if (!bounds) return; // and they are not asked for again
+      gl.learning = null;
+      if (gl.spec !== spec) return; // they are of another picture
+      surface.setBounds(bounds);
+      if (this.hover) gl.probing = gl.probing || requestAnimationFrame(() => this.probe());
     },
     /** A file dropped on the picture is taken as one that is dropped on the field beside it. */
     dropped(event) {

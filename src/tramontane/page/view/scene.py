@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.errors import TramontaneError
+from tramontane.interval import LEVEL
 from tramontane.page.language.readable_units import number, readable
 from tramontane.page.language.words import Words
+from tramontane.page.view.bounds import LOWER, UPPER, WIDTH, measured_of
 from tramontane.page.view.buffers import Buffers, pack
 from tramontane.page.view.derived import CP, pressure_coefficient
 from tramontane.page.view.state import AUTO, AXES, View
@@ -36,6 +38,18 @@ def choices(contract: Contract) -> dict[str, str]:
     if pressure_coefficient(contract) is not None:
         found[CP] = "Cp"
     return found
+
+
+def label_of(contract: Contract, choice: str, words: Words) -> str:
+    """The name of a choice for people, the width of an interval included."""
+    measured = measured_of(choice)
+    label = choices(contract).get(measured, measured.partition(".")[0])
+    return label if choice == measured else words("view.width", field=label, level=level_of(words))
+
+
+def level_of(words: Words) -> str:
+    """The probability of the intervals, per cent."""
+    return words.local(f"{100 * LEVEL:g}")
 
 
 def volume_choices(contract: Contract) -> dict[str, str]:
@@ -87,16 +101,46 @@ def field_of(contract: Contract, choice: str) -> str:
 
 def values_of(case: Case, domain: str, choice: str, contract: Contract) -> Array | None:
     """Values ``(n,)`` of a choice, SI; None where the domain has no such field."""
+    if choice.endswith(WIDTH):
+        bounds = bounds_of(case, domain, measured_of(choice), contract)
+        return None if bounds is None else bounds[1] - bounds[0]
     name, part = field_of(contract, choice), choice.partition(".")[2]
     if name not in case.field_names(domain):
         return None
     values = np.asarray(case.field_values(domain, name), dtype=np.float32)
-    if values.ndim == 1 or values.shape[1] == 1:
-        derived = pressure_coefficient(contract) if choice == CP else None
-        plain = values.reshape(-1)
-        return plain if derived is None else derived.values(plain, case, contract)
-    if not part:
+    if values.ndim == 2 and values.shape[1] > 1 and not part:
         return np.asarray(np.linalg.norm(values, axis=1))
+    derived, found = pressure_coefficient(contract) if choice == CP else None, _component(values, part)
+    return found if derived is None or found is None else derived.values(found, case, contract)
+
+
+def bounds_of(case: Case, domain: str, choice: str, contract: Contract) -> tuple[Array, Array] | None:
+    """Lower and upper bound ``(n,)`` of a choice, SI, in a case that has them (`bounds.bounded`).
+
+    None of a vector's length: the bounds of the components, each for itself, say nothing of all of them together.
+    """
+    name, part = field_of(contract, choice), choice.partition(".")[2]
+    if choice.endswith(WIDTH) or name + LOWER not in case.field_names(domain):
+        return None
+    found = [
+        _component(np.asarray(case.field_values(domain, name + suffix), dtype=np.float32), part)
+        for suffix in (LOWER, UPPER)
+    ]
+    low, high = found
+    if low is None or high is None:
+        return None
+    derived = pressure_coefficient(contract) if choice == CP else None
+    if derived is None:
+        return low, high
+    pressure = np.asarray(case.field_values(domain, name), dtype=np.float32).reshape(-1)
+    middle, slope = derived.values(pressure, case, contract), derived.slope(case, contract)
+    return middle + slope * (low - pressure), middle + slope * (high - pressure)
+
+
+def _component(values: Array, part: str) -> Array | None:
+    """A scalar, or a component of a vector or tensor; None where it has no such component."""
+    if values.ndim == 1 or values.shape[1] == 1:
+        return values.reshape(-1)
     names = tuple(AXES) if values.shape[1] == 3 else _TENSOR
     return np.ascontiguousarray(values[:, names.index(part)]) if part in names[: values.shape[1]] else None
 
@@ -141,6 +185,10 @@ class Triangles(NamedTuple):
                                   f"{'cells' if cell else 'points'}; load the page again")  # fmt: skip
         return (values[self.cells] if cell and self.cells is not None else values).astype(np.float32)
 
+    def bounds(self, bounds: tuple[Array, Array], *, cell: bool) -> dict[str, NDArray[np.float32]]:
+        """Lower and upper bounds as the view takes them."""
+        return {name: self.values(each, cell=cell) for name, each in zip(("low", "high"), bounds, strict=True)}
+
 
 def triangles_of(mesh: pv.PolyData) -> Triangles:
     """The triangles of a surface of any polygons."""
@@ -154,10 +202,15 @@ def triangles_of(mesh: pv.PolyData) -> Triangles:
     return Triangles({"points": points, "triangles": faces}, cells, mesh.n_cells)
 
 
-def coloured(mesh: pv.PolyData, values: Array, *, cell: bool, shift: Array | None = None) -> bytes:
-    """A surface of its own with its values, and how far its points move where a deformed shape is shown."""
+def coloured(
+    mesh: pv.PolyData, values: Array, *, cell: bool, shift: Array | None = None,
+    bounds: tuple[Array, Array] | None = None,
+) -> bytes:  # fmt: skip
+    """A surface of its own with its values and their bounds, and how far its points move in a deformed shape."""
     triangles = triangles_of(mesh)
     arrays = triangles.arrays | {"values": triangles.values(values, cell=cell)}
+    if bounds is not None:
+        arrays |= triangles.bounds(bounds, cell=cell)
     if shift is not None:
         arrays["shift"] = triangles.values(shift, cell=False)
     return pack(arrays, {"cell": cell})
@@ -222,6 +275,10 @@ class Scene:
             "values": self.buffers.put([name, domain, choice], lambda: pack({"values": shown})),
             "cell": cell,
         }
+        bounds = bounds_of(case, domain, choice, self.contract) if values is None else None
+        if bounds is not None:
+            between = triangles.bounds(bounds, cell=cell)
+            self.spec["surface"]["bounds"] = self.buffers.put([name, domain, choice, "bounds"], lambda: pack(between))
         shift = self.shift(case, domain)
         if shift is not None:
             longest = float(np.linalg.norm(shift, axis=1).max(initial=0.0))
@@ -266,9 +323,9 @@ class Scene:
         low = low if self.view.low is None else self.view.low
         high = high if self.view.high is None else self.view.high
         unit, factor = unit_of(self.contract, self.view.field, max(abs(low), abs(high)))
-        title = choices(self.contract).get(self.view.field, self.view.field.partition(".")[0])
-        return self.spec | {"range": [low, high], "unit": unit, "factor": factor, "title": title,
-                            "note": " · ".join(self._notes)}  # fmt: skip
+        return self.spec | {"range": [low, high], "unit": unit, "factor": factor, "blank": not self._ranges,
+                            "title": label_of(self.contract, self.view.field, self.words),
+                            "interval": f"{level_of(self.words)} %", "note": " · ".join(self._notes)}  # fmt: skip
 
     def _state_coefficient(self, case: Case, domain: str) -> None:
         derived = pressure_coefficient(self.contract) if self.view.field == CP else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import pyvista as pv
 
 from tramontane.case import Case
@@ -15,9 +16,10 @@ from tramontane.evaluation.judge import fitting_contract
 from tramontane.metrics import relative_l2
 from tramontane.page.language.words import Words
 from tramontane.page.view.asking import asked_of
+from tramontane.page.view.bounds import bounded
 from tramontane.page.view.buffers import Buffers
 from tramontane.page.view.cuts import isosurface, section
-from tramontane.page.view.scene import Scene, surface_domain, values_of, volume_domain
+from tramontane.page.view.scene import Scene, field_of, surface_domain, values_of, volume_domain
 from tramontane.page.view.state import View
 from tramontane.service.registry import Served
 from tramontane.units import Quantity, from_si
@@ -76,6 +78,7 @@ class SolverCase:
         """
         contract, within = self.served.contract, volume_domain(self.served.contract)
         predicted = self.whole if within and (view.section or view.iso) else self.on_surface
+        predicted = bounded(predicted, field_of(contract, view.field))
         found = []
         shown = [drawn(case, contract) for case in (self.true, predicted)]
         for kind, case, (surface, domain) in zip(("true", "predicted"), (self.true, predicted), shown, strict=True):
@@ -92,7 +95,8 @@ class SolverCase:
         scene = Scene(buffers, difference, contract, words)
         scene.spec["body"] = self.key
         surface, domain = shown[1]
-        scene.surface(self.key, self.key, surface, domain, None if true is None or own is None else own - true)
+        less = np.full_like(own, np.nan) if own is not None and true is None else true
+        scene.surface(self.key, self.key, surface, domain, None if own is None or less is None else own - less)
         found.append(scene.told())
         return [*one_scale(*found[:2], locked=view.low is not None or view.high is not None), found[2]]
 
@@ -129,6 +133,8 @@ def drawn(case: Case, contract: Contract) -> tuple[Case, str]:
 
 def one_scale(first: dict[str, Any], second: dict[str, Any], *, locked: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two views with one range and one unit, or nothing can be compared; a range that the reader locked stays."""
+    if first["blank"] or second["blank"]:  # what one of them has not is compared with nothing
+        return first, second
     (low, high), (other_low, other_high) = first["range"], second["range"]
     shared = {"unit": first["unit"], "factor": first["factor"]}
     if not locked:
