@@ -177,11 +177,13 @@ def _fit_hyperparameters(kernels: Array, outputs: Array) -> Array:
     """Logarithms of three kernels' variances and of the noise variance."""
 
     def covariance(hyperparameters: Array) -> tuple[Array, Callable[[Array], Array]]:
-        def gradient(by_matrix: Array) -> Array:
-            by_variance = [np.sum(by_matrix * kernel) for kernel in kernels[:3]]
-            return np.asarray(np.exp(hyperparameters) * np.array([*by_variance, np.trace(by_matrix)]))
-
-        return _covariance(kernels, hyperparameters), gradient
+        return (
+            _covariance(kernels, hyperparameters),
+            lambda by_matrix: (
+                np.exp(hyperparameters)
+                * np.array([*(np.sum(by_matrix * kernel) for kernel in kernels[:3]), np.trace(by_matrix)])
+            ),
+        )
 
     return maximise_posterior(covariance, outputs, np.array(_START), _WIDTH, [(-12.0, 4.0)] * 4)
 
