@@ -37,6 +37,36 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How a QoI of a second design differs from that of a first, SI.
+
+    Attributes:
+        value: The second less the first.
+        half_width: To either side of it, with ``level``.
+        level: The probability.
+        probability: That the true difference has the sign of ``value``, between 0.5 and 1.
+        correlation: Of the errors of both; None where it is not known: then the interval is as wide as the worst would
+            have it, and the probability is the least.
+        bounded: Whether the probability is higher than is stated: the correlation is not known, or the difference is
+            larger than all errors of cases left out.
+        assumed: Whether errors are taken to be normally distributed, since too few cases were left out.
+    """
+
+    value: float
+    half_width: float
+    level: float
+    probability: float
+    correlation: float | None
+    bounded: bool
+    assumed: bool
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether zero lies outside the interval."""
+        return abs(self.value) > self.half_width
+
+
+@dataclass(frozen=True)
 class FieldInterval:
     """Bounds of a field at the places where it was predicted, SI.
 

@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 
 from helpers.browsing import Tab, at
-from helpers.serving import Running
+from helpers.serving import Running, part
 from tramontane.case import Case
 from tramontane.dataset import Dataset
 from tramontane.design import Design
 from tramontane.evaluation import evaluate
+from tramontane.interval import Difference
 from tramontane.surrogate import Surrogate
 
 pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tramontane[serve]'")
+
+from tramontane.page.language.words import Words
+from tramontane.page.pages.compare_results import difference
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +131,38 @@ def test_a_section_through_both_volumes(tab: Tab, dataset: Dataset, surrogate: S
 def test_a_case_that_is_not_there_is_said(tab: Tab, dataset: Dataset) -> None:
     tab.open(link(dataset, "999"))
     tab.page.locator(".field-view-state.is-error", has_text="has no case '999'").first.wait_for()
+
+
+@pytest.mark.parametrize(
+    ("value", "probability", "correlation", "bounded", "said"),
+    [
+        (-2.0, 0.979, 0.8, False, "B is lower with 97 %"),
+        (2.0, 0.984, 0.8, True, "B is higher with ≥ 98 %"),
+        (2.0, 1.0, None, True, "B is higher with ≥ 99 %"),
+        (-0.5, 0.71, 0.8, False, "Not told apart: B is lower with 71 %"),
+        (-0.5, 0.71, None, True, "Not known: the errors of both may add up"),
+    ],
+)
+def test_what_is_said_of_a_difference(
+    value: float, probability: float, correlation: float | None, bounded: bool, said: str
+) -> None:
+    found = Difference(value, 1.0, 0.9, probability, correlation, bounded, assumed=False)
+    assert difference(Words("en"), found) == said
+
+
+def test_whether_two_designs_differ_is_said_of_each_qoi(
+    tab: Tab, server: Running, surrogate: Surrogate, tmp_path: Path
+) -> None:
+    file = part(tmp_path, (0.8, 0.7, 0.6))
+    geometry, loads = server.upload(file.read_bytes()).json()["hash"], {"a": 200, "b": 400}
+    designs = "&".join(f"{n}.model=model&{n}.geometry={geometry}&{n}.p.load={load}" for n, load in loads.items())
+    tab.open(f"/page/compare?{designs}&cells=2000")
+    tab.ready(3)
+    one, other = (surrogate.simulate(Design(file, load=f"{load} N"), cells=2000) for load in loads.values())
+    found = {name: each for name, each in surrogate.differences(one, other).items() if each.value}
+    assert "charge" in found
+    for name, each in found.items():
+        row = tab.page.locator(f"tr[data-difference={name}]")
+        row.wait_for()
+        assert row.inner_text().startswith(difference(Words("en"), each))
+    tab.picture("compare-difference")

@@ -112,6 +112,20 @@ def test_doubt_grows_away_from_the_training_cases(surrogate: Surrogate) -> None:
     assert "the geometry is 3 m long in x" in " ".join([*map(str, far.notices)])
 
 
+def test_two_alike_bodies_are_told_apart_by_less_than_their_intervals(surrogate: Surrogate, saved: Path) -> None:
+    bodies = (1.2, 0.45, 0.35), (1.2, 0.46, 0.35)
+    one, other = (surrogate.simulate(Design(box(*sides), speed="25 m/s")) for sides in bodies)
+    found = surrogate.differences(one, other)["drag"]
+    true = drag(*bodies[1], 25.0) - drag(*bodies[0], 25.0)
+    alone = np.hypot(*(case.qoi_intervals["drag"].high - case.qoi["drag"] for case in (one, other)))
+    assert found.correlation is not None
+    assert found.half_width < 0.8 * alone
+    assert abs(found.value - true) < found.half_width
+    back = Surrogate.load(saved).differences(other, one)["drag"]
+    assert (back.value, back.half_width) == pytest.approx((-found.value, found.half_width), rel=1e-4)
+    assert back.probability == found.probability
+
+
 def test_the_same_answer_after_a_journey(surrogate: Surrogate, saved: Path) -> None:
     design = Design(box(1.3, 0.5, 0.3), speed="20 m/s")
     there, here = Surrogate.load(saved).simulate(design), surrogate.simulate(design)

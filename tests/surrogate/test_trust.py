@@ -57,6 +57,21 @@ def test_a_higher_level_is_wider_and_a_silly_one_refused(kriging: tuple[Surrogat
         kriging[0].simulate(design, level=1.5)
 
 
+def test_errors_of_what_follows_from_fields_may_go_any_way_together(
+    kriging: tuple[Surrogate, Path], dataset: Dataset
+) -> None:
+    one, other = (kriging[0].simulate(asked(dataset, name), cells=2000) for name in dataset.splits["test"][:2])
+    found = kriging[0].differences(one, other)
+    assert set(found) == set(one.qoi)
+    fields = [name for name in found if name not in one.qoi_deviations]
+    assert fields
+    for name in fields:
+        assert found[name].correlation is None
+        assert found[name].bounded
+        widths = [case.qoi_intervals[name].high - case.qoi[name] for case in (one, other)]
+        assert found[name].half_width == pytest.approx(sum(widths))
+
+
 def test_other_bodies_are_told_from_members(kriging: tuple[Surrogate, Path], dataset: Dataset) -> None:
     model, _ = kriging
     verdicts = [model.simulate(asked(dataset, name), cells=2000).verdict for name in dataset.splits["test"]]

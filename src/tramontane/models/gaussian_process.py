@@ -127,6 +127,20 @@ class Posterior:
         variances = prior_variances - (cross_covariance * solved).sum(1)
         return self._complete(solved), variances + self._mean_variance * (1 - solved.sum(1)) ** 2
 
+    def covariance(
+        self, cross_covariance: Float[np.ndarray, "m n"], prior_covariance: Float[np.ndarray, "m m"]
+    ) -> Float[np.ndarray, "m m"]:
+        """Posterior covariance of new outputs, whose diagonal are the variances of `weights_and_variances`.
+
+        Args:
+            cross_covariance: Of new outputs with the training outputs.
+            prior_covariance: Of the new outputs.
+        """
+        solved = self.solve(cross_covariance.T).T
+        lacking = 1 - solved.sum(1)
+        of_mean = self._mean_variance * np.outer(lacking, lacking)
+        return np.asarray(prior_covariance - cross_covariance @ solved.T + of_mean)
+
     def leave_one_out(self) -> LeaveOneOut:
         """Residuals and variances of each training output from all others; a sample mean stays that of all."""
         inverse = self.solve(np.eye(len(self._factor)))
@@ -181,6 +195,12 @@ class GaussianProcess:
         prior_variances = self.kernel.diagonal(inputs) + self.noise_variance
         weights, variances = self.posterior.weights_and_variances(self.kernel(inputs, self.inputs), prior_variances)
         return weights, np.maximum(variances, self.noise_variance)
+
+    def covariance(self, inputs: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m m"]:
+        """Joint posterior covariance of new outputs, each with a noise of its own."""
+        found = self.posterior.covariance(self.kernel(inputs, self.inputs), self.kernel(inputs, inputs))
+        variances = np.maximum(np.diag(found), 0.0) + self.noise_variance
+        return np.asarray(found - np.diag(np.diag(found)) + np.diag(variances))
 
     def leave_one_out(self) -> LeaveOneOut:
         """See `Posterior.leave_one_out`."""

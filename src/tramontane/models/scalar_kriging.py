@@ -86,6 +86,17 @@ class ScalarKriging:
         mean = self.output_mean + float(weights[0] @ self.outputs)
         return self._back(mean, self.standard_deviation * float(variances[0]) ** 0.5)
 
+    def correlation(self, one: Array, other: Array) -> float:
+        """Of the errors at two inputs ``(d,)``, by the joint posterior; noise of the cases is each one's own.
+
+        Where a logarithm is kriged, it is the correlation of the logarithms' errors, which that of the values is near
+        as long as errors are small against the values.
+        """
+        both = (np.array([one, other], float)[:, self.columns] - self.input_means) * self.input_scales
+        covariance = self._process.covariance(both)
+        size = float(np.sqrt(covariance[0, 0] * covariance[1, 1]))
+        return float(np.clip(covariance[0, 1] / size, -1.0, 1.0)) if size > 0 else 0.0
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to predict, as arrays."""
         numbers = np.array([self.output_mean, self.standard_deviation, float(self.logarithm)])

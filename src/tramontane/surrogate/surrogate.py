@@ -18,12 +18,13 @@ from tramontane.deadline import time_limit
 from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, SurrogateError
 from tramontane.formats.surfaces.geometry import Geometry, read_geometry
-from tramontane.interval import HIGHEST_LEVEL, LEVEL, LOWEST_LEVEL
+from tramontane.interval import HIGHEST_LEVEL, LEVEL, LOWEST_LEVEL, Difference
 from tramontane.large_arrays import bad_rows
 from tramontane.models.recent import Recent
 from tramontane.models.scalar_kriging import ScalarKriging
 from tramontane.notice import Notice
 from tramontane.surrogate.constraints import obey
+from tramontane.surrogate.differences import Pair
 from tramontane.surrogate.intervals import Intervals
 from tramontane.surrogate.measured import QOI_CELLS, measured
 from tramontane.surrogate.mesh_notices import blank_beyond, coarse_notices
@@ -330,6 +331,18 @@ class Surrogate:
     def widening(self, verdict: Verdict | None) -> float:
         """By how much intervals are wider for an unusual design."""
         return 1.0 if self.applicability is None or verdict is None else self.applicability.widening(verdict)
+
+    def differences(self, one: Case, other: Case) -> dict[str, Difference]:
+        """How the QoIs of two of this surrogate's answers differ, the other less the one, by name.
+
+        Errors of a QoI that is regressed go together as the regression's joint posterior has it; of one that follows
+        from fields that is not known, and the worst is assumed. See `tramontane.trust.difference`.
+
+        Args:
+            one: An answer.
+            other: Another, with intervals of the same level.
+        """
+        return Pair(self, one, other).differences()
 
     def coordinate_names(self) -> tuple[list[str], list[int]]:
         """What people call the `Predictor.coordinates`, and which of them all answers are in proportion to."""

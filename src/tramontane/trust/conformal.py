@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 Array = NDArray[np.floating[Any]]
 
@@ -37,6 +37,19 @@ def normal_quantile(scores: Array, level: float) -> float:
     count = len(scores)
     size = float(np.sqrt(np.mean(np.asarray(scores, float) ** 2)))
     return float(stdtrit(count, (1 + level) / 2)) * size
+
+
+def level_of(scores: Array, value: float) -> float:
+    """With which probability a new score does not exceed ``value``: the inverse of `quantile`."""
+    return float((scores <= value).sum()) / (len(scores) + 1)
+
+
+def normal_level(scores: Array, value: float) -> float:
+    """The inverse of `normal_quantile`."""
+    size = float(np.sqrt(np.mean(np.asarray(scores, float) ** 2)))
+    if size == 0:
+        return 1.0 if value > 0 else 0.0
+    return float(2 * stdtr(len(scores), value / size) - 1)
 
 
 def pooled_quantiles(scores: Sequence[Array], levels: Array) -> Array:

@@ -184,19 +184,21 @@ class ComparePage:
 
     async def _show_designs(self, turn: Turn[Pair]) -> None:
         a, b = await turn(_both(*(self.asking.answer(view) for view in turn.question)))
+        run, numbers_alone = self.asking.server.predictions.run, a.told is None or b.told is None
         if a.told is None or b.told is None:
             self._show_no_fields(turn)
-            self._compare_results(
-                compare_results.of_designs, a.served.contract, a.prediction.summary, b.prediction.summary
-            )
-            return
-        one, other = one_scale(a.told, b.told, locked=a.view.low is not None or a.view.high is not None)
-        difference = await turn(self.asking.server.predictions.run(lambda: self._difference(a, b)))
-        self._show(turn, (one, other, difference))
-        self.look.learn(replace(a, told=one))
-        wholes = await turn(_both(self.asking.whole(a), self.asking.whole(b)))
-        if turn.is_newest:
-            self._compare_results(compare_results.of_designs, a.served.contract, *(whole.summary for whole in wholes))
+        else:
+            one, other = one_scale(a.told, b.told, locked=a.view.low is not None or a.view.high is not None)
+            difference = await turn(run(lambda: self._difference(a, b)))
+            self._show(turn, (one, other, difference))
+            self.look.learn(replace(a, told=one))
+        first, second = await turn(_both(self.asking.whole(a), self.asking.whole(b)))
+        differences = None
+        if a.served.hash == b.served.hash:
+            differences = await turn(run(lambda: a.served.surrogate.differences(first.case, second.case)))
+        if turn.is_newest or numbers_alone:
+            self._compare_results(compare_results.of_designs, a.served.contract, first.summary, second.summary,
+                                  differences)  # fmt: skip
 
     def _difference(self, a: Answer, b: Answer) -> dict[str, Any]:
         view = View(field=a.view.field, camera=a.view.camera, map="coolwarm")

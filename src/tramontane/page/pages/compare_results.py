@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nicegui import ui
 
 from tramontane.case import Case
 from tramontane.contract import Contract, QoiSpec
+from tramontane.interval import Difference
 from tramontane.page.controls.design_panel import place_of, verdict
-from tramontane.page.language.complaints import remark
 from tramontane.page.language.readable_units import shown
 from tramontane.page.language.words import Words
 from tramontane.page.view.solver_case import SolverCase
@@ -24,16 +24,46 @@ _SEEN = {
 Row = tuple[str, QoiSpec, float | None, float | None]
 
 
-def of_designs(words: Words, contract: Contract, a: Summary, b: Summary) -> None:
-    """QoIs of two predictions, in the units of the contract of the first, and what to mind of each."""
+def of_designs(
+    words: Words, contract: Contract, a: Summary, b: Summary, differences: Mapping[str, Difference] | None
+) -> None:
+    """QoIs of two predictions, in the units of the contract of the first, whether they differ, and where each lies.
+
+    Args:
+        words: Of the reader's language.
+        contract: Of the first model.
+        a: Of the first prediction.
+        b: Of the second.
+        differences: By QoI, how it differs; None of two models.
+    """
     rows = [(name, contract.qoi[name], a.qoi[name].value, b.qoi[name].value) for name in a.qoi if name in b.qoi]
+
+    def more(name: str, factor: float, unit: str) -> list[str]:
+        found = None if differences is None else differences.get(name)
+        if differences is None or found is None or not found.value:
+            return []
+        margin = f"B − A = {words.number(factor * found.value)} ± {words.number(factor * found.half_width)} {unit}"
+        return [difference(words, found), f"{margin} ({words.local(f'{100 * found.level:g}')} %)"]
+
     _table(
         words, (words("compare.quantity"), "A", "B", "B − A"), rows,
-        lambda one, other, factor: words.number(factor * (other - one)),
+        lambda one, other, factor: words.number(factor * (other - one)), more,
     )  # fmt: skip
+    if differences is None and any(value.low is not None for value in a.qoi.values()):
+        ui.label(words("compare.two_models")).classes("quiet")
     for key, summary in (("compare.a", a), ("compare.b", b)):
-        for warning in summary.warnings:
-            ui.label(f"{words(key)}: {remark(words, warning)}").classes("is-warning small")
+        place, details = place_of(words, summary.verdict, summary.warnings)
+        if place != "inside":
+            verdict(f"{words(key)}: {words(f'predict.{place}')}", details, fine=False, bad=place == "outside")
+
+
+def difference(words: Words, found: Difference) -> str:
+    """Whether a QoI differs, and how sure that is; per cents are rounded down."""
+    if found.correlation is None and not found.is_certain:
+        return words("compare.unknown")
+    share = f"{'≥ ' if found.bounded else ''}{min(int(100 * found.probability + 1e-9), 99)}"
+    said = words("compare.lower" if found.value < 0 else "compare.higher", share=share)
+    return said if found.is_certain else words("compare.not_apart", said=said)
 
 
 def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float]) -> None:
@@ -65,9 +95,10 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
 
 
 def _table(
-    words: Words, heads: Sequence[str], rows: Sequence[Row], change: Callable[[float, float, float], str]
-) -> None:
-    """Two numbers of each row, and what ``change`` says of them and of the factor to the unit shown."""
+    words: Words, heads: Sequence[str], rows: Sequence[Row], change: Callable[[float, float, float], str],
+    more: Callable[[str, float, str], list[str]] = lambda *_: [],
+) -> None:  # fmt: skip
+    """Two numbers of each row, what ``change`` says of them and of the factor to the unit shown, and lines below."""
     with ui.element("div").classes("scrolls"), ui.element("table").classes("figures"):
         with ui.element("tr"):
             for head in heads:
@@ -83,3 +114,7 @@ def _table(
                 for text in said:
                     with ui.element("td"):
                         ui.label(text)
+            if lines := more(name, factor, unit):
+                with ui.element("tr").props(f"data-difference={name}"), ui.element("td").props("colspan=4"):
+                    for place, text in enumerate(lines):
+                        ui.label(text).classes("small quiet" if place else "small")
