@@ -36,6 +36,7 @@ from tramontane.page.view.scene import (
 )
 from tramontane.page.view.solver_case import one_scale
 from tramontane.page.view.state import AUTO, View
+from tramontane.page.view.unsure import areas_of, least_of_widest
 
 WIND, BENT = flow_cases.WIND, flow_cases.BENT
 AXES = (0.5, 0.6, 0.4)
@@ -205,6 +206,54 @@ def test_bounds_are_never_below_what_a_field_can_be() -> None:
     assert low.min() == 0.0
 
 
+def test_a_tenth_of_the_area_is_marked_not_a_tenth_of_the_places() -> None:
+    widths = np.arange(10.0)
+    assert least_of_widest(widths, np.ones(10)) == 9.0
+    assert least_of_widest(widths, np.array([1.0] * 5 + [0.1] * 5)) == 5.0  # five small places with the widest
+    assert least_of_widest(np.append(widths, np.nan), np.ones(11)) == 9.0
+    assert least_of_widest(np.ones(10), np.ones(10)) is None
+    assert least_of_widest(np.zeros(10), np.ones(10)) is None
+    points, triangles = np.array([[0, 0, 0], [2, 0, 0], [2, 2, 0], [0, 1, 0.0]]), np.array([[0, 1, 2], [0, 2, 3]])
+    assert areas_of(points, triangles, triangles, 4) == pytest.approx([1, 2 / 3, 1, 1 / 3])
+    assert areas_of(points, triangles, np.array([[0], [0]]), 1) == pytest.approx([3])
+
+
+def test_the_least_sure_tenth_of_a_surface_is_marked_and_said() -> None:
+    case = bounded(with_intervals(bent()), "stress")
+    scene, shown = told(case, BENT, field="stress", unsure=True)
+    marks = arrays(scene.buffers, shown["surface"]["marks"])["marks"]
+    points = case.meshes["surface"].points
+    assert len(marks) == len(points)
+    assert points[marks >= 1, 0].min() > points[marks < 1, 0].max()  # intervals widen along the bar
+    least = 2 * case.field_intervals["surface"]["stress"].half_width[marks >= 1].min()
+    share = 100 * least / np.ptp(np.asarray(case.field_values("surface", "stress")))
+    assert shown["note"] == (
+        f"Hatched: the tenth of the surface with the widest intervals of stress, {share:.1f} % of its range or wider"
+    )
+    _, width = told(case, BENT, field="stress.width", unsure=True)
+    assert width["note"] == shown["note"]
+    _, plain = told(case, BENT, field="stress")
+    assert "marks" not in plain["surface"]
+    _, length = told(bounded(with_intervals(bent()), "displacement"), BENT, field="displacement", unsure=True)
+    assert length["note"].endswith("the widest intervals of the components of |displacement|")
+    by_cell = bounded(with_intervals(wind()), "pressure")
+    scene, cells = told(by_cell, WIND, field="pressure", unsure=True)
+    marks = arrays(scene.buffers, cells["surface"]["marks"])["marks"]
+    areas = np.asarray(by_cell.meshes["surface"].compute_cell_sizes().cell_data["Area"])
+    assert 0.05 < areas[marks >= 1].sum() / areas.sum() <= 0.1 + 1e-6
+
+
+def test_where_no_interval_stands_out_nothing_is_marked() -> None:
+    case = with_intervals(bent())
+    one = np.full(case.meshes["surface"].n_points, 5.0, dtype=np.float32)
+    case.field_intervals["surface"]["stress"] = FieldInterval(one, None, 0.9)
+    _, shown = told(bounded(case, "stress"), BENT, field="stress", unsure=True)
+    assert "marks" not in shown["surface"]
+    assert shown["note"] == "Nothing is hatched: intervals of stress are about as wide everywhere"
+    _, without = told(bent(), BENT, field="stress", unsure=True)
+    assert without["note"] == ""
+
+
 def test_what_one_of_two_views_has_not_leaves_the_others_scale() -> None:
     _, own = told(bounded(with_intervals(bent()), "stress"), BENT, field="stress.width")
     _, none = told(bent(), BENT, field="stress.width")
@@ -266,6 +315,6 @@ def test_links_keep_the_whole_view() -> None:
     query = {name: value for name, value in view.query().items() if value is not None}
     assert "at" not in query  # through the middle, of whatever part is chosen
     assert View.from_query(query) == view
-    other = View(model="m", section="x", at=0.25, warp=12.5, line="0,0,0,1,2,3")
+    other = View(model="m", section="x", at=0.25, warp=12.5, line="0,0,0,1,2,3", unsure=True)
     assert View.from_query({name: value for name, value in other.query().items() if value}) == other
     assert View.from_query({"line": "1,2,nonsense", "warp": "nan", "at": "7"}) == View(at=1.0)

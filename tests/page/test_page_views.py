@@ -288,6 +288,28 @@ def test_the_interval_of_a_field_is_looked_at_and_read_off_beside_its_value(tab:
     tab.picture("views-width")
 
 
+def test_where_a_field_is_least_sure_is_hatched(tab: Tab, links: dict[str, str]) -> None:
+    tab.open(links["bent"] + "&field=stress")
+    tab.ready()
+    canvas = "getElement(document.querySelector('.field-view').id.slice(1))"
+
+    def picture() -> str:
+        return tab.page.evaluate(f"() => {{ const v = {canvas}; v.render(true); return v.$refs.canvas.toDataURL(); }}")
+
+    before, plain = tab.shown(), picture()
+    switch = tab.page.get_by_role("switch", name="Show where it is unsure")
+    switch.click()
+    tab.shows_more_than(before)
+    tab.page.locator(".field-view-note", has_text="the tenth of the surface with the widest intervals").wait_for()
+    assert tab.parameter("unsure") == "1"
+    assert picture() != plain
+    tab.picture("views-unsure")
+    before = tab.shown()
+    switch.click()
+    tab.shows_more_than(before)
+    assert picture() == plain
+
+
 @pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "light"), ("de-DE", "dark"), ("zh-CN", "dark")])
 def test_all_that_is_said_of_a_view_fits_on_a_narrow_screen(
     browser: Any, server: Running, links: dict[str, str], locale: str, scheme: str

@@ -11,9 +11,9 @@ from tramontane.page.controls.cut_panel import CutPanel
 from tramontane.page.controls.number_field import NumberField
 from tramontane.page.controls.slider import Slider
 from tramontane.page.language.words import Words
-from tramontane.page.view.asking import Answer, choices_of
+from tramontane.page.view.asking import Answer, choices_of, intervals_of
 from tramontane.page.view.colours import MAPS
-from tramontane.page.view.scene import displacement_field
+from tramontane.page.view.scene import displacement_field, field_of
 from tramontane.page.view.state import AUTO, CELLS, View
 from tramontane.service.registry import Served
 
@@ -51,6 +51,9 @@ class LookPanel:
             self.fineness = ui.select(fineness, value=view.cells, label=label,
                                       on_change=lambda e: self._set("cells", e.value)).props(
                 "outlined dense options-dense")  # fmt: skip
+            self.unsure = ui.switch(words("predict.unsure"), value=view.unsure,
+                                    on_change=lambda e: self._set("unsure", e.value)).props("dense")  # fmt: skip
+            self.unsure.set_visibility(False)
         with ui.element("section").classes("panel") as self.warping:
             with ui.element("div").classes("row-between"):
                 ui.label(words("predict.warp"))
@@ -83,6 +86,7 @@ class LookPanel:
             self._known = known
             self.view.field = view.field
             self.field.set_options(known, value=view.field)
+        self.unsure.set_visibility(field_of(contract, view.field) in intervals_of(served))
         if view.low is not None or view.high is not None:
             self._show_range()
         self.warping.set_visibility(displacement_field(contract, view.field) is not None)

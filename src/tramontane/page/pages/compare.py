@@ -30,7 +30,8 @@ from tramontane.service.problems import Problem
 
 Result = TypeVar("Result")
 _SHARED = (
-    "field", "map", "low", "high", "section", "at", "smooth", "lines", "arrows", "warp", "iso", "level", "cells",
+    "field", "map", "low", "high", "section", "at", "smooth", "lines", "arrows", "warp", "unsure", "iso", "level",
+    "cells",
 )  # fmt: skip
 _TWO_DESIGNS = ("compare.a", "compare.b", "compare.difference")
 _A_CASE = ("compare.prediction", "compare.solver", "compare.less")

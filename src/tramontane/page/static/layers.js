@@ -61,6 +61,15 @@ export class Surface {
     this.attribute.needsUpdate = true;
   }
 
+  /** Take how near each place is to being marked, one meaning that it is; or null. */
+  setMarks(marks) {
+    if (marks && marks.length !== this.values.length) throw new Error(`${marks.length} marks, ${this.values.length} values`);
+    this.geometry.deleteAttribute("mark");
+    if (!marks) return;
+    const each = this.byCell ? Float32Array.from({ length: this.triangles.length }, (_, i) => marks[(i / 3) | 0]) : marks;
+    this.geometry.setAttribute("mark", new THREE.BufferAttribute(each, 1));
+  }
+
   /** Take a lower and an upper bound of each value, or null. */
   setBounds(bounds) {
     for (const each of bounds ? [bounds.low, bounds.high] : [])

@@ -4,8 +4,10 @@ import * as THREE from "three";
 const VERTEX = `
 attribute float value;
 attribute vec3 shift;
+attribute float mark;
 uniform float warp;
 varying float vValue;
+varying float vMark;
 varying vec3 vView;
 varying vec3 vWorld;
 void main() {
@@ -17,6 +19,7 @@ void main() {
   #endif
   vec4 view = viewMatrix * modelMatrix * local;
   vValue = value;
+  vMark = mark;
   vWorld = (modelMatrix * home).xyz; // a section cuts the shape as it was
   vView = view.xyz;
   gl_Position = projectionMatrix * view;
@@ -30,6 +33,7 @@ uniform float lit;
 uniform float bands;
 uniform float opacity;
 varying float vValue;
+varying float vMark;
 varying vec3 vView;
 varying vec3 vWorld;
 void main() {
@@ -39,6 +43,9 @@ void main() {
   if (bands > 0.0) share = (min(floor(share * bands), bands - 1.0) + 0.5) / bands;
   vec3 colour = texture2D(map, vec2(share, 0.5)).rgb;
   if (vValue != vValue) colour = vec3(0.6);
+  // Hatched from a mark of one on, dark on light colours and light on dark ones.
+  bool line = mod(gl_FragCoord.x + gl_FragCoord.y, 9.0) < 3.0;
+  if (vMark >= 1.0 && line) colour = vec3(dot(colour, vec3(0.3, 0.59, 0.11)) > 0.4 ? 0.05 : 0.95);
   // Flat normals from the picture itself: no normals are sent, and sharp edges stay sharp.
   vec3 normal = normalize(cross(dFdx(vView), dFdy(vView)));
   float facing = abs(dot(normal, normalize(vView)));
@@ -56,7 +63,7 @@ export function material(shared, lit) {
     fragmentShader: FRAGMENT,
     side: THREE.DoubleSide,
     uniforms: { ...shared, plane: { value: NO_PLANE.clone() }, lit: { value: lit }, opacity: { value: 1 } },
-    defaultAttributeValues: { shift: [0, 0, 0] }, // of what has no displacement
+    defaultAttributeValues: { shift: [0, 0, 0], mark: [0] }, // of what has no displacement, and no marks
   });
 }
 

@@ -66,10 +66,14 @@ def asked_of(served: Served) -> Mapping[str, ParameterSpec]:
 
 def choices_of(served: Served, words: Words) -> dict[str, str]:
     """What can be looked at of a model, and its names for people: fields, and how wide their intervals are."""
-    contract, calibration = served.contract, served.surrogate.calibration
-    known = choices(contract)
-    intervals = {key.partition("/")[2] for key in (calibration.fields if calibration is not None else ())}
-    return known | {choice: label_of(contract, choice, words) for choice in widths(known, intervals)}
+    contract, known = served.contract, choices(served.contract)
+    return known | {choice: label_of(contract, choice, words) for choice in widths(known, intervals_of(served))}
+
+
+def intervals_of(served: Served) -> set[str]:
+    """The fields of which a model has intervals."""
+    calibration = served.surrogate.calibration
+    return {key.partition("/")[2] for key in (calibration.fields if calibration is not None else ())}
 
 
 class Asking:

@@ -122,6 +122,7 @@ export default {
         get("mesh", spec.surface?.mesh);
         get("values", spec.surface?.values);
         get("shift", spec.surface?.shift);
+        get("marks", spec.surface?.marks);
         for (const name of LAYERS) get(name, spec[name]);
         await Promise.all(wanted);
         if (mine !== gl.wanted) return; // a newer question was asked meanwhile
@@ -192,6 +193,7 @@ export default {
         gl.body = spec.body;
       }
       gl.layers.surface.data.setValues(parts.values.values);
+      gl.layers.surface.data.setMarks(parts.marks?.marks || null);
       gl.layers.surface.data.setShift(parts.shift?.shift || null, spec.warp?.scale || 0);
       this.path(spec.line);
       for (const name of LAYERS) {

@@ -18,6 +18,7 @@ from tramontane.page.view.bounds import LOWER, UPPER, WIDTH, measured_of
 from tramontane.page.view.buffers import Buffers, pack
 from tramontane.page.view.derived import CP, pressure_coefficient
 from tramontane.page.view.state import AUTO, AXES, View
+from tramontane.page.view.unsure import areas_of, least_of_widest
 
 Array = NDArray[np.floating[Any]]
 _TENSOR = ("xx", "yy", "zz", "xy", "yz", "xz")
@@ -137,6 +138,18 @@ def bounds_of(case: Case, domain: str, choice: str, contract: Contract) -> tuple
     return middle + slope * (low - pressure), middle + slope * (high - pressure)
 
 
+def width_of(case: Case, domain: str, choice: str, contract: Contract) -> Array | None:
+    """How wide intervals are ``(n,)``, SI; of a vector's length, the length of its components' widths."""
+    bounds = bounds_of(case, domain, measured_of(choice), contract)
+    if bounds is not None:
+        return bounds[1] - bounds[0]
+    name = field_of(contract, choice)
+    if choice != name or name + LOWER not in case.field_names(domain):
+        return None
+    low, high = (np.asarray(case.field_values(domain, name + suffix), dtype=np.float32) for suffix in (LOWER, UPPER))
+    return np.asarray(np.linalg.norm(high - low, axis=1))
+
+
 def _component(values: Array, part: str) -> Array | None:
     """A scalar, or a component of a vector or tensor; None where it has no such component."""
     if values.ndim == 1 or values.shape[1] == 1:
@@ -184,6 +197,12 @@ class Triangles(NamedTuple):
             raise TramontaneError(f"{len(values)} values are not of this surface, which has {count} "
                                   f"{'cells' if cell else 'points'}; load the page again")  # fmt: skip
         return (values[self.cells] if cell and self.cells is not None else values).astype(np.float32)
+
+    def areas(self, *, cell: bool) -> Array:
+        """How much of the surface each point or cell stands for."""
+        points, triangles = self.arrays["points"], self.arrays["triangles"]
+        cells = np.arange(len(triangles)) if self.cells is None else self.cells
+        return areas_of(points, triangles, cells[:, None] if cell else triangles, self.n_cells if cell else len(points))
 
     def bounds(self, bounds: tuple[Array, Array], *, cell: bool) -> dict[str, NDArray[np.float32]]:
         """Lower and upper bounds as the view takes them."""
@@ -279,6 +298,8 @@ class Scene:
         if bounds is not None:
             between = triangles.bounds(bounds, cell=cell)
             self.spec["surface"]["bounds"] = self.buffers.put([name, domain, choice, "bounds"], lambda: pack(between))
+        if self.view.unsure and values is None:
+            self._mark_unsure(name, case, domain, triangles, cell=cell)
         shift = self.shift(case, domain)
         if shift is not None:
             longest = float(np.linalg.norm(shift, axis=1).max(initial=0.0))
@@ -326,6 +347,27 @@ class Scene:
         return self.spec | {"range": [low, high], "unit": unit, "factor": factor, "blank": not self._ranges,
                             "title": label_of(self.contract, self.view.field, self.words),
                             "interval": f"{level_of(self.words)} %", "note": " · ".join(self._notes)}  # fmt: skip
+
+    def _mark_unsure(self, name: str, case: Case, domain: str, triangles: Triangles, *, cell: bool) -> None:
+        """Mark the tenth of the surface with the widest intervals, and say so."""
+        choice = measured_of(self.view.field)
+        widths, field = width_of(case, domain, choice, self.contract), label_of(self.contract, choice, self.words)
+        if widths is None:
+            return
+        least = least_of_widest(widths, triangles.areas(cell=cell))
+        if least is None:
+            self.note(self.words("view.even", field=field))
+            return
+        marks = triangles.values(widths / least, cell=cell)
+        self.spec["surface"]["marks"] = self.buffers.put(
+            [name, domain, choice, "marks"], lambda: pack({"marks": marks})
+        )
+        shown = values_of(case, domain, choice, self.contract)
+        if shown is None or bounds_of(case, domain, choice, self.contract) is None:
+            self.note(self.words("view.unsure_vector", field=field))
+        else:
+            span = float(np.nanmax(shown) - np.nanmin(shown))
+            self.note(self.words("view.unsure", field=field, share=self.words.share(least / span if span else np.inf)))
 
     def _state_coefficient(self, case: Case, domain: str) -> None:
         derived = pressure_coefficient(self.contract) if self.view.field == CP else None

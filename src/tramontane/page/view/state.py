@@ -41,6 +41,7 @@ class View:
         lines: Whether streamlines are shown.
         arrows: Whether arrows are shown.
         warp: The factor of a deformed shape, `AUTO` for one that shows it well; None shows the shape as it is.
+        unsure: Whether the tenth of the surface with the widest intervals is marked.
         iso: Field of an iso-surface, as ``field``, or empty.
         level: Its value, SI; None takes the middle of the field's range.
         line: The line along which values are plotted: an axis, which goes through the middle of the part, or both ends
@@ -65,6 +66,7 @@ class View:
     lines: bool = False
     arrows: bool = False
     warp: float | None = None
+    unsure: bool = False
     iso: str = ""
     level: float | None = None
     line: str = ""
@@ -82,7 +84,7 @@ class View:
     @property
     def is_plain(self) -> bool:
         """Whether the part alone is shown, as a model's card has it."""
-        return not self.section and not self.iso and self.warp is None and not self.line
+        return not (self.section or self.iso or self.warp is not None or self.line or self.unsure)
 
     def on_the_way(self, other: View) -> bool:
         """Whether two views differ by what sliders move alone, so that one is a picture on the way to the other."""
@@ -117,7 +119,7 @@ class View:
             at=None if at is None else min(max(at, 0.0), 1.0), smooth=text("smooth") != "0",
             lines=text("lines") == "1", arrows=text("arrows") == "1",
             warp=AUTO if text("warp") == "auto" else number(text("warp")),
-            iso=text("iso"), level=number(text("level")),
+            unsure=text("unsure") == "1", iso=text("iso"), level=number(text("level")),
             line=text("line") if text("line") in tuple(AXES) or numbers("line") is not None else "",
             cells=int(min(max(_or(number(text("cells")), CELLS), 1000), _CELLS_MOST)),
             camera=numbers("camera"),
@@ -138,7 +140,7 @@ class View:
             "at": plain(self.at) if self.section else None, "smooth": None if self.smooth else "0",
             "lines": "1" if self.lines else None, "warp": "auto" if self.warp == AUTO else plain(self.warp),
             "iso": self.iso or None, "level": plain(self.level) if self.iso else None,
-            "line": self.line or None,
+            "line": self.line or None, "unsure": "1" if self.unsure else None,
             "arrows": "1" if self.arrows else None, "cells": str(self.cells) if self.cells != CELLS else None,
         }  # fmt: skip
         return {f"{prefix}{name}": value for name, value in own.items()} | shared
