@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from html import escape
-from pathlib import Path
 
 from rich.console import Console
 
@@ -15,7 +12,7 @@ from tramontane.case import Case
 from tramontane.dataset.audit.charts import histogram
 from tramontane.dataset.audit.consistency import Audit, Problem
 from tramontane.dataset.audit.report import Report, Row, rows_of
-from tramontane.errors import DatasetError
+from tramontane.html_page import picture, section, write_page
 from tramontane.progress import follow
 from tramontane.units import from_si
 
@@ -50,31 +47,12 @@ def write_report(
     rows = rows_of(audit)
     reader = read_again or (report.read_again if report else None)
     shown = list(_pictures(audit, reader, pictures, console)) if reader is not None and pictures > 0 else []
-    text = "\n".join([
-        _HEAD.format(title=escape(heading)),
-        f"<header><h1>{escape(heading)}</h1>{_summary(report, audit, rows)}</header><main>",
-        _section("The worst, in pictures", f'<div class="grid pictures">{"".join(shown)}</div>') if shown else "",
-        _section("The set", _table(rows)),
-        _section("Findings", _findings(audit, rows)),
-        _section("Ranges over the cases", _charts(audit)),
-        f"</main><footer>Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by tramontane.</footer>",
-        f"<script>{_SORT}</script></body></html>\n",
+    write_page(file, heading, _summary(report, audit, rows), [
+        section("The worst, in pictures", f'<div class="grid pictures">{"".join(shown)}</div>' if shown else ""),
+        section("The set", _table(rows)),
+        section("Findings", _findings(audit, rows)),
+        section("Ranges over the cases", _charts(audit)),
     ])  # fmt: skip
-    target = Path(file)
-    temporary = target.with_name(f".{target.name}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8", errors="replace")
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DatasetError(f"{target}: cannot be written ({error}); choose another file") from error
-
-
-def _section(heading: str, body: str) -> str:
-    return f"<section><h2>{escape(heading)}</h2>{body}</section>"
 
 
 def _summary(report: Report | None, audit: Audit, rows: list[Row]) -> str:
@@ -171,17 +149,14 @@ def _pictures(audit: Audit, read_again: Callable[[str], Case], count: int, conso
         if drawn == count:
             return
         try:
-            picture = draw(read_again(problem.case), problem, length_unit=audit.length_unit)
+            drawing = draw(read_again(problem.case), problem, length_unit=audit.length_unit)
         except Exception as error:  # the report is worth having without a picture, whatever VTK or a file says
             reason = " ".join(str(error).split()) or type(error).__name__
             yield f'<p class="quiet">{escape(f"No picture of case {problem.case}, {problem.place}: {reason}")}</p>'
             continue
-        if picture is not None:
+        if drawing is not None:
             drawn += 1
-            data = base64.b64encode(picture.png).decode("ascii")
-            name = escape(f"case {problem.case}: {picture.caption}")
-            yield (f'<figure class="picture"><img alt="{escape(name, quote=True)}" src="data:image/png;base64,{data}">'
-                   f"<figcaption><b>{name}</b> {escape(problem.message)}</figcaption></figure>")  # fmt: skip
+            yield picture(drawing.png, f"case {problem.case}: {drawing.caption}", problem.message)
 
 
 def _worst(audit: Audit) -> list[Problem]:
@@ -204,63 +179,3 @@ def _worst(audit: Audit) -> list[Problem]:
 def _anchor(case: str) -> str:
     """A name that an address can carry, and no other case has."""
     return "case-" + case.encode("utf-8", errors="surrogatepass").hex()
-
-
-_HEAD = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>{title}</title><style>
-:root {{ color-scheme: light dark; --ground: #fff; --ink: #1b2430; --quiet: #5b6673; --line: #d5dbe2; --card: #f5f7f9;
-  --error: #b4123c; --warning: #8a5a00; --ok: #1c6b3c; --low: #9db7d6; --high: #2d6cb0; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --ground: #12161b; --ink: #e4e9ee; --quiet: #9aa6b2; --line: #313a44;
-  --card: #1a2027; --error: #ff7d9c; --warning: #f0b95a; --ok: #74cf97; --low: #4b6580; --high: #7fb2ea; }} }}
-* {{ box-sizing: border-box; }}
-body {{ margin: 0 auto; padding: 1rem; max-width: 72rem; background: var(--ground); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }}
-h1 {{ font-size: 1.4rem; }} h2 {{ font-size: 1.15rem; margin-top: 2rem; }}
-.quiet, footer {{ color: var(--quiet); font-size: .9rem; margin: .3rem 0; }}
-.tiles {{ display: flex; flex-wrap: wrap; gap: .5rem; padding: 0; list-style: none; }}
-.tiles li {{ background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .4rem .8rem; }}
-.tiles b {{ font-size: 1.3rem; }}
-.error > b, span.error, tr.error td:nth-child(2) {{ color: var(--error); }}
-.warning > b, span.warning, tr.warning td:nth-child(2) {{ color: var(--warning); }}
-.ok > b, tr.ok td:nth-child(2) {{ color: var(--ok); }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; min-width: 54rem; width: 100%; font-size: .9rem; }}
-th, td {{ border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; }}
-th button {{ all: unset; cursor: pointer; font-weight: 600; }}
-th button:focus-visible, summary:focus-visible {{ outline: 2px solid var(--high); }}
-th[aria-sort=ascending] button::after {{ content: " \\2191"; }}
-th[aria-sort=descending] button::after {{ content: " \\2193"; }}
-a {{ color: inherit; }}
-details {{ border-bottom: 1px solid var(--line); padding: .3rem 0; }} summary {{ cursor: pointer; font-weight: 600; }}
-th, td:nth-child(2), td:nth-child(4) {{ white-space: nowrap; }}
-.grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1rem; }}
-.pictures {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }}
-figure {{ margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
-  padding: .7rem; }}
-figcaption {{ font-size: .9rem; }} img {{ width: 100%; height: auto; border-radius: .3rem; background: #fff; }}
-svg {{ width: 100%; height: auto; }} svg text {{ font-size: 11px; fill: var(--quiet); }}
-svg line {{ stroke: var(--line); }} .bar0 {{ fill: var(--low); }} .bar1 {{ fill: var(--high); fill-opacity: .75; }}
-.odd {{ fill: var(--error); }}
-</style></head><body>"""
-
-_SORT = """
-for (const table of document.querySelectorAll("table")) {
-  const heads = [...table.querySelectorAll("th")], body = table.tBodies[0];
-  heads.forEach((head, column) => head.firstChild.addEventListener("click", () => {
-    const down = head.getAttribute("aria-sort") === "ascending";
-    heads.forEach(other => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const key = row => row.cells[column].dataset.sort;
-    const order = (a, b) => {
-      const x = key(a), y = key(b);
-      if (x === "" || y === "") return (x === "") - (y === "");
-      const numbers = column > 0 && !isNaN(x) && !isNaN(y);
-      return (down ? -1 : 1) * (numbers ? x - y : x.localeCompare(y, undefined, {numeric: true}));
-    };
-    [...body.rows].sort(order).forEach(row => body.append(row));
-  }));
-}
-"""
