@@ -58,10 +58,10 @@ def paragraphs(lines: Sequence[str], kind: str = "") -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> str:
-    """A table that sorts by its columns; of a bare text, by itself."""
+    """A table of figures that sorts by its columns; of a bare text, by itself."""
     head = "".join(f'<th scope="col"><button type="button">{escape(name)}</button></th>' for name in heads)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide"><table class="figures"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cell(cell: Cell | str) -> str:
@@ -107,6 +107,10 @@ th[aria-sort=descending] button::after {{ content: " \\2193"; }}
 a {{ color: inherit; }}
 details {{ border-bottom: 1px solid var(--line); padding: .3rem 0; }} summary {{ cursor: pointer; font-weight: 600; }}
 th, td:nth-child(2), td:nth-child(4) {{ white-space: nowrap; }}
+.figures :is(th, td) {{ white-space: normal; overflow-wrap: normal; }} .figures th {{ vertical-align: bottom; }}
+.figures td:first-child {{ min-width: 11rem; }}
+@media print {{ body {{ max-width: none; }} .wide {{ overflow: visible; }} table {{ min-width: 0; font-size: .75rem; }}
+  figure, tr {{ break-inside: avoid; }} h2 {{ break-after: avoid; }} }}
 .grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1rem; }}
 .pictures {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }}
 figure {{ margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;

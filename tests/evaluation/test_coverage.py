@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tramontane.evaluation.coverage import coverage, held
+from tramontane.evaluation.coverage import RELIABILITY, coverage, held, reliability
 from tramontane.interval import FieldInterval
 from tramontane.trust.calibration import LEVELS, Scale, Scores
 
@@ -45,3 +45,26 @@ def test_intervals_of_one_width_rank_nothing() -> None:
     cases = [held(np.zeros(9), np.full(9, error), FieldInterval(np.ones(9), None, 0.9), scores(1.0), 1.0)
              for error in (0.1, 0.5, 2.0)]  # fmt: skip
     assert coverage(cases).rank_correlation is None
+
+
+def test_intervals_of_every_level_hold_what_they_state() -> None:
+    """Errors that are uniform on 0 to 1, and multiples that say so: a share p lies within p."""
+    rng = np.random.default_rng(0)
+    exact = Scores(Scale(1.0, 0.0, 0.0), LEVELS, np.ones(9), np.ones(len(LEVELS)))
+    cases = [
+        held(np.zeros(2000), rng.uniform(-1, 1, 2000), FieldInterval(np.full(2000, 0.9), None, 0.9), exact, 1.0)
+        for _ in range(12)
+    ]
+    points = coverage(cases).reliability
+    assert [point.level for point in points] == list(RELIABILITY)
+    for point in points:
+        assert point.held == pytest.approx(point.level, abs=0.01)
+        assert point.held - 0.01 < point.low < point.held < point.high < point.held + 0.01
+
+
+def test_the_band_of_a_share_of_cases_is_that_of_so_few() -> None:
+    """Ten of ten cases inside: Wilson's 95 % interval begins at n / (n + z^2)."""
+    (point, *_) = reliability([[1.0] * len(RELIABILITY)] * 10)
+    assert (point.held, point.high) == (1.0, 1.0)
+    assert point.low == pytest.approx(10 / (10 + 1.96**2))
+    assert reliability([]) == []

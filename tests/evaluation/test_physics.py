@@ -13,6 +13,7 @@ from tramontane.contract import Contract, FieldSpec
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
 from tramontane.evaluation import evaluate, physics
+from tramontane.evaluation.document import write_report
 from tramontane.formats import write_case
 from tramontane.metrics import relative_l2
 from tramontane.quantities import von_mises
@@ -98,7 +99,7 @@ def test_hydrostatic_pressure_and_directions_stay() -> None:
 
 
 def test_a_report_says_by_how_much_laws_are_missed(
-    model: Surrogate, stressed: Dataset, monkeypatch: pytest.MonkeyPatch
+    model: Surrogate, stressed: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = evaluate(model, stressed)
     law = report.laws["von_mises"]
@@ -112,6 +113,9 @@ def test_a_report_says_by_how_much_laws_are_missed(
     console = Console(width=150, record=True)
     report.print(console)
     assert "the tractions on a body's surface are in equilibrium" in console.export_text()
+    write_report(report, tmp_path / "report.html", surrogate=model, dataset=stressed, pictures=0)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"{100 * balance.predicted.worst_share:.2g} %" in text
     monkeypatch.setattr(physics, "LARGEST", 10)
     without = evaluate(model, stressed)
     assert not without.laws

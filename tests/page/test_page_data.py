@@ -90,6 +90,11 @@ def test_an_evaluation_is_that_of_the_library(
     assert true == pytest.approx(truth.point_data["pressure"][nearest], abs=0.2 * spread)
     assert difference == pytest.approx(predicted - true, abs=1e-3 * spread)
     tab.picture("evaluation")
+    with tab.page.expect_download() as downloading:
+        tab.page.locator("[data-document]").click()
+    document = Path(downloading.value.path()).read_text(encoding="utf-8")
+    assert all(f"{100 * figures.relative_l2:.3g}" in document for figures in report.fields.values())
+    assert "What the model must not be used for" in document
     tab.open("/page/")
     # The card has the report's figures, now that there is one.
     average = tab.page.locator("td[data-head='Without a model: average']").first

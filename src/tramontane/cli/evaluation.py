@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -18,15 +19,32 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
     split: Annotated[str, typer.Option(help="Which cases; all: every one not trained on.")] = "test",
     json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the figures as JSON, too.")] = None,  # noqa: UP045
+    html: Annotated[Optional[Path], typer.Option(help="Write a report to hand on, as one HTML file.")] = None,  # noqa: UP045
+    pdf: Annotated[Path | None, typer.Option(help="As PDF, printed by Chromium, Chrome or Edge.")] = None,
+    learning_curve: Annotated[bool, typer.Option(help="In a report, fit kriging to fewer cases, too.")] = True,
     device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
 ) -> None:
     """Print a surrogate's errors on cases that it never saw, beside what needs no training."""
     from tramontane.evaluation import evaluate as run
+    from tramontane.evaluation.pdf import browser, print_page
     from tramontane.surrogate import Surrogate
 
-    surrogate = Surrogate.load(model, device=device)
-    report = run(surrogate, dataset_of(data), split=split, console=console)
+    if pdf is not None:
+        browser()  # before minutes are spent
+    surrogate, dataset = Surrogate.load(model, device=device), dataset_of(data)
+    learning = learning_curve and (html is not None or pdf is not None)
+    report = run(surrogate, dataset, split=split, learning=learning, console=console)
     report.print(console)
+    if html is not None or pdf is not None:
+        from tramontane.evaluation.document import write_report
+
+        with tempfile.TemporaryDirectory() as folder:
+            page = html or Path(folder) / "report.html"
+            write_report(report, page, surrogate=surrogate, dataset=dataset)
+            if pdf is not None:
+                print_page(page, pdf)
+        for file in filter(None, (html, pdf)):
+            console.print(f"Wrote {file}", highlight=False, markup=False)
     if json_file is not None:
         write_text(json_file, report.model_dump_json(indent=1) + "\n")
         console.print(f"Wrote {json_file}", highlight=False, markup=False)

@@ -16,6 +16,26 @@ from tramontane.trust.calibration import NEARLY_ALL, Scores, interval_score
 Array = NDArray[np.floating[Any]]
 
 
+RELIABILITY = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Levels at which it is looked whether intervals hold."""
+
+
+class Reliability(BaseModel):
+    """What intervals stated with a level held.
+
+    Attributes:
+        level: What is stated.
+        held: Share of all points inside, mean over the cases; of a QoI, share of the cases.
+        low: Of that share's sampling band: where its 95 % interval begins, for so few cases.
+        high: Where it ends.
+    """
+
+    level: float
+    held: float
+    low: float
+    high: float
+
+
 class Coverage(BaseModel):
     """What a field's intervals hold.
 
@@ -26,6 +46,7 @@ class Coverage(BaseModel):
         band: Share of the cases with nearly all points within the band of the whole field; None where it is not known.
         score_over_constant: Mean interval score (the lower, the sharper) over that of intervals of one width.
         rank_correlation: Spearman's, of stated and true error over the cases; None of fewer than three.
+        reliability: What intervals of other levels held.
     """
 
     level: float
@@ -34,11 +55,12 @@ class Coverage(BaseModel):
     band: float | None
     score_over_constant: float | None
     rank_correlation: float | None
+    reliability: list[Reliability] = []
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the interval of one case's field held."""
+    """What the interval of one case's field held; ``at_levels`` has the shares of points at those of `RELIABILITY`."""
 
     level: float
     points: float
@@ -47,6 +69,7 @@ class Held:
     constant: float
     stated: float
     error: float
+    at_levels: tuple[float, ...] = ()
 
 
 def held(mean: Array, truth: Array, interval: FieldInterval, scores: Scores, unit: float) -> Held:
@@ -65,10 +88,12 @@ def held(mean: Array, truth: Array, interval: FieldInterval, scores: Scores, uni
         within = (errors <= half * interval.band).reshape(len(errors), -1).all(1)
         band = bool(within.mean() >= NEARLY_ALL)
     width = scores.width(interval.level)
+    reach = errors / np.maximum(half, 1e-300) * scores.multiple(interval.level)
     return Held(
         interval.level, float(np.mean(errors <= half)), band, interval_score(errors, half, interval.level),
         interval_score(errors, np.array(width), interval.level),
         float(np.sqrt(np.mean(half**2))), float(np.sqrt(np.mean(errors**2))),
+        tuple(float(np.mean(reach <= scores.multiple(level))) for level in RELIABILITY),
     )  # fmt: skip
 
 
@@ -89,4 +114,37 @@ def coverage(cases: Sequence[Held]) -> Coverage:
         band=float(np.mean(bands)) if bands else None,
         score_over_constant=float(np.mean([each.score for each in cases])) / constant if constant > 0 else None,
         rank_correlation=correlation,
+        reliability=reliability([each.at_levels for each in cases]),
     )
+
+
+def reliability(held: Sequence[Sequence[float]]) -> list[Reliability]:
+    """Over the cases, each with the shares that held at the levels of `RELIABILITY`; of QoIs, 0 or 1.
+
+    The band is Student's of the mean over cases, that of shares of single cases Wilson's: a case is what is drawn, the
+    points within one are not independent.
+    """
+    table = np.array(held, dtype=float)
+    if table.size == 0:
+        return []
+    count, binary = len(table), bool(np.isin(table, (0.0, 1.0)).all())
+    points = []
+    for level, of in zip(RELIABILITY, table.T, strict=True):
+        low, high = _wilson(of) if binary or count < 2 else _student(of)
+        points.append(Reliability(level=level, held=float(of.mean()), low=low, high=high))
+    return points
+
+
+def _student(shares: Array) -> tuple[float, float]:
+    from scipy.stats import t
+
+    mean = float(shares.mean())
+    reach = float(t.ppf(0.975, len(shares) - 1)) * float(shares.std(ddof=1)) / len(shares) ** 0.5
+    return max(mean - reach, 0.0), min(mean + reach, 1.0)
+
+
+def _wilson(held: Array) -> tuple[float, float]:
+    count, share, z = len(held), float(held.mean()), 1.96
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    reach = z / (1 + z**2 / count) * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,10 @@ from tramontane.contract import Contract
 from tramontane.dataset import Dataset, measure_qoi
 from tramontane.errors import ContractError, DatasetError
 from tramontane.evaluation.baselines import BASELINES, Baselines
-from tramontane.evaluation.coverage import Held, held
+from tramontane.evaluation.coverage import RELIABILITY, Held, held
 from tramontane.evaluation.folds import make_folds
+from tramontane.evaluation.inputs import explained_by_inputs
+from tramontane.evaluation.learning import learning_curve
 from tramontane.evaluation.physics import LARGEST, Residuals, laws, too_large, with_predictions
 from tramontane.evaluation.report import CaseVerdict, Progress, Report, field_figures, qoi_figures
 from tramontane.interval import LEVEL
@@ -42,6 +44,7 @@ def evaluate(
     dataset: Dataset,
     *,
     split: str = "test",
+    learning: bool = False,
     console: Console | None = None,
     progress: Progress = lambda *_: None,
 ) -> Report:
@@ -51,6 +54,8 @@ def evaluate(
         surrogate: The model.
         dataset: A store under a compatible contract, the one that the model was trained on or another.
         split: Which cases; ``all`` takes every case of the dataset but those that the model was trained on.
+        learning: Whether kriging is fitted twice more, to a half and a quarter of its training cases, to see what more
+            of them would give.
         console: Where progress is shown.
         progress: Told how far it is.
 
@@ -99,10 +104,14 @@ def evaluate(
     told(0, len(names))
     for name in follow(names, "asking", len(names), console, watch=told):
         asked.ask(surrogate, dataset, name)
-    return asked.report(
+    report = asked.report(
         dataset, folds, console, progress,
         model=surrogate.model, split=split, training_cases=len(surrogate.record.data.train), notes=notes,
     )  # fmt: skip
+    report.inputs = explained_by_inputs(dataset, [*(seen or ()), *names])
+    if learning and seen and len(seen) == len(surrogate.record.data.train):
+        report.learning = learning_curve(surrogate, dataset, names, seen, console)
+    return report
 
 
 def cross_validate(
@@ -197,6 +206,17 @@ def fitting_contract(surrogate: Surrogate, dataset: Dataset) -> Contract:
     return contract
 
 
+def _held_at_levels(
+    bounds: Intervals,
+    asked: Mapping[str, float],
+    regressed: Mapping[str, tuple[float, float]],
+    truth: Mapping[str, float],
+) -> dict[str, list[float]]:
+    """By QoI, whether the intervals of each level of `RELIABILITY` hold its truth, as 0 or 1."""
+    levels = [bounds.at(level).of_qoi(asked, regressed) for level in RELIABILITY]
+    return {name: [float(of[name].low <= truth[name] <= of[name].high) for of in levels] for name in levels[0]}
+
+
 class _Asked:
     """What surrogates answered to cases, beside what is stored of them."""
 
@@ -206,6 +226,7 @@ class _Asked:
         self.within: dict[str, list[bool]] = {name: [] for name in contract.qoi}
         self.held: dict[tuple[str, str], list[Held]] = {}
         self.qoi_held: dict[str, list[bool]] = {}
+        self.qoi_reliability: dict[str, list[list[float]]] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.errors: dict[tuple[str, str], list[tuple[float, float]]] = {}
         self.how: dict[str, str] = {}
@@ -254,8 +275,11 @@ class _Asked:
             ))  # fmt: skip
             self.how.setdefault(qoi, str(spec.definition))
         asked = {qoi: of[-1] for qoi, of in self.predicted.items()}
+        true = dataset.qoi(name)
         for qoi, interval in bounds.of_qoi(asked, scalars).items():
-            self.qoi_held.setdefault(qoi, []).append(interval.low <= dataset.qoi(name)[qoi] <= interval.high)
+            self.qoi_held.setdefault(qoi, []).append(interval.low <= true[qoi] <= interval.high)
+        for qoi, held_at in _held_at_levels(bounds, asked, scalars, true).items():
+            self.qoi_reliability.setdefault(qoi, []).append(held_at)
         self.names.append(name)
         self.seconds += time.monotonic() - started
         if not contract.fields:
@@ -316,6 +340,7 @@ class _Asked:
                     qoi.get(name),
                     self.within[name],
                     self.qoi_held.get(name, []),
+                    self.qoi_reliability.get(name, []),
                 )
                 for name, spec in contract.qoi.items()
             },

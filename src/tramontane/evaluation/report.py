@@ -12,7 +12,8 @@ from rich.table import Table
 
 from tramontane.contract import QoiSpec, power_law
 from tramontane.evaluation.baselines import BASELINES, QOI_BASELINES
-from tramontane.evaluation.coverage import Coverage, Held, coverage
+from tramontane.evaluation.coverage import Coverage, Held, Reliability, coverage, reliability
+from tramontane.evaluation.learning import LearningCurve
 from tramontane.evaluation.physics import LawFigures, Missed
 from tramontane.frames import frame
 from tramontane.metrics import mean_absolute, r2
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], object]
 """Told a stage (``cases``, then ``baselines``), how many of its steps are done, and of how many."""
-_HEADS = {
+HEADS = {
     "mean": "baseline:\naverage",
     "nearest": "baseline:\nmost similar\ncase",
     "parameters": "baseline:\nregression on\ndimensions",
@@ -73,6 +74,7 @@ class QoiFigures(BaseModel, populate_by_name=True):
     predicted: list[float] = []
     true: list[float] = []
     coverage: float | None = None
+    reliability: list[Reliability] = []
 
 
 class CaseVerdict(BaseModel):
@@ -86,8 +88,9 @@ class Report(BaseModel):
     """What a surrogate reaches on cases that it never saw.
 
     ``folds`` says in how many parts cases were left out, each of a surrogate of its own, in a cross-validation; None of
-    one surrogate. ``notes`` has what is to be minded, ``laws`` by how much predictions miss laws of physics. Where
-    there are too few cases for baselines, there are none.
+    one surrogate. ``notes`` has what is to be minded, ``laws`` by how much predictions miss laws of physics,
+    ``inputs`` by QoI which share of its variation over the cases each parameter explains by itself, ``learning`` what
+    fewer cases would have given. Where there are too few cases for baselines, there are none.
     """
 
     model: str
@@ -102,6 +105,8 @@ class Report(BaseModel):
     qoi: dict[str, QoiFigures]
     verdicts: dict[str, CaseVerdict] = {}
     laws: dict[str, LawFigures] = {}
+    inputs: dict[str, dict[str, float]] = {}
+    learning: LearningCurve | None = None
 
     def __repr__(self) -> str:
         lines = [f"<Report {self.model}: {len(self.cases)} cases of split {self.split}>"]
@@ -152,7 +157,7 @@ class Report(BaseModel):
         for note in self.notes:
             console.print(note, highlight=False, markup=False, soft_wrap=True, style="yellow")
         table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
-        heads = ("field", "mean", "median", "worst", "case", "MAE", *(_HEADS[name] for name in BASELINES))
+        heads = ("field", "mean", "median", "worst", "case", "MAE", *(HEADS[name] for name in BASELINES))
         for head in heads:
             table.add_column(head, justify="left" if head in ("field", "case") else "right", overflow="fold")
         for name, f in self.fields.items():
@@ -168,7 +173,7 @@ class Report(BaseModel):
         if not self.qoi:
             return
         table = Table(title="QoIs: mean error over mean magnitude, in percent (R2)", title_justify="left")
-        for head in ("QoI", "model", "MAE", *(_HEADS[name] for name in QOI_BASELINES)):
+        for head in ("QoI", "model", "MAE", *(HEADS[name] for name in QOI_BASELINES)):
             table.add_column(head, justify="left" if head == "QoI" else "right", overflow="fold")
         for name, q in self.qoi.items():
             baselines = [
@@ -258,7 +263,14 @@ def field_figures(
 
 
 def qoi_figures(
-    spec: QoiSpec, how: str, predicted: Any, truth: Any, baselines: Any, within: list[bool], covered: list[bool]
+    spec: QoiSpec,
+    how: str,
+    predicted: Any,
+    truth: Any,
+    baselines: Any,
+    within: list[bool],
+    covered: list[bool],
+    at_levels: Sequence[Sequence[float]] = (),
 ) -> QoiFigures:
     """Of predictions and truth ``(cases,)`` in SI; ``baselines`` has a row each, or is None."""
 
@@ -280,6 +292,7 @@ def qoi_figures(
         r2=determination(predicted),
         within=float(np.mean(within)) if within else None,
         coverage=float(np.mean(covered)) if covered else None,
+        reliability=reliability(at_levels),
         baselines={}
         if baselines is None
         else {key: relative(row) for key, row in zip(QOI_BASELINES, baselines, strict=True)},

@@ -95,6 +95,22 @@ class Datasets:
         staged.replace(file)
         return report
 
+    def document(self, name: str, served: Served) -> bytes:
+        """A model's report, which was made before, as one HTML file; without pictures, as a server may have no display.
+
+        Raises:
+            TramontaneError: There is no such report, or the dataset is damaged.
+        """
+        from tramontane.evaluation.document import write_report
+
+        report = self.report(name, served)
+        if report is None:
+            raise TramontaneError(f"model {served.name} was not evaluated on dataset {name}; evaluate it first")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "report.html"
+            write_report(report, file, surrogate=served.surrogate, dataset=self.open(name), pictures=0)
+            return file.read_bytes()
+
     def best_report(self, served: Served) -> Report | None:
         """A report of a model on any dataset."""
         found = (self.report(name, served) for name in self.paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,12 @@ class Intervals:
     ) -> None:
         self.surrogate, self.design, self.level = surrogate, design, level
         self.widening = widening
+
+    def at(self, level: float) -> Intervals:
+        """Those of the same design at another level; what was computed of it is not computed again."""
+        other = copy(self)
+        other.level = level
+        return other
 
     @cached_property
     def factor(self) -> float:

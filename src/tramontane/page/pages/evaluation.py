@@ -144,7 +144,11 @@ class EvaluationPage:
         with self.body:
             with ui.element("section").classes("panel"):
                 said = words("evaluation.unseen", count=len(report.cases), split=report.split)
-                ui.label(said).classes("heading")
+                with ui.element("div").classes("row-wrap"):
+                    ui.label(said).classes("heading")
+                    self.document = ui.button(
+                        words("evaluation.document"), icon="description", on_click=self._download
+                    ).props("flat dense no-caps data-document")
                 figures(words, {}, report)
             if report.qoi:
                 with ui.element("section").classes("panel"):
@@ -153,6 +157,18 @@ class EvaluationPage:
                         self._scatters(report)
             if report.fields and surface_domain(self.served.contract):
                 self._cases(report)
+
+    async def _download(self) -> None:
+        """The report as one HTML file, with pictures."""
+        self.document.props("loading").disable()
+        served, dataset, model = self.served, self.dataset, self.model
+        try:
+            content = await self.shell.server.predictions.run(lambda: self.shell.datasets.document(dataset, served))
+            ui.download.content(content, f"{model}-{dataset}.html", "text/html")
+        except (TramontaneError, Problem) as error:
+            ui.notify(complaint(self.words, error), type="negative")
+        finally:
+            self.document.props(remove="loading").enable()
 
     def _scatters(self, report: Report) -> None:
         axes = self.words("evaluation.true"), self.words("evaluation.predicted")
