@@ -18,6 +18,7 @@ from tramontane.evaluation.report import Report
 from tramontane.interval import LEVEL
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.intervals import Intervals
+from tramontane.surrogate.resolved import stored_design
 
 _SIZE = (1280, 860)
 _VIEWS = ("truth", "prediction", "error", "interval width")
@@ -53,11 +54,11 @@ def draw_worst(report: Report, surrogate: Surrogate, dataset: Dataset, count: in
 
 
 def _draw(surrogate: Surrogate, dataset: Dataset, name: str, domain: str, field: str) -> bytes:
-    case, geometry, values = dataset.case(name), dataset.geometry(name), dataset.parameters(name)
+    case, design = dataset.case(name), stored_design(dataset, name, geometry=surrogate.needs_geometry)
     places = {domain: dataset.sites(name, domain).positions}
-    prediction = surrogate.predict(geometry, values, places, deviations=surrogate.calibration is not None)
-    verdict = surrogate.verdict(geometry, values, [domain])
-    bounds = Intervals(surrogate, geometry, values, LEVEL, surrogate.widening(verdict)).of_fields(prediction)
+    prediction = surrogate.predict(design, places, deviations=surrogate.calibration is not None)
+    verdict = surrogate.verdict(design, [domain])
+    bounds = Intervals(surrogate, design, LEVEL, surrogate.widening(verdict)).of_fields(prediction)
     truth = _sizes(case, domain, field)
     predicted = _sizes(with_predictions(case, dataset, prediction.mean), domain, field)
     shown = dict(zip(_VIEWS, (truth, predicted, _error(case, dataset, prediction.mean, domain, field)), strict=False))

@@ -14,6 +14,7 @@ from tramontane.metrics import relative_l2
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.kinds import KINDS
+from tramontane.surrogate.resolved import stored_design
 from tramontane.training import TrainingOptions
 
 _SHARES = 0.25, 0.5  # of the training cases that fewer are
@@ -85,15 +86,14 @@ def _errors(surrogate: Surrogate, dataset: Dataset, names: Sequence[str]) -> dic
     fields: dict[str, list[float]] = {}
     numbers: dict[str, list[tuple[float, float]]] = {}
     for name in names:
-        geometry = dataset.geometry(name) if surrogate.needs_geometry else None
-        values: dict[str, float] = dataset.parameters(name)
+        design = stored_design(dataset, name, geometry=surrogate.needs_geometry)
         sites = {domain: dataset.sites(name, domain, 0, _SITES) for domain in contract.fields}
-        mean = surrogate.fields(geometry, values, {domain: of.positions for domain, of in sites.items()})
+        mean = surrogate.fields(design, {domain: of.positions for domain, of in sites.items()})
         for domain, of in mean.items():
             for field, predicted in of.items():
                 truth = sites[domain].fields[field].reshape(predicted.shape)
                 fields.setdefault(f"{domain}/{field}", []).append(relative_l2(predicted, truth))
-        for qoi, (value, _) in surrogate.scalars_of(geometry, values).items():
+        for qoi, (value, _) in surrogate.scalars_of(design).items():
             numbers.setdefault(qoi, []).append((value, dataset.qoi(name)[qoi]))
     relative = {qoi: _relative(np.array(pairs)) for qoi, pairs in numbers.items()}
     return {name: float(np.mean(of)) for name, of in fields.items()} | relative
