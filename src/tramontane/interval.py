@@ -77,12 +77,15 @@ class FieldInterval:
             None where cases left out are too few to say.
         level: The probability.
         least: Below which the field cannot be, as a norm cannot be below zero; None where there is no such bound.
+        cases: From how many cases left out the width is known; of fewer than a level asks for (9 for 90 %) it is the
+            largest error among them.
     """
 
     half_width: Array
     band: float | None
     level: float
     least: float | None = None
+    cases: int = 0
 
     def bounds(self, mean: Array, *, whole_field: bool = False) -> tuple[Array, Array]:
         """Lower and upper bound of a predicted field.

@@ -129,5 +129,17 @@ def test_a_network_is_calibrated_on_the_cases_that_watched_it(surrogate: Surroga
     assert surrogate.calibration.names == dataset.splits["validation"]
     case = surrogate.simulate(asked(dataset, dataset.splits["test"][0]), cells=2000)
     assert (case.field_intervals["surface"]["pressure"].half_width > 0).all()
-    assert case.field_intervals["surface"]["pressure"].band is None  # too few cases to say
+    interval = case.field_intervals["surface"]["pressure"]
+    assert interval.band is None  # too few cases to say
+    assert interval.cases == len(dataset.splits["validation"]) == 2
     assert case.verdict is not None
+
+
+def test_bounds_that_rest_on_few_cases_say_so(saved: Path, dataset: Dataset, tmp_path: Path) -> None:
+    part = tmp_path / "part.stl"
+    dataset.geometry(dataset.splits["test"][0]).save(part)
+    told = CliRunner().invoke(app, ["predict", str(saved), str(part), "--set", "load=200N", "--unit", "m", "--cells",
+                                    "500", "-o", str(tmp_path / "answer.vtm"), "--bounds"])  # fmt: skip
+    assert told.exit_code == 0, told.output
+    told_flat = " ".join(told.output.split())
+    assert "Bounds rest on 2 cases left out; 9 are needed for 90 %: take them as a rough guide" in told_flat

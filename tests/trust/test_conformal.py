@@ -10,7 +10,13 @@ import pytest
 
 from tramontane.interval import FieldInterval
 from tramontane.trust.calibration import Answered, Calibration, LeftOut, interval_score
-from tramontane.trust.conformal import least_cases, normal_quantile, pooled_quantiles, quantile
+from tramontane.trust.conformal import (
+    least_cases,
+    normal_quantile,
+    pooled_quantiles,
+    quantile,
+    sure_quantile,
+)
 
 
 def test_as_many_cases_as_the_guarantee_needs() -> None:
@@ -18,6 +24,17 @@ def test_as_many_cases_as_the_guarantee_needs() -> None:
     scores = np.arange(1.0, 10.0)
     assert quantile(scores, 0.9) == 9.0
     assert math.isinf(quantile(scores[:8], 0.9))
+
+
+@pytest.mark.parametrize("count", [40, 80])
+def test_five_of_six_sets_hold_what_is_stated(count: int) -> None:
+    """The share that lies below a quantile of uniform scores is that quantile itself."""
+    rng = np.random.default_rng(count)
+    sets = rng.random((4000, count))
+    sure = np.mean([sure_quantile(scores, 0.9) >= 0.9 for scores in sets])
+    assert 0.8 < sure < 0.95  # a rank is a whole number
+    assert np.mean([quantile(scores, 0.9) >= 0.9 for scores in sets]) < 0.7
+    assert sure_quantile(sets[0][:9], 0.9) == sets[0][:9].max()  # not infinite where the largest is all there is
 
 
 @pytest.mark.parametrize("count", [9, 12, 29])

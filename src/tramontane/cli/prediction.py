@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from tramontane.cli.common import Out, app, console, errors, pairs_of
 from tramontane.io.atomic import replacing, write_json
+
+if TYPE_CHECKING:
+    from tramontane.case import Case
 
 _STYLES = {"inside": "green", "edge": "yellow", "outside": "bold red"}
 
@@ -55,6 +58,7 @@ def predict(
     from tramontane.surrogate import Surrogate
     from tramontane.surrogate.asked import find_design, said_of
     from tramontane.surrogate.tables import predict_table, print_lines, write_table
+    from tramontane.trust.conformal import least_cases
     from tramontane.units import Quantity, difference_from_si, from_si
     from tramontane.verdict import sentence_of
 
@@ -101,11 +105,24 @@ def predict(
     if out is not None:
         for file in write_case_mesh(case.with_bounds() if bounds else case, out):
             console.print(f"Wrote {file}", highlight=False, markup=False)
+        if bounds and (few := _few_cases(case)) is not None:
+            console.print(f"Bounds rest on {few} cases left out; {least_cases(level)} are needed for "
+                          f"{100 * level:g} %: take them as a rough guide", highlight=False, markup=False,
+                          style="yellow")  # fmt: skip
     if picture is not None:
         with replacing(picture) as file:
             case.plot(off_screen=True, screenshot=str(file))
         console.print(f"Wrote {picture}", highlight=False, markup=False)
     _require(require, [] if case.verdict is None else [case.verdict.domain])
+
+
+def _few_cases(case: Case) -> int | None:
+    """How many cases left out the bounds of a case's fields rest on, where they are too few for their level."""
+    from tramontane.trust.conformal import least_cases
+
+    counts = [(of.cases, of.level) for fields in case.field_intervals.values() for of in fields.values()]
+    few = [count for count, level in counts if count < least_cases(level)]
+    return min(few, default=None)
 
 
 def _require(least: str | None, verdicts: Sequence[str]) -> None:

@@ -110,7 +110,8 @@ class ReferenceFit:
         self.truth = [
             {d: table[case] for d, table in self.classical.kriging.tables.items()} for case in range(len(names))
         ]
-        self.kriged = [self._kriged(dataset, case) for case in range(len(names))]
+        every = follow(range(len(names)), "leaving out", len(names), training.console, watch=self.watch.case)
+        self.kriged = [self._kriged(dataset, case) for case in every]
         self.kriging_seconds = time.monotonic() - self.started
         self.say(f"Kriging of {len(names)} cases took {self.kriging_seconds:.0f} s")
 

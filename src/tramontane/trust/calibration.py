@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tramontane.interval import LEVEL, FieldInterval, Interval
 from tramontane.models.scalar_kriging import ScalarKriging
-from tramontane.trust.conformal import least_cases, normal_quantile, pooled_quantiles, quantile
+from tramontane.trust.conformal import least_cases, normal_quantile, pooled_quantiles, quantile, sure_quantile
 
 Array = NDArray[np.floating[Any]]
 
@@ -120,6 +120,13 @@ class Scores:
             return quantile(self.cases, level), False
         return normal_quantile(self.cases, level), True
 
+    def band(self, level: float) -> float | None:
+        """What a share ``level`` of unseen cases keep to at nearly all their points; None of too few cases to say.
+
+        On the safe side: a decision about one part rests on it, for this model and not on average over many.
+        """
+        return sure_quantile(self.cases, level) if len(self.cases) >= least_cases(level) else None
+
 
 class Calibration:
     """Intervals from a model's means and deviations.
@@ -218,9 +225,9 @@ class Calibration:
         scores = self.fields[name]
         multiple = scores.multiple(level)
         half = multiple * factor * scores.scale(mean, deviation, unit)
-        band, assumed = scores.of_cases(level)
-        return FieldInterval(half.astype(np.float32), None if assumed else max(band / max(multiple, _TINY), 1.0),
-                             level, least)  # fmt: skip
+        band = scores.band(level)
+        return FieldInterval(half.astype(np.float32), None if band is None else max(band / max(multiple, _TINY), 1.0),
+                             level, least, len(scores.cases))  # fmt: skip
 
     def qoi_interval(
         self, name: str, value: float, deviation: float | None, *, unit: float, factor: float = 1.0,

@@ -29,6 +29,18 @@ def quantile(scores: Array, level: float) -> float:
     return math.inf if rank > len(scores) else float(np.partition(scores, rank - 1)[rank - 1])
 
 
+def sure_quantile(scores: Array, level: float) -> float:
+    """What a new score does not exceed with probability ``level``, for five of six sets of so many ``scores`` ``(n,)``.
+
+    `quantile` holds on average over all sets that might have been drawn, for half of them by less than it says. This
+    one is a standard deviation of the share of n draws higher (training-conditional validity: Vovk 2012, Conditional
+    validity of inductive conformal predictors); the largest score at most.
+    """
+    count = len(scores)
+    sure = min(level + math.sqrt(level * (1 - level) / count), count / (count + 1))
+    return max(quantile(scores, sure), quantile(scores, level))
+
+
 def normal_quantile(scores: Array, level: float) -> float:
     """The same of few scores ``(n,)``, two or more, if what they are the sizes of is normally distributed about zero.
 

@@ -140,7 +140,7 @@ def _interval(interval: FieldInterval) -> FieldIntervalSummary:
     half = interval.half_width
     known = half[np.isfinite(half)]
     median, largest = (float(np.median(known)), float(known.max())) if len(known) else (None, None)
-    return FieldIntervalSummary(median=median, largest=largest, band=interval.band)
+    return FieldIntervalSummary(median=median, largest=largest, band=interval.band, cases=interval.cases)
 
 
 def _arrow(case: Case, summary: Summary, domain: str, kept: dict[str, Any]) -> Pieces:
