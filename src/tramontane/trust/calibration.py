@@ -83,10 +83,10 @@ class Scale:
 
     def __call__(self, mean: Array, deviation: Array | None, unit: float = 1.0) -> Array:
         """Sizes, of the shape of ``mean``; ``unit`` is the operating scale that ``mean`` is not over."""
-        squared = (self.floor * unit) ** 2 + (self.share * mean) ** 2
+        size = np.hypot(self.floor * unit, self.share * mean)
         if deviation is not None and self.deviation:
-            squared = squared + (self.deviation * deviation) ** 2
-        return np.asarray(np.sqrt(squared))
+            size = np.hypot(size, self.deviation * deviation)  # of shapes that are no part, squares overflow
+        return np.asarray(size)
 
 
 @dataclass(frozen=True)
