@@ -59,28 +59,24 @@ def _draw(surrogate: Surrogate, dataset: Dataset, name: str, domain: str, field:
     prediction = surrogate.predict(design, places, deviations=surrogate.calibration is not None)
     verdict = surrogate.verdict(design, [domain])
     bounds = Intervals(surrogate, design, LEVEL, surrogate.widening(verdict)).of_fields(prediction)
-    truth = _sizes(case, domain, field)
-    predicted = _sizes(with_predictions(case, dataset, prediction.mean), domain, field)
-    shown = dict(zip(_VIEWS, (truth, predicted, _error(case, dataset, prediction.mean, domain, field)), strict=False))
+    truth, predicted = (_rows(of, domain, field) for of in (case, with_predictions(case, dataset, prediction.mean)))
+    shown = [_size(truth), _size(predicted), np.linalg.norm(predicted - truth, axis=1)]
     if field in bounds.get(domain, {}):
         width = {domain: {field: 2 * bounds[domain][field].half_width}}
-        shown[_VIEWS[3]] = _sizes(with_predictions(case, dataset, width), domain, field)
-    return _four(case.meshes[domain], shown, field, surrogate.contract.fields[domain][field].unit)
+        shown.append(_size(_rows(with_predictions(case, dataset, width), domain, field)))
+    unit = surrogate.contract.fields[domain][field].unit
+    return _four(case.meshes[domain], dict(zip(_VIEWS, shown, strict=False)), field, unit)
 
 
-def _error(case: Case, dataset: Dataset, predicted: Any, domain: str, field: str) -> Array:
-    true = np.asarray(case.field_values(domain, field), dtype=np.float64)
-    other = np.asarray(with_predictions(case, dataset, predicted).field_values(domain, field), dtype=np.float64)
-    difference = np.abs(true.reshape(len(true), -1) - other.reshape(len(true), -1))
-    error: Array = np.linalg.norm(difference, axis=1)
-    return error
-
-
-def _sizes(case: Case, domain: str, field: str) -> Array:
-    """Values of a scalar, magnitudes of what has components."""
+def _rows(case: Case, domain: str, field: str) -> Array:
     values = np.asarray(case.field_values(domain, field), dtype=np.float64)
-    rows = values.reshape(len(values), -1)
-    return rows[:, 0] if rows.shape[1] == 1 else np.linalg.norm(rows, axis=1)
+    return values.reshape(len(values), -1)
+
+
+def _size(rows: Array) -> Array:
+    """Values of a scalar, magnitudes of what has components."""
+    size: Array = rows[:, 0] if rows.shape[1] == 1 else np.linalg.norm(rows, axis=1)
+    return size
 
 
 def _four(mesh: pv.DataSet, shown: dict[str, Array], field: str, unit: str) -> bytes:
