@@ -33,6 +33,9 @@ from tramontane.case import Case
 from tramontane.contract import Contract, FieldSpec
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
+from tramontane.dataset.store.chunks import ArrayWriter, CaseArrays
+from tramontane.dataset.store.files import LocalFiles
+from tramontane.dataset.store.order import SiteOrder
 from tramontane.design import Design
 
 COUNT = 16_384
@@ -249,6 +252,49 @@ def many_files(root: Path, counts: list[int], side: int) -> list[dict[str, float
     return out
 
 
+def zarr_python(root: Path, count: int) -> dict[str, float]:
+    """Draws of 16,384 neighbouring rows of four arrays, by turns: ours, zarr-python's, and that with zarrs for a codec."""
+    import zarr
+
+    rng, order = np.random.default_rng(0), SiteOrder(count, 3)
+    phase = np.linspace(0, 50, count, dtype=np.float32)
+    arrays = {"positions": rng.random((count, 3), dtype=np.float32), "weights": rng.random(count, dtype=np.float32),
+              "velocity": np.sin(np.stack([phase, 2 * phase, 3 * phase], axis=1)), "pressure": np.cos(phase)}  # fmt: skip
+    with ArrayWriter(root / "case") as writer:
+        for name, values in arrays.items():
+            writer.write(name, values, order)
+    reader, names = CaseArrays(LocalFiles(root / "case"), writer.records, "case"), list(arrays)
+
+    def opened() -> list[Any]:
+        group = zarr.open_group(root / "case", mode="r", zarr_format=3)
+        return [group[name] for name in names]
+
+    def ours(start: int) -> Any:
+        return reader.window(names, list(order.pieces(start, start + COUNT)))
+
+    def theirs(opened_arrays: list[Any]) -> Callable[[int], Any]:
+        return lambda start: [array[start : start + COUNT] for array in opened_arrays]
+
+    readers = {"draw_seconds": ours, "zarr_python_seconds": theirs(opened())}
+    try:
+        import zarrs  # noqa: F401
+
+        with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
+            readers["zarrs_seconds"] = theirs(opened())
+    except ImportError:
+        print("zarrs is not installed: its row is left out")
+    times: dict[str, list[float]] = {name: [] for name in readers}
+    for start in rng.integers(0, count - COUNT, 60).tolist():
+        for name, read in readers.items():
+            begun = time.perf_counter()
+            read(start)
+            times[name].append(time.perf_counter() - begun)
+    found = {name: statistics.median(of) for name, of in times.items()}
+    shutil.rmtree(root)
+    return found | {f"{name.removesuffix('_seconds')}_over_ours": value / found["draw_seconds"]
+                    for name, value in found.items() if name != "draw_seconds"}  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="one of the parts; the others stay as --out has them")
@@ -267,6 +313,7 @@ def main() -> None:
             ("large_vtu", lambda: large_vtu(root / "vtu", 46 if small else 215)),
             ("many_cases", lambda: open_many(root / "many", 50 if small else 1000)),
             ("ingest_of_folders", lambda: many_files(root / "files", [5, 10] if small else [25, 50, 100, 200], 20)),
+            ("zarr_python", lambda: zarr_python(root / "zarr", 10**5 if small else 10**6)),
         ):
             if options.only in (None, name):
                 found[name] = work()
