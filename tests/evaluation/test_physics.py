@@ -120,3 +120,15 @@ def test_a_report_says_by_how_much_laws_are_missed(
     without = evaluate(model, stressed)
     assert not without.laws
     assert any("Laws of physics were not checked" in note for note in without.notes)
+
+
+def test_a_case_of_the_solver_that_misses_a_law_by_far_is_named() -> None:
+    def missed(median: float, worst: float) -> physics.Missed:
+        return physics.Missed(median=1.0, worst=9.0, median_share=median, worst_share=worst, worst_case="017")
+
+    law = physics.LawFigures(title="mass stays", unit="kg/s", predicted=missed(0.5, 0.9), truth=missed(0.02, 0.04),
+                             training=missed(0.02, 0.4))  # fmt: skip
+    (sentence,) = physics.suspects({"mass": law})
+    assert sentence == ("Case 017 of the solver misses the law that mass stays by 40 %, the median of its cases by 2 %: "
+                        "check its convergence, mesh and units")  # fmt: skip
+    assert not physics.suspects({"mass": law.model_copy(update={"training": missed(0.02, 0.08)})})

@@ -13,7 +13,7 @@ from tramontane.evaluation.baselines import BASELINES, QOI_BASELINES
 from tramontane.evaluation.cases_drawn import draw_worst
 from tramontane.evaluation.charts import bars_chart, learning_chart, reliability_chart, scatter_chart, verdict_chart
 from tramontane.evaluation.coverage import Reliability
-from tramontane.evaluation.physics import Missed
+from tramontane.evaluation.physics import Missed, suspects
 from tramontane.evaluation.report import HEADS, FieldFigures, QoiFigures, Report
 from tramontane.html_page import Cell, paragraphs, picture, section, table, write_page
 from tramontane.interval import LEVEL
@@ -206,7 +206,7 @@ def _laws(report: Report) -> str:
             "it is compared with, of the median and of the worst case. The solver's own cases are the yardstick: their "
             "meshes and formats have residuals, too.")  # fmt: skip
     heads = ["law", "predicted", "solver, these cases", "solver, training cases"]
-    return paragraphs([line]) + table(heads, rows)
+    return paragraphs([line]) + table(heads, rows) + paragraphs(suspects(report.laws))
 
 
 def _missed(of: Missed | None, unit: str) -> Cell:

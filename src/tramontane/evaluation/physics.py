@@ -19,6 +19,7 @@ LARGEST = 3_000_000
 YARDSTICKS = 20
 """Of how many training cases residuals are taken."""
 
+_FAR, _LEAST = 5.0, 0.01  # times the median share, or this share where that is less
 Array = NDArray[np.floating[Any]]
 Residuals = dict[str, dict[str, Residual]]
 
@@ -41,6 +42,19 @@ class LawFigures(BaseModel):
     predicted: Missed
     truth: Missed
     training: Missed | None = None
+
+
+def suspects(figures: Mapping[str, LawFigures]) -> list[str]:
+    """A sentence on each of the solver's cases that misses a law by far more than the others do."""
+    sentences = []
+    for law in figures.values():
+        usual = (law.training or law.truth).median_share
+        for of in filter(None, (law.training, law.truth)):
+            if of.worst_share > _FAR * max(usual, _LEAST):
+                sentences.append(f"Case {of.worst_case} of the solver misses the law that {law.title} by "
+                                 f"{100 * of.worst_share:.2g} %, the median of its cases by {100 * usual:.2g} %: check "
+                                 "its convergence, mesh and units")  # fmt: skip
+    return list(dict.fromkeys(sentences))
 
 
 def too_large(dataset: Dataset, name: str) -> bool:

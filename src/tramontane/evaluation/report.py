@@ -14,7 +14,7 @@ from tramontane.contract import QoiSpec, power_law
 from tramontane.evaluation.baselines import BASELINES, QOI_BASELINES
 from tramontane.evaluation.coverage import Coverage, Held, Reliability, coverage, reliability
 from tramontane.evaluation.learning import LearningCurve
-from tramontane.evaluation.physics import LawFigures, Missed
+from tramontane.evaluation.physics import LawFigures, Missed, suspects
 from tramontane.frames import frame
 from tramontane.metrics import mean_absolute, r2
 from tramontane.units import Quantity, difference_from_si
@@ -234,6 +234,8 @@ class Report(BaseModel):
         for law in self.laws.values():
             table.add_row(law.title, *(_missed(of) for of in (law.predicted, law.truth, law.training)))
         console.print(table)
+        for sentence in suspects(self.laws):
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True, style="yellow")
 
 
 def _missed(of: Missed | None) -> str:
