@@ -17,13 +17,14 @@ from tramontane.metrics import relative_l2
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.resolved import ResolvedDesign, stored_design
+from tramontane.training.watch import Watch
 
 SMALL = {"dim": 32, "depth": 1, "hidden": 32}
 
 
 @pytest.fixture(scope="module")
-def chosen(dataset: Dataset) -> Surrogate:
-    return fit(dataset, model="auto", config=SMALL, steps=60, try_networks=True)
+def chosen(choice: list[Surrogate]) -> Surrogate:
+    return choice[-1]
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +190,12 @@ def test_a_configuration_that_nothing_would_read_is_refused(dataset: Dataset) ->
     ("config", "words"),
     [({"depht": 2}, "unexpected keyword argument 'depht'; correct"), ({"dim": 30, "heads": 4}, "dim 30, heads 4")],
 )
-def test_a_wrong_network_argument_is_named(dataset: Dataset, config: dict[str, int], words: str) -> None:
+def test_a_wrong_network_argument_is_named_before_anything_is_fitted(
+    dataset: Dataset, config: dict[str, int], words: str
+) -> None:
+    class Stages(Watch):
+        def stage(self, name: str) -> None:
+            assert name == "reading"
+
     with pytest.raises(TramontaneError, match=words):
-        fit(dataset, model="tokens", config=config, steps=1, cases=dataset.splits["train"][:4])
+        fit(dataset, model="tokens", config=config, steps=1, watch=Stages())

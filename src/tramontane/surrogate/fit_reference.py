@@ -19,7 +19,7 @@ from tramontane.progress import follow, stage
 from tramontane.surrogate.kinds import title_of
 from tramontane.surrogate.kinds.kind import Fitted, Task
 from tramontane.surrogate.left_out import left_out_case
-from tramontane.surrogate.network_folds import Candidate, errors_of, new_candidate, shrink_of, train_fold
+from tramontane.surrogate.network_folds import Candidate, check_config, errors_of, new_candidate, shrink_of, train_fold
 from tramontane.surrogate.predictor import Training
 from tramontane.surrogate.record import Figures
 from tramontane.surrogate.reference import (
@@ -313,6 +313,7 @@ def fit_reference(task: Task) -> Fitted:
     """Fit the kind at reference points that a task's options ask for."""
     from tramontane.surrogate.extrema import fit_extrema
 
+    check_config(task.training.options.config)
     fitting = ReferenceFit(task.dataset, task.contract, task.names, task.training)
     extrema, errors = fit_extrema(task.dataset, fitting)
     for name in extrema:

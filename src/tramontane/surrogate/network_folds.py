@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -55,6 +55,20 @@ class Candidate:
     steps: int = 0
 
 
+def check_config(config: dict[str, Any]) -> None:
+    """See that networks can be configured so, before anything is fitted.
+
+    Raises:
+        TramontaneError: There is no such argument, or one does not go together with another.
+    """
+    try:
+        LocalTokens({}, {"": np.zeros((1, 3))}, channels={}, features={}, coordinates=1, **config)
+    except TypeError as error:
+        raise TramontaneError(
+            f"networks of local tokens: {str(error).split('() ')[-1]}; correct their configuration"
+        ) from error
+
+
 def new_candidate(fitting: ReferenceFit, baseline: Baseline) -> Candidate:
     """What networks on a baseline begin with.
 
@@ -94,17 +108,12 @@ def train_fold(fitting: ReferenceFit, candidate: Candidate, fold: int, folds: in
     )  # fmt: skip
     torch.manual_seed(options.seed + fold)
     example = candidate.descriptions[0]
-    try:
-        network = LocalTokens(
-            make_layouts(fitting.classical), fitting.classical.frame.points,
-            channels={domain: len(of) for domain, of in size.items()},
-            features={domain: local.shape[1] for domain, local in example.local.items()},
-            coordinates=len(example.coordinates), **options.config,
-        )  # fmt: skip
-    except TypeError as error:
-        raise TramontaneError(
-            f"networks of local tokens: {str(error).split('() ')[-1]}; correct their configuration"
-        ) from error
+    network = LocalTokens(
+        make_layouts(fitting.classical), fitting.classical.frame.points,
+        channels={domain: len(of) for domain, of in size.items()},
+        features={domain: local.shape[1] for domain, local in example.local.items()},
+        coordinates=len(example.coordinates), **options.config,
+    )  # fmt: skip
     steps, budget = options.steps, options.budget
     # What kriging took comes off the length.
     part = replace(
