@@ -68,8 +68,23 @@ def surrogate(saved: Path) -> Surrogate:
 
 @pytest.fixture(scope="session")
 def kriging(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Surrogate:
-    """Kriging of the same cases; read only."""
-    return Surrogate.load(once(tmp_path_factory, "kriging", lambda path: fit(dataset, model="classical").save(path)))
+    """Kriging of the same cases, as it is chosen where nothing else is asked for; read only."""
+    return Surrogate.load(once(tmp_path_factory, "kriging", lambda path: fit(dataset, budget=600.0).save(path)))
+
+
+@pytest.fixture(scope="session")
+def choice(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Surrogate]:
+    """What stood before networks were tried on them, and what was chosen at last; read only."""
+
+    def choose(path: Path) -> None:
+        found: list[Surrogate] = []
+        config = {"dim": 32, "depth": 1, "hidden": 32}
+        found.append(fit(dataset, model="auto", config=config, steps=60, try_networks=True, ready=found.append))
+        for number, each in enumerate(found):
+            each.save(path / str(number))
+
+    made = once(tmp_path_factory, "choice", choose)
+    return [Surrogate.load(path) for path in sorted(made.iterdir())]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from tramontane.evaluation import cross_validate, evaluate
 from tramontane.evaluation.folds import make_folds
 from tramontane.formats import write_case
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.fit import fit
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +31,20 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_auto_takes_kriging_of_few_cases_and_says_why(dataset: Dataset) -> None:
-    surrogate = fit(dataset, budget=600.0)
-    assert surrogate.model == "classical"
-    assert surrogate.record.run.steps == 0
-    why = surrogate.record.figures.why
+def test_auto_takes_kriging_of_few_cases_and_says_why(kriging: Surrogate) -> None:
+    assert kriging.model == "classical"
+    assert kriging.record.run.steps == 0
+    why = kriging.record.figures.why
     assert "networks were not tried: 11 training cases, and kriging leaves 0." in why
     assert "--try-networks" in why
 
 
-def test_kriging_stands_before_networks_are_tried(dataset: Dataset, tmp_path: Path) -> None:
-    early: list[Surrogate] = []
-    small = {"dim": 16, "depth": 1, "hidden": 16}
-    last = fit(dataset, steps=8, config=small, try_networks=True, ready=early.append)
-    assert [each.model for each in early] == ["classical"]
-    early[0].save(tmp_path / "m")
+def test_kriging_stands_before_networks_are_tried(choice: list[Surrogate], dataset: Dataset, tmp_path: Path) -> None:
+    early, last = choice
+    assert early.model == "classical"
+    early.save(tmp_path / "m")
     last.save(tmp_path / "m")  # takes its place
-    report = evaluate(early[0], dataset)
+    report = evaluate(early, dataset)
     assert report.fields["volume/displacement"].relative_l2 < 0.1
     assert "networks were not tried" not in last.record.figures.why
 
@@ -101,7 +97,13 @@ def test_cross_validation_asks_for_each_case_once_and_leaves_the_test_cases_alon
     displacement = report.fields["volume/displacement"]
     assert displacement.relative_l2 < 0.5 * displacement.baselines["nearest"]
     assert len(displacement.each) == 13
-    assert sorted(cross_validate(dataset, model="classical", folds=2, include_test=True).cases) == dataset.names
+    some = {
+        "train": dataset.splits["train"][:4],
+        "validation": dataset.splits["validation"][:1],
+        "test": dataset.splits["test"][:2],
+    }
+    everything = cross_validate(dataset.with_splits(some), model="classical", folds=2, include_test=True)
+    assert sorted(everything.cases) == sorted(name for part in some.values() for name in part)
     with pytest.raises(DatasetError, match="too few for 2 folds"):
         cross_validate(dataset.with_splits({"train": dataset.names[:4]}), model="classical", folds=2)
     with pytest.raises(DatasetError, match="folds 1 is no number of parts"):

@@ -133,10 +133,9 @@ def serve(descriptor: int) -> None:
                 break
             for file in files:
                 os.close(file)
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+            _reap()
         else:
+            _reap()
             return
     out, error, told = files
     # One process more stays as its parent, and tells the exit code.
@@ -155,3 +154,9 @@ def serve(descriptor: int) -> None:
     os.environ.update(given["env"])
     sys.argv[:] = given["argv"]
     exec(given["code"], {"__name__": "__main__"})
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass

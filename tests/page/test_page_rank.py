@@ -17,7 +17,7 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 
 SAID = "said => document.querySelector('[data-said]').textContent.startsWith(said)"
 PATIENCE = 300_000  # ms; uploads give way to everything else
-LINES = 100
+LINES = 40
 
 
 def test_parts_and_a_table_become_a_ranking(browser: Any, saved: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from tramontane.cli.common import app, console, naming, solvers
 from tramontane.errors import TramontaneError
+from tramontane.io.lazy_modules import loading
 
 tokens = typer.Typer(help="Tokens of a server: who may ask what.", no_args_is_help=True)
 app.add_typer(tokens, name="token")
@@ -160,11 +160,8 @@ def _sessions(state: Path, database: str | None) -> Any:
 
 @contextlib.contextmanager
 def _serve_extra() -> Iterator[None]:
-    gc.disable()  # what is loaded is no garbage: a fifth of the time would go into looking
     try:
-        yield
+        with loading():
+            yield
     except ModuleNotFoundError as error:
         raise TramontaneError(f"serving needs {error.name}: pip install 'tramontane[serve]'") from error
-    finally:
-        gc.freeze()
-        gc.enable()

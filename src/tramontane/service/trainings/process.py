@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tramontane.errors import TramontaneError
+from tramontane.io.lazy_modules import loading
 from tramontane.io.processes import parent_is_alive
 from tramontane.service.trainings.schemas import CandidateAnswer, ChoiceAnswer, Curve, ErrorCurve, ProgressAnswer
 from tramontane.training.watch import Choice, FieldError, Watch
@@ -194,11 +195,12 @@ def run(_: None, task: Task) -> Ended:
     recorder = Recorder(task.folder)
     recorder.stage("starting")
     try:
-        import torch
+        with loading():
+            import torch
 
-        from tramontane.dataset import Dataset
-        from tramontane.surrogate.fit import fit
-        from tramontane.training import TrainingOptions
+            from tramontane.dataset import Dataset
+            from tramontane.surrogate.fit import fit
+            from tramontane.training import TrainingOptions
     except ModuleNotFoundError as error:
         raise TramontaneError(f"training needs {error.name}, which this server was installed without: "
                               f"pip install {error.name}") from error  # fmt: skip
