@@ -86,6 +86,8 @@ def _four(mesh: pv.DataSet, shown: dict[str, Array], field: str, unit: str) -> b
         plotter.set_background("white")
         both = np.concatenate([shown["truth"], shown["prediction"]])
         errors = np.concatenate([of for name, of in shown.items() if name not in ("truth", "prediction")])
+        extent = np.ptp(np.asarray(mesh.bounds).reshape(3, 2), axis=1)
+        plane = int(np.argmin(extent)) if extent.min() == 0 else None
         limits = (float(np.nanmin(both)), float(np.nanmax(both))), (0.0, float(np.nanquantile(errors, 0.99)) or 1.0)
         for place, (name, values) in enumerate(shown.items()):
             plotter.subplot(place // 2, place % 2)
@@ -93,8 +95,11 @@ def _four(mesh: pv.DataSet, shown: dict[str, Array], field: str, unit: str) -> b
             bar = {"title": f"{field} [{unit or '-'}]: {name}", "color": "black", "fmt": "%.3g", "n_labels": 3,
                    "title_font_size": 16, "label_font_size": 14}  # fmt: skip
             plotter.add_mesh(part, scalars="shown", cmap="viridis" if place < 2 else "magma", clim=limits[place // 2],
-                             scalar_bar_args=bar, copy_mesh=True)  # fmt: skip
-            plotter.view_isometric()
+                             scalar_bar_args=bar, copy_mesh=True, line_width=5)  # fmt: skip
+            if plane is None:
+                plotter.view_isometric()
+            else:
+                plotter.view_vector(np.eye(3)[plane], viewup=np.eye(3)[plane - 1])
         buffer = io.BytesIO()
         plotter.screenshot(buffer)
         return buffer.getvalue()

@@ -22,6 +22,7 @@ from tramontane.units import Quantity, difference_from_si, from_si
 
 _AS_GOOD = 0.9  # of a baseline's error: a model above it has learnt next to nothing
 _WORSE_THAN_SOLVER = 2.0  # times the solver's worst residual: predictions miss a law
+_MISSED = 0.05  # share by which a law may be missed before anybody minds
 _MATTERS = 0.05  # of a QoI's variation that an input explains
 _INPUTS = 6  # of a QoI that are shown
 
@@ -113,7 +114,7 @@ def _uncovered(report: Report) -> Iterator[str]:
 def _lawless(report: Report) -> Iterator[str]:
     for law in report.laws.values():
         solver = max(of.worst_share for of in (law.truth, law.training) if of is not None)
-        if law.predicted.worst_share > _WORSE_THAN_SOLVER * max(solver, 1e-3):
+        if law.predicted.worst_share > max(_WORSE_THAN_SOLVER * solver, _MISSED):
             yield (f"What rests on the law that {law.title}: predictions miss it by up to "
                    f"{100 * law.predicted.worst_share:.2g} %, the solver by {100 * solver:.2g} %.")  # fmt: skip
 

@@ -70,4 +70,6 @@ def _through_edges(mesh: pv.DataSet, velocity: Array) -> Array | None:
     return flows
 
 
-CHECK = PhysicsCheck("net_flow", "what flows into the volume flows out of it", "m^3/s", _residual)
+CHECK = PhysicsCheck(
+    "net_flow", "what flows into the volume flows out of it (in a plane, per metre of depth)", "m^3/s", _residual
+)
