@@ -77,6 +77,26 @@ def test_simulate_from_a_file_gives_fields_on_meshes_of_its_own(saved: Path, tmp
     assert [*map(str, case.notices)] == []
 
 
+def test_points_are_drawn_once_on_a_part_that_is_asked_again(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = ellipsoid("part", (0.8, 0.7, 0.6), 1.0).meshes["surface"]
+    fresh, used = Surrogate.load(saved), Surrogate.load(saved)
+    expected = fresh.simulate(Design(part.copy(), load="300 N"), cells=500)
+    used.simulate(Design(part, load="200 N"), cells=500)
+
+    def draws(*_: object, **__: object) -> None:
+        raise AssertionError("points were drawn again")
+
+    for name in ("describe_geometry", "geometry_input", "draw_anchors"):
+        monkeypatch.setattr(f"tramontane.surrogate.network.{name}", draws)
+    case = used.simulate(Design(part.copy(), load="300 N"), cells=500)
+    for domain, mesh in case.meshes.items():
+        for field, values in mesh.point_data.items():
+            np.testing.assert_array_equal(values, expected.meshes[domain].point_data[field])
+    assert case.verdict == expected.verdict
+    with pytest.raises(AssertionError, match="drawn again"):
+        used.simulate(Design(part.scale(0.9, inplace=False), load="300 N"), cells=500)
+
+
 def test_retriangulating_the_geometry_changes_little(surrogate: Surrogate) -> None:
     coarse = ellipsoid("part", (0.8, 0.7, 0.6), 1.0).meshes["surface"]
     fine = coarse.subdivide(2, "linear")

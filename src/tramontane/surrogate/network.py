@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tramontane.contract import Contract
+from tramontane.dataset import describe_geometry
 from tramontane.errors import SurrogateError
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.models import build
 from tramontane.models.inputs import Inputs
+from tramontane.models.recent import Recent
 from tramontane.surrogate.kinds.kind import Fitted, Task
-from tramontane.surrogate.predictor import Prediction, describe_design
+from tramontane.surrogate.predictor import Prediction
 from tramontane.surrogate.record import Figures
 from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.training import (
@@ -35,6 +37,7 @@ _SEED = 0  # of every draw in a prediction: the same design gives the same answe
 _ANCHORS = 256  # of each domain, where nobody says otherwise
 _MEASURED = 2048  # sites of each domain of a held case at which a network is judged on the way
 _POINTS_MOST = 1 << 22  # of a prediction's draw
+_SHAPES = 4  # of which the last points are kept: a part is asked with one operating condition after the other
 _FIXED = (0, 1 << 20)  # key of their draws
 # Positions decoded at once: what suits a CPU's cache, and what keeps an accelerator busy.
 _CHUNK, _ACCELERATED_CHUNK = 2048, 1 << 17
@@ -66,6 +69,7 @@ class NetworkPredictor:
     ) -> None:
         self.contract, self.scales, self.network, self.model = contract, scales, network.eval(), model
         self.templates, self.anchors, self.geometry_points = templates, anchors, geometry_points
+        self._described, self._drawn = Recent(_SHAPES), Recent(_SHAPES)
 
     def predict(self, design: ResolvedDesign, positions: Mapping[str, Array], *, deviations: bool = True) -> Prediction:
         """Fields at any positions; see `Predictor`. A single network has no standard deviations."""
@@ -87,7 +91,8 @@ class NetworkPredictor:
 
     def coordinates(self, design: ResolvedDesign) -> Array:
         """The geometry's descriptors and the operating conditions."""
-        return describe_design(design, self.contract.operating)
+        shape = self._described.get(design.surface_hash, lambda: describe_geometry(design.surface))
+        return np.array([*shape, *(design.values[name] for name in self.contract.operating)])
 
     def signs(self, design: ResolvedDesign, domains: Sequence[str]) -> dict[str, float]:
         """None beyond the descriptors of its shape; see `Predictor`."""
@@ -139,18 +144,21 @@ class NetworkPredictor:
         )  # fmt: skip
 
     def _inputs(self, design: ResolvedDesign) -> Inputs:
-        geometry, scales = design.surface, self.scales
-        on_surface, normals = geometry_input(geometry, self.contract, count=self.geometry_points, seed=_SEED)
-        places = {
-            domain: draw_anchors(geometry, self.contract, domain, count=self.anchors, seed=_SEED, template=template)
-            for domain, template in self.templates.items()
-        }
+        scales = self.scales
+        (on_surface, normals), places = self._drawn.get(design.surface_hash, lambda: self._draw(design.surface))
         return Inputs(
             geometry=_batch(scales.positions(on_surface)),
             normals=_batch(normals),
             parameters=_batch(scales.parameter_vector(design.values)),
             points={domain: _batch(scales.positions(where)) for domain, where in places.items()},
         )
+
+    def _draw(self, geometry: Any) -> tuple[tuple[Array, Array], dict[str, Array]]:
+        """Points on a geometry with their normals, and anchors by domain."""
+        return geometry_input(geometry, self.contract, count=self.geometry_points, seed=_SEED), {
+            domain: draw_anchors(geometry, self.contract, domain, count=self.anchors, seed=_SEED, template=template)
+            for domain, template in self.templates.items()
+        }
 
 
 def fit_network(task: Task) -> Fitted:

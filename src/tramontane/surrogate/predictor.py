@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
 
-from tramontane.dataset import describe_geometry
 from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.training import Run, TrainingOptions, Validation, Watch, train
 
@@ -118,9 +117,3 @@ class Training:
             checkpoint=None if self.work is None else self.work / f"{checkpoint}.safetensors",
             console=self.console, watch=self.watch, name=called, validation=validation,
         )  # fmt: skip
-
-
-def describe_design(design: ResolvedDesign, operating: Iterable[str]) -> Array:
-    """The geometry's descriptors and the operating conditions, SI: `Predictor.coordinates` for want of better ones."""
-    values = np.array([design.values[name] for name in operating], dtype=np.float64)
-    return np.concatenate([describe_geometry(design.surface), values])
