@@ -68,6 +68,31 @@ def test_mass_in_a_plane_whichever_way_its_cells_go_round(at: str, *, turned: bo
         assert residual.scale == pytest.approx(gross, rel=0.05)
 
 
+@pytest.mark.parametrize("at", ["point", "cell"])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_mass_in_a_plane_whichever_way_it_faces(at: str, axis: int) -> None:
+    """Along the first axis of the plane ``u = x``: one m2/s more leaves than enters."""
+    sides = [1 if each == axis else 21 for each in range(3)]
+    plane = pv.ImageData(dimensions=sides, spacing=(1 / 20,) * 3).cast_to_unstructured_grid()
+    places = np.asarray(plane.points if at == "point" else plane.cell_centers().points, dtype=float)
+    along = np.eye(3)[0 if axis else 1]
+    (plane.point_data if at == "point" else plane.cell_data)["velocity"] = places * along
+    residual = residuals_of(Case("plane", Design(), meshes={"volume": plane}), Contract())["net_flow"]
+    assert residual.value == pytest.approx(1.0, abs=0.06)
+    assert residual.scale == pytest.approx(0.5, rel=0.06)
+
+
+def test_what_flows_out_of_a_body_in_the_volume_flows_in() -> None:
+    """``u = r / |r|^3`` round a hole: no divergence; 4 pi m3/s leave the body, and the volume."""
+    mesh = pv.ImageData(dimensions=(25,) * 3, spacing=(1 / 24,) * 3, origin=(-0.5,) * 3).cast_to_unstructured_grid()
+    mesh = mesh.extract_cells(np.abs(mesh.cell_centers().points).max(axis=1) > 0.2)
+    places = np.asarray(mesh.points, dtype=float)
+    mesh.point_data["velocity"] = places / np.linalg.norm(places, axis=1, keepdims=True) ** 3
+    residual = residuals_of(Case("jet", Design(), meshes={"volume": mesh}), Contract())["net_flow"]
+    assert residual.scale == pytest.approx(4 * np.pi, rel=0.02)
+    assert residual.share < 0.02
+
+
 def body(stress: Any) -> Case:
     """A box of 2 x 1 x 1 m under a stress that is a function of places ``(n, 3)``, six components."""
     surface = pv.Box(bounds=(0, 2, 0, 1, 0, 1), level=12, quads=False).triangulate().clean()
@@ -94,6 +119,8 @@ def test_von_mises_is_that_of_its_tensor() -> None:
     surface.cell_data["von_mises"] *= 1.1
     assert residuals_of(case, Contract())["von_mises"].share == pytest.approx(0.1 / 1.1, rel=1e-3)
     assert residuals_of(case, Contract())["positivity"].value == 0
+    surface.cell_data["von_mises"] *= 0.0
+    assert residuals_of(case, Contract())["von_mises"].share == pytest.approx(1.0)  # not nothing, of nothing stated
     surface.cell_data["von_mises"][:3] = -1.0
     assert residuals_of(case, Contract())["positivity"].value == pytest.approx(3 / surface.n_cells)
 
