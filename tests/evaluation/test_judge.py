@@ -56,6 +56,16 @@ def test_all_leaves_out_what_was_trained_on_and_says_so(kriging: Surrogate, data
     assert f"{len(trained)} of {len(dataset.names)} cases" in report.notes[0]
 
 
+def test_a_case_alone_is_judged_by_what_the_model_knows_of_its_qois(kriging: Surrogate, tmp_path: Path) -> None:
+    """Of one case nobody sees that its mass is a density times the volume."""
+    write_case(ellipsoid("alone", (0.8, 0.7, 0.6), 300.0), tmp_path / "cases" / "alone")
+    dataset = ingest(tmp_path / "cases", tmp_path / "d")
+    assert dataset.contract.qoi["mass"].definition is None
+    report = evaluate(kriging, dataset, split="all")
+    assert report.qoi["mass"].how == "1000 x volume of the geometry"
+    assert report.qoi["mass"].relative < 1e-6
+
+
 def test_all_of_another_folder_is_asked_for_whole(kriging: Surrogate, others: Path, tmp_path: Path) -> None:
     dataset = ingest(others, tmp_path / "d", contract=kriging.contract)
     report = evaluate(kriging, dataset, split="all")

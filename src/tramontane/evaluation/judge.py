@@ -236,7 +236,8 @@ class _Asked:
 
     def ask(self, surrogate: Surrogate, dataset: Dataset, name: str) -> None:
         """Ask a surrogate for a case."""
-        contract, started = self.contract, time.monotonic()
+        # How a QoI follows and what it is in proportion to is the model's to say: a dataset of few cases may not tell.
+        contract, own, started = self.contract, surrogate.contract, time.monotonic()
         design = stored_design(dataset, name, geometry=surrogate.needs_geometry)
         geometry, values = design.surface, design.values
         sites = {domain: dataset.sites(name, domain) for domain in contract.fields}
@@ -253,7 +254,7 @@ class _Asked:
             for f, predicted in answer.items():
                 truth = sites[domain].fields[f].reshape(predicted.shape)
                 if calibration is not None and f in intervals.get(domain, {}):
-                    unit = operating_scale(contract.fields[domain][f], values)
+                    unit = operating_scale(own.fields[domain][f], values)
                     scores = calibration.fields[f"{domain}/{f}"]
                     each = held(predicted, truth, intervals[domain][f], scores, unit)
                     self.held.setdefault((domain, f), []).append(each)
@@ -262,7 +263,7 @@ class _Asked:
         scalars = surrogate.scalars_of(design)
         regressed = "Gaussian process on " + ("the shape and the operating conditions" if surrogate.needs_geometry
                                               else "the parameters")  # fmt: skip
-        for qoi, spec in contract.qoi.items():
+        for qoi, spec in ((name, own.qoi[name]) for name in contract.qoi):
             if spec.definition is None or qoi in scalars:
                 self.predicted[qoi].append(scalars[qoi][0])
                 self.within[qoi].append(abs(scalars[qoi][0] - dataset.qoi(name)[qoi]) <= 2 * scalars[qoi][1])
