@@ -127,3 +127,6 @@ def test_the_input_that_matters_is_found() -> None:
     assert shares["a"] == pytest.approx(1.0)
     assert shares["b"] < 0.2
     assert explained_by_inputs(stored, ["0", "1"]) == {}
+    stored.table[:, 1] = np.arange(30) == 7  # a case alone has another b, and the largest y
+    stored.table[7, 0] = 20.0
+    assert explained_by_inputs(stored, [str(i) for i in range(30)])["y"]["b"] < 0.05

@@ -45,6 +45,8 @@ def _explained(inputs: NDArray[Any], values: NDArray[Any]) -> float:
     x = (inputs - inputs.mean()) / inputs.std()
     table = np.stack([np.ones_like(x), x, x**2], axis=1)
     hat = table @ np.linalg.pinv(table)
-    left = (values - hat @ values) / np.maximum(1 - np.diag(hat), 1e-12)
     mean_left = (values - values.mean()) * len(values) / (len(values) - 1)
+    # Of a case whose value of the input no other has, nothing but the mean is left to tell it by.
+    own = 1 - np.diag(hat)
+    left = np.where(own < 1e-9, mean_left, (values - hat @ values) / np.maximum(own, 1e-9))
     return float(max(0.0, 1 - (left**2).sum() / (mean_left**2).sum()))
