@@ -18,7 +18,8 @@ from tramontane.formats import write_case
 from tramontane.metrics import relative_l2
 from tramontane.quantities import von_mises
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.constraints import exact_laws, leader, scaled_to
+from tramontane.surrogate.calibrate import _obey
+from tramontane.surrogate.constraints import exact_laws, leader, obey, scaled_to
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.resolved import stored_design
 from tramontane.trust.calibration import Answered, LeftOut
@@ -77,6 +78,21 @@ def test_the_field_that_is_predicted_better_leads(noise: tuple[float, float], le
         "volume/von_mises": Answered(equivalent + noise[1] * rng.normal(size=(200, 1)), None, equivalent),
     }
     assert leader("volume/von_mises", [LeftOut("a", np.zeros(0), fields)]) == leads
+
+
+def test_cases_left_out_obey_as_predictions_do() -> None:
+    """A von Mises stress below zero is none at all: it does not turn the deviator round."""
+    rng = np.random.default_rng(0)
+    stress, equivalent = rng.normal(size=(50, 6)), rng.normal(size=(50, 1))
+    case = LeftOut("a", np.zeros(0), {"volume/stress": Answered(stress, None, stress),
+                                      "volume/von_mises": Answered(equivalent, None, equivalent)})  # fmt: skip
+    answered = {"volume": {"stress": stress, "von_mises": equivalent}}
+    exact = {"volume/von_mises": "von_mises"}
+    obey(answered, exact)
+    _obey(case, exact)
+    assert case.fields["volume/von_mises"].mean.min() == 0
+    for name, values in answered["volume"].items():
+        assert case.fields[f"volume/{name}"].mean == pytest.approx(values)
 
 
 def test_a_law_that_training_cases_do_not_obey_is_not_imposed(stressed: Dataset) -> None:

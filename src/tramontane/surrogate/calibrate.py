@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tramontane.dataset import Dataset
 from tramontane.metrics import relative_l2
 from tramontane.progress import follow
-from tramontane.surrogate.constraints import STRESS, agreeing, leader
+from tramontane.surrogate.constraints import leader, obey
 from tramontane.surrogate.kinds.kind import Fitted
 from tramontane.surrogate.left_out import compared
 from tramontane.surrogate.predictor import Training
@@ -79,6 +81,8 @@ def calibrate(
     cases = [_without(case, regressed) for case in fitted.left_out or watched]
     if fitted.left_out:
         domain = surrogate.record.training_domain
+        for case in cases:
+            _obey(case, {})
         domain.exact.update({law: leader(law, cases) for law in domain.exact})
         for case in cases:
             _obey(case, domain.exact)
@@ -104,11 +108,14 @@ def _without(case: LeftOut, names: dict[str, list[tuple[str, float, float, float
 
 def _obey(case: LeftOut, exact: Mapping[str, str]) -> None:
     """Change what was answered to a case that was left out as `Surrogate.predict` changes answers."""
-    for law, led_by in exact.items():
-        names = f"{law.rpartition('/')[0]}/{STRESS}", law
-        both = agreeing(case.fields[names[0]].mean, case.fields[law].mean, led_by)
-        for name, mean in zip(names, both, strict=True):
-            case.fields[name] = replace(case.fields[name], mean=mean)
+    fields: dict[str, dict[str, NDArray[np.floating[Any]]]] = {}
+    for key, of in case.fields.items():
+        domain, _, name = key.rpartition("/")
+        fields.setdefault(domain, {})[name] = of.mean
+    obey(fields, exact)
+    for domain, means in fields.items():
+        for name, mean in means.items():
+            case.fields[f"{domain}/{name}"] = replace(case.fields[f"{domain}/{name}"], mean=mean)
 
 
 def _regressed(
