@@ -34,7 +34,8 @@ def sure_quantile(scores: Array, level: float) -> float:
 
     `quantile` holds on average over all sets that might have been drawn, for half of them by less than it says. This
     one is a standard deviation of the share of n draws higher (training-conditional validity: Vovk 2012, Conditional
-    validity of inductive conformal predictors); the largest score at most.
+    validity of inductive conformal predictors); the largest score at most, which for less than ``log(6) / -log(level)``
+    scores (17 for 90 %) holds for fewer sets.
     """
     count = len(scores)
     sure = min(level + math.sqrt(level * (1 - level) / count), count / (count + 1))

@@ -159,7 +159,7 @@ class EvaluationPage:
                 self._cases(report)
 
     async def _download(self) -> None:
-        """The report as one HTML file, with pictures."""
+        """The report as one HTML file."""
         self.document.props("loading").disable()
         served, dataset, model = self.served, self.dataset, self.model
         try:
