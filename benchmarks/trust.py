@@ -3,8 +3,8 @@
     python benchmarks/trust.py bracket.dataset --near near-bracket.dataset --train 60 --out trust-bracket.json
 
 Each split draws its training cases anew; all others are asked for. Intervals stand beside conformal ones of one width.
-Near cases are those of ``near_cases.py``, with the truth of the solver; far ones are no members at all. A shape that is
-refused counts as told from members.
+Near cases are those of ``near_cases.py`` and ``near_ahmed.py``, with the truth of the solver; far ones are no members
+at all. A shape that is refused counts as told from members.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def split(dataset: Dataset, near: Dataset | None, others: list[Dataset], count: 
         "far_auroc": auroc(np.array(list(far.values())), scores),
         "far_scores": far, "own_scores": [float(scores.min()), float(np.median(scores)), float(scores.max())],
     }  # fmt: skip
-    if beside:
+    if near is not None:
         near_scores, near_errors = np.array([b["score"] for b in beside]), np.array([error(b) for b in beside])
         both, all_errors = np.concatenate([scores, near_scores]), np.concatenate([errors, near_errors])
         bad = all_errors > 2
@@ -149,6 +149,10 @@ def split(dataset: Dataset, near: Dataset | None, others: list[Dataset], count: 
                 each["domain"] == "outside" and bool(off <= 2) for each, off in zip(beside, near_errors, strict=True)
             ),
             "coverage_not_outside": float(np.mean([f.points for each in kept for f in each["fields"].values()])),
+            "cases": {
+                name: {"domain": each["domain"], "score": each["score"], "error": float(off)}
+                for name, each, off in zip(near.names, beside, near_errors, strict=True)
+            },
         }  # fmt: skip
     return found
 
