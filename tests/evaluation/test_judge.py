@@ -13,11 +13,13 @@ import pytest
 from helpers.ellipsoids import ellipsoid, write_family
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
+from tramontane.design import Design
 from tramontane.errors import DatasetError
 from tramontane.evaluation import cross_validate, evaluate
 from tramontane.evaluation.folds import make_folds
 from tramontane.formats import write_case
 from tramontane.surrogate import Surrogate
+from tramontane.units import Quantity
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,18 @@ def test_a_case_alone_is_judged_by_what_the_model_knows_of_its_qois(kriging: Sur
     report = evaluate(kriging, dataset, split="all")
     assert report.qoi["mass"].how == "1000 x volume of the geometry"
     assert report.qoi["mass"].relative < 1e-6
+
+
+def test_a_largest_value_is_judged_as_it_is_answered(kriging: Surrogate, dataset: Dataset) -> None:
+    """At the reference points, whatever the places of the solver's mesh."""
+    of_fields = {name: fit for name, fit in kriging.scalars.items() if name != "peak_pressure"}
+    model = Surrogate(kriging.contract, kriging.predictor, templates=kriging.templates, scalars=of_fields,
+                      record=kriging.record)  # fmt: skip
+    report = evaluate(model, dataset)
+    name = report.cases[0]
+    load = Quantity(dataset.parameters(name)["load"], "N")
+    answer = model.simulate(Design(dataset.geometry(name), load=load), cells=1000)
+    assert report.qoi["peak_pressure"].predicted[0] == pytest.approx(answer.qoi["peak_pressure"], rel=1e-6)
 
 
 def test_all_of_another_folder_is_asked_for_whole(kriging: Surrogate, others: Path, tmp_path: Path) -> None:

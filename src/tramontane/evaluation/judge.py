@@ -27,6 +27,7 @@ from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.intervals import Intervals
 from tramontane.surrogate.kinds import KINDS
+from tramontane.surrogate.left_out import EXTREMA
 from tramontane.surrogate.resolved import stored_design
 from tramontane.training import TrainingOptions
 from tramontane.training.normalization import operating_scale
@@ -269,9 +270,11 @@ class _Asked:
                 self.within[qoi].append(abs(scalars[qoi][0] - dataset.qoi(name)[qoi]) <= 2 * scalars[qoi][1])
                 self.how[qoi] = regressed
                 continue
-            domain = spec.definition.domain
+            domain, of = spec.definition.domain, fields.get(spec.definition.domain, {})
+            if spec.definition.kind in EXTREMA and not spec.definition.patches and geometry is not None:
+                of = surrogate.at_references(design, domain) or of  # as in an answer
             self.predicted[qoi].append(measure_qoi(
-                spec.definition, fields.get(domain, {}), sites.get(domain),
+                spec.definition, of, sites.get(domain),
                 volume=None if geometry is None else geometry.volume, parameters=values,
             ))  # fmt: skip
             self.how.setdefault(qoi, str(spec.definition))
