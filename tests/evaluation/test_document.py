@@ -78,6 +78,17 @@ def test_what_the_figures_speak_against_is_said(
     assert f"{name}: decisions by its interval; stated with 90 % it held in 50 % (40 to 60 %)." in text
 
 
+def test_cases_without_a_verdict_and_odd_names_are_no_hindrance(
+    report: Report, kriging: Surrogate, dataset: Dataset, tmp_path: Path
+) -> None:
+    """Of a cross-validation some models may be of too few cases to judge; a table's heads may have any signs."""
+    odd = report.model_copy(deep=True)
+    odd.verdicts.pop(report.cases[0])
+    odd.inputs = {"mass": {"cost $a^$ <b>": 0.5}}
+    write_report(odd, tmp_path / "odd.html", surrogate=kriging, dataset=dataset, pictures=0)
+    assert "cost $a^$ <b>" in Page(tmp_path / "odd.html").text
+
+
 def test_one_command_writes_it_as_html_and_as_pdf(
     kriging: Surrogate, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ def scatter_chart(true: Sequence[float], predicted: Sequence[float], *, label: s
     low, high = min([*true, *predicted]), max([*true, *predicted])
     axes.plot([low, high], [low, high], color=_QUIET, linewidth=1, linestyle="--")
     axes.plot(true, predicted, color=_BLUE, marker="o", markersize=4, linestyle="", alpha=0.7)
-    of = f" [{unit}]" if unit else ""
+    of = f" [{_literal(unit)}]" if unit else ""
     axes.set(xlabel=f"true{of}", ylabel=f"predicted{of}")
     return _svg(figure, f"{label}: predicted against true")
 
@@ -58,7 +58,7 @@ def learning_chart(curve: LearningCurve, names: Sequence[str]) -> str:
     figure, axes = _axes(wide=True)
     for name in names:
         (line,) = axes.plot(curve.cases, [100 * error for error in curve.errors[name]], marker="o", markersize=4,
-                            label=name)  # fmt: skip
+                            label=_literal(name))  # fmt: skip
         axes.plot([curve.cases[-1], curve.more], [100 * curve.errors[name][-1], 100 * curve.expected[name]],
                   color=line.get_color(), linestyle=":", marker="o", markersize=4, fillstyle="none")  # fmt: skip
     axes.set(xlabel="training cases", ylabel="error [%]", yscale="log")
@@ -70,9 +70,14 @@ def bars_chart(shares: Mapping[str, float], *, label: str) -> str:
     """A share in percent for each name, the largest first."""
     names = sorted(shares, key=lambda name: shares[name])
     figure, axes = _axes()
-    axes.barh(names, [100 * shares[name] for name in names], color=_BLUE)
+    axes.barh([_literal(name) for name in names], [100 * shares[name] for name in names], color=_BLUE)
     axes.set(xlabel="explained by itself [%]", xlim=(0, 100))
     return _svg(figure, f"{label}: what inputs explain")
+
+
+def _literal(text: str) -> str:
+    """As matplotlib takes it: what stands between two dollars is no formula."""
+    return text.replace("$", r"\$")
 
 
 def _axes(*, wide: bool = False) -> tuple[Any, Any]:

@@ -183,7 +183,7 @@ def _verdicts(report: Report) -> str:
     if not report.fields:
         return paragraphs([line])
     errors = np.mean([f.each for f in report.fields.values()], axis=0)
-    named = dict(zip(report.cases, errors.tolist(), strict=True))
+    named = {name: error for name, error in zip(report.cases, errors.tolist(), strict=True) if name in report.verdicts}
     doubtful = [name for name, of in report.verdicts.items() if of.domain != "inside"]
     fine = [name for name in doubtful if named[name] <= float(np.median(errors))]
     lines = [line, "Error of each case, mean over the fields, over the score of its verdict."]
