@@ -14,6 +14,10 @@ _ABSOLUTE = 20.0  # a mean pressure above so many dynamic ones has the atmospher
 
 def _residual(case: Case, contract: Contract) -> Residual | None:
     """By how much the highest gauge pressure is above the dynamic pressure of the free stream, Pa."""
+    if any("density" in fields for fields in contract.fields.values()):
+        return None  # of a compressible fluid it is higher
+    if dimension(case.field_units.get("pressure", "Pa")) != dimension("Pa"):
+        return None  # over the density, of a flow that may have another
     values, _ = contract.examine(case.design.parameters, geometry=True)
     speed, density = (_only(contract, values, unit) for unit in ("m/s", "kg/m^3"))
     pressures = [
