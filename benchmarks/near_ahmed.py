@@ -38,7 +38,7 @@ RANGES = {
 FEATURES = ("no slant", "a box on the roof", "a step in place of the slant", "a diffuser")
 _BEYOND = 0.1, 0.4  # of a range
 _DENSITY, _VISCOSITY = 1.2, 1.5e-5
-_INTENSITY, _VISCOSITY_RATIO = 0.0017, 10.0  # of the turbulence that flows in; found by the wall shear of a member
+_ENERGY, _VISCOSITY_RATIO = 0.0125, 10.0  # m2/s2; of the turbulence that flows in, fitted to members' wall shear
 _LEG_RADIUS, _LEG_DEPTH, _EDGE = 0.015, 0.05, 0.025
 _ITERATIONS, _AVERAGED = 300, 100
 _KEPT = ((-0.5, 2.625), (0.0, 0.6), (0.0, 0.72))
@@ -97,8 +97,8 @@ def solve(d: dict[str, float], feature: str, work: Path, target: Path) -> None:
     shutil.copytree(_DICTIONARIES, work)
     (work / "constant" / "triSurface").mkdir()
     surface.save(work / "constant" / "triSurface" / "body.stl")
-    energy, area = 1.5 * (_INTENSITY * d["speed"]) ** 2, d["width"] * d["height"] / 2
-    conditions = {"speed": d["speed"], "area": area, "k": energy, "omega": energy / (_VISCOSITY_RATIO * _VISCOSITY)}
+    area, omega = d["width"] * d["height"] / 2, _ENERGY / (_VISCOSITY_RATIO * _VISCOSITY)
+    conditions = {"speed": d["speed"], "area": area, "k": _ENERGY, "omega": omega}
     (work / "constant" / "conditions").write_text("".join(f"{key} {value!r};\n" for key, value in conditions.items()))
     environment = {"WM_PROJECT_DIR": "/usr/share/openfoam", **os.environ}
     for command in ("blockMesh", "surfaceFeatureExtract", "snappyHexMesh -overwrite", "simpleFoam"):
