@@ -12,7 +12,7 @@ from helpers.ellipsoids import ellipsoid
 from tramontane.contract import Contract, FieldSpec
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
-from tramontane.evaluation import evaluate, physics
+from tramontane.evaluation import evaluate, judge, physics
 from tramontane.evaluation.document import write_report
 from tramontane.formats import write_case
 from tramontane.metrics import relative_l2
@@ -132,6 +132,9 @@ def test_a_report_says_by_how_much_laws_are_missed(
     write_report(report, tmp_path / "report.html", surrogate=model, dataset=stressed, pictures=0)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"{100 * balance.predicted.worst_share:.2g} %" in text
+    with monkeypatch.context() as another:  # dataset: what trained it is elsewhere, whatever its split is called
+        another.setattr(judge, "trained_cases", lambda *_: None)
+        assert evaluate(model, stressed).laws["von_mises"].training is None
     monkeypatch.setattr(physics, "LARGEST", 10)
     without = evaluate(model, stressed)
     assert not without.laws

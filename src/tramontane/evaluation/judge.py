@@ -108,6 +108,7 @@ def evaluate(
     report = asked.report(
         dataset, folds, console, progress,
         model=surrogate.model, split=split, training_cases=len(surrogate.record.data.train), notes=notes,
+        learnt_from=seen or [],
     )  # fmt: skip
     report.inputs = explained_by_inputs(dataset, [*(seen or ()), *names])
     if learning and seen and len(seen) == len(surrogate.record.data.train):
@@ -176,7 +177,7 @@ def cross_validate(
     return asked.report(
         dataset, parts, console, lambda *_: None,
         model=called, split="cross-validation", training_cases=min(len(train) for _, train in parts), notes=[],
-        count=len(parts),
+        learnt_from=parts[0][1], count=len(parts),
     )  # fmt: skip
 
 
@@ -306,9 +307,13 @@ class _Asked:
         split: str,
         training_cases: int,
         notes: list[str],
+        learnt_from: Sequence[str],
         count: int | None = None,
     ) -> Report:
-        """The figures of all cases that were asked for, beside the baselines of each fold's training cases."""
+        """The figures of all cases that were asked for, beside the baselines of each fold's training cases.
+
+        Those of ``learnt_from``, which a model was trained on, say by how much the solver misses laws.
+        """
         contract, names = self.contract, self.names
         fields, qoi = _baselines(dataset, contract, names, folds, console, progress)
         if self.unchecked:
@@ -323,7 +328,7 @@ class _Asked:
             folds=count,
             notes=notes,
             seconds_per_case=self.seconds / len(names),
-            laws=laws(contract, self.predicted_laws, self.true_laws, dataset, folds[0][1]),
+            laws=laws(contract, self.predicted_laws, self.true_laws, dataset, learnt_from),
             verdicts={name: CaseVerdict(domain=of.domain, score=of.score) for name, of in self.verdicts.items()},
             fields={
                 f"{domain}/{f}": field_figures(
