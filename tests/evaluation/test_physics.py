@@ -9,13 +9,14 @@ import pytest
 from rich.console import Console
 
 from helpers.ellipsoids import ellipsoid
-from tramontane.contract import Contract, FieldSpec
+from tramontane.contract import Contract, FieldSpec, QoiSpec
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
 from tramontane.evaluation import evaluate, judge, physics
 from tramontane.evaluation.document import write_report
 from tramontane.formats import write_case
 from tramontane.metrics import relative_l2
+from tramontane.qoi import QoiDefinition
 from tramontane.quantities import von_mises
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.calibrate import _obey
@@ -77,7 +78,11 @@ def test_the_field_that_is_predicted_better_leads(noise: tuple[float, float], le
         "volume/stress": Answered(truth + noise[0] * rng.normal(size=truth.shape), None, truth),
         "volume/von_mises": Answered(equivalent + noise[1] * rng.normal(size=(200, 1)), None, equivalent),
     }
-    assert leader("volume/von_mises", [LeftOut("a", np.zeros(0), fields)]) == leads
+    cases = [LeftOut("a", np.zeros(0), fields)]
+    assert leader("volume/von_mises", cases, Contract()) == leads
+    for field in ("stress", "von_mises"):
+        largest = QoiSpec(unit="Pa", definition=QoiDefinition(kind="max", domain="volume", field=field))
+        assert leader("volume/von_mises", cases, Contract(qoi={"largest": largest})) == field
 
 
 def test_cases_left_out_obey_as_predictions_do() -> None:

@@ -35,6 +35,9 @@ def evaluate(
     learning = learning_curve and (html is not None or pdf is not None)
     report = run(surrogate, dataset, split=split, learning=learning, console=console)
     report.print(console)
+    if json_file is not None:
+        write_text(json_file, report.model_dump_json(indent=1) + "\n")
+        console.print(f"Wrote {json_file}", highlight=False, markup=False)
     if html is not None or pdf is not None:
         from tramontane.evaluation.document import write_report
 
@@ -45,9 +48,6 @@ def evaluate(
                 print_page(page, pdf)
         for file in filter(None, (html, pdf)):
             console.print(f"Wrote {file}", highlight=False, markup=False)
-    if json_file is not None:
-        write_text(json_file, report.model_dump_json(indent=1) + "\n")
-        console.print(f"Wrote {json_file}", highlight=False, markup=False)
 
 
 @app.command("cross-validate")

@@ -23,6 +23,7 @@ from tramontane.units import Quantity, difference_from_si, from_si
 _AS_GOOD = 0.9  # of a baseline's error: a model above it has learnt next to nothing
 _WORSE_THAN_SOLVER = 2.0  # times the solver's worst residual: predictions miss a law
 _MISSED = 0.05  # share by which a law may be missed before anybody minds
+_FEW = 30  # cases below which little can be said of failures: none among n bounds their share by 3 / n
 _MATTERS = 0.05  # of a QoI's variation that an input explains
 _INPUTS = 6  # of a QoI that are shown
 
@@ -106,9 +107,9 @@ def _uncovered(report: Report) -> Iterator[str]:
             if point.level == LEVEL and point.high < point.level:
                 yield (f"{name}: decisions by its interval; stated with {100 * point.level:g} % it held in "
                        f"{100 * point.held:.0f} % ({100 * point.low:.0f} to {100 * point.high:.0f} %).")  # fmt: skip
-    if len(report.cases) < 10:
-        yield (f"Claims on rare failures: {len(report.cases)} cases are too few to tell 90 % from "
-               f"{100 * (1 - 1 / max(len(report.cases), 2)):.0f} %.")  # fmt: skip
+    if len(report.cases) < _FEW:
+        yield (f"Claims on rare failures: had all of {len(report.cases)} cases been right, one in "
+               f"{max(len(report.cases) // 3, 1)} could still be wrong.")  # fmt: skip
 
 
 def _lawless(report: Report) -> Iterator[str]:
@@ -187,7 +188,7 @@ def _verdicts(report: Report) -> str:
     doubtful = [name for name, of in report.verdicts.items() if of.domain != "inside"]
     fine = [name for name in doubtful if named[name] <= float(np.median(errors))]
     lines = [line, "Error of each case, mean over the fields, over the score of its verdict."]
-    if doubtful:
+    if doubtful and len(report.cases) > 1:
         lines.insert(1, f"False alarms: {len(fine)} of the {len(doubtful)} that are not inside were predicted as well "
                         "as the better half of all.")  # fmt: skip
     scores = [report.verdicts[name].score for name in named]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset, measure_qoi
-from tramontane.errors import ContractError, DatasetError
+from tramontane.errors import ContractError, DatasetError, SurrogateError, TramontaneError
 from tramontane.evaluation.baselines import BASELINES, Baselines
 from tramontane.evaluation.coverage import RELIABILITY, Held, held
 from tramontane.evaluation.folds import make_folds
@@ -112,7 +112,10 @@ def evaluate(
     )  # fmt: skip
     report.inputs = explained_by_inputs(dataset, [*(seen or ()), *names])
     if learning and seen and len(seen) == len(surrogate.record.data.train):
-        report.learning = learning_curve(surrogate, dataset, names, seen, console)
+        try:
+            report.learning = learning_curve(surrogate, dataset, names, seen, console)
+        except TramontaneError as error:  # the report is worth having without
+            report.notes.append(f"No learning curve: {error}")
     return report
 
 
@@ -247,6 +250,9 @@ class _Asked:
         calibration = surrogate.calibration
         prediction = surrogate.predict(design, positions, deviations=calibration is not None)
         fields = prediction.mean
+        if bad := [key for of in fields.values() for key, each in of.items() if not np.isfinite(each).all()]:
+            raise SurrogateError(f"case {name}: the model gives no number for {bad[0]} at some places; check the "
+                                 "geometry and the parameters, or leave the case out")  # fmt: skip
         verdict = surrogate.verdict(design, list(contract.fields))
         if verdict is not None:
             self.verdicts[name] = verdict

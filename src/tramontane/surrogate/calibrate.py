@@ -83,7 +83,7 @@ def calibrate(
         domain = surrogate.record.training_domain
         for case in cases:
             _obey(case, {})
-        domain.exact.update({law: leader(law, cases) for law in domain.exact})
+        domain.exact.update({law: leader(law, cases, surrogate.contract) for law in domain.exact})
         for case in cases:
             _obey(case, domain.exact)
     coordinates = fitted.coordinates
