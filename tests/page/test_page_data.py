@@ -181,6 +181,8 @@ def test_numbers_on_the_page_are_those_of_the_language(
         tab.picture("de-models")
         tab.open("/page/data")
         tab.page.locator("tbody tr").first.wait_for()
+        tab.page.locator("tbody tr img").first.wait_for()
+        tab.page.wait_for_function("() => document.querySelector('tbody img').naturalWidth > 0")  # the page is alive
         load = tab.page.locator("thead th", has_text="load")
         load.click()
         first = sorted(dataset.parameters(name)["load"] for name in dataset.names)[0]

@@ -39,7 +39,8 @@ def test_the_server_ends_a_long_prediction(
         while True:
             check_deadline()
 
-    served: Any = SimpleNamespace(surrogate=SimpleNamespace(simulate=never_ends, contract=None))
+    surrogate = SimpleNamespace(check=lambda design, **more: design, simulate=never_ends, contract=None)
+    served: Any = SimpleNamespace(surrogate=surrogate)
     question = Question(served, None, "m", {}, 1000, ())
     of = Predictions(Settings(models=tmp_path, workers=1, predict_seconds=seconds), SimpleNamespace(), Metrics())  # type: ignore[arg-type]
     with pytest.raises(Problem) as caught:
