@@ -155,3 +155,21 @@ def test_a_case_of_the_solver_that_misses_a_law_by_far_is_named() -> None:
     (sentence,) = physics.suspects({"mass": law})
     assert sentence.startswith("Case 017 of the solver misses the law that mass stays by 40 %, the median")
     assert not physics.suspects({"mass": law.model_copy(update={"training": missed(0.02, 0.08)})})
+
+
+def test_fields_at_points_and_at_cells_of_one_domain_are_compared_at_cells(tmp_path: Path) -> None:
+    for index in range(3):
+        case = ellipsoid(f"m{index}", (0.6 + 0.1 * index, 0.7, 0.8), 200.0 + index)
+        for mesh in case.meshes.values():
+            mesh.cell_data["density"] = np.linspace(1.0, 2.0 + index, mesh.n_cells)
+        case.field_units["density"] = "kg/m^3"
+        write_case(case, tmp_path / "cases" / case.name)
+    dataset = ingest(tmp_path / "cases", tmp_path / "d", test=1, validation=0)
+    name = dataset.names[0]
+    case, domain = dataset.case(name), "surface"
+    assert case.field_names(domain)["pressure"] == "point"
+    predicted = {domain: {key: 3 * values for key, values in dataset.sites(name, domain).fields.items()}}
+    changed = physics.with_predictions(case, dataset, predicted)
+    assert set(changed.field_names(domain).values()) == {"cell"}
+    mean = case.meshes[domain].point_data_to_cell_data().cell_data["pressure"]
+    np.testing.assert_allclose(np.ravel(changed.field_values(domain, "pressure")), 3 * mean, rtol=1e-4, atol=1e-2)

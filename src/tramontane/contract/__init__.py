@@ -226,6 +226,10 @@ class Contract(_Spec):
                 found.append(Notice("range", f"parameters.{name}", given, low, high, spec.unit))
         return found
 
+    def site_location(self, domain: str) -> Location:
+        """Where the sites of a domain are: at its cells as soon as one of its fields is."""
+        return "cell" if any(spec.location == "cell" for spec in self.fields[domain].values()) else "point"
+
     def in_si(self) -> Contract:
         """The contract of the same data once it is read: fields and QoIs in SI units, nothing under another name."""
 

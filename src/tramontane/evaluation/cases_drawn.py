@@ -55,11 +55,12 @@ def draw_worst(report: Report, surrogate: Surrogate, dataset: Dataset, count: in
 
 def _draw(surrogate: Surrogate, dataset: Dataset, name: str, domain: str, field: str) -> bytes:
     case, design = dataset.case(name), stored_design(dataset, name, geometry=surrogate.needs_geometry)
-    places = {domain: dataset.sites(name, domain).positions}
-    prediction = surrogate.predict(design, places, deviations=surrogate.calibration is not None)
+    sites = dataset.sites(name, domain)
+    prediction = surrogate.predict(design, {domain: sites.positions}, deviations=surrogate.calibration is not None)
     verdict = surrogate.verdict(design, [domain])
     bounds = Intervals(surrogate, design, LEVEL, surrogate.widening(verdict)).of_fields(prediction)
-    truth, predicted = (_rows(of, domain, field) for of in (case, with_predictions(case, dataset, prediction.mean)))
+    true = {domain: {field: sites.fields[field]}}
+    truth, predicted = (_rows(with_predictions(case, dataset, of), domain, field) for of in (true, prediction.mean))
     shown = [_size(truth), _size(predicted), np.linalg.norm(predicted - truth, axis=1)]
     if field in bounds.get(domain, {}):
         width = {domain: {field: 2 * bounds[domain][field].half_width}}

@@ -63,16 +63,22 @@ def too_large(dataset: Dataset, name: str) -> bool:
 
 
 def with_predictions(case: Case, dataset: Dataset, predicted: Mapping[str, Mapping[str, Array]]) -> Case:
-    """A case of a dataset whose fields are replaced by what was predicted at its sites, in the dataset's order."""
+    """A case of a dataset whose fields are replaced by what was predicted at its sites, in the dataset's order.
+
+    Sites are all of a domain's points or all of its cells, wherever a file had each field.
+    """
     meshes = {}
     for domain, fields in predicted.items():
         mesh = meshes[domain] = case.meshes[domain].copy(deep=False)
-        order, places = dataset.original_order(case.name, domain), case.field_names(domain)
+        order = dataset.original_order(case.name, domain)
         for name, values in fields.items():
             own = np.empty_like(values)
             own[order] = values
-            at_points = places[name] == "point" if name in places else len(values) == mesh.n_points
-            (mesh.point_data if at_points else mesh.cell_data)[name] = own
+            at_points = dataset.contract.site_location(domain) == "point"
+            data, elsewhere = (mesh.point_data, mesh.cell_data) if at_points else (mesh.cell_data, mesh.point_data)
+            if name in elsewhere:
+                elsewhere.remove(name)  # the truth, which would be taken for the prediction
+            data[name] = own
     return Case(case.name, case.design, meshes, field_units=case.field_units)
 
 

@@ -187,7 +187,7 @@ class Surrogate:
                 else blank_beyond(self.contract, geometry, sites, fields, field_intervals)
             )
         for domain, mesh in wanted.items():
-            data = mesh.point_data if self._location(domain) == "point" else mesh.cell_data
+            data = mesh.point_data if self.contract.site_location(domain) == "point" else mesh.cell_data
             for name, predicted in fields[domain].items():
                 data[name] = predicted
         of_geometry = [] if geometry is None else geometry_notices(geometry, self.record.training_domain)
@@ -371,10 +371,7 @@ class Surrogate:
         return mesh.copy(), sites
 
     def _sites(self, mesh: pv.DataSet, domain: str) -> tuple[pv.DataSet, Sites]:
-        return mesh, mesh_sites(mesh, self._location(domain))
-
-    def _location(self, domain: str) -> Any:
-        return "cell" if any(spec.location == "cell" for spec in self.contract.fields[domain].values()) else "point"
+        return mesh, mesh_sites(mesh, self.contract.site_location(domain))
 
     # -- files -----------------------------------------------------------------------------------------------------
 
