@@ -44,6 +44,11 @@ def calibrate(
         training: How it was trained.
     """
     contract, record = surrogate.contract, surrogate.record.calibration
+    exact = surrogate.record.training_domain.exact
+    left_out = [_obeying(case, {}) for case in fitted.left_out]
+    if left_out:
+        exact.update({law: leader(law, left_out, contract) for law in exact})  # before anything is asked
+        left_out = [_obeying(case, exact) for case in left_out]
     errors: dict[str, dict[str, float]] = {}
     watched: list[LeftOut] = []
     for name in follow(held, "calibrating", len(held), training.console, watch=training.watch.case) if (
@@ -78,14 +83,7 @@ def calibrate(
               for _, value, deviation, truth, _ in rows]
         for qoi, rows in regressed.items()
     }  # fmt: skip
-    cases = [_without(case, regressed) for case in fitted.left_out or watched]
-    if fitted.left_out:
-        domain = surrogate.record.training_domain
-        for case in cases:
-            _obey(case, {})
-        domain.exact.update({law: leader(law, cases, surrogate.contract) for law in domain.exact})
-        for case in cases:
-            _obey(case, domain.exact)
+    cases = [_without(case, regressed) for case in left_out or watched]
     coordinates = fitted.coordinates
     if coordinates is None:
         coordinates = np.array([surrogate.predictor.coordinates(stored_design(dataset, name)) for name in names])
@@ -106,16 +104,18 @@ def _without(case: LeftOut, names: dict[str, list[tuple[str, float, float, float
                    {name: of for name, of in case.qoi.items() if name not in names})  # fmt: skip
 
 
-def _obey(case: LeftOut, exact: Mapping[str, str]) -> None:
-    """Change what was answered to a case that was left out as `Surrogate.predict` changes answers."""
+def _obeying(case: LeftOut, exact: Mapping[str, str]) -> LeftOut:
+    """A case that was left out with answers as `Surrogate.predict` changes them; the one that is given stays."""
     fields: dict[str, dict[str, NDArray[np.floating[Any]]]] = {}
     for key, of in case.fields.items():
         domain, _, name = key.rpartition("/")
         fields.setdefault(domain, {})[name] = of.mean
     obey(fields, exact)
-    for domain, means in fields.items():
-        for name, mean in means.items():
-            case.fields[f"{domain}/{name}"] = replace(case.fields[f"{domain}/{name}"], mean=mean)
+    answers = {
+        f"{domain}/{name}": replace(case.fields[f"{domain}/{name}"], mean=mean)
+        for domain, means in fields.items() for name, mean in means.items()
+    }  # fmt: skip
+    return replace(case, fields=answers)
 
 
 def _regressed(
