@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.design import Design
+
+if TYPE_CHECKING:
+    import pyvista as pv
 
 
 @runtime_checkable
@@ -24,5 +27,22 @@ class Simulator(Protocol):
         Raises:
             ContractError: The design lacks an input, or has one in the wrong unit.
             SolverError: The simulator failed on this design.
+        """
+        ...
+
+
+@runtime_checkable
+class Parametric(Simulator, Protocol):
+    """A simulator whose parameters alone say which shape is meant, and which makes that shape without solving."""
+
+    def geometry(self, design: Design) -> pv.PolyData:
+        """The closed surface of a design, metres.
+
+        Args:
+            design: Every parameter of the contract whose role is ``geometry``; others may be missing.
+
+        Raises:
+            ContractError: A dimension is missing, or in the wrong unit.
+            SolverError: No such shape can be built.
         """
         ...

@@ -12,6 +12,7 @@ from tramontane.case import Case
 from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.quantities import von_mises
+from tramontane.simulator import Parametric
 from tramontane.solvers import create, names
 
 ng = pytest.importorskip("ngsolve", reason="pip install 'tramontane[solve]'")
@@ -253,3 +254,24 @@ def test_solvers_are_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ngsolve", None)  # as Python sees a package that is not installed
     with pytest.raises(TramontaneError, match=r"pip install 'tramontane\[solve\]'"):
         create("bracket")
+
+
+def test_the_shape_of_a_design_needs_no_solution(bracket: Case, benchmark: Case) -> None:
+    solved = {"bracket": bracket, "cylinder": benchmark}
+    for name, case in solved.items():
+        solver = create(name)
+        assert isinstance(solver, Parametric)
+        without_load = {key: value for key, value in case.design.parameters.items()
+                        if solver.contract.parameters[key].role == "geometry"}  # fmt: skip
+        surface = solver.geometry(Design(**without_load))
+        assert surface.is_all_triangles
+        assert surface.volume == pytest.approx(case.design.geometry.volume, rel=1e-9)
+        assert np.allclose(surface.points, case.design.geometry.points, atol=1e-12)
+    with pytest.raises(ContractError, match="thickness"):
+        create("bracket").geometry(Design(width="80 mm"))
+
+
+def test_an_ellipse_has_the_area_that_geometry_says() -> None:
+    body = create("bodies").geometry(Design(length=0.2, height=0.1, exponent=2, incidence="0 deg"))
+    low, high = body.bounds[4], body.bounds[5]
+    assert body.volume / (high - low) == pytest.approx(np.pi * 0.1 * 0.05, rel=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyvista as pv
 from numpy.typing import NDArray
 
 from tramontane.case import Case
@@ -12,7 +13,7 @@ from tramontane.errors import SolverError
 from tramontane.io.lazy_modules import lazy_module
 from tramontane.solvers import channel
 from tramontane.solvers.channel import DENSITY, HEIGHT, VISCOSITY
-from tramontane.solvers.common import stated_design
+from tramontane.solvers.common import dimensions_of, stated_design
 from tramontane.solvers.entry import SolverEntry
 
 occ = lazy_module("netgen.occ")
@@ -65,12 +66,9 @@ class Bodies:
             SolverError: The body does not fit into the channel, or no steady flow was found.
         """
         values = CONTRACT.values(design.with_geometry(None))
-        for name in ("reynolds", "length", "height", "exponent"):
-            if values[name] <= 0:
-                raise SolverError(f"{name} is {values[name]:.4g}; give one above zero")
-        ring = outline(values, _SEGMENTS)
-        if not (ring[:, 1].min() > _GAP and ring[:, 1].max() < HEIGHT - _GAP):
-            raise SolverError("the body does not fit into the channel; make it smaller, or its incidence")
+        if values["reynolds"] <= 0:
+            raise SolverError(f"reynolds is {values['reynolds']:.4g}; give one above zero")
+        ring = _ring(values)
         speed = values["reynolds"] * VISCOSITY / values["height"]
         through = outline(values, _THROUGH)
         spline = occ.SplineApproximation([occ.Pnt(x, y, 0) for x, y in (*through, through[0])], tol=1e-6)
@@ -80,6 +78,21 @@ class Bodies:
         design = stated_design(channel.prism(ring, *CENTRE), CONTRACT, values)
         surface = channel.wall(flow, *CENTRE)
         return channel.case_of(CONTRACT, design, flow, surface, speed, {"drag": drag, "lift": lift}, density=DENSITY)
+
+    def geometry(self, design: Design) -> pv.PolyData:
+        """The body's surface, metres; see `tramontane.simulator.Parametric`."""
+        return channel.prism(_ring(dimensions_of(CONTRACT, design)), *CENTRE)
+
+
+def _ring(values: dict[str, float]) -> NDArray[np.float64]:
+    """The outline of a body that can be built."""
+    for name in ("length", "height", "exponent"):
+        if values[name] <= 0:
+            raise SolverError(f"{name} is {values[name]:.4g}; give one above zero")
+    ring = outline(values, _SEGMENTS)
+    if not (ring[:, 1].min() > _GAP and ring[:, 1].max() < HEIGHT - _GAP):
+        raise SolverError("the body does not fit into the channel; make it smaller, or its incidence")
+    return ring
 
 
 def outline(values: dict[str, float], count: int) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from tramontane.io.lazy_modules import lazy_module
 from tramontane.qoi import QoiDefinition
 from tramontane.quantities import von_mises
 from tramontane.solvers import elasticity
-from tramontane.solvers.common import refined_surface, stated_design, tetrahedra
+from tramontane.solvers.common import dimensions_of, refined_surface, stated_design, tetrahedra
 from tramontane.solvers.elasticity import STEEL
 from tramontane.solvers.entry import SolverEntry
 
@@ -129,6 +129,13 @@ class Bracket:
                 extra={"cells": len(cells), "points": len(points), "order": 2, "reaction": list(solution.reaction)},
             ),
         )
+
+    def geometry(self, design: Design) -> pv.PolyData:
+        """The bracket's surface, metres; see `tramontane.simulator.Parametric`."""
+        values = dimensions_of(CONTRACT, design)
+        shape = build(Dimensions(**values))
+        surface = _mesh(shape, values["fillet_radius"], self.refinement, solid=False)
+        return pv.PolyData.from_regular_faces(*refined_surface(surface))
 
 
 class Dimensions(NamedTuple):
@@ -305,8 +312,9 @@ def _drilled(solid: Any, d: Dimensions) -> Any:
     return solid - pin
 
 
-def _mesh(shape: Any, fillet_radius: float, refinement: float) -> Any:
-    """Second-order curved tetrahedra, finest around the rib's feet, where the stress has its maximum."""
+def _mesh(shape: Any, fillet_radius: float, refinement: float, *, solid: bool = True) -> Any:
+    """Second-order curved tetrahedra, finest around the rib's feet, where the stress has its maximum; or, where
+    ``solid`` is not wanted, the triangles of their surface."""
     shape.faces["toe"].maxh = 0.125 * fillet_radius / refinement
     try:
         mesh = ng.Mesh(
@@ -317,11 +325,12 @@ def _mesh(shape: Any, fillet_radius: float, refinement: float) -> Any:
                 closeedgefac=None,
                 minedgelen=None,
                 parallel_meshing=False,  # its threads wait in busy loops: three times slower, same mesh
+                perfstepsend=meshing.MeshingStep.MESHVOLUME if solid else meshing.MeshingStep.MESHSURFACE,
             )
         )
     except (meshing.NgException, RuntimeError) as error:
         raise SolverError(f"Netgen cannot mesh the bracket ({str(error).strip()}); change a dimension") from error
-    if {"bolt", "pulled"} - set(mesh.GetBoundaries()) or mesh.ne == 0:
+    if {"bolt", "pulled"} - set(mesh.GetBoundaries()) or (solid and mesh.ne == 0):
         raise SolverError("Netgen left the bracket without its holes or without cells; change a dimension")
     return mesh.Curve(2)
 

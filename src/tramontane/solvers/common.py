@@ -23,6 +23,17 @@ def stated_design(geometry: pv.PolyData, contract: Contract, values: Mapping[str
                                for name, spec in contract.parameters.items()})  # fmt: skip
 
 
+def dimensions_of(contract: Contract, design: Design) -> dict[str, float]:
+    """The dimensions of a design in SI, without its operating conditions.
+
+    Raises:
+        ContractError: One is missing, unknown or in a wrong unit.
+    """
+    of_shape = {name: spec for name, spec in contract.parameters.items() if spec.role == "geometry"}
+    parameters = {name: value for name, value in design.parameters.items() if name in of_shape}
+    return contract.model_copy(update={"parameters": of_shape}).values(Design(**parameters))
+
+
 def tetrahedra(mesh: Any) -> tuple[Array, Index, Index]:
     """Vertices and connectivity of a mesh.
 

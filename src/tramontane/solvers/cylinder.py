@@ -8,6 +8,7 @@ number 20 and the cylinder at (0.2, 0.2) with radius 0.05: drag coefficient 5.57
 from __future__ import annotations
 
 import numpy as np
+import pyvista as pv
 
 from tramontane.case import Case
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
@@ -16,7 +17,7 @@ from tramontane.errors import SolverError
 from tramontane.io.lazy_modules import lazy_module
 from tramontane.solvers import channel
 from tramontane.solvers.channel import DENSITY, HEIGHT, LENGTH, VISCOSITY
-from tramontane.solvers.common import stated_design
+from tramontane.solvers.common import dimensions_of, stated_design
 from tramontane.solvers.entry import SolverEntry
 
 occ = lazy_module("netgen.occ")
@@ -80,8 +81,6 @@ class Cylinder:
         angle = np.arctan2(surface.points[:, 1] - y, surface.points[:, 0] - x)
         pressure = surface.point_data["pressure"]
         drop = pressure[np.argmax(np.abs(angle))] - pressure[np.argmin(np.abs(angle))]
-        turn = 2 * np.pi * np.arange(_SEGMENTS) / _SEGMENTS
-        ring = np.stack([x + radius * np.cos(turn), y + radius * np.sin(turn)], 1)
         drag, lift = flow.force
         dynamic = 0.5 * DENSITY * speed**2 * 2 * radius
         qoi = {
@@ -91,13 +90,29 @@ class Cylinder:
             "lift_coefficient": lift / dynamic,
             "pressure_drop": float(drop),
         }
-        design = stated_design(channel.prism(ring, x, y), CONTRACT, values)
+        design = stated_design(_prism(x, y, radius), CONTRACT, values)
         return channel.case_of(CONTRACT, design, flow, surface, speed, qoi)
+
+    def geometry(self, design: Design) -> pv.PolyData:
+        """The cylinder's surface, metres; see `tramontane.simulator.Parametric`."""
+        values = dimensions_of(CONTRACT, design)
+        x, y, radius = (values[name] for name in ("centre_x", "centre_y", "radius"))
+        _check_place(x, y, radius)
+        return _prism(x, y, radius)
+
+
+def _prism(x: float, y: float, radius: float) -> pv.PolyData:
+    turn = 2 * np.pi * np.arange(_SEGMENTS) / _SEGMENTS
+    return channel.prism(np.stack([x + radius * np.cos(turn), y + radius * np.sin(turn)], 1), x, y)
 
 
 def _check(x: float, y: float, radius: float, reynolds: float) -> None:
     if reynolds <= 0:
         raise SolverError(f"reynolds is {reynolds:.4g}; give one above zero")
+    _check_place(x, y, radius)
+
+
+def _check_place(x: float, y: float, radius: float) -> None:
     if radius <= 0:
         raise SolverError(f"radius is {radius:.4g} m; give one above zero")
     for name, at, size in (("centre_x", x, LENGTH), ("centre_y", y, HEIGHT)):
