@@ -29,7 +29,7 @@ def frame(
         import pandas as pd
     except ImportError as error:
         raise TramontaneError(f"to_pandas needs pandas ({error}); pip install pandas") from error
-    found = pd.DataFrame(dict(columns), index=pd.Index(list(index), name=index_name))
+    table = pd.DataFrame(dict(columns), index=pd.Index(list(index), name=index_name))
     if units is not None:
-        found.attrs["units"] = dict(units)
-    return found
+        table.attrs["units"] = dict(units)
+    return table

@@ -69,12 +69,12 @@ def _cell(cell: Cell | str) -> str:
     return f'<td data-sort="{escape("" if key is None else str(key), quote=True)}">{escape(text)}</td>'
 
 
-def picture(png: bytes, name: str, told: str = "") -> str:
+def picture(png: bytes, name: str, caption: str = "") -> str:
     """A figure with a caption."""
     data = base64.b64encode(png).decode("ascii")
     name = escape(name)
     return (f'<figure class="picture"><img alt="{escape(name, quote=True)}" src="data:image/png;base64,{data}">'
-            f"<figcaption><b>{name}</b> {escape(told)}</figcaption></figure>")  # fmt: skip
+            f"<figcaption><b>{name}</b> {escape(caption)}</figcaption></figure>")  # fmt: skip
 
 
 _HEAD = """<!doctype html>

@@ -55,14 +55,14 @@ class QoiDefinition(BaseModel):
     def __str__(self) -> str:
         factor = "" if self.factor == 1 else f"{self.factor:.6g} x "
         per = "".join(f" / {name}^{power:g}" for name, power in self.per.items())
-        where = f"{self.domain}" + (f" ({', '.join(self.patches)})" if self.patches else "")
+        place = f"{self.domain}" + (f" ({', '.join(self.patches)})" if self.patches else "")
         if self.kind == "volume":
             return f"{factor}volume of the geometry{per}"
         if self.kind in ("force", "moment"):
             parts = self.field + (f" and {self.shear}" if self.shear else "")
             way = f"along {self.direction}" if self.kind == "force" else f"about {self.direction} at {self.center}"
-            return f"{factor}{self.kind} {way} of {parts} on {where} ({self.normals} normals){per}"
-        return f"{factor}{self.kind} of {self.field} on {where}{per}"
+            return f"{factor}{self.kind} {way} of {parts} on {place} ({self.normals} normals){per}"
+        return f"{factor}{self.kind} of {self.field} on {place}{per}"
 
 
 def measure(

@@ -56,7 +56,7 @@ def predict(
     from tramontane.formats import read_mesh, write_case_mesh
     from tramontane.formats.tables.designs import is_table
     from tramontane.surrogate import Surrogate
-    from tramontane.surrogate.asked import find_design, said_of
+    from tramontane.surrogate.find_design import find_design, settings_text
     from tramontane.surrogate.tables import predict_table, print_lines, write_table
     from tramontane.trust.conformal import least_cases
     from tramontane.units import Quantity, difference_from_si, from_si
@@ -81,8 +81,8 @@ def predict(
     design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen,
                          length_unit=unit)  # fmt: skip
     if not isinstance(design.geometry, Path) and source is not None:
-        told = said_of(design, surrogate.contract)
-        console.print(f"{chosen or source.name}: {told}", highlight=False, markup=False, soft_wrap=True)
+        settings_shown = settings_text(design, surrogate.contract)
+        console.print(f"{chosen or source.name}: {settings_shown}", highlight=False, markup=False, soft_wrap=True)
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells, level=level)
     if case.verdict is not None:

@@ -217,14 +217,14 @@ class Contract(_Spec):
         Args:
             values: Parameters in SI.
         """
-        found = []
+        notices = []
         for name, value in values.items():
             spec = self.parameters[name]
             slack = _EQUAL * max(abs(spec.low), abs(spec.high)) if spec.role == "constant" else 0.0
             if not spec.low - slack <= value <= spec.high + slack:
                 given, low, high = (from_si(number, spec.unit) for number in (value, spec.low, spec.high))
-                found.append(Notice("range", f"parameters.{name}", given, low, high, spec.unit))
-        return found
+                notices.append(Notice("range", f"parameters.{name}", given, low, high, spec.unit))
+        return notices
 
     def site_location(self, domain: str) -> Location:
         """Where the sites of a domain are: at its cells as soon as one of its fields is."""
@@ -270,12 +270,14 @@ class Contract(_Spec):
     def differences(self, other: Contract) -> list[str]:
         """What of ``other`` a simulator under this contract cannot serve, one line each; ranges do not count."""
         # What is asked here may well be the same in all cases there.
-        known = set(other.operating) | {name for name, spec in other.parameters.items() if spec.role == "constant"}
+        other_parameters = set(other.operating) | {
+            name for name, spec in other.parameters.items() if spec.role == "constant"
+        }
         lines = [
-            *(f"parameter {name!r} is missing" for name in sorted(set(self.operating) - known)),
+            *(f"parameter {name!r} is missing" for name in sorted(set(self.operating) - other_parameters)),
             *(f"parameter {name!r} is new" for name in sorted(set(other.operating) - set(self.operating))),
         ]
-        for name in sorted(set(self.operating) & known):
+        for name in sorted(set(self.operating) & other_parameters):
             mine, theirs = self.operating[name].unit, other.parameters[name].unit
             if not compatible(mine, theirs):
                 lines.append(f"parameter {name!r} is in {theirs or 'no unit'}, not in {mine or 'no unit'}")
@@ -353,11 +355,11 @@ class Contract(_Spec):
             check_contract(contract)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            said = (
+            key_path = ".".join(str(part) for part in first["loc"])
+            reason = (
                 "is no key of a contract; correct or remove it" if first["type"] == "extra_forbidden" else first["msg"]
             )
-            raise ContractError(f"{path}: {where}: {said}") from error
+            raise ContractError(f"{path}: {key_path}: {reason}") from error
         except (UnitError, ContractError, TypeError, AttributeError) as error:
             raise ContractError(f"{path}: {error}") from error
         return contract

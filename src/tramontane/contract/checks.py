@@ -35,8 +35,8 @@ def _check_references(contract: Contract) -> None:
     ]  # fmt: skip
     for where, law in laws:
         if unknown := [name for name in law if name not in contract.parameters]:
-            known = ", ".join(contract.parameters) or "none"
-            raise ContractError(f"{where}: {unknown[0]} is no parameter of the contract (it has {known}); "
+            names = ", ".join(contract.parameters) or "none"
+            raise ContractError(f"{where}: {unknown[0]} is no parameter of the contract (it has {names}); "
                                 "correct it, or remove it there")  # fmt: skip
 
 

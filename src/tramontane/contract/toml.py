@@ -73,12 +73,12 @@ def without_none(value: Any) -> Any:
     return value
 
 
-def first_not_finite(data: Any, where: str = "") -> str | None:
+def first_not_finite(data: Any, key_path: str = "") -> str | None:
     """A sentence on the first number that is nan or inf, which TOML allows; None where there is none."""
     if isinstance(data, float) and not math.isfinite(data):
-        return f"{where} is {data}; give a finite number, or remove it"
+        return f"{key_path} is {data}; give a finite number, or remove it"
     entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, entry in entries:
-        if said := first_not_finite(entry, f"{where}.{key}" if where else str(key)):
-            return said
+        if problem := first_not_finite(entry, f"{key_path}.{key}" if key_path else str(key)):
+            return problem
     return None

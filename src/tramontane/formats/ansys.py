@@ -52,8 +52,8 @@ def read_ansys(file: Path, *, result: int | None = None) -> Results:
     _check_start(file)
     if not _installed():
         raise FormatError(f'{file}: what reads results of ANSYS is not installed; pip install "tramontane[ansys]"')
-    _, found = read_isolated(load, file, options=[result or 0])
-    return _results(file, found)
+    _, arrays = read_isolated(load, file, options=[result or 0])
+    return _results(file, arrays)
 
 
 def load(file: Path, number: int) -> tuple[None, dict[str, NDArray[Any]]]:
@@ -101,7 +101,7 @@ def _extracted(file: Path, number: int) -> dict[str, NDArray[Any]]:
     if not 0 <= place < count:
         raise FormatError(f"{file}: has no result set {number}; it has {count}")
     grid = source.quadgrid  # the other one says that cells of second order are of first
-    found: dict[str, Any] = {
+    arrays: dict[str, Any] = {
         "points": np.asarray(grid.points),
         "numbers": np.asarray(grid.point_data["ansys_node_num"]),
         "elements": np.asarray(grid.cell_data["ansys_elem_num"]),
@@ -117,34 +117,34 @@ def _extracted(file: Path, number: int) -> dict[str, NDArray[Any]]:
         "title": np.array(str(header["title"])),
     }
     nodes, values = source.nodal_solution(place)
-    found |= {"solution_nodes": nodes, "solution": values, "freedoms": np.array(source.result_dof(place), dtype=str)}
-    held = source.available_results
+    arrays |= {"solution_nodes": nodes, "solution": values, "freedoms": np.array(source.result_dof(place), dtype=str)}
+    available = source.available_results
     for key, name, method in (("ENS", "stress", "nodal_stress"), ("EEL", "elastic_strain", "nodal_elastic_strain")):
-        if key in held:
+        if key in available:
             nodes, values = getattr(source, method)(place)
-            found |= {f"{name}_nodes": nodes, name: np.asarray(values)[:, :6]}
+            arrays |= {f"{name}_nodes": nodes, name: np.asarray(values)[:, :6]}
     for kind in ("node", "element"):
         for name, members in getattr(source, f"{kind}_components").items():
-            found[f"{kind}_component.{name}"] = np.asarray(members)
-    return found
+            arrays[f"{kind}_component.{name}"] = np.asarray(members)
+    return arrays
 
 
-def _results(file: Path, found: dict[str, NDArray[Any]]) -> Results:
-    results = Results(files=[file], solver="ANSYS Mechanical", version=str(found["version"]))
-    numbers, points = found["numbers"].astype(np.int64), found["points"].astype(np.float64)
+def _results(file: Path, arrays: dict[str, NDArray[Any]]) -> Results:
+    results = Results(files=[file], solver="ANSYS Mechanical", version=str(arrays["version"]))
+    numbers, points = arrays["numbers"].astype(np.int64), arrays["points"].astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(bad):
         raise FormatError(f"{file}: node {numbers[bad[0]]} has coordinates that are not finite; write it again")
-    blocks = _blocks(file, found, len(points))
-    fields = _fields(file, found, numbers, blocks, results)
-    length, stress, temperature = _SYSTEMS.get(str(found["units"]), (None, None, None))
+    blocks = _blocks(file, arrays, len(points))
+    fields = _fields(file, arrays, numbers, blocks, results)
+    length, stress, temperature = _SYSTEMS.get(str(arrays["units"]), (None, None, None))
     results.length_unit = length
     if length is None:
         results.warnings.append(f"{file}: states no units; say which ones its lengths and fields are in, in a contract")
     named = Named(
-        {name: index[index >= 0] for name, members in _components(found, "node")
+        {name: index[index >= 0] for name, members in _components(arrays, "node")
          if len(index := index_of(numbers, members))},
-        dict(_components(found, "element")),
+        dict(_components(arrays, "element")),
     )  # fmt: skip
     add_domains(results, file, points, blocks, fields, named)
     units = {"displacement": length, "stress": stress, "von_mises": stress, "elastic_strain": "" if length else None}
@@ -152,30 +152,30 @@ def _results(file: Path, found: dict[str, NDArray[Any]]) -> Results:
         for name, unit in (units | {"temperature": temperature}).items():
             if unit is not None and name in fields:
                 results.units[f"{domain}/{name}"] = unit
-    times, place = found["times"].tolist(), int(found["place"])
-    if found["modal"]:
+    times, place = arrays["times"].tolist(), int(arrays["place"])
+    if arrays["modal"]:
         results.qoi = {f"frequency_{mode}": Quantity(value, "Hz") for mode, value in enumerate(times, start=1)}
         results.warnings.append(f"{file}: holds modes, whose size means nothing; the fields are mode {place + 1}")
     results.extra["results"] = [
         {"number": index + 1, "value": value, "step": int(row[0]), "substep": int(row[1])}
-        for index, (value, row) in enumerate(zip(times, found["steps"], strict=False))
+        for index, (value, row) in enumerate(zip(times, arrays["steps"], strict=False))
     ]
     results.extra["result"] = place + 1
-    if str(found["title"]).strip():
-        results.extra["title"] = str(found["title"]).strip()
-    sets = {name: len(members) for kind in ("node", "element") for name, members in _components(found, kind)}
+    if str(arrays["title"]).strip():
+        results.extra["title"] = str(arrays["title"]).strip()
+    sets = {name: len(members) for kind in ("node", "element") for name, members in _components(arrays, kind)}
     results.extra |= {"components": sets} if sets else {}
     return results
 
 
-def _blocks(file: Path, found: dict[str, NDArray[Any]], count: int) -> list[Elements]:
+def _blocks(file: Path, arrays: dict[str, NDArray[Any]], count: int) -> list[Elements]:
     """The cells by shape; a file that claims cells of points that do not exist is refused."""
-    types, offsets, connectivity = (found[name].astype(np.int64) for name in ("types", "offsets", "connectivity"))
+    types, offsets, connectivity = (arrays[name].astype(np.int64) for name in ("types", "offsets", "connectivity"))
     if len(offsets) != len(types) + 1 or (np.diff(offsets) < 1).any() or offsets[-1] != len(connectivity):
         raise FormatError(f"{file}: its list of elements is damaged; write or copy it again")
     if len(connectivity) == 0 or connectivity.min() < 0 or connectivity.max() >= count:
         raise FormatError(f"{file}: has elements of nodes that it does not define; write or copy it again")
-    numbers, sizes, blocks = found["elements"].astype(np.int64), np.diff(offsets), []
+    numbers, sizes, blocks = arrays["elements"].astype(np.int64), np.diff(offsets), []
     for cell, size in np.unique(np.stack([types, sizes], axis=1), axis=0).tolist():
         which = np.flatnonzero((types == cell) & (sizes == size))
         blocks.append(Elements(cell, numbers[which], connectivity[offsets[which][:, None] + np.arange(size)]))
@@ -183,7 +183,7 @@ def _blocks(file: Path, found: dict[str, NDArray[Any]], count: int) -> list[Elem
 
 
 def _fields(
-    file: Path, found: dict[str, NDArray[Any]], numbers: NDArray[np.int64], blocks: list[Elements], results: Results
+    file: Path, arrays: dict[str, NDArray[Any]], numbers: NDArray[np.int64], blocks: list[Elements], results: Results
 ) -> dict[str, NDArray[np.float64]]:
     """Fields at all nodes; one that elements of the mesh lack at a node is left out, and that is said."""
     shown = [block for block in blocks if block.cell in SOLIDS]
@@ -192,18 +192,18 @@ def _fields(
     for block in shown:
         used[block.nodes] = True
     given: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
-    freedoms = [str(name) for name in found["freedoms"]]
+    freedoms = [str(name) for name in arrays["freedoms"]]
     for name, parts in _VECTORS.items():
         if any(part in freedoms for part in parts):
-            vector = np.zeros((len(found["solution"]), 3))  # a plane model has two of them
+            vector = np.zeros((len(arrays["solution"]), 3))  # a plane model has two of them
             for axis, part in enumerate(parts):
                 if part in freedoms:
-                    vector[:, axis] = found["solution"][:, freedoms.index(part)]
-            given[name] = found["solution_nodes"], vector
+                    vector[:, axis] = arrays["solution"][:, freedoms.index(part)]
+            given[name] = arrays["solution_nodes"], vector
     for part, name in _SCALARS.items():
         if part in freedoms:
-            given[name] = found["solution_nodes"], found["solution"][:, [freedoms.index(part)]]
-    given |= {name: (found[f"{name}_nodes"], found[name]) for name in ("stress", "elastic_strain") if name in found}
+            given[name] = arrays["solution_nodes"], arrays["solution"][:, [freedoms.index(part)]]
+    given |= {name: (arrays[f"{name}_nodes"], arrays[name]) for name in ("stress", "elastic_strain") if name in arrays}
     fields: dict[str, NDArray[np.float64]] = {}
     for name, (nodes, values) in given.items():
         index = index_of(numbers, nodes.astype(np.int64))
@@ -222,9 +222,9 @@ def _fields(
     return fields
 
 
-def _components(found: dict[str, NDArray[Any]], kind: str) -> list[tuple[str, NDArray[np.int64]]]:
+def _components(arrays: dict[str, NDArray[Any]], kind: str) -> list[tuple[str, NDArray[np.int64]]]:
     prefix = f"{kind}_component."
-    return [(key.removeprefix(prefix), each.astype(np.int64)) for key, each in found.items() if key.startswith(prefix)]
+    return [(key.removeprefix(prefix), each.astype(np.int64)) for key, each in arrays.items() if key.startswith(prefix)]
 
 
 def _is_binary(file: Path) -> bool:

@@ -96,24 +96,24 @@ def _assembled(
     for domain, mesh in meshes.items():
         if length != 1.0:
             mesh.points = mesh.points * mesh.points.dtype.type(length)
-        where = _file_of(path, results, domain)
+        file = _file_of(path, results, domain)
         for data in (mesh.point_data, mesh.cell_data):
             for field in list(data.keys()):
-                _scale_field(where, domain, field, data, results.units.get(f"{domain}/{field}"), units, beside)
+                _scale_field(file, domain, field, data, results.units.get(f"{domain}/{field}"), units, beside)
     if contract is not None:
         _check_fields(path, meshes, contract)
 
-    where = next((file for file in results.files if file.suffix.lower() == ".json"), _document(path))
-    given, found = dict(results.parameters), dict(results.qoi)
+    file = next((file for file in results.files if file.suffix.lower() == ".json"), _document(path))
+    given, stated_qoi = dict(results.parameters), dict(results.qoi)
     for key, quantity in (row or {}).items():
         bare = key.removeprefix(QOI)
-        (found if _is_result(key, contract) else given).setdefault(bare, quantity)
+        (stated_qoi if _is_result(key, contract) else given).setdefault(bare, quantity)
     _check_absent(results, contract)
     if contract is not None:
-        given = _renamed(where, "parameter", given, contract.parameters)
-        found = _renamed(where, "QoI", found, contract.qoi)
-    parameters = {key: units.of_parameter(where, key, quantity) for key, quantity in given.items()}
-    qoi = {key: units.of_qoi(where, key, quantity) for key, quantity in found.items()}
+        given = _renamed(file, "parameter", given, contract.parameters)
+        stated_qoi = _renamed(file, "QoI", stated_qoi, contract.qoi)
+    parameters = {key: units.of_parameter(file, key, quantity) for key, quantity in given.items()}
+    qoi = {key: units.of_qoi(file, key, quantity) for key, quantity in stated_qoi.items()}
     extra = dict(results.extra) | ({"assumed_units": units.assumed} if units.assumed else {})
     extra |= {"warnings": list(results.warnings)} if results.warnings else {}
     shown = {key: quantity.unit for key, quantity in qoi.items() if quantity.unit != si_unit(quantity.unit or "")}
@@ -125,7 +125,7 @@ def _assembled(
     elif isinstance(geometry, Path):
         usual = contract.length_unit if contract else length_unit
         stated = extra.pop(GEOMETRY_UNIT, None) or (usual if contract else results.length_unit or usual)
-        extra |= {GEOMETRY_UNIT: _length_unit(where, stated)} if stated != usual else {}
+        extra |= {GEOMETRY_UNIT: _length_unit(file, stated)} if stated != usual else {}
     root = path if path.is_dir() else path.parent
     return Case(
         name=name,
@@ -135,7 +135,7 @@ def _assembled(
         field_units=units.fields,
         qoi_units={key: si_unit(quantity.unit or "") for key, quantity in qoi.items()},
         provenance=Provenance(
-            sources={_relative(file, root): found for file, found in zip(results.files, hashes, strict=True)},
+            sources={_relative(file, root): digest for file, digest in zip(results.files, hashes, strict=True)},
             solver=results.solver,
             version=results.version,
             extra=extra,
@@ -162,19 +162,19 @@ class _Units:
                               f"{self.fields[name] or 'no unit'}; give the two fields two names")  # fmt: skip
         return unit
 
-    def of_parameter(self, where: Path, name: str, given: Quantity) -> Quantity:
+    def of_parameter(self, file: Path, name: str, given: Quantity) -> Quantity:
         spec = self.contract.parameters.get(name) if self.contract else None
         return Quantity(
-            given.value, self._find(where, f"parameter {name}", name, given.unit, spec.unit if spec else None)
+            given.value, self._find(file, f"parameter {name}", name, given.unit, spec.unit if spec else None)
         )
 
-    def of_qoi(self, where: Path, name: str, given: Quantity) -> Quantity:
+    def of_qoi(self, file: Path, name: str, given: Quantity) -> Quantity:
         spec = self.contract.qoi.get(name) if self.contract else None
-        return Quantity(given.value, self._find(where, f"QoI {name}", name, given.unit, spec.unit if spec else None))
+        return Quantity(given.value, self._find(file, f"QoI {name}", name, given.unit, spec.unit if spec else None))
 
     def _find(
         self,
-        where: Path,
+        file: Path,
         label: str,
         name: str,
         stated: str | None,
@@ -183,12 +183,12 @@ class _Units:
     ) -> str:
         try:
             if stated is not None and declared is not None and not compatible(stated, declared):
-                raise ContractError(f"{where}: {label} is in {stated or 'no unit'}, the contract says "
+                raise ContractError(f"{file}: {label} is in {stated or 'no unit'}, the contract says "
                                     f"{declared or 'no unit'}; correct one of them")  # fmt: skip
             if stated is not None:
                 return one_style(stated)
         except UnitError as error:
-            raise FormatError(f"{where}: {label}: {error}") from error
+            raise FormatError(f"{file}: {label}: {error}") from error
         if declared is not None:
             return declared
         if (written := unit_in_name(name)) is not None:
@@ -229,28 +229,28 @@ def _by_contract(path: Path, results: Results, contract: Contract) -> dict[str, 
             mesh = _only_patches(path, domain, mesh, spec.patches)
         wanted = {field_spec.source or name: name for name, field_spec in specs.items()}
         for location, data in (("point", mesh.point_data), ("cell", mesh.cell_data)):
-            for found in list(data.keys()):
-                name = wanted.get(found)
+            for key in list(data.keys()):
+                name = wanted.get(key)
                 if name is None:
-                    if found != PATCH:
-                        del data[found]
-                elif specs[name].location != location and found in _other(mesh, location):
-                    del data[found]
-                elif name != found:
-                    data[name] = data[found]
-                    del data[found]
-        for found, name in wanted.items():
-            if f"{source}/{found}" in stated:
-                results.units[f"{domain}/{name}"] = stated[f"{source}/{found}"]
+                    if key != PATCH:
+                        del data[key]
+                elif specs[name].location != location and key in _other(mesh, location):
+                    del data[key]
+                elif name != key:
+                    data[name] = data[key]
+                    del data[key]
+        for key, name in wanted.items():
+            if f"{source}/{key}" in stated:
+                results.units[f"{domain}/{name}"] = stated[f"{source}/{key}"]
         meshes[domain] = mesh
     return meshes
 
 
 def _only_patches(path: Path, domain: str, mesh: Any, patterns: tuple[str, ...]) -> Any:
-    held = patches_of(mesh)
-    if held is None:
+    patches = patches_of(mesh)
+    if patches is None:
         raise ContractError(f"{path}: domain {domain} has no named patches; remove patches from the contract")
-    ids, names = held
+    ids, names = patches
     kept = [index for index, name in enumerate(names) if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
     if not kept:
         raise ContractError(f"{path}: domain {domain} has no patch {', '.join(patterns)}; it has {', '.join(names)}")
@@ -318,13 +318,13 @@ def _check_fields(path: Path, meshes: Mapping[str, pv.DataSet], contract: Contra
                                     "from the contract")  # fmt: skip
 
 
-def _length_unit(where: Path, unit: Any) -> str:
+def _length_unit(file: Path, unit: Any) -> str:
     try:
         if dimension(str(unit)) == dimension("m"):
             return str(unit)
     except UnitError as error:
-        raise FormatError(f"{where}: {GEOMETRY_UNIT}: {error}") from error
-    raise FormatError(f"{where}: {GEOMETRY_UNIT} = {unit} is no unit of length; write one such as 'mm'")
+        raise FormatError(f"{file}: {GEOMETRY_UNIT}: {error}") from error
+    raise FormatError(f"{file}: {GEOMETRY_UNIT} = {unit} is no unit of length; write one such as 'mm'")
 
 
 def _source(name: str, spec: FieldSpec) -> str:
@@ -353,7 +353,7 @@ def _check_absent(results: Results, contract: Contract | None) -> None:
         raise FormatError(reasons[0] + (f" (and {len(reasons) - 1} more in this line)" if len(reasons) > 1 else ""))
 
 
-def _renamed(where: Path, kind: str, has: Mapping[str, Quantity], wanted: Mapping[str, Any]) -> dict[str, Quantity]:
+def _renamed(file: Path, kind: str, has: Mapping[str, Quantity], wanted: Mapping[str, Any]) -> dict[str, Quantity]:
     """What the contract names, under its names, in its order; a QoI that fields define may be missing."""
     missing = [
         spec.source or name
@@ -361,7 +361,7 @@ def _renamed(where: Path, kind: str, has: Mapping[str, Quantity], wanted: Mappin
         if (spec.source or name) not in has and getattr(spec, "definition", None) is None
     ]
     if missing:
-        raise ContractError(f"{where}: {kind} {', '.join(missing)} is missing; add it to the case's JSON or to a CSV "
+        raise ContractError(f"{file}: {kind} {', '.join(missing)} is missing; add it to the case's JSON or to a CSV "
                             "beside the cases, or remove it from the contract")  # fmt: skip
     return {name: has[spec.source or name] for name, spec in wanted.items() if (spec.source or name) in has}
 

@@ -61,41 +61,41 @@ def domains(file: Path, blocks: Sequence[Named]) -> Domains:
     Raises:
         FormatError: There is no mesh.
     """
-    found = Domains()
+    parts_read = Domains()
     sorted_: dict[int, list[Named]] = {0: [], 1: [], 2: [], 3: []}
     for block in blocks:
         for rank, part in _by_dimension(block.mesh).items():
-            found.renamed |= standardise(part)
+            parts_read.renamed |= standardise(part)
             sorted_[rank].append(Named(block.name, part))
-    if _OPENFOAM in found.renamed:
-        found.warnings.append(f"{file}: {_OPENFOAM}, as OpenFOAM calls it, is taken as it is; OpenFOAM writes the "
-                              "force of the wall on the fluid, wall_shear_stress that of the fluid on the wall: "
-                              "read OpenFOAM's own case, or turn the sign")  # fmt: skip
+    if _OPENFOAM in parts_read.renamed:
+        parts_read.warnings.append(f"{file}: {_OPENFOAM}, as OpenFOAM calls it, is taken as it is; OpenFOAM writes the "
+                                   "force of the wall on the fluid, wall_shear_stress that of the fluid on the wall: "
+                                   "read OpenFOAM's own case, or turn the sign")  # fmt: skip
     bulk, faces, lines, points = (sorted_[rank] for rank in (3, 2, 1, 0))
     if bulk:
-        found.meshes["volume"] = _merge(file, "volume", [block.mesh for block in bulk], found)
+        parts_read.meshes["volume"] = _merge(file, "volume", [block.mesh for block in bulk], parts_read)
     if faces:
         names = list(dict.fromkeys(block.name for block in faces))
         for block in faces:
             patch = np.full(block.mesh.n_cells, names.index(block.name), np.int32)
             set_patches(block.mesh, patch, names)
-        found.meshes["surface"] = _surface(_merge(file, "surface", [block.mesh for block in faces], found))
+        parts_read.meshes["surface"] = _surface(_merge(file, "surface", [block.mesh for block in faces], parts_read))
         if bulk or len(names) > 1:
-            set_patches(found.meshes["surface"], found.meshes["surface"].cell_data["patch"], names)
+            set_patches(parts_read.meshes["surface"], parts_read.meshes["surface"].cell_data["patch"], names)
         else:
-            _forget_patches(found.meshes["surface"])
-        _warn_of_twins(file, found)
+            _forget_patches(parts_read.meshes["surface"])
+        _warn_of_twins(file, parts_read)
     if points and not (bulk or faces or lines):
-        merged = _merge(file, "particles", [block.mesh for block in points], found)
-        found.meshes["particles"] = merged.extract_geometry()
+        merged = _merge(file, "particles", [block.mesh for block in points], parts_read)
+        parts_read.meshes["particles"] = merged.extract_geometry()
         points = []
     for kind, left in (("lines", lines), ("points", points)):
-        if left and found.meshes:
+        if left and parts_read.meshes:
             names = list(dict.fromkeys(block.name for block in left))
-            found.warnings.append(f"{file}: {kind} are left out ({', '.join(names[:5])})")
-    if not found.meshes:
+            parts_read.warnings.append(f"{file}: {kind} are left out ({', '.join(names[:5])})")
+    if not parts_read.meshes:
         raise FormatError(f"{file}: holds no mesh of faces or volumes; export the mesh with the results")
-    return found
+    return parts_read
 
 
 def _by_dimension(mesh: Any) -> dict[int, pv.UnstructuredGrid]:
@@ -122,16 +122,16 @@ def _by_dimension(mesh: Any) -> dict[int, pv.UnstructuredGrid]:
     return parts
 
 
-def _merge(file: Path, domain: str, meshes: list[pv.UnstructuredGrid], found: Domains) -> pv.UnstructuredGrid:
+def _merge(file: Path, domain: str, meshes: list[pv.UnstructuredGrid], parts_read: Domains) -> pv.UnstructuredGrid:
     """One mesh of several.
 
     A field that only some of them have is nought on the other faces of a surface, as wall shear stress is on an inlet,
     and left out of a volume.
     """
     for place in ("point", "cell"):
-        held = [set(getattr(mesh, f"{place}_data").keys()) for mesh in meshes]
-        for name in sorted(set().union(*held) - set.intersection(*held)):
-            holders = [mesh for mesh, names in zip(meshes, held, strict=True) if name in names]
+        names_of_parts = [set(getattr(mesh, f"{place}_data").keys()) for mesh in meshes]
+        for name in sorted(set().union(*names_of_parts) - set.intersection(*names_of_parts)):
+            holders = [mesh for mesh, names in zip(meshes, names_of_parts, strict=True) if name in names]
             like = np.asarray(getattr(holders[0], f"{place}_data")[name])
             if domain == "surface" and place == "cell":
                 for mesh in meshes:
@@ -142,7 +142,7 @@ def _merge(file: Path, domain: str, meshes: list[pv.UnstructuredGrid], found: Do
                 for mesh in holders:
                     del getattr(mesh, f"{place}_data")[name]
                 what = f"is on {len(holders)} of {len(meshes)} blocks and is left out"
-            found.warnings.append(f"{file}: {domain}/{name} {what}")
+            parts_read.warnings.append(f"{file}: {domain}/{name} {what}")
     if len(meshes) == 1:
         merged = meshes[0]
     else:
@@ -252,13 +252,13 @@ def _forget_patches(mesh: Any) -> None:
     mesh.clear_field_data()
 
 
-def _warn_of_twins(file: Path, found: Domains) -> None:
+def _warn_of_twins(file: Path, parts_read: Domains) -> None:
     """Faces that stand in two patches count twice in an integral over the surface."""
-    surface = found.meshes["surface"]
+    surface = parts_read.meshes["surface"]
     if surface.n_cells > 1:
         centres = np.ascontiguousarray(surface.cell_centers().points, np.float64)
         rows = centres.view([("", np.float64)] * 3).ravel()
         twins = len(rows) - len(np.unique(rows))
         if twins:
-            found.warnings.append(f"{file}: {twins} of {len(rows)} faces stand in two patches of the surface and "
-                                  "count twice; name the patches that are meant in a contract")  # fmt: skip
+            parts_read.warnings.append(f"{file}: {twins} of {len(rows)} faces stand in two patches of the surface and "
+                                       "count twice; name the patches that are meant in a contract")  # fmt: skip

@@ -39,10 +39,12 @@ def open_collection(
     Raises:
         FormatError: There is none, the folder's table is wrong, or it has no splits or region of that name.
     """
-    found = _open(Path(root), splits, region)
-    if region is not None and not any("region" in getattr(source.read, "keywords", {}) for source in found.sources):
+    collection = _open(Path(root), splits, region)
+    if region is not None and not any(
+        "region" in getattr(source.read, "keywords", {}) for source in collection.sources
+    ):
         raise FormatError(f"{root}: holds no case of OpenFOAM, which alone has regions; leave {region!r} out")
-    return found
+    return collection
 
 
 def _open(folder: Path, splits: str | None, region: str | None) -> Collection:
@@ -91,18 +93,18 @@ def read_file(file: Path) -> Results:
     reader = file_reader(file)
     if reader is None:
         raise FormatError(not_read(file))
-    found = reader(file)
-    if len(found.meshes) == 1:
-        (name, mesh), *_ = found.meshes.items()
+    results = reader(file)
+    if len(results.meshes) == 1:
+        (name, mesh), *_ = results.meshes.items()
         domain = name if name in _DOMAINS else "surface" if isinstance(mesh, pv.PolyData) else "volume"
-        found.meshes = {domain: mesh}
-        found.units = {f"{domain}/{key.removeprefix(f'{name}/')}": unit for key, unit in found.units.items()}
+        results.meshes = {domain: mesh}
+        results.units = {f"{domain}/{key.removeprefix(f'{name}/')}": unit for key, unit in results.units.items()}
     for suffix in geometry.SUFFIXES:
         beside = file.with_name(case_name(file) + suffix)
-        if found.geometry is None and suffix not in vtk.SUFFIXES and beside.is_file():
-            found.geometry = beside
-            found.files.append(beside)
-    return found
+        if results.geometry is None and suffix not in vtk.SUFFIXES and beside.is_file():
+            results.geometry = beside
+            results.files.append(beside)
+    return results
 
 
 def _file_source(file: Path) -> CaseSource:

@@ -114,20 +114,20 @@ class Skin:
     codes: NDArray[np.uint64]
 
 
-def index_of(known: Ids, wanted: Ids) -> Ids:
-    """Where each wanted number stands in ``known``, -1 where it does not."""
-    if len(known) == 0:
+def index_of(numbers: Ids, wanted: Ids) -> Ids:
+    """Where each wanted number stands in ``numbers``, -1 where it does not."""
+    if len(numbers) == 0:
         return np.full(wanted.shape, -1, dtype=np.int64)
-    low, high = int(known.min()), int(known.max())
-    if high - low < 4 * len(known) + 1024:  # nearly without gaps: a table is quicker than a search
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low < 4 * len(numbers) + 1024:  # nearly without gaps: a table is quicker than a search
         table = np.full(high - low + 1, -1, dtype=np.int64)
-        table[known - low] = np.arange(len(known))
+        table[numbers - low] = np.arange(len(numbers))
         inside = (wanted >= low) & (wanted <= high)
         return np.where(inside, table[np.clip(wanted, low, high) - low], -1)
-    order = np.argsort(known, kind="stable")
-    place = np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)
-    found: Ids = order[place]
-    return np.where(known[found] == wanted, found, -1)
+    order = np.argsort(numbers, kind="stable")
+    place = np.minimum(np.searchsorted(numbers, wanted, sorter=order), len(numbers) - 1)
+    index: Ids = order[place]
+    return np.where(numbers[index] == wanted, index, -1)
 
 
 def make_grid(points: NDArray[Any], blocks: Sequence[Elements]) -> tuple[pv.UnstructuredGrid, Ids]:

@@ -45,15 +45,15 @@ def find_cases(root: str | os.PathLike[str]) -> list[Path]:
         return [folder]
     blocks = folders_of_pieces(folder)
     subfolders = sorted(sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith("."))
-    found = [sub for sub in subfolders if sub.name not in blocks and is_case(sub)]
-    if not found and is_case(folder):
-        found = [folder]
-    if not found:
+    cases = [sub for sub in subfolders if sub.name not in blocks and is_case(sub)]
+    if not cases and is_case(folder):
+        cases = [folder]
+    if not cases:
         if book := next((file for file in folder.iterdir() if file.suffix.lower() in WORKBOOKS), None):
             raise FormatError(f"{book}: {WORKBOOK}")
         raise FormatError(f"{folder}: holds no case; each case is a folder with meshes such as surface.vtp or "
                           "volume.vtu, a geometry such as body.stl, and a case.json")  # fmt: skip
-    return found
+    return cases
 
 
 def is_case(folder: Path) -> bool:
@@ -98,47 +98,47 @@ def read_results(folder: Path, *, region: str | None = None) -> Results:
     """
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     document, documents = _read_document(files)
-    where = documents[0] if documents else folder / _DOCUMENT
+    document_file = documents[0] if documents else folder / _DOCUMENT
     whole = folder_reader(folder)
     if whole is not None:
         stated = document.pop("region", None)
         region = region or stated
-        found = whole(folder) if region is None else openfoam.read(folder, region=str(region))
+        results = whole(folder) if region is None else openfoam.read(folder, region=str(region))
     else:
-        found = Results()
+        results = Results()
     shape = _geometry_file(folder, files)
     own = [file for file in result_files(files) if file != shape] if whole is None else []
-    shared = _without_earlier_steps(own, found.warnings)
+    shared = _without_earlier_steps(own, results.warnings)
     for file in own:
         reader = file_reader(file)
         if reader is not None:
-            _join(found, _called(reader(file), file.stem, shared.get(file)), file)
+            _join(results, _called(reader(file), file.stem, shared.get(file)), file)
     if shape is not None:
-        found.extra.pop(GEOMETRY_UNIT, None)  # of the one that it takes the place of
-    _take_document(found, document, where)
-    found.geometry = shape or found.geometry
-    found.files += [*([shape] if shape else []), *documents]
-    return found
+        results.extra.pop(GEOMETRY_UNIT, None)  # of the one that it takes the place of
+    _take_document(results, document, document_file)
+    results.geometry = shape or results.geometry
+    results.files += [*([shape] if shape else []), *documents]
+    return results
 
 
-def add_document(found: Results, file: Path) -> None:
+def add_document(results: Results, file: Path) -> None:
     """Take what a JSON of parameters and QoIs says into a case's results.
 
     Raises:
         FormatError: Damaged.
     """
     document, documents = _read_document([file])
-    _take_document(found, document, file)
-    found.files += documents
+    _take_document(results, document, file)
+    results.files += documents
 
 
-def _take_document(found: Results, document: dict[str, Any], where: Path) -> None:
-    for label, key, numbers in (("parameter", "parameters", found.parameters), ("QoI", "qoi", found.qoi)):
+def _take_document(results: Results, document: dict[str, Any], file: Path) -> None:
+    for label, key, numbers in (("parameter", "parameters", results.parameters), ("QoI", "qoi", results.qoi)):
         # What a person wrote beside a program's results is meant to correct them.
-        numbers |= {name: read_number(where, f"{label} {name}", value) for name, value in document.pop(key, {}).items()}
-    found.solver = str(document.pop("solver", "")) or found.solver
-    found.version = str(document.pop("version", "")) or found.version
-    found.extra |= document
+        numbers |= {name: read_number(file, f"{label} {name}", value) for name, value in document.pop(key, {}).items()}
+    results.solver = str(document.pop("solver", "")) or results.solver
+    results.version = str(document.pop("version", "")) or results.version
+    results.extra |= document
 
 
 def _without_earlier_steps(files: list[Path], warnings: list[str]) -> dict[Path, str]:
@@ -164,22 +164,22 @@ def _called(results: Results, stem: str, name: str | None) -> Results:
     return results
 
 
-def _join(found: Results, more: Results, file: Path) -> None:
+def _join(results: Results, more: Results, file: Path) -> None:
     """Take another file's results into a case's."""
     for domain, mesh in more.meshes.items():
-        if domain in found.meshes:
+        if domain in results.meshes:
             raise FormatError(f"{file}: domain {domain} stands in another file of this case, too; keep one")
-        found.meshes[domain] = mesh
-    if found.length_unit and more.length_unit and found.length_unit != more.length_unit:
-        raise FormatError(f"{file}: is in {more.length_unit}, another file of this case in {found.length_unit}; "
+        results.meshes[domain] = mesh
+    if results.length_unit and more.length_unit and results.length_unit != more.length_unit:
+        raise FormatError(f"{file}: is in {more.length_unit}, another file of this case in {results.length_unit}; "
                           "export both in one unit")  # fmt: skip
-    found.length_unit = found.length_unit or more.length_unit
-    found.geometry = found.geometry if found.geometry is not None else more.geometry
-    found.solver, found.version = found.solver or more.solver, found.version or more.version
+    results.length_unit = results.length_unit or more.length_unit
+    results.geometry = results.geometry if results.geometry is not None else more.geometry
+    results.solver, results.version = results.solver or more.solver, results.version or more.version
     for name in ("units", "parameters", "qoi", "extra"):
-        getattr(found, name).update(getattr(more, name))
-    found.files += more.files
-    found.warnings += more.warnings
+        getattr(results, name).update(getattr(more, name))
+    results.files += more.files
+    results.warnings += more.warnings
 
 
 def write_case(case: Case, folder: str | os.PathLike[str]) -> None:
@@ -239,12 +239,12 @@ def document_of(case: Case, target: Path) -> str:
 
 
 def _geometry_file(path: Path, files: list[Path]) -> Path | None:
-    found = [file for file in files if file.suffix.lower() in _GEOMETRY_SUFFIXES]
-    found = found or [file for file in files if file.name.lower() == "geometry.vtp"]
-    if len(found) > 1:
-        raise FormatError(f"{path}: holds {len(found)} geometry files ({', '.join(file.name for file in found)}); "
+    shapes = [file for file in files if file.suffix.lower() in _GEOMETRY_SUFFIXES]
+    shapes = shapes or [file for file in files if file.name.lower() == "geometry.vtp"]
+    if len(shapes) > 1:
+        raise FormatError(f"{path}: holds {len(shapes)} geometry files ({', '.join(file.name for file in shapes)}); "
                           "keep the one that the case was run on")  # fmt: skip
-    return found[0] if found else None
+    return shapes[0] if shapes else None
 
 
 def _read_document(files: list[Path]) -> tuple[dict[str, Any], list[Path]]:

@@ -34,7 +34,7 @@ def check_links(file: Path) -> None:
 def _named(h5py: Any, root: Any) -> set[str]:
     """All files that are named."""
     names: set[str] = set()
-    waiting, seen = [root], set()
+    waiting, addresses = [root], set()
     while waiting:
         group = waiting.pop()
         for key in group:
@@ -46,8 +46,8 @@ def _named(h5py: Any, root: Any) -> set[str]:
                 continue
             item = group[key]
             if isinstance(item, h5py.Group):
-                if (where := h5py.h5o.get_info(item.id).addr) not in seen:  # groups may hold each other
-                    seen.add(where)
+                if (address := h5py.h5o.get_info(item.id).addr) not in addresses:  # groups may hold each other
+                    addresses.add(address)
                     waiting.append(item)
             elif isinstance(item, h5py.Dataset):
                 # `%b` stands for the file's own name; an index may stand in it, too.

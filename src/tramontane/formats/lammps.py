@@ -127,16 +127,16 @@ def _find(file: Path, stream: IO[bytes], step: int | None) -> tuple[_Frame, int]
 
 def _head(file: Path, stream: IO[bytes], line: int, units: str) -> tuple[_Frame | None, int, str]:
     frame = _Frame()
-    seen = False
+    any_read = False
     while True:
         text = _line(stream)
         line += 1
-        if not text and not seen:
+        if not text and not any_read:
             return None, line, units
         if not text.startswith(_HEAD) or len(text) >= _LONGEST_LINE:
             raise FormatError(f"{file}: line {line}: 'ITEM:' was expected, found {_shown(text)}; "
                               "it is cut off or damaged, write or copy it again")  # fmt: skip
-        seen = True
+        any_read = True
         item = text[len(_HEAD) :].decode("ascii", "replace").strip()
         if item.startswith(("ATOMS", "ENTRIES")):
             frame.columns = item.split()[1:]

@@ -57,7 +57,7 @@ def named_in(deck: Deck, numbers: Ids | None = None) -> Named:
 
 def add_domains(
     results: Results,
-    where: object,
+    file: object,
     points: NDArray[Any],
     blocks: Sequence[Elements],
     data: Mapping[str, NDArray[Any]],
@@ -67,7 +67,7 @@ def add_domains(
 
     Args:
         results: To fill; what is left out is said in its warnings.
-        where: The file, for warnings.
+        file: The file, for warnings.
         points: ``(n, 3)``.
         blocks: The elements.
         data: Fields, ``(n,)`` or ``(n, components)``.
@@ -82,10 +82,10 @@ def add_domains(
         skin = make_skin(points, blocks)
         results.meshes["surface"] = with_data(skin.mesh, skin.source, data)
         if named is not None:
-            _name_faces(results, where, skin, len(points), named)
+            _name_faces(results, file, skin, len(points), named)
         if others:
             count = sum(len(block.numbers) for block in others)
-            results.warnings.append(f"{where}: its {count} line elements are left out; beams are read where there is "
+            results.warnings.append(f"{file}: its {count} line elements are left out; beams are read where there is "
                                     "nothing else")  # fmt: skip
     elif others:
         grid, source = make_grid(points, others)
@@ -94,17 +94,17 @@ def add_domains(
 
 def describe_deck(results: Results, deck: Deck) -> None:
     """Put into results what a deck says beside its mesh."""
-    said = {
+    description = {
         "title": deck.heading,
         "materials": deck.materials,
         "conditions": deck.conditions,
         "node_sets": {name: len(index) for name, index in deck.node_sets.items()},
         "element_sets": {name: len(places) for name, places in deck.element_sets.items()},
     }
-    results.extra |= {key: value for key, value in said.items() if value}
+    results.extra |= {key: value for key, value in description.items() if value}
 
 
-def _name_faces(results: Results, where: object, skin: Skin, count: int, named: Named) -> None:
+def _name_faces(results: Results, file: object, skin: Skin, count: int, named: Named) -> None:
     """Mark each face with the first that holds it: named surfaces, sets of shells that lie on solids, then sets of
     nodes (all of its corners) and of elements; of one kind, the smaller one."""
     ids, names = np.full(skin.mesh.n_cells, -1, dtype=np.int32), list[str]()
@@ -115,7 +115,7 @@ def _name_faces(results: Results, where: object, skin: Skin, count: int, named: 
             if not mask.any() or name.startswith("_") or (kind is not _of_surfaces and mask.all()):
                 continue
             if kind is _of_surfaces and (mask & (ids >= 0)).any():
-                results.warnings.append(f"{where}: {int((mask & (ids >= 0)).sum())} faces of surface {name} are in "
+                results.warnings.append(f"{file}: {int((mask & (ids >= 0)).sum())} faces of surface {name} are in "
                                         "another one, too, and belong to that one's patch")  # fmt: skip
             mask = mask & (ids < 0)
             if mask.any():

@@ -64,24 +64,24 @@ def _lists_all(file: Path, listed: set[Path]) -> bool:
 
 def folders_of_pieces(folder: Path) -> set[str]:
     """The subfolders that hold what lists in a folder name: the blocks of a ``.vtm``, the steps of a series."""
-    found = {file.stem for file in folder.glob("*.vtm")}
+    names = {file.stem for file in folder.glob("*.vtm")}
     for file in folder.iterdir():
         if series.is_series(file) and file.is_file():
             with contextlib.suppress(FormatError):
-                found |= {step.file.relative_to(folder).parts[0] for step in series.steps(file)}
-    return found
+                names |= {step.file.relative_to(folder).parts[0] for step in series.steps(file)}
+    return names
 
 
 def file_reader(file: Path) -> Reader | None:
     """The reader of a file by its name and, where that says too little, its first bytes; or None."""
-    known = known_formats()
-    for each in known.values():
+    formats = known_formats()
+    for each in formats.values():
         if each.claims is not None and each.claims(file):
             return each.read
-    found = known.get(_suffix(file))
-    if found is None or not (file.is_file() if found.recognises is None else found.recognises(file)):
+    chosen = formats.get(_suffix(file))
+    if chosen is None or not (file.is_file() if chosen.recognises is None else chosen.recognises(file)):
         return None
-    return found.read
+    return chosen.read
 
 
 def case_name(file: Path) -> str:
@@ -92,10 +92,10 @@ def case_name(file: Path) -> str:
 
 def not_read(file: Path) -> str:
     """Why a file has no reader, and which ones there are."""
-    known = known_formats()
-    if _suffix(file) in known:
+    formats = known_formats()
+    if _suffix(file) in formats:
         return f"{file}: does not look like results in any format with the suffix {file.suffix}; name another file"
-    best = sorted(known, key=lambda suffix: known[suffix].name != "VTK")  # what most programs can write comes first
+    best = sorted(formats, key=lambda suffix: formats[suffix].name != "VTK")  # what most programs can write comes first
     return (f"{file}: {file.suffix or 'a file without a suffix'} is not read as results; convert it to one of "
             f"{', '.join(best)}")  # fmt: skip
 
@@ -106,8 +106,8 @@ def _suffix(file: Path) -> str:
 
 
 def _read_with(file: Path) -> tuple[str, ...]:
-    found = known_formats().get(file.suffix.lower())
-    return () if found is None else found.read_with
+    chosen = known_formats().get(file.suffix.lower())
+    return () if chosen is None else chosen.read_with
 
 
 def folder_reader(folder: Path) -> Reader | None:

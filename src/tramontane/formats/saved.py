@@ -60,7 +60,7 @@ def load_case(path: str | os.PathLike[str]) -> Case:
         return read_case(source)
     if not source.is_file():
         raise FormatError(f"{source}: there is no such file or folder; check the path")
-    found, document = read_file(source), source.with_suffix(".json")
+    results, document = read_file(source), source.with_suffix(".json")
     if document.is_file():
-        add_document(found, document)
-    return assemble(case_name(source), source.parent, found)
+        add_document(results, document)
+    return assemble(case_name(source), source.parent, results)

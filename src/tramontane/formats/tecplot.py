@@ -51,7 +51,7 @@ class _Zone:
 
     number: int
     line: int
-    said: dict[str, str]
+    header: dict[str, str]
     values: dict[int, Floats] = field(default_factory=dict)
     cells: NDArray[np.int64] | None = None
     centred: set[int] = field(default_factory=set)
@@ -59,7 +59,7 @@ class _Zone:
 
     @property
     def name(self) -> str:
-        return self.said.get("T", "").strip('" ') or f"zone {self.number}"
+        return self.header.get("T", "").strip('" ') or f"zone {self.number}"
 
 
 def is_tecplot(file: Path) -> bool:
@@ -112,7 +112,7 @@ def read_tecplot(file: Path) -> Results:
 
 
 def _strand(zone: _Zone) -> str:
-    return zone.said.get("STRANDID", "")
+    return zone.header.get("STRANDID", "")
 
 
 def _static(zones: list[_Zone]) -> set[int]:
@@ -124,13 +124,13 @@ def _static(zones: list[_Zone]) -> set[int]:
 
 def _bare_names(names: list[str]) -> dict[str, str | None]:
     """The variables' names without their units, and these, in the file's order; none twice, for they name fields."""
-    found: dict[str, str | None] = {}
+    units: dict[str, str | None] = {}
     for name in names:
         bare, unit = _bare(name)
-        while bare in found:
-            bare = name if name not in found else f"{bare} again"
-        found[bare] = unit
-    return found
+        while bare in units:
+            bare = name if name not in units else f"{bare} again"
+        units[bare] = unit
+    return units
 
 
 def _bare(name: str) -> tuple[str, str | None]:
@@ -157,8 +157,8 @@ def _read(file: Path) -> tuple[list[str], list[_Zone]]:
         if word == "VARIABLES":
             names = [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|([^\s,="]+)', header.partition("=")[2])]
         elif word == "ZONE":
-            said = {key.upper(): value for key, value in _PAIR.findall(header)}
-            zone = _Zone(len(zones) + 1, line, said)
+            entries = {key.upper(): value for key, value in _PAIR.findall(header)}
+            zone = _Zone(len(zones) + 1, line, entries)
             zone.time = _time(file, zone)
             if not names:
                 raise FormatError(f"{file}: line {line}: a zone before the names of VARIABLES; write them first")
@@ -188,19 +188,19 @@ def _records(text: str) -> Iterator[tuple[int, str, int, int]]:
 def _fill(file: Path, names: list[str], zone: _Zone, before: list[_Zone], text: str) -> None:
     """Take a zone's numbers apart."""
     points, cells, corners = _sizes(file, zone)
-    said = zone.said
-    old = said.get("F", "").upper()
-    block = said.get("DATAPACKING", "BLOCK" if old.endswith("BLOCK") else "POINT").upper() == "BLOCK"
-    centred = _listed(file, zone, said.get("VARLOCATION", ""), "CELLCENTERED", len(names))
+    header = zone.header
+    old = header.get("F", "").upper()
+    block = header.get("DATAPACKING", "BLOCK" if old.endswith("BLOCK") else "POINT").upper() == "BLOCK"
+    centred = _listed(file, zone, header.get("VARLOCATION", ""), "CELLCENTERED", len(names))
     shared = _shared(file, zone, before, len(names))
-    passive = _listed(file, zone, said.get("PASSIVEVARLIST", ""), None, len(names))
+    passive = _listed(file, zone, header.get("PASSIVEVARLIST", ""), None, len(names))
     stored = [index for index in range(len(names)) if index not in shared and index not in passive]
     if centred and not block:
         raise FormatError(f"{file}: line {zone.line}: zone {zone.name} has cell values in DATAPACKING=POINT; "
                           "write it with BLOCK")  # fmt: skip
     lengths = [cells if index in centred else points for index in stored]
     needed = sum(lengths) if block else points * len(stored)
-    own_cells = corners > 0 and "CONNECTIVITYSHAREZONE" not in said
+    own_cells = corners > 0 and "CONNECTIVITYSHAREZONE" not in header
     wanted = needed + (cells * corners if own_cells else 0)
     numbers = _numbers(file, zone, text, wanted)
     if len(numbers) != wanted:
@@ -218,27 +218,30 @@ def _fill(file: Path, names: list[str], zone: _Zone, before: list[_Zone], text: 
     if own_cells:
         zone.cells = numbers[needed:].astype(np.int64).reshape(cells, corners) - 1
     elif corners:
-        zone.cells = _zone_of(file, zone, before, said["CONNECTIVITYSHAREZONE"]).cells
+        zone.cells = _zone_of(file, zone, before, header["CONNECTIVITYSHAREZONE"]).cells
 
 
 def _time(file: Path, zone: _Zone) -> float | None:
     try:
-        time = real(zone.said["SOLUTIONTIME"]) if "SOLUTIONTIME" in zone.said else 0.0
+        time = real(zone.header["SOLUTIONTIME"]) if "SOLUTIONTIME" in zone.header else 0.0
     except ValueError:
         time = math.nan
     if not math.isfinite(time):
         raise FormatError(f"{file}: line {zone.line}: zone {zone.name}: its time is no number; write it again")
-    return time if "SOLUTIONTIME" in zone.said else None
+    return time if "SOLUTIONTIME" in zone.header else None
 
 
 def _sizes(file: Path, zone: _Zone) -> tuple[int, int, int]:
     """Points, cells, and corners of a cell; no corners for an ordered zone."""
-    said, kind = zone.said, _kind(zone)
+    header, kind = zone.header, _kind(zone)
     try:
         if kind == "ORDERED":
-            size = [max(1, int(said.get(key, "1"))) for key in ("I", "J", "K")]
+            size = [max(1, int(header.get(key, "1"))) for key in ("I", "J", "K")]
             return size[0] * size[1] * size[2], int(np.prod([max(1, each - 1) for each in size])), 0
-        points, cells = int(said.get("NODES", said.get("N", "-1"))), int(said.get("ELEMENTS", said.get("E", "-1")))
+        points, cells = (
+            int(header.get("NODES", header.get("N", "-1"))),
+            int(header.get("ELEMENTS", header.get("E", "-1"))),
+        )
     except ValueError as error:
         raise FormatError(f"{file}: line {zone.line}: zone {zone.name}: a size is no number; write it again") from error
     if kind not in _ELEMENTS:
@@ -251,9 +254,9 @@ def _sizes(file: Path, zone: _Zone) -> tuple[int, int, int]:
 
 
 def _kind(zone: _Zone) -> str:
-    said = zone.said
-    finite = said.get("F", "").upper().startswith("FE")
-    return said.get("ZONETYPE", said.get("ET", "") if finite or "ET" in said else "ORDERED").upper() or "ORDERED"
+    header = zone.header
+    finite = header.get("F", "").upper().startswith("FE")
+    return header.get("ZONETYPE", header.get("ET", "") if finite or "ET" in header else "ORDERED").upper() or "ORDERED"
 
 
 def _numbers(file: Path, zone: _Zone, text: str, wanted: int) -> Floats:
@@ -275,9 +278,9 @@ def _numbers(file: Path, zone: _Zone, text: str, wanted: int) -> Floats:
 
 def _listed(file: Path, zone: _Zone, text: str, word: str | None, count: int) -> set[int]:
     """The variables in brackets before ``=word``, as in ``([4-6,8]=CELLCENTERED)``; all in brackets without a word."""
-    found: set[int] = set()
+    indices: set[int] = set()
     if not text:
-        return found
+        return indices
     groups = re.findall(r"\[([\d,\s-]+)\](?:\s*=\s*(\w+))?", text)
     if not groups and word is not None and "," in text:  # one word for each variable
         words = [each.strip(" ()").upper() for each in text.split(",")]
@@ -288,16 +291,16 @@ def _listed(file: Path, zone: _Zone, text: str, word: str | None, count: int) ->
         for part in numbers.split(","):
             first, _, last = part.strip().partition("-")
             if first.isdigit():
-                found |= set(range(int(first) - 1, min(int(last or first), count)))
-    if any(index < 0 for index in found):
+                indices |= set(range(int(first) - 1, min(int(last or first), count)))
+    if any(index < 0 for index in indices):
         raise FormatError(f"{file}: line {zone.line}: zone {zone.name} lists a variable 0; write it again")
-    return found
+    return indices
 
 
 def _shared(file: Path, zone: _Zone, before: list[_Zone], count: int) -> dict[int, Floats]:
     """Values that a zone takes from an earlier one: ``VARSHARELIST=([1-3]=1)``."""
     shared: dict[int, Floats] = {}
-    for numbers, source in re.findall(r"(\[[\d,\s-]+\])\s*=\s*(\d+)", zone.said.get("VARSHARELIST", "")):
+    for numbers, source in re.findall(r"(\[[\d,\s-]+\])\s*=\s*(\d+)", zone.header.get("VARSHARELIST", "")):
         other = _zone_of(file, zone, before, source)
         for index in _listed(file, zone, numbers, None, count):
             if index in other.values:
@@ -318,7 +321,7 @@ def _mesh(file: Path, names: list[str], zone: _Zone) -> pv.UnstructuredGrid:
     points = np.stack([zone.values[index] if index is not None else 0 * zone.values[places[0] or 0]
                        for index in places], axis=1)  # fmt: skip
     if kind == "ORDERED":
-        size = [max(1, int(zone.said.get(key, "1"))) for key in ("I", "J", "K")]
+        size = [max(1, int(zone.header.get(key, "1"))) for key in ("I", "J", "K")]
         grid = pv.StructuredGrid()
         grid.points = points
         grid.dimensions = size
@@ -373,14 +376,18 @@ def _grid(cells: NDArray[np.int64], kind: Any, points: Floats) -> pv.Unstructure
 def _coordinates(file: Path, names: list[str], zone: _Zone) -> list[int | None]:
     """Which variables are x, y and z."""
     lowered = [re.sub(r"\s*[\[(].*", "", name).strip().lower() for name in names]
-    found: list[int | None] = []
+    columns: list[int | None] = []
     for axis in "xyz":
-        known = (axis, f"coordinate{axis}", f"{axis}-coordinate", f"{axis}_coordinate", f"coordinate_{axis}")
-        found.append(next((index for index, name in enumerate(lowered) if name in known), None))
-    if found[0] is None or found[1] is None or any(index is not None and index not in zone.values for index in found):
+        spellings = (axis, f"coordinate{axis}", f"{axis}-coordinate", f"{axis}_coordinate", f"coordinate_{axis}")
+        columns.append(next((index for index, name in enumerate(lowered) if name in spellings), None))
+    if (
+        columns[0] is None
+        or columns[1] is None
+        or any(index is not None and index not in zone.values for index in columns)
+    ):
         raise FormatError(f"{file}: zone {zone.name} has no variables X and Y (it has {', '.join(names[:8])}); "
                           "export the coordinates, too")  # fmt: skip
-    return found
+    return columns
 
 
 FORMATS = (

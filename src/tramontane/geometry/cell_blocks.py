@@ -110,8 +110,8 @@ class Cells:
             measures[2][solid], centers[solid] = volumes[solid], means[solid]
         dimensions, sizes = np.zeros(len(kinds), np.uint8), np.zeros(len(kinds))
         for dimension, values in enumerate(measures, start=1):
-            found = values > 0
-            dimensions[found], sizes[found] = dimension, values[found]
+            positive = values > 0
+            dimensions[positive], sizes[positive] = dimension, values[positive]
         return dimensions, sizes, centers
 
     @functools.cached_property

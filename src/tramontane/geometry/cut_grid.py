@@ -82,7 +82,7 @@ def _crossed(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     corners = [tuple(slice(*end) for end in place) for place in product(*ends)]
     count = np.sum([within[corner] for corner in corners], axis=0)
     mixed = (count > 0) & (count < len(corners))
-    found = np.zeros_like(within)
+    crossed = np.zeros_like(within)
     for corner in corners:
-        found[corner] |= mixed
-    return found
+        crossed[corner] |= mixed
+    return crossed

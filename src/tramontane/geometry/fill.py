@@ -122,15 +122,15 @@ def _own_axes(surface: pv.PolyData, low: Array, high: Array) -> tuple[Array, tup
     moments = np.einsum("n,nkd,nke->de", weight, away, away) / (3 * weight.sum())
     some = points[:: -(-len(points) // _LOOKED_AT)] - middle
     smallest = _TURNED * float(np.prod(np.asarray(high) - low))
-    found: tuple[Array, tuple[Array, Array]] = unchanged
+    smallest_box: tuple[Array, tuple[Array, Array]] = unchanged
     for axis in np.linalg.eigh(moments)[1].T:
         turn = _around(axis, some)
         along = points @ turn.T
         corners_along = along.min(0), along.max(0)
         size = float(np.prod(corners_along[1] - corners_along[0]))
         if size < smallest:
-            smallest, found = 0.99 * size, (turn, corners_along)
-    return found
+            smallest, smallest_box = 0.99 * size, (turn, corners_along)
+    return smallest_box
 
 
 def _around(axis: Array, points: Array) -> Array:

@@ -121,9 +121,9 @@ def point_ids(mesh: pv.DataSet) -> tuple[NDArray[np.int64], NDArray[np.integer[A
         return whole, part["cells_connectivity"], np.asarray(mesh.celltypes, dtype=np.uint8)
     counts, ids, types = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.uint8)]
     for part, kind in zip(_poly_cells(mesh), (2, 4, 7, 6), strict=True):  # poly-vertex, poly-line, polygon, strip
-        found = _from_vtk("part", part)
-        counts.append(np.diff(found["part_offsets"]))
-        ids.append(found["part_connectivity"])
+        arrays = _from_vtk("part", part)
+        counts.append(np.diff(arrays["part_offsets"]))
+        ids.append(arrays["part_connectivity"])
         types.append(np.full(len(counts[-1]), kind, np.uint8))
     return np.cumsum(np.concatenate(counts)), np.concatenate(ids), np.concatenate(types)
 
@@ -137,10 +137,10 @@ def polyhedron_faces(mesh: pv.UnstructuredGrid) -> tuple[AnyArray, AnyArray, Any
 
 def numbers_to_cells(offsets: AnyArray, ids: AnyArray) -> tuple[vtkCellArray, tuple[AnyArray, AnyArray]]:
     """VTK's cells of integers of one width, which they share: what is returned beside them must live as long."""
-    held = (np.ascontiguousarray(offsets, dtype=ids.dtype), np.ascontiguousarray(ids))
+    arrays = (np.ascontiguousarray(offsets, dtype=ids.dtype), np.ascontiguousarray(ids))
     made = vtkCellArray()
-    made.SetData(*(numpy_to_vtk(part, array_type=_CELL_KINDS[part.dtype]) for part in held))
-    return made, held
+    made.SetData(*(numpy_to_vtk(part, array_type=_CELL_KINDS[part.dtype]) for part in arrays))
+    return made, arrays
 
 
 def _poly_cells(mesh: pv.PolyData) -> tuple[Any, Any, Any, Any]:
@@ -153,11 +153,11 @@ def _attributes(mesh: pv.DataSet) -> dict[DataLocation, Any]:
 
 def _active(mesh: pv.DataSet) -> dict[DataLocation, dict[str, str]]:
     active: dict[DataLocation, dict[str, str]] = {"point": {}, "cell": {}}
-    for location, held in active.items():
+    for location, names in active.items():
         for role, index in _ROLES.items():
             array = _attributes(mesh)[location].VTKObject.GetAbstractAttribute(index)
             if array is not None and array.GetName():
-                held[role] = array.GetName()
+                names[role] = array.GetName()
     return active
 
 

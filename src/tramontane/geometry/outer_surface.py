@@ -68,12 +68,12 @@ def _marked(
             else:
                 rows = ids[starts[first : first + _PORTION, None] + np.arange(count)]
             corners = np.ascontiguousarray(rows.T)
-            np.add.at(sums, corners.reshape(-1), _seen(codes.take(corners), faces).reshape(-1))
+            np.add.at(sums, corners.reshape(-1), _face_codes(codes.take(corners), faces).reshape(-1))
     marked: NDArray[np.bool_] = sums != 0
     return marked
 
 
-def _seen(codes: UInt64[np.ndarray, "corners cells"], faces: tuple[tuple[int, ...], ...]) -> Codes:
+def _face_codes(codes: UInt64[np.ndarray, "corners cells"], faces: tuple[tuple[int, ...], ...]) -> Codes:
     """At each corner of each cell, the sum of the numbers of the cell's faces that meet there."""
     total = np.zeros_like(codes)
     for face in faces:
@@ -90,12 +90,12 @@ def _seen(codes: UInt64[np.ndarray, "corners cells"], faces: tuple[tuple[int, ..
 
 def _touching(offsets: NDArray[Any], ids: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The cells that have a marked point."""
-    found = []
+    touching = []
     for first in range(0, len(offsets) - 1, _PORTION):
         part = offsets[first : first + _PORTION + 1]
         hits = np.flatnonzero(marked.take(ids[part[0] : part[-1]])) + part[0]
-        found.append(first + np.unique(np.searchsorted(part, hits, side="right") - 1))
-    return np.concatenate(found)
+        touching.append(first + np.unique(np.searchsorted(part, hits, side="right") - 1))
+    return np.concatenate(touching)
 
 
 def _faces_of(mesh: pv.UnstructuredGrid, cells: NDArray[np.intp], marked: NDArray[np.bool_]) -> pv.PolyData:
@@ -109,10 +109,10 @@ def _faces_of(mesh: pv.UnstructuredGrid, cells: NDArray[np.intp], marked: NDArra
     used, chosen = np.unique(chosen, return_inverse=True)
     part: Any = pv.UnstructuredGrid()
     part.points = np.asarray(mesh.points)[used]
-    held, keep = numbers_to_cells(np.concatenate([[0], ends]), chosen.astype(np.int64))
-    part.SetCells(pv.convert_array(types[cells], deep=True), held)
+    buffers, keep = numbers_to_cells(np.concatenate([[0], ends]), chosen.astype(np.int64))
+    part.SetCells(pv.convert_array(types[cells], deep=True), buffers)
     surface = part.extract_surface(algorithm="geometry", pass_pointid=True, pass_cellid=False)
-    del part, held, keep
+    del part, buffers, keep
     outer = marked[used][np.asarray(surface.point_data["vtkOriginalPointIds"])]
     return _kept(surface, outer)
 

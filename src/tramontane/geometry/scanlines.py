@@ -35,9 +35,9 @@ def crossings(
     scaled = (corners - phase[:, None]) / spacing
     least = np.full(3, -np.inf) if low is None else (low - phase) / spacing
     most = np.full(3, np.inf) if high is None else (high - phase) / spacing
-    found = [_along(scaled, axis, least, most) for axis in range(3)]
-    points = np.concatenate([points for points, _ in found]) * spacing + phase
-    return points, np.concatenate([triangle for _, triangle in found])
+    along_axes = [_along(scaled, axis, least, most) for axis in range(3)]
+    points = np.concatenate([points for points, _ in along_axes]) * spacing + phase
+    return points, np.concatenate([triangle for _, triangle in along_axes])
 
 
 def inside_grid(corners: Array, dimensions: tuple[int, int, int]) -> NDArray[np.bool_]:
@@ -64,8 +64,8 @@ def inside_grid(corners: Array, dimensions: tuple[int, int, int]) -> NDArray[np.
     y, z = points[:, 1].astype(np.intp), points[:, 2].astype(np.intp)
     winding = np.zeros((dimensions[2], dimensions[1], dimensions[0] + 1), np.int32)
     np.add.at(winding, (z, y, node), change)
-    found: NDArray[np.bool_] = np.cumsum(winding, axis=2)[:, :, :-1] > 0
-    return found
+    inside: NDArray[np.bool_] = np.cumsum(winding, axis=2)[:, :, :-1] > 0
+    return inside
 
 
 def _along(corners: Array, axis: int, least: Array, most: Array) -> tuple[Array, NDArray[np.intp]]:

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 _AGAIN = 2.0  # s after which an interrupt that went nowhere is raised once more
 _LOADING = 0.1  # s after which it is looked whether a library still loads, or a block is held
-_asked = threading.Event()  # by Ctrl-C, to end
-_held = 0  # blocks that must come to their end first
+_requested = threading.Event()  # by Ctrl-C, to end
+_holding = 0  # blocks that must come to their end first
 
 
 def heed() -> None:
@@ -24,7 +24,7 @@ def heed() -> None:
     ignore Ctrl-C goes on doing so. Nobody prints a traceback of it.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        sys.excepthook, sys.unraisablehook = _told(sys.excepthook), _forgotten(sys.unraisablehook)
+        sys.excepthook, sys.unraisablehook = _without_interrupts(sys.excepthook), _forgotten(sys.unraisablehook)
         signal.signal(signal.SIGINT, _interrupt)
         if hasattr(signal, "SIGALRM"):
             signal.signal(signal.SIGALRM, _interrupt)
@@ -32,7 +32,7 @@ def heed() -> None:
 
 def interrupted() -> bool:
     """Whether Ctrl-C was given since `heed`: an error that comes then is what a library made of it."""
-    return _asked.is_set()
+    return _requested.is_set()
 
 
 def heard() -> None:
@@ -42,7 +42,7 @@ def heard() -> None:
         KeyboardInterrupt: It was given before, and went nowhere.
     """
     _stop_heeding()
-    if _asked.is_set():
+    if _requested.is_set():
         raise KeyboardInterrupt
 
 
@@ -63,12 +63,12 @@ def end_interrupted() -> NoReturn:
 @contextlib.contextmanager
 def held() -> Iterator[None]:
     """Within the block Ctrl-C waits for its end, where `heed` takes care of it."""
-    global _held
-    _held += 1
+    global _holding
+    _holding += 1
     try:
         yield
     finally:
-        _held -= 1
+        _holding -= 1
 
 
 @contextlib.contextmanager
@@ -82,27 +82,27 @@ def between_steps() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield lambda: False
         return
-    asked = False
+    stop_requested = False
 
     def note(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal stop_requested
+        if stop_requested:
             before(number, frame)
-        asked = True
+        stop_requested = True
 
     signal.signal(signal.SIGINT, note)
     try:
-        yield lambda: asked
+        yield lambda: stop_requested
     finally:
         signal.signal(signal.SIGINT, before)
-    if asked:
+    if stop_requested:
         raise KeyboardInterrupt
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    _asked.set()
+    _requested.set()
     if hasattr(signal, "setitimer"):
-        later = _held > 0 or _loads(frame)
+        later = _holding > 0 or _loads(frame)
         signal.setitimer(signal.ITIMER_REAL, _LOADING if later else _AGAIN)
         if later:
             return
@@ -118,7 +118,7 @@ def _loads(frame: FrameType | None) -> bool:
     return False
 
 
-def _told(print_error: Callable[..., Any]) -> Callable[..., Any]:
+def _without_interrupts(print_error: Callable[..., Any]) -> Callable[..., Any]:
     """What prints errors that nobody caught, such as libraries' of C, for all but Ctrl-C."""
 
     def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:

@@ -188,18 +188,18 @@ def _start(function: Callable[..., Any], prepare: Callable[[], Any] | None) -> _
 def _heard(worker: _Worker) -> Outcome[Any, Any] | None:
     """Take in what a worker has to say, or that it died."""
     try:
-        kind, said = worker.channel.recv()
+        kind, content = worker.channel.recv()
     except (EOFError, ConnectionError):
         worker.process.join()
-        kind, said = "died", _cause(worker.process.exitcode)
+        kind, content = "died", _cause(worker.process.exitcode)
     if kind == "fatal" or not (worker.ready or kind == "ready"):
         hint = "; a script that starts processes needs `if __name__ == '__main__':`" if kind == "died" else ""
-        raise FatalError(f"{said}{hint}")
+        raise FatalError(f"{content}{hint}")
     worker.ready = True
     if kind == "ready":
         return None
     task, worker.task = worker.task, None
-    return Outcome(task, said if kind == "answer" else None, None if kind == "answer" else said)
+    return Outcome(task, content if kind == "answer" else None, None if kind == "answer" else content)
 
 
 def _cause(exitcode: int) -> str:
@@ -263,13 +263,13 @@ def _obey(function: Callable[..., Any], prepare: Callable[[], Any] | None, chann
         except EOFError:
             return
         try:
-            said = ("answer", function(state, task))
+            reply = ("answer", function(state, task))
         except FatalError as error:
             channel.send(("fatal", str(error)))
             return
         except Exception as error:  # whatever it raises is the task's reason
-            said = ("failed", reason_of(error))
-        channel.send(said)
+            reply = ("failed", reason_of(error))
+        channel.send(reply)
 
 
 def _end_with(parent: Any) -> None:

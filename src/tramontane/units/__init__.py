@@ -68,22 +68,22 @@ def si_factor(unit: str) -> float:
     Raises:
         UnitError: The unit is unknown, or has an offset (degC), for which no factor exists; see `in_si`.
     """
-    found = read_unit(unit)
-    if found.offset:
+    parsed = read_unit(unit)
+    if parsed.offset:
         raise UnitError(f"unit {unit!r} has an offset; give an absolute unit such as 'K' instead")
-    return found.factor
+    return parsed.factor
 
 
 def in_si(value: float, unit: str) -> float:
     """A number in ``unit``, in SI; 20 degC is 293.15 K."""
-    found = read_unit(unit)
-    return value * found.factor + found.offset
+    parsed = read_unit(unit)
+    return value * parsed.factor + parsed.offset
 
 
 def from_si(value: float, unit: str) -> float:
     """A number in SI, in ``unit``."""
-    found = read_unit(unit)
-    return (value - found.offset) / found.factor
+    parsed = read_unit(unit)
+    return (value - parsed.offset) / parsed.factor
 
 
 def difference_to_si(value: float, unit: str) -> float:
@@ -105,11 +105,11 @@ def dimension(unit: str) -> str:
     """
     powers = {_WORDS[base]: power for base, power in read_unit(unit).powers if base in _WORDS}
 
-    def told(sign: int) -> str:
+    def product(sign: int) -> str:
         return " * ".join(f"[{word}]" + ("" if abs(power) == 1 else f" ** {abs(power)}")
                           for word, power in sorted(powers.items()) if sign * power > 0)  # fmt: skip
 
-    above, below = told(1), told(-1)
+    above, below = product(1), product(-1)
     if not below:
         return above or "dimensionless"
     return f"{above or 1} / {below.replace(' * ', ' / ')}"
@@ -134,17 +134,17 @@ def compatible(one: str, other: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def si_unit(unit: str) -> str:
     """The SI unit of the same dimension, as the field writes it: ``"kPa"`` gives ``"Pa"``, ``"Nm"`` ``"N*m"``."""
-    found = read_unit(unit)
-    if found.moment:
+    parsed = read_unit(unit)
+    if parsed.moment:
         return "N*m"
     if dimension(unit) == "dimensionless":
         return "rad" if _angle(unit) else ""
     for common in _SI_UNITS:
-        if _powers(read_unit(common)) == _powers(found):
+        if _powers(read_unit(common)) == _powers(parsed):
             return common
     above, below = (
         [base if abs(power) == 1 else f"{base}^{_plain(abs(power))}"
-         for base, power in sorted(found.powers, key=_place) if sign * power > 0]
+         for base, power in sorted(parsed.powers, key=_place) if sign * power > 0]
         for sign in (1, -1)
     )  # fmt: skip
     return "/".join(["*".join(above) or "1", *below])

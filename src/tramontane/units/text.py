@@ -73,8 +73,8 @@ def read_unit(text: str) -> Unit:
 def normal(text: str) -> str:
     """A spelling in ASCII as far as there is one, powers as ``m^2``, products as ``N*m``."""
     plain = _RAISED.sub(lambda raised: "^" + raised[0].translate(_SUPERSCRIPTS), text.strip())
-    for found, written in _LIKE.items():
-        plain = plain.replace(found, written)
+    for variant, written in _LIKE.items():
+        plain = plain.replace(variant, written)
     plain = re.sub(r"\s*[·⋅×∙•]\s*", "*", plain)
     plain = re.sub(r"√\s*([A-Za-zµ]+)", r"*\1^0.5", plain)
     plain = re.sub(r"(?<=[^\W\d_])\s+per\s+(?=[^\W\d_])", "/", plain)
@@ -196,15 +196,17 @@ def _symbol(symbol: str, text: str) -> tuple[float, dict[str, Fraction], int]:
 
 def _whatever_the_case(symbol: str, text: str) -> tuple[Entry, str]:
     """The one unit that is spelled so in capitals or small letters; two letters or more."""
-    alike = {known: entry for known, entry in symbols().items() if known.casefold() == symbol.casefold()}
-    alike |= {known: Entry(unit.factor, _text(unit.powers)) for known, to in SPELLINGS.items()
-              if known.casefold() == symbol.casefold() for unit in [_parsed(to, text)]}  # fmt: skip
-    if symbol.startswith("M") and (mega := {known: entry for known, entry in alike.items() if known[0] == "M"}):
+    alike = {spelling: entry for spelling, entry in symbols().items() if spelling.casefold() == symbol.casefold()}
+    alike |= {spelling: Entry(unit.factor, _text(unit.powers)) for spelling, to in SPELLINGS.items()
+              if spelling.casefold() == symbol.casefold() for unit in [_parsed(to, text)]}  # fmt: skip
+    if symbol.startswith("M") and (
+        mega := {spelling: entry for spelling, entry in alike.items() if spelling[0] == "M"}
+    ):
         alike = mega  # MPA is MPa; of mpa nobody knows
     values = {(entry.factor, entry.base) for entry in alike.values()}
     if len(symbol) > 1 and len(values) == 1:
-        known, entry = next(iter(alike.items()))
-        return entry, known
+        spelling, entry = next(iter(alike.items()))
+        return entry, spelling
     if len(symbol) > 1 and len(values) > 1:
         raise UnitError(f"unit {text!r} may be {' or '.join(sorted(alike))}; write the one that is meant")
     raise _unknown(text)
@@ -213,12 +215,12 @@ def _whatever_the_case(symbol: str, text: str) -> tuple[Entry, str]:
 @functools.cache
 def symbols() -> dict[str, Entry]:
     """Every symbol, with and without prefixes."""
-    known = dict(UNITS)
+    table = dict(UNITS)
     for symbol, entry in UNITS.items():
         for prefix in entry.prefixes:
-            known.setdefault(prefix + symbol, Entry(PREFIXES[prefix] * entry.factor, entry.base))
-    known["kg"] = Entry(1.0, "kg")
-    return known
+            table.setdefault(prefix + symbol, Entry(PREFIXES[prefix] * entry.factor, entry.base))
+    table["kg"] = Entry(1.0, "kg")
+    return table
 
 
 @functools.cache
@@ -258,10 +260,10 @@ def _shown(symbol: str) -> str:
 
 def _unknown(text: str) -> UnitError:
     plain = normal(text)
-    known = {**{each: each for each in symbols()}, **{each: each for each in SPELLINGS},
+    candidates = {**{each: each for each in symbols()}, **{each: each for each in SPELLINGS},
              **{each: each for each in _COMPOUNDS}}  # fmt: skip
-    near = difflib.get_close_matches(plain, known, n=1, cutoff=0.6) if len(plain) <= _LONGEST else []
-    near = near or [each for each in known if each.casefold() == plain.casefold()][:1]
+    near = difflib.get_close_matches(plain, candidates, n=1, cutoff=0.6) if len(plain) <= _LONGEST else []
+    near = near or [each for each in candidates if each.casefold() == plain.casefold()][:1]
     hint = f"did you mean {near[0]!r}?" if near else f"write one such as {USUAL}"
     return UnitError(f"unit {text!r} is not known; {hint}")
 

@@ -27,9 +27,9 @@ def histogram(
         say: How a number is written.
         words: For a logarithmic axis, for values that are not finite, and for none that is, each after their number.
     """
-    found = {key: {case: value for case, value in values.items() if np.isfinite(value)}
+    finite_values = {key: {case: value for case, value in values.items() if np.isfinite(value)}
              for key, values in series.items()}  # fmt: skip
-    every = np.array([value for values in found.values() for value in values.values()])
+    every = np.array([value for values in finite_values.values() for value in values.values()])
     left_out = sum(len(values) for values in series.values()) - len(every)
     if len(every) == 0:
         return f'<p class="quiet">{html.escape(label)}: {html.escape(words[2])}</p>'
@@ -41,7 +41,7 @@ def histogram(
     bins = int(np.clip(np.sqrt(len(every)) * 2, 6, 24))
     parts, tallest = [], 1
     counted: list[tuple[str, list[list[str]]]] = []
-    for key, values in found.items():
+    for key, values in finite_values.items():
         boxes: list[list[str]] = [[] for _ in range(bins)]
         for case, value in values.items():
             boxes[min(bins - 1, int((float(scale(value)) - start) / span * bins))].append(case)
@@ -58,7 +58,7 @@ def histogram(
                     f'width="{width - 2:.1f}" height="{tall:.1f}"><title>{html.escape(title)}</title></rect>'
                 )
     for case in sorted(odd):
-        for values in found.values():
+        for values in finite_values.values():
             if case in values:
                 x = (float(scale(values[case])) - start) / span * (_WIDTH - 12) + 6
                 title = html.escape(f"{case}: {say(values[case])} {unit}".rstrip())
@@ -67,10 +67,10 @@ def histogram(
            f'text-anchor="end">{say(high)} {html.escape(unit)}</text>'  # fmt: skip
     remarks = [*([words[0]] if logarithmic else []), *([f"{left_out} {words[1]}"] if left_out else [])]
     middle = f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 3}" text-anchor="middle">{", ".join(remarks)}</text>'
-    said = html.escape(f"{label}: {say(low)} to {say(high)} {unit}".rstrip(), quote=True)
+    aria_label = html.escape(f"{label}: {say(low)} to {say(high)} {unit}".rstrip(), quote=True)
     floor = f'<line x1="0" x2="{_WIDTH}" y1="{_FLOOR}" y2="{_FLOOR}"/>'
     inner = floor + "".join(parts) + ends + middle
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}">{inner}</svg>'
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{aria_label}">{inner}</svg>'
 
 
 def _few(names: Sequence[str], count: int = 8) -> str:

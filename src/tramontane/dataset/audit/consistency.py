@@ -26,7 +26,7 @@ from tramontane.dataset.audit.outliers import round_off
 from tramontane.dataset.audit.sizes import check_lengths, check_sizes
 from tramontane.dataset.ingest.assumed_units import PLACE as UNITS
 from tramontane.dataset.ingest.assumed_units import doubt, warning_of
-from tramontane.dataset.ingest.said_once import said_once
+from tramontane.dataset.ingest.merge_warnings import merge_warnings
 from tramontane.errors import DatasetError, UnitError
 from tramontane.units import si_unit, to_si
 
@@ -93,20 +93,20 @@ class Audit:
             self.fields.setdefault(key, {})[case] = fact
         if facts.geometry is not None and facts.geometry.given:
             self.geometry[case] = facts.geometry
-        where = facts.where("case")
+        location = facts.place_of("case")
         for name, quantity in facts.parameters.items():
             unit = self.units.setdefault(name, quantity.unit or "")
             try:
                 self.parameters.setdefault(name, {})[case] = to_si(quantity, unit=unit, name=f"parameter {name}")
             except UnitError as error:
-                self.note("error", case, f"parameter {name}", f"{where}: {error}")
+                self.note("error", case, f"parameter {name}", f"{location}: {error}")
         for name, value in facts.qoi.items():
             own = facts.qoi_shown.get(name, facts.qoi_units.get(name, ""))
             unit = self.units.setdefault(name, own)
             self.qoi.setdefault(name, {})[case] = value
             if np.isfinite(value) and si_unit(own) != si_unit(unit):
                 self.note("error", case, f"QoI {name}",
-                          f"{where}: QoI {name} is in {own or 'no unit'}, in other cases in "
+                          f"{location}: QoI {name} is in {own or 'no unit'}, in other cases in "
                           f"{unit or 'no unit'}; write it in the same")  # fmt: skip
 
     def compare(self, contract: Contract | None = None) -> None:
@@ -139,7 +139,7 @@ class Audit:
         check_sizes(self, contract)
         self._copies, self._shapes = check_copies(self)
         self._check_units()
-        self.problems = said_once(self.problems, self.facts)
+        self.problems = merge_warnings(self.problems, self.facts)
 
     def note(self, severity: Severity, case: str, place: str, message: str) -> None:
         """Add a problem; an empty name of the case stands for the set."""
@@ -179,9 +179,9 @@ class Audit:
             more = f" (and {len(errors) - 1} more; `tramontane inspect` lists them)" if len(errors) > 1 else ""
             raise DatasetError(f"{errors[0]}{more}")
 
-    def where(self, case: str, stem: str) -> str:
+    def place_of(self, case: str, stem: str) -> str:
         """The case that a message is about, and its file where that is known."""
-        return self.facts[case].where(stem) if case in self.facts else f"case {case}"
+        return self.facts[case].place_of(stem) if case in self.facts else f"case {case}"
 
     # -- across cases ----------------------------------------------------------------------------------------------
 
@@ -212,13 +212,13 @@ class Audit:
         having = [case for case in among if case in has]
         if 2 * len(having) >= len(among):
             for case in lacking:
-                self.note("error", case, label, f"{self.where(case, stem)}: {label} is missing; {len(having)} other "
-                                                f"cases have it, {cure}")  # fmt: skip
+                self.note("error", case, label, f"{self.place_of(case, stem)}: {label} is missing; {len(having)} other "
+                          f"cases have it, {cure}")  # fmt: skip
             return False
-        told = "it is left out; add it to all" if spare else "remove it, or add it to all"
+        remedy = "it is left out; add it to all" if spare else "remove it, or add it to all"
         for case in having:
-            self.note("warning" if spare else "error", case, label, f"{self.where(case, stem)}: {label} is in "
-                      f"{len(having)} of {len(among)} cases only; {told}")  # fmt: skip
+            self.note("warning" if spare else "error", case, label, f"{self.place_of(case, stem)}: {label} is in "
+                      f"{len(having)} of {len(among)} cases only; {remedy}")  # fmt: skip
         return True
 
     def _say_once(self, place: str, sentence: str) -> None:
@@ -231,8 +231,10 @@ class Audit:
 
     def _leave_round_off(self, contract: Contract | None) -> None:
         """Components of QoIs that are zero but for the computer's last digits teach nothing."""
-        known = {} if contract is None else contract.qoi
-        names = [name for name in round_off({name: of.values() for name, of in self.qoi.items()}) if name not in known]
+        contract_qoi = {} if contract is None else contract.qoi
+        names = [
+            name for name in round_off({name: of.values() for name, of in self.qoi.items()}) if name not in contract_qoi
+        ]
         if names and len(self.cases) > 1:
             self.rare |= set(names)
             self.note("warning", "", "QoIs", f"{', '.join(names)}: zero but for round-off in all cases, beside other "
@@ -249,8 +251,8 @@ class Audit:
                 differs = f"of {fact.components} components, in other cases of {usual[1]}"
             else:
                 differs = f"in {fact.unit or 'no unit'}, in other cases in {usual[2] or 'no unit'}"
-            where = self.where(case, name.split("/")[0])
-            self.note("error", case, f"field {name}", f"{where}: field {name} is {differs}; export all alike")
+            location = self.place_of(case, name.split("/")[0])
+            self.note("error", case, f"field {name}", f"{location}: field {name} is {differs}; export all alike")
 
     def _check_units(self) -> None:
         """Units that were assumed, and those that do not fit their names."""
@@ -274,8 +276,8 @@ def audit(cases: Iterable[Case], *, length_unit: str = "m") -> Audit:
         cases: In SI.
         length_unit: Of their geometry files.
     """
-    found = Audit(length_unit)
+    result = Audit(length_unit)
     for case in cases:
-        found.add(case)
-    found.compare()
-    return found
+        result.add(case)
+    result.compare()
+    return result

@@ -26,13 +26,13 @@ def check_copies(audit: Audit) -> tuple[list[list[str]], list[list[str]]]:
         place = "files" if copy.same_files else "copies"
         audit.note("warning", case, place, f"case {case}: {_what_is_copied(audit, copy, twin)}")
     among = {case for group in alike for case in group[1:]}
-    known = [[case for case in group if case not in among] for group in same_shape]
-    known = [group for group in known if len(group) > 1]
-    different = len(audit.cases) - len(among) - sum(len(group) - 1 for group in known)
-    if known and different > 1:
-        largest = max(known, key=len)
+    left_over = [[case for case in group if case not in among] for group in same_shape]
+    left_over = [group for group in left_over if len(group) > 1]
+    different = len(audit.cases) - len(among) - sum(len(group) - 1 for group in left_over)
+    if left_over and different > 1:
+        largest = max(left_over, key=len)
         names = ", ".join(largest[:6]) + (", ..." if len(largest) > 6 else "")
-        audit.note("warning", "", "shapes", f"{sum(map(len, known))} of {len(audit.cases)} cases share their shape "
+        audit.note("warning", "", "shapes", f"{sum(map(len, left_over))} of {len(audit.cases)} cases share their shape "
                    f"with others under other conditions (such as {names}): a random split tests conditions on known "
                    "shapes; to test new shapes, keep the cases of a shape together")  # fmt: skip
     return alike, same_shape

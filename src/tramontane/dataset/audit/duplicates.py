@@ -152,7 +152,7 @@ def find_copies(
         of one shape, whatever the conditions. Groups are sorted and have two members at least.
     """
     parent = list(range(len(marks)))
-    found: dict[int, Copy] = {}
+    copy_of: dict[int, Copy] = {}
     shapes: list[Group] = []
     settings, fields = _settings(conditions), _fields(marks)
     for kind in (True, False):
@@ -168,18 +168,18 @@ def find_copies(
             for who, numbers, limit in ((stated, settings, SAME_CONDITIONS), (telling, fields, SAME_RESULTS)):
                 for group in ([who[place] for place in alike] for alike in _alike(numbers[who], limit)):
                     for later in group[1:]:
-                        found.setdefault(later, _copy(later, group[0], marks, settings, fields))
+                        copy_of.setdefault(later, _copy(later, group[0], marks, settings, fields))
                         parent[_root(parent, later)] = _root(parent, group[0])
     first: dict[tuple[str, ...], int] = {}
     for index, mark in enumerate(marks):
         if mark.files and (twin := first.setdefault(mark.files, index)) != index:
-            found[index] = _copy(index, twin, marks, settings, fields)
+            copy_of[index] = _copy(index, twin, marks, settings, fields)
             parent[_root(parent, index)] = _root(parent, twin)
     groups: dict[int, Group] = {}
     for index in range(len(marks)):
         groups.setdefault(_root(parent, index), []).append(index)
     copies = sorted((group for group in groups.values() if len(group) > 1), key=min)
-    return [found[index] for index in sorted(found)], copies, sorted(shapes, key=min)
+    return [copy_of[index] for index in sorted(copy_of)], copies, sorted(shapes, key=min)
 
 
 def _copy(later: int, first: int, marks: Sequence[Marks], settings: Array, fields: Array) -> Copy:
@@ -240,7 +240,7 @@ def _root(parent: list[int], index: int) -> int:
 
 
 def _powers(row: Array) -> Array:
-    found = [np.ones_like(row)]
+    powers = [np.ones_like(row)]
     for _ in range(_DEGREE):
-        found.append(found[-1] * row)  # many times quicker than `**`
-    return np.stack(found)
+        powers.append(powers[-1] * row)  # many times quicker than `**`
+    return np.stack(powers)

@@ -53,8 +53,10 @@ class Problem:
 
 def about(case: str, sentence: str) -> str:
     """A sentence that says which case it is about, once: by the name of the case, or by a file's that holds it."""
-    head, told, _ = sentence.partition(": ")
-    by_file = told and case in (part.split(".")[0] if case not in head.split("/") else part for part in head.split("/"))
+    head, message, _ = sentence.partition(": ")
+    by_file = message and case in (
+        part.split(".")[0] if case not in head.split("/") else part for part in head.split("/")
+    )
     return (
         sentence if by_file or sentence.startswith((f"case {case}:", f"case {case} (")) else f"case {case}: {sentence}"
     )
@@ -134,7 +136,7 @@ class CaseFacts:
     files: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
-    def where(self, stem: str) -> str:
+    def place_of(self, stem: str) -> str:
         """The case that a message is about, and its file where that is known."""
         return f"case {self.name}" + (f" ({self.files[stem]})" if stem in self.files else "")
 
@@ -180,8 +182,8 @@ class _Examination:
             self._locations(domain)
         for name, value in case.qoi.items():
             if not np.isfinite(value):
-                self._note("error", f"QoI {name}", f"{self._where('case')}: QoI {name} is {value}; run the case again "
-                                                   "or leave it out")  # fmt: skip
+                self._note("error", f"QoI {name}", f"{self._place_of('case')}: QoI {name} is {value}; run the case "
+                           "again or leave it out")  # fmt: skip
         geometry = self._surface() if case.design.geometry is None else self._geometry(case.design.geometry)
         residuals, converged = self._convergence(provenance.extra)
         return CaseFacts(
@@ -210,11 +212,11 @@ class _Examination:
     def _note(self, severity: Severity, place: str, message: str) -> None:
         self.problems.append(Problem(severity, self.case.name, place, message))
 
-    def _where(self, stem: str) -> str:
-        return CaseFacts(self.case.name, files=self.files).where(stem)
+    def _place_of(self, stem: str) -> str:
+        return CaseFacts(self.case.name, files=self.files).place_of(stem)
 
     def _field(self, domain: str, name: str, location: str) -> None:
-        key, where = f"{domain}/{name}", self._where(domain)
+        key, source = f"{domain}/{name}", self._place_of(domain)
         values = np.asarray(self.case.field_values(domain, name))
         if not np.issubdtype(values.dtype, np.floating) or values.size == 0:
             self.left_out.add(key)
@@ -224,14 +226,14 @@ class _Examination:
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             finite = np.isfinite(rows).all(axis=1)
             self._note("error", f"field {key}",
-                       f"{where}: field {key} is NaN or infinite at {(~finite).sum()} of {len(rows)} places, the first "
-                       f"is {np.argmin(finite)}; run the case again or leave it out")  # fmt: skip
+                       f"{source}: field {key} is NaN or infinite at {(~finite).sum()} of {len(rows)} places, the "
+                       f"first is {np.argmin(finite)}; run the case again or leave it out")  # fmt: skip
             rows = rows[finite] if finite.any() else np.zeros((1, rows.shape[1]))
             low, high = extremes(rows)
         if np.array_equal(low, high) and len(rows) > 1:
             shown = ", ".join(f"{value:.4g}" for value in low)
             cure = "check the export" if low.any() else "check the export, or leave it out (a wall at rest)"
-            self._note("warning", f"field {key}", f"{where}: field {key} is {shown} everywhere; {cure}")
+            self._note("warning", f"field {key}", f"{source}: field {key} is {shown} everywhere; {cure}")
         mean, rms = mean_and_rms(rows)
         unit = self.case.field_units.get(name, "")
         self.fields[key] = FieldFacts(location, rows.shape[1], unit, float(low.min()), float(high.max()), rms, mean)
@@ -248,28 +250,28 @@ class _Examination:
             sentence = f"has fields at points ({points}) and at cells ({cells}); export all at one of the two"
         else:
             return
-        self._note("warning", f"domain {domain}", f"{self._where(domain)}: {sentence}")
+        self._note("warning", f"domain {domain}", f"{self._place_of(domain)}: {sentence}")
 
     def _geometry(self, shape: Path | pv.PolyData) -> Geometry | None:
         from_file = isinstance(shape, Path)
         prefix = "" if from_file else f"case {self.case.name}: "  # a file's messages name the file
         try:
-            found = read_geometry(shape, length_unit=geometry_unit(self.case, self.length_unit))
+            geometry = read_geometry(shape, length_unit=geometry_unit(self.case, self.length_unit))
         except TramontaneError as error:
             self._note("error", "geometry", f"{prefix}{error}")
             return None
-        for sentence in found.warnings:
+        for sentence in geometry.warnings:
             self._note("warning", "geometry", f"{prefix}{sentence}")
         surface = self.domains.get("surface")
         if surface is not None and (length := np.ptp([surface.low, surface.high], axis=0).max()) > 0:
-            ratio = float(np.ptp(found.bounds, axis=0).max() / length)
+            ratio = float(np.ptp(geometry.bounds, axis=0).max() / length)
             if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
                 mix_up = unit_mix_up(Odd(ratio, 0.0), "m")
                 self._note("error" if mix_up else "warning", "geometry",
                            f"{prefix}{shape if from_file else 'geometry'}: is {ratio:.4g} times as long as domain "
                            "surface; check the length unit of both"
                            + (f" ({mix_up}); a case's JSON may state \"geometry_unit\"" if mix_up else ""))  # fmt: skip
-        return found
+        return geometry
 
     def _convergence(self, extra: Mapping[str, Any]) -> tuple[dict[str, float], bool | None]:
         stated, converged = extra.get("residuals"), extra.get("converged")
@@ -314,18 +316,18 @@ class _Examination:
             return None
         surface = mesh if isinstance(mesh, pv.PolyData) else mesh.extract_surface(algorithm="dataset_surface")
         try:
-            found = read_geometry(surface.triangulate())
+            geometry = read_geometry(surface.triangulate())
         except TramontaneError:
             return None  # lines in a plane, or points
         for place, alike in (
-            (OPEN_SURFACE, [sentence for sentence in found.warnings if OPEN_EDGES in sentence]),
-            ("domain surface", [sentence for sentence in found.warnings if OPEN_EDGES not in sentence]),
+            (OPEN_SURFACE, [sentence for sentence in geometry.warnings if OPEN_EDGES in sentence]),
+            ("domain surface", [sentence for sentence in geometry.warnings if OPEN_EDGES not in sentence]),
         ):
             if alike:
-                said = "; ".join(sentence.removeprefix("geometry: ") for sentence in alike)
-                self._note("warning", place, f"{self._where('surface')}: domain surface, which stands for the "
-                           f"geometry: {said}; look at its normals, or add the geometry's file")  # fmt: skip
-        return found
+                sentences = "; ".join(sentence.removeprefix("geometry: ") for sentence in alike)
+                self._note("warning", place, f"{self._place_of('surface')}: domain surface, which stands for the "
+                           f"geometry: {sentences}; look at its normals, or add the geometry's file")  # fmt: skip
+        return geometry
 
 
 def _listed(value: Any) -> list[str]:

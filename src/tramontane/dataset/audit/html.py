@@ -20,7 +20,7 @@ _TRIED = 3  # cases read for pictures, as a multiple of the pictures wanted
 
 
 def write_report(
-    found: Report | Audit,
+    result: Report | Audit,
     file: str | os.PathLike[str],
     *,
     read_again: Callable[[str], Case] | None = None,
@@ -31,7 +31,7 @@ def write_report(
     """Write what an audit found as a page: summary, pictures of the worst, the table of the set, findings, histograms.
 
     Args:
-        found: By `inspect_path` or an ingest.
+        result: Of `inspect_path` or an ingest.
         file: To write; an older one is replaced.
         read_again: Reads a case by its name, for pictures; the report's own where it has one. Without, there are none.
         pictures: How many at most.
@@ -41,8 +41,8 @@ def write_report(
     Raises:
         DatasetError: The file cannot be written.
     """
-    report = found if isinstance(found, Report) else None
-    audit = found.audit if isinstance(found, Report) else found
+    report = result if isinstance(result, Report) else None
+    audit = result.audit if isinstance(result, Report) else result
     heading = title or (str(report.path) if report else "Cases")
     rows = rows_of(audit)
     reader = read_again or (report.read_again if report else None)
@@ -123,9 +123,9 @@ def _charts(audit: Audit) -> str:
         first = next(iter(facts.values()))
         series = {"lowest": {case: fact.low for case, fact in facts.items()},
                   "highest": {case: fact.high for case, fact in facts.items()}}  # fmt: skip
-        told = f"{first.components} at {first.location}s, lowest and highest value of each case"
+        caption = f"{first.components} at {first.location}s, lowest and highest value of each case"
         chart = histogram(series, label=f"field {key}", unit=first.unit, odd=odd.get(f"field {key}", ()))
-        figures.append((f"field {key}", told, chart))
+        figures.append((f"field {key}", caption, chart))
     for kind, table in (("parameter", audit.parameters), ("QoI", audit.qoi)):
         for name, numbers in table.items():
             unit = audit.units[name]
@@ -134,8 +134,8 @@ def _charts(audit: Audit) -> str:
             figures.append((f"{kind} {name}", "", chart))
     if not figures:
         return "<p>There are no fields, parameters or QoIs.</p>"
-    body = "".join(f"<figure><figcaption><b>{escape(name)}</b> {escape(told)}</figcaption>{chart}</figure>"
-                   for name, told, chart in figures)  # fmt: skip
+    body = "".join(f"<figure><figcaption><b>{escape(name)}</b> {escape(caption)}</figcaption>{chart}</figure>"
+                   for name, caption, chart in figures)  # fmt: skip
     return f'<div class="grid">{body}</div>'
 
 
@@ -165,12 +165,12 @@ def _worst(audit: Audit) -> list[Problem]:
 
     turns: dict[str, int] = {}
     ranked: list[tuple[int, str, int, Problem]] = []
-    seen: set[tuple[str, str]] = set()
+    shown_places: set[tuple[str, str]] = set()
     for problem in sorted(audit.problems, key=lambda problem: problem.severity):
         place = (problem.case, problem.place)
         visible = problem.place.startswith("field ") or problem.place in SEEN
-        if problem.case and visible and place not in seen:
-            seen.add(place)
+        if problem.case and visible and place not in shown_places:
+            shown_places.add(place)
             turns[problem.place] = turns.get(problem.place, 0) + 1
             ranked.append((turns[problem.place], problem.severity, len(ranked), problem))
     return [problem for *_, problem in sorted(ranked, key=lambda entry: entry[:3])]

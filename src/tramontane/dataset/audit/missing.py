@@ -28,11 +28,11 @@ def missing_cases(collection: Collection, bad: Names[str] = ()) -> list[Problem]
         bad: Names of cases that are reported already.
     """
     names = [source.name for source in collection.sources]
-    found: dict[str, Problem] = {}
+    problems: dict[str, Problem] = {}
 
     def note(case: str, place: str, message: str) -> None:
-        if case not in found and case not in bad:
-            found[case] = Problem("warning", case, place, message)
+        if case not in problems and case not in bad:
+            problems[case] = Problem("warning", case, place, message)
 
     root = collection.root
     for name in sorted(set(collection.table) - set(names)):
@@ -51,7 +51,7 @@ def missing_cases(collection: Collection, bad: Names[str] = ()) -> list[Problem]
                 note(file.stem, _FAILED, f"case {file.stem}: its simulation failed ({_reason(file)}); see {file}")
     for name in _gaps(names):
         note(name, "numbering", f"case {name}: is missing between those before and after it; if it exists, add it")
-    return list(found.values())
+    return list(problems.values())
 
 
 def _reason(file: Path) -> str:

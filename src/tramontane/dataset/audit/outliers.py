@@ -176,5 +176,5 @@ def _least_deviations(table: Array, target: Array) -> Array:
         root = np.sqrt(weights)[:, None]
         solution, *_ = np.linalg.lstsq(rows * root, target * root[:, 0], rcond=None)
         weights = 1.0 / np.maximum(np.abs(target - rows @ solution), 1e-3)
-    found: Array = solution[:-1]
-    return found
+    deviations: Array = solution[:-1]
+    return deviations

@@ -89,8 +89,8 @@ def _field(case: Case, domain: str, name: str) -> Picture | None:
         marked = positions[bad[:: max(1, len(bad) // _MARKED)]]
         plotter.add_points(marked, color=_BAD, point_size=11, render_points_as_spheres=True)
     what = f"{domain}/{name}" + ("" if rows.shape[1] == 1 else ", its magnitude")
-    told = f"; {len(bad)} places without a finite number are marked" if len(bad) else ""
-    return Picture(_png(plotter), f"{what}{told}")
+    note = f"; {len(bad)} places without a finite number are marked" if len(bad) else ""
+    return Picture(_png(plotter), f"{what}{note}")
 
 
 def _geometry(case: Case, length_unit: str) -> Picture | None:
@@ -104,7 +104,7 @@ def _geometry(case: Case, length_unit: str) -> Picture | None:
         surface = read_geometry(shape, length_unit=geometry_unit(case, length_unit)).mesh
     plotter = _plotter()
     plotter.add_mesh(surface, color=_SHAPE, **_LIGHT, backface_params={"color": _CROWDED}, smooth_shading=False)
-    told = []
+    notes = []
     for edges, colour, words in (
         ({"boundary_edges": True, "non_manifold_edges": False}, _BAD, "open edges"),
         ({"boundary_edges": False, "non_manifold_edges": True}, _CROWDED, "edges of more than two triangles"),
@@ -112,9 +112,9 @@ def _geometry(case: Case, length_unit: str) -> Picture | None:
         lines = surface.extract_feature_edges(feature_edges=False, manifold_edges=False, **edges)
         if lines.n_cells:
             plotter.add_mesh(lines, color=colour, line_width=6, render_lines_as_tubes=True)
-            told.append(f"{lines.n_cells} {words} are marked")
+            notes.append(f"{lines.n_cells} {words} are marked")
     size = " x ".join(f"{value:.4g}" for value in np.ptp(np.asarray(surface.bounds).reshape(3, 2), axis=1))
-    return Picture(_png(plotter), "; ".join([f"geometry, {size} m", *told]))
+    return Picture(_png(plotter), "; ".join([f"geometry, {size} m", *notes]))
 
 
 def _plotter() -> Any:

@@ -115,10 +115,10 @@ def inspect_path(
     """
     target = Path(path)
     if target.is_file() and target.suffix.lower() in (*GEOMETRY_SUFFIXES, *vtk.SUFFIXES):
-        case, found = _file_case(target), Audit()
-        found.add(case)
-        found.compare()
-        return Report(target, "mesh" if case.meshes else "geometry", found, (), lambda _: _file_case(target))
+        case, audit = _file_case(target), Audit()
+        audit.add(case)
+        audit.compare()
+        return Report(target, "mesh" if case.meshes else "geometry", audit, (), lambda _: _file_case(target))
     try:
         collection = open_collection(target, region=region)
     except FormatError:
@@ -128,7 +128,7 @@ def inspect_path(
     alone = len(collection.sources) == 1 and collection.sources[0].path == target
     root = target.resolve().parent if alone else target
     contract = Contract.from_toml(root / "contract.toml") if (root / "contract.toml").is_file() else None
-    found = Audit(
+    audit = Audit(
         length_unit=contract.length_unit if contract else collection.length_unit,
         length_assumed=contract is None and collection.length_assumed,
     )
@@ -136,23 +136,23 @@ def inspect_path(
     for source in follow(collection.sources, "inspecting", len(collection.sources), shown):
         reading = read_and_examine(source, collection, contract=contract)
         if not isinstance(reading, list):
-            found.take(reading[1])
+            audit.take(reading[1])
         elif alone and reading[0].place == "files":
             raise FormatError(reading[0].message)
         else:
-            found.problems += reading
+            audit.problems += reading
         if contract is None:
             watch(collection, reading)
-    found.compare(contract)
+    audit.compare(contract)
     if not alone:
-        found.problems += missing_cases(collection, found.bad_cases())
+        audit.problems += missing_cases(collection, audit.bad_cases())
     sources = {source.name: source for source in collection.sources}
 
     def read_again(name: str) -> Case:
         return _read(sources[name], collection, contract)
 
     kind = "case" if alone else collection.layout
-    return Report(target, kind, found, tuple(collection.notes), read_again)
+    return Report(target, kind, audit, tuple(collection.notes), read_again)
 
 
 def read_and_examine(source: CaseSource, collection: Collection, *, contract: Contract | None = None) -> Reading:
@@ -186,23 +186,23 @@ def _in_case(source: CaseSource, error: Exception) -> str:
     return reason if isinstance(error, TramontaneError) else f"{source.path}: cannot be read ({reason}); report it"
 
 
-def rows_of(found: Audit) -> list[Row]:
+def rows_of(audit: Audit) -> list[Row]:
     """The table of the set: a row for each case, readable or not, and for each that is missing; by name."""
     problems: dict[str, list[Problem]] = {}
-    for problem in found.problems:
+    for problem in audit.problems:
         problems.setdefault(problem.case, []).append(problem)
     copies = {case: tuple(other for other in group if other != case)
-              for group in found.duplicate_groups() for case in group}  # fmt: skip
+              for group in audit.duplicate_groups() for case in group}  # fmt: skip
     rows = []
-    for case in sorted({*found.cases, *problems} - {""}):
-        facts = found.facts.get(case, CaseFacts(case))
+    for case in sorted({*audit.cases, *problems} - {""}):
+        facts = audit.facts.get(case, CaseFacts(case))
         severities = {problem.severity for problem in problems.get(case, ())}
         shape, boxes = facts.geometry, [(fact.low, fact.high) for fact in facts.domains.values()]
         boxes = [shape.bounds] if shape is not None else boxes
         rows.append(Row(
             case=case,
             state="error" if "error" in severities else "warning" if severities else "ok",
-            points=sum(fact.points for fact in facts.domains.values()) if case in found.facts else None,
+            points=sum(fact.points for fact in facts.domains.values()) if case in audit.facts else None,
             geometry="" if shape is None else "closed" if shape.closed else "open",
             length=max((float(np.ptp(box, axis=0).max()) for box in boxes), default=None),
             copies=copies.get(case, ()),
@@ -214,43 +214,43 @@ def rows_of(found: Audit) -> list[Row]:
 
 def print_report(report: Report, console: Console) -> None:
     """Print what was found, problems last."""
-    found = report.audit
+    audit = report.audit
     several = report.kind not in _ALONE
-    _say(console, f"{report.path}: {report.kind}{f', {len(found.cases)} readable' if several else ''}")
+    _say(console, f"{report.path}: {report.kind}{f', {len(audit.cases)} readable' if several else ''}")
     for sentence in report.notes:
         _say(console, sentence)
-    if found.solvers:
-        _say(console, f"computed by {', '.join(sorted(found.solvers))}")
-    for domain, sizes in found.domains.items():
+    if audit.solvers:
+        _say(console, f"computed by {', '.join(sorted(audit.solvers))}")
+    for domain, sizes in audit.domains.items():
         low, high = (np.array([getattr(facts, end) for facts in sizes.values()]) for end in ("low", "high"))
         _say(console, f"domain {domain}: {_range(facts.points for facts in sizes.values())} points, "
                       f"{_range(facts.cells for facts in sizes.values())} cells, within {_box(low, high)}")  # fmt: skip
     table = _table("field", "at", "components", "unit", "min", "max")
-    for key, facts in found.fields.items():
+    for key, facts in audit.fields.items():
         (location, components, unit), _ = Counter(fact[:3] for fact in facts.values()).most_common(1)[0]
-        table.add_row(key, f"{location}s", str(components), _unit(found, key.split("/", 1)[1], unit),
+        table.add_row(key, f"{location}s", str(components), _unit(audit, key.split("/", 1)[1], unit),
                       f"{min(fact.low for fact in facts.values()):.4g}",
                       f"{max(fact.high for fact in facts.values()):.4g}")  # fmt: skip
     _show(console, table)
-    for title, entries in (("parameter", found.parameters), ("QoI", found.qoi)):
+    for title, entries in (("parameter", audit.parameters), ("QoI", audit.qoi)):
         table = _table(title, "unit", "min", "max")
         for key, values in entries.items():
-            unit = found.units[key]
+            unit = audit.units[key]
             ends = (f"{from_si(end(values.values()), unit):.4g}" for end in (min, max))
-            table.add_row(key, _unit(found, key, unit), *ends)
+            table.add_row(key, _unit(audit, key, unit), *ends)
         _show(console, table)
-    if found.geometry:
-        shapes = found.geometry.values()
+    if audit.geometry:
+        shapes = audit.geometry.values()
         low, high = (np.array([shape.bounds[end] for shape in shapes]) for end in (0, 1))
         closed = sum(shape.closed for shape in shapes)
         _say(console, f"geometry: {closed} of {len(shapes)} closed, area {_range(shape.area for shape in shapes)} m2, "
                       f"volume {_range(shape.volume for shape in shapes)} m3, within {_box(low, high)}"
-                      f" (files in {found.length_unit})")  # fmt: skip
-    if found.left_out:
-        _say(console, f"arrays of whole numbers, no fields: {', '.join(sorted(found.left_out))}")
+                      f" (files in {audit.length_unit})")  # fmt: skip
+    if audit.left_out:
+        _say(console, f"arrays of whole numbers, no fields: {', '.join(sorted(audit.left_out))}")
     if several:
-        _print_rows(rows_of(found), console)
-    print_problems(found.problems, console)
+        _print_rows(rows_of(audit), console)
+    print_problems(audit.problems, console)
 
 
 def _print_rows(rows: list[Row], console: Console) -> None:
@@ -339,8 +339,8 @@ def _show(console: Console, table: Table) -> None:
         console.print(table)
 
 
-def _unit(found: Audit, name: str, unit: str) -> str:
-    return f"{unit or '-'} (assumed from the name)" if name in found.assumed else unit or "-"
+def _unit(audit: Audit, name: str, unit: str) -> str:
+    return f"{unit or '-'} (assumed from the name)" if name in audit.assumed else unit or "-"
 
 
 def _range(values: Iterable[float]) -> str:

@@ -28,11 +28,11 @@ def check_lengths(audit: Audit) -> None:
     lengths["geometry"] = {case: float(np.ptp(fact.bounds, axis=0).max()) for case, fact in audit.geometry.items()}
     odd: dict[str, list[tuple[str, Odd]]] = {}
     for what, sizes in lengths.items():
-        for case, found in odd_sizes(sizes).items():
-            odd.setdefault(case, []).append((what, found))
-    known = {problem.case for problem in audit.problems if "times as long" in problem.message}
+        for case, odd_size in odd_sizes(sizes).items():
+            odd.setdefault(case, []).append((what, odd_size))
+    reported = {problem.case for problem in audit.problems if "times as long" in problem.message}
     for case, parts in odd.items():
-        if case not in known:
+        if case not in reported:
             what, mix_up = " and ".join(part for part, _ in parts), unit_mix_up(parts[0][1], "m")
             # A length unit that is plainly mixed up costs the case: nothing that it teaches would be right.
             severity: Severity = "error" if mix_up else "warning"
@@ -71,31 +71,31 @@ def check_sizes(audit: Audit, contract: Contract | None) -> None:
                 _note_odd_size(audit, case, f"field {key}", peak, odd, fact.unit, stem=domain)
         for case, words in _odd_zeros(facts).items():
             if case not in fields_odd:
-                audit.note("warning", case, f"field {key}", f"{audit.where(case, domain)}: field {key} is "
+                audit.note("warning", case, f"field {key}", f"{audit.place_of(case, domain)}: field {key} is "
                            f"{facts[case].mean:.6g} {facts[case].unit} on average, far from the other cases "
                            f"({words}); check its zero")  # fmt: skip
 
 
 def _note_odd_size(audit: Audit, case: str, label: str, shown: str, odd: Odd, unit: str, *, stem: str) -> None:
     mix_up = unit_mix_up(odd, unit)
-    audit.note("warning", case, label, f"{audit.where(case, stem)}: {label}{shown} is {odd.factor:.4g} times as "
+    audit.note("warning", case, label, f"{audit.place_of(case, stem)}: {label}{shown} is {odd.factor:.4g} times as "
                "large as in the median of the other cases; check its unit"
                + (f" ({mix_up})" if mix_up else ""))  # fmt: skip
 
 
 def _odd_values(values: Mapping[str, float], sizes: Mapping[str, float] | None = None) -> dict[str, Odd]:
     """Numbers of a far too large or small size; those that pass through zero are near it without being wrong."""
-    found = odd_sizes(sizes or {case: abs(value) for case, value in values.items()}, small=False)
+    odd_cases = odd_sizes(sizes or {case: abs(value) for case, value in values.items()}, small=False)
     both_signs = min(values.values(), default=0.0) < 0 < max(values.values(), default=0.0)
-    return {case: odd for case, odd in found.items() if odd.factor > 1 or not both_signs}
+    return {case: odd for case, odd in odd_cases.items() if odd.factor > 1 or not both_signs}
 
 
 def _odd_zeros(facts: Mapping[str, FieldFacts]) -> dict[str, str]:
     """Cases whose field is measured from another zero: degC among kelvin, absolute among relative pressures."""
-    known = {unit: zero for unit, zero in _ZEROS.items() if any(fact.unit == unit for fact in facts.values())}
-    if len(facts) < 3 or not known:
+    zeros = {unit: zero for unit, zero in _ZEROS.items() if any(fact.unit == unit for fact in facts.values())}
+    if len(facts) < 3 or not zeros:
         return {}
-    (zero, words), *_ = known.values()
+    (zero, words), *_ = zeros.values()
     means = np.array([fact.mean for fact in facts.values()])
     away = means - np.median(means)
     spread = 1.4826 * float(np.median(np.abs(away)))

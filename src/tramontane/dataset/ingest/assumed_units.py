@@ -15,8 +15,8 @@ _OTHER = {"N/m", "m^2/s^2", ""}
 
 def listed(units: Mapping[str, str]) -> str:
     """``drag in N, speed in m/s``; of many, the first."""
-    told = [f"{name} in {unit or 'no unit'}" for name, unit in sorted(units.items())]
-    return ", ".join(told[:_SHOWN]) + (f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else "")
+    phrases = [f"{name} in {unit or 'no unit'}" for name, unit in sorted(units.items())]
+    return ", ".join(phrases[:_SHOWN]) + (f" and {len(phrases) - _SHOWN} more" if len(phrases) > _SHOWN else "")
 
 
 def warning_of(units: Mapping[str, str]) -> str:
@@ -29,9 +29,9 @@ def warning_of(units: Mapping[str, str]) -> str:
     return sentence
 
 
-def refusal_of(where: object, units: Mapping[str, str]) -> str:
+def refusal_of(file: object, units: Mapping[str, str]) -> str:
     """Why a dataset is not trained on, and how it is confirmed."""
-    return (f"{where}: units are assumed from names: {listed(units)}; if they are right, confirm them with "
+    return (f"{file}: units are assumed from names: {listed(units)}; if they are right, confirm them with "
             "--assume-units (assume_units=True in Python), else state them in the files or a contract and ingest "
             "again")  # fmt: skip
 

@@ -68,10 +68,10 @@ def _of_patches(mesh: pv.DataSet, case: Case, definition: QoiDefinition, sites_o
     location = case.field_names(definition.domain)[definition.field]
     if not definition.patches:
         return sites_of(mesh, location)
-    held = patches_of(mesh)
-    if held is None:
+    patches = patches_of(mesh)
+    if patches is None:
         raise ValueError(f"domain {definition.domain} has no named patches")
-    ids, names = held
+    ids, names = patches
     kept = [
         index for index, name in enumerate(names) if any(fnmatch.fnmatchcase(name, each) for each in definition.patches)
     ]

@@ -205,9 +205,9 @@ class ContractInference:
         exponents: dict[str, float] = {}
         for index, key in enumerate(operating):
             # Most laws of similarity have whole exponents, some half ones; what is left is for the model to learn.
-            found, whole, half = float(solution[index]), round(solution[index]), round(2 * solution[index]) / 2
+            exponent, whole, half = float(solution[index]), round(solution[index]), round(2 * solution[index]) / 2
             if error[index] < 0.15:
-                chosen = half if abs(found - half) < 0.1 else whole if abs(found - whole) < 0.3 else 0
+                chosen = half if abs(exponent - half) < 0.1 else whole if abs(exponent - whole) < 0.3 else 0
                 exponents |= {key: float(chosen)} if chosen else {}
         return exponents
 
@@ -252,7 +252,7 @@ def _role(name: str, unit: str) -> Role:
 
 def _candidates(domain: str, fields: dict[str, FieldSpec], sites: Sites) -> dict[QoiDefinition, float]:
     """Every definition worth trying on a domain, with its value in this case (factor one)."""
-    found: dict[QoiDefinition, float] = {}
+    candidates: dict[QoiDefinition, float] = {}
     weights = np.asarray(sites.weights, dtype=np.float64)
     values = {name: np.asarray(sites.fields[name], dtype=np.float64) for name in fields}
     stresses = [name for name, spec in fields.items() if dimension(spec.unit) == dimension("Pa")]
@@ -267,16 +267,16 @@ def _candidates(domain: str, fields: dict[str, FieldSpec], sites: Sites) -> dict
             definition = QoiDefinition(kind="force", domain=domain, field=pressure, shear=shear,
                                        direction=_AXES[axis], normals=normals)  # fmt: skip
             sign = -1.0 if normals == "outward" else 1.0
-            found[definition] = float(sign * pushed[pressure][axis] + (dragged[shear][axis] if shear else 0.0))
+            candidates[definition] = float(sign * pushed[pressure][axis] + (dragged[shear][axis] if shear else 0.0))
     for name, spec in fields.items():
         if spec.components <= 3:
             sizes = values[name].reshape(len(weights), -1)
             sizes = sizes[:, 0] if sizes.shape[1] == 1 else np.sqrt(np.einsum("ij,ij->i", sizes, sizes))
             mean = sizes @ weights / weights.sum()
-            found[QoiDefinition(kind="max", domain=domain, field=name)] = float(sizes.max())
-            found[QoiDefinition(kind="min", domain=domain, field=name)] = float(sizes.min())
-            found[QoiDefinition(kind="mean", domain=domain, field=name)] = float(mean)
-    return found
+            candidates[QoiDefinition(kind="max", domain=domain, field=name)] = float(sizes.max())
+            candidates[QoiDefinition(kind="min", domain=domain, field=name)] = float(sizes.min())
+            candidates[QoiDefinition(kind="mean", domain=domain, field=name)] = float(mean)
+    return candidates
 
 
 def _factors(definition: QoiDefinition, values: Array, truth: Array) -> list[float]:

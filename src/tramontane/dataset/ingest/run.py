@@ -106,15 +106,15 @@ def ingest(
         check_results(collection)
     work = target.with_name(f".{target.name}.partial")
     with _claimed(work, target):
-        staged, found = stage_all(collection, contract, work, workers, console, tolerance, progress)
-        left_out = _reasons(collection, found)
+        staged, audit = stage_all(collection, contract, work, workers, console, tolerance, progress)
+        left_out = _reasons(collection, audit)
         good = [source.name for source in collection.sources if source.name not in left_out]
         _say_left_out(
             console,
             [about(name, reason) for name, reason in left_out.items()],
             f"{target / RECORD} names all" if len(left_out) < len(collection.sources) and not strict else "",
         )
-        warnings = [problem for problem in found.problems if problem.severity == "warning"
+        warnings = [problem for problem in audit.problems if problem.severity == "warning"
                     and not (assume_units and problem.place == UNITS)]  # fmt: skip
         if console is not None and warnings:
             print_problems(warnings, console)
@@ -124,24 +124,24 @@ def ingest(
             more = f" (and {len(left_out) - 1} more; {others})" if len(left_out) > 1 else ""
             raise DatasetError(f"{first}{more}")
         if contract is None:
-            contract = _inferred(root, collection, [staged[name] for name in good], found)
+            contract = _inferred(root, collection, [staged[name] for name in good], audit)
             for name in good:
-                entry = leave_out(staged_folder(work, name), staged[name].entry, found.rare)
+                entry = leave_out(staged_folder(work, name), staged[name].entry, audit.rare)
                 staged[name] = replace(staged[name], entry=entry)
         if not contract.asked(geometry=False) and len(good) > 1:
-            said = "the parameters are the same in all cases" if contract.parameters else "no case states a parameter"
+            reason = "the parameters are the same in all cases" if contract.parameters else "no case states a parameter"
             advice = (
-                f"{said}; if more than the geometry differs between them (a load, a speed), state it in each case's "
+                f"{reason}; if more than the geometry differs between them (a load, a speed), state it in each case's "
                 "JSON or in a CSV beside the cases, and ingest again"
             )
             _say(console, advice, "yellow")
         progress("writing", 0, len(good))
-        assumed = in_contract(found.assumed, contract)
+        assumed = in_contract(audit.assumed, contract)
         dataset = Dataset.create(
             work / "dataset", contract.in_si(), tolerance=tolerance, assumed_units={} if assume_units else assumed
         )
         dataset.register(*(StagedCase(name, staged_folder(work, name), staged[name].entry) for name in good))
-        dataset.set_splits(_splits(collection, good, found, test=test, validation=validation, seed=seed))
+        dataset.set_splits(_splits(collection, good, audit, test=test, validation=validation, seed=seed))
         record = {"layout": collection.layout, "cases": len(good), "left_out": left_out,
                   "warnings": [str(problem) for problem in warnings], "assumed_units": assumed,
                   "units_confirmed": assume_units or not assumed}  # fmt: skip
@@ -189,23 +189,23 @@ def survey(
     if contract is None and (root / CONTRACT_FILE).is_file():
         contract = Contract.from_toml(root / CONTRACT_FILE)
     try:
-        staged, found = stage_all(collection, contract, Path(work), workers, None, progress=progress)
+        staged, audit = stage_all(collection, contract, Path(work), workers, None, progress=progress)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    left_out = _reasons(collection, found)
+    left_out = _reasons(collection, audit)
     good = [each.name for each in collection.sources if each.name not in left_out]
     if not good:
         raise DatasetError(f"no case can be used; {next(iter(left_out.values()), 'there is none')}")
     if contract is None:
-        contract = _inferred(root, collection, [staged[name] for name in good], found)
-    return Survey(contract, len(good), left_out, found.problems)
+        contract = _inferred(root, collection, [staged[name] for name in good], audit)
+    return Survey(contract, len(good), left_out, audit.problems)
 
 
-def _inferred(root: Path, collection: Collection, good: Sequence[Staged], found: Audit) -> Contract:
+def _inferred(root: Path, collection: Collection, good: Sequence[Staged], audit: Audit) -> Contract:
     """What good cases have in common."""
     inference = ContractInference(_name_of(root))
     for each in good:
-        inference.add(_without(found.rare, each.facts), each.more)
+        inference.add(_without(audit.rare, each.facts), each.more)
     return inference.contract().model_copy(update={"length_unit": collection.length_unit})
 
 
@@ -274,27 +274,27 @@ class _InCommon:
         return self.inference.contract().model_copy(update={"length_unit": unit})
 
 
-def _say_left_out(console: Console | None, reasons: Sequence[str], where: str) -> None:
+def _say_left_out(console: Console | None, reasons: Sequence[str], full_list: str) -> None:
     """Why cases were left out, of many the first."""
     for reason in reasons[:_SHOWN]:
         _say(console, f"left out: {reason}", "red")
     if len(reasons) > _SHOWN:
-        _say(console, f"left out: ... and {len(reasons) - _SHOWN} more{f'; {where}' if where else ''}", "red")
+        _say(console, f"left out: ... and {len(reasons) - _SHOWN} more{f'; {full_list}' if full_list else ''}", "red")
 
 
 def _name_of(root: Path) -> str:
     return root.stem if root.is_file() else root.resolve().name
 
 
-def _reasons(collection: Collection, found: Audit) -> dict[str, str]:
+def _reasons(collection: Collection, audit: Audit) -> dict[str, str]:
     """All errors of each case that has any."""
     reasons: dict[str, str] = {}
     for source in collection.sources:
-        said = [problem.message for problem in found.problems
+        messages = [problem.message for problem in audit.problems
                 if problem.case == source.name and problem.severity == "error"]  # fmt: skip
-        if said:
-            more = f"; and {len(said) - _NAMED} more errors" if len(said) > _NAMED else ""
-            reasons[source.name] = "; ".join(said[:_NAMED]) + more
+        if messages:
+            more = f"; and {len(messages) - _NAMED} more errors" if len(messages) > _NAMED else ""
+            reasons[source.name] = "; ".join(messages[:_NAMED]) + more
     return reasons
 
 
@@ -309,7 +309,7 @@ def _without(names: Collection_[str], facts: CaseFacts) -> CaseFacts:
 
 
 def _splits(
-    collection: Collection, good: list[str], found: Audit, *, test: int | None, validation: int | None, seed: int
+    collection: Collection, good: list[str], audit: Audit, *, test: int | None, validation: int | None, seed: int
 ) -> dict[str, list[str]]:
     """The layout's own splits unless counts were asked for; duplicates stay together in ours."""
     if collection.splits and test is None and validation is None:
@@ -320,7 +320,7 @@ def _splits(
     test = round(0.18 * len(good)) if test is None else test
     validation = round(0.1 * len(good)) if validation is None else validation
     kept = set(good)
-    groups = [[name for name in group if name in kept] for group in found.duplicate_groups()]
+    groups = [[name for name in group if name in kept] for group in audit.duplicate_groups()]
     return make_splits(good, test=test, validation=validation, seed=seed, groups=groups)
 
 

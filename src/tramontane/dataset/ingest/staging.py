@@ -91,10 +91,10 @@ def stage_all(
     failed: dict[str, list[Problem]] = {}
     outcomes = _outcomes(job, list(collection.sources), count)
 
-    def told(done: int, total: int) -> None:
+    def show_progress(done: int, total: int) -> None:
         progress("reading", done, total)
 
-    for outcome in follow(outcomes, "reading", len(collection.sources), console, watch=told):
+    for outcome in follow(outcomes, "reading", len(collection.sources), console, watch=show_progress):
         name = outcome.task.name
         if isinstance(outcome.answer, Staged):
             staged[name] = outcome.answer
@@ -104,15 +104,15 @@ def stage_all(
             reason = outcome.reason or "no reason is known"
             named = str(outcome.task.path) in reason or name in reason
             failed[name] = [Problem("error", name, "files", reason if named else f"{outcome.task.path}: {reason}")]
-    found = Audit(job.length_unit, length_assumed=contract is None and collection.length_assumed)
+    audit = Audit(job.length_unit, length_assumed=contract is None and collection.length_assumed)
     for source in collection.sources:  # in their own order, whichever process was first
         if source.name in staged:
-            found.take(staged[source.name].facts)
+            audit.take(staged[source.name].facts)
     for source in collection.sources:
-        found.problems += failed.get(source.name, [])
-    found.compare(contract)
-    found.problems += missing_cases(collection, found.bad_cases())
-    return staged, found
+        audit.problems += failed.get(source.name, [])
+    audit.compare(contract)
+    audit.problems += missing_cases(collection, audit.bad_cases())
+    return staged, audit
 
 
 def _outcomes(
@@ -168,8 +168,12 @@ def _stage(job: _Job, source: CaseSource) -> Staged | list[Problem]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         entry, more = _write(job, case, folder)
         temporary = stamp_file.with_suffix(".tmp")
-        told = {"stamp": stamp, "entry": entry.model_dump(mode="json"), "problems": [vars(p) for p in facts.problems]}
-        temporary.write_text(json.dumps(told), encoding="utf-8")
+        document = {
+            "stamp": stamp,
+            "entry": entry.model_dump(mode="json"),
+            "problems": [vars(p) for p in facts.problems],
+        }
+        temporary.write_text(json.dumps(document), encoding="utf-8")
         temporary.replace(stamp_file)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -200,10 +204,12 @@ def staged_folder(work: Path, name: str) -> Path:
 
 def _staged_before(stamp_file: Path, stamp: str) -> tuple[CaseEntry, tuple[Problem, ...]] | None:
     try:
-        told = json.loads(stamp_file.read_text(encoding="utf-8"))
-        if told["stamp"] != stamp:
+        document = json.loads(stamp_file.read_text(encoding="utf-8"))
+        if document["stamp"] != stamp:
             return None
-        return CaseEntry.model_validate(told["entry"]), tuple(Problem(**problem) for problem in told["problems"])
+        return CaseEntry.model_validate(document["entry"]), tuple(
+            Problem(**problem) for problem in document["problems"]
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -211,7 +217,7 @@ def _staged_before(stamp_file: Path, stamp: str) -> tuple[CaseEntry, tuple[Probl
 def _stamp(job: _Job, source: CaseSource) -> str:
     """What a staged case depends on: the state of its files, its row of the table, the contract, the format."""
     row = job.collection.table.get(source.name, {})
-    told = {
+    identity = {
         "files": [(str(file), state.st_size, state.st_mtime_ns) for file, state in sorted(_files(source).items())],
         "row": {key: list(quantity) for key, quantity in sorted(row.items())},
         "contract": job.contract.model_dump(mode="json") if job.contract else None,
@@ -220,7 +226,7 @@ def _stamp(job: _Job, source: CaseSource) -> str:
         "tolerance": job.tolerance,
         "options": {key: str(value) for key, value in sorted(getattr(source.read, "keywords", {}).items())},
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _files(source: CaseSource) -> Mapping[Path, os.stat_result]:

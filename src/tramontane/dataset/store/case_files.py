@@ -302,8 +302,8 @@ def _write_mesh(
         points=write("points", mesh.points, "point"),
         cells={name: writer.write(f"{prefix}/topology/{name}", values) for name, values in mesh.cells.items()},
         data={location: {name: write(f"{location}_data/{folder_name(name)}", values, location,
-                                     name in mesh.texts[location]) for name, values in held.items()}
-              for location, held in mesh.data.items()},
+                                     name in mesh.texts[location]) for name, values in arrays.items()}
+              for location, arrays in mesh.data.items()},
         texts=mesh.texts,
         active=mesh.active,
     )  # fmt: skip
@@ -324,21 +324,21 @@ def _check_numbers(case: Case, contract: Contract | None) -> None:
 def _check_fields(case: Case, domain: str, specs: dict[str, FieldSpec]) -> None:
     mesh = case.meshes[domain]
     for name, spec in specs.items():
-        where = f"case {case.name}: field {domain}/{name}"
+        label = f"case {case.name}: field {domain}/{name}"
         data, other = (mesh.point_data, mesh.cell_data)[:: 1 if spec.location == "point" else -1]
         if name not in data.keys():  # noqa: SIM118 (PyVista's DataSetAttributes does not iterate over its names)
-            found = "lies elsewhere" if name in other.keys() else "is missing"  # noqa: SIM118
-            raise ContractError(f"{where} {found}; the contract wants it at {spec.location}s, as in the other cases")
+            reason = "lies elsewhere" if name in other.keys() else "is missing"  # noqa: SIM118
+            raise ContractError(f"{label} {reason}; the contract wants it at {spec.location}s, as in the other cases")
         values = np.asarray(data[name])
         if values.dtype.kind != "f":
-            raise ContractError(f"{where} holds {values.dtype}, not floating-point numbers; convert it")
+            raise ContractError(f"{label} holds {values.dtype}, not floating-point numbers; convert it")
         if (components := int(np.prod(values.shape[1:]))) != spec.components:
-            raise ContractError(f"{where} has {components} components, the contract says {spec.components}; "
+            raise ContractError(f"{label} has {components} components, the contract says {spec.components}; "
                                 "correct one of them")  # fmt: skip
         bad = bad_rows(values, np.float32)
         if len(bad):
             raise ContractError(
-                f"{where} is NaN, infinite or beyond float32 at {spec.location} {bad[0]} (and {len(bad) - 1} more); "
+                f"{label} is NaN, infinite or beyond float32 at {spec.location} {bad[0]} (and {len(bad) - 1} more); "
                 "correct it or leave the case out"
             )
 

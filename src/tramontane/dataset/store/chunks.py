@@ -169,9 +169,11 @@ class CaseArrays:
         windows = [np.empty((count, *layout.shape[1:]), layout.dtype) for layout in layouts]
         done = 0
         for chunk, rows in pieces:
-            found = self._chunks([(path, chunk) for path, layout in zip(paths, layouts, strict=True) if layout.chunks])
+            chunk_values = self._chunks(
+                [(path, chunk) for path, layout in zip(paths, layouts, strict=True) if layout.chunks]
+            )
             filled = (window for window, layout in zip(windows, layouts, strict=True) if layout.chunks)
-            for window, values in zip(filled, found, strict=True):
+            for window, values in zip(filled, chunk_values, strict=True):
                 # All rows are there; to be told of one that is not, NumPy would write to a buffer first.
                 np.take(values, rows, axis=0, out=window[done : done + len(rows)], mode="clip")
             done += len(rows)
@@ -180,16 +182,16 @@ class CaseArrays:
     def problems(self) -> Iterator[str]:
         """One line for each chunk, array or file that is missing, altered or was never written; reads everything."""
         yield from (line for path in self.records for line in self._array_problems(path))
-        known = {f"{path}/{METADATA}" for path in self.records} | {
+        expected = {f"{path}/{METADATA}" for path in self.records} | {
             f"{path}/c/{chunk}" for path, record in self.records.items() for chunk in range(record.chunks)
         }
         groups = {str(parent) for path in self.records for parent in Path(path).parents}
-        known |= {Path(group, METADATA).as_posix() for group in groups} | {"case.json", METADATA}
+        expected |= {Path(group, METADATA).as_posix() for group in groups} | {"case.json", METADATA}
         for file in self.files.names():
             plain = file
-            while plain.endswith("/0") and plain not in known:
+            while plain.endswith("/0") and plain not in expected:
                 plain = plain.removesuffix("/0")
-            if plain not in known:
+            if plain not in expected:
                 yield f"{self.files}/{file}: is no part of {self.name}; remove it"
 
     def _array_problems(self, path: str) -> Iterator[str]:

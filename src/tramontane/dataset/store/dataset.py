@@ -200,20 +200,20 @@ class Dataset:
     def parameters(self, name: str) -> dict[str, float]:
         """A case's parameters in SI, in the contract's order, then those that the contract does not know."""
         given = {key: Quantity(*value) for key, value in self._entry(name).parameters.items()}
-        known = {
+        values = {
             key: to_si(given[key], unit=spec.unit, name=f"case {name}: parameter {key!r}")
             for key, spec in self.contract.parameters.items()
             if key in given
         }
-        return known | {key: in_si(q.value, q.unit or "") for key, q in given.items() if key not in known}
+        return values | {key: in_si(q.value, q.unit or "") for key, q in given.items() if key not in values}
 
     def case_hash(self, name: str) -> str:
         """SHA-256 of a case's numbers, whatever it is called and whichever dataset it stands in."""
         record, _ = self._opened(name)
         numbers = {of: {key: f"{value:.10e}" for key, value in table.items()}
                    for of, table in (("parameters", self.parameters(name)), ("qoi", self.qoi(name)))}  # fmt: skip
-        told = {"arrays": sorted(array.sha256 for array in record.arrays.values()), **numbers}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        content = {"arrays": sorted(array.sha256 for array in record.arrays.values()), **numbers}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def qoi(self, name: str) -> dict[str, float]:
         """A case's quantities of interest in SI."""
@@ -277,8 +277,8 @@ class Dataset:
         wanted = list(self.contract.fields.get(domain) or record.fields)
         paths = [record.positions, record.weights, *(record.fields[field] for field in wanted)]
         paths += [record.normals] if record.normals is not None else []
-        found = arrays.window(paths, pieces)
-        positions, weights, *values = (array.astype(np.float32, copy=False) for array in found)
+        window = arrays.window(paths, pieces)
+        positions, weights, *values = (array.astype(np.float32, copy=False) for array in window)
         return Sites(
             positions=positions,
             fields={field: array.reshape(len(positions), -1) for field, array in zip(wanted, values, strict=False)},

@@ -116,22 +116,22 @@ class RemoteFiles:
     def read_all(self, names: Sequence[str]) -> list[bytes | None]:
         """The contents of several files, None for those that cannot be read; fetched at once."""
         paths = [f"{self._root}/{name}" for name in names]
-        found = self._system.cat(paths, on_error="omit") if paths else {}
-        found = {key.rstrip("/").removeprefix("/"): content for key, content in found.items()}
-        return [found.get(path.removeprefix("/")) for path in paths]
+        contents = self._system.cat(paths, on_error="omit") if paths else {}
+        contents = {key.rstrip("/").removeprefix("/"): content for key, content in contents.items()}
+        return [contents.get(path.removeprefix("/")) for path in paths]
 
     def names(self) -> list[str]:
         """All files below the root, sorted."""
-        found = (str(path).removeprefix("/") for path in self._system.find(self._root))
-        return sorted(path.removeprefix(self._root.removeprefix("/") + "/") for path in found)
+        paths = (str(path).removeprefix("/") for path in self._system.find(self._root))
+        return sorted(path.removeprefix(self._root.removeprefix("/") + "/") for path in paths)
 
     def folders(self, name: str) -> list[str]:
         """What lies in a folder, sorted; nothing where there is none."""
         try:
-            found = self._system.ls(f"{self._root}/{name}", detail=False)
+            entries = self._system.ls(f"{self._root}/{name}", detail=False)
         except FileNotFoundError:
             return []
-        return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
+        return sorted(str(path).rstrip("/").rpartition("/")[2] for path in entries)
 
     def below(self, name: str) -> RemoteFiles:
         """The files below a folder."""

@@ -81,12 +81,12 @@ class SiteOrder:
             else:
                 first = chunk * self.rows
                 stop = first + self.count(chunk)
-        found = list(self.pieces(start, min(start + count, stop)))
+        drawn = list(self.pieces(start, min(start + count, stop)))
         if start + count > stop:
-            found += self.pieces(first, first + start + count - stop)
-        if len(found) == 2 and found[0][0] == found[1][0]:
-            found = [(found[0][0], np.concatenate([found[0][1], found[1][1]]))]
-        return found
+            drawn += self.pieces(first, first + start + count - stop)
+        if len(drawn) == 2 and drawn[0][0] == drawn[1][0]:
+            drawn = [(drawn[0][0], np.concatenate([drawn[0][1], drawn[1][1]]))]
+        return drawn
 
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
         """Chunks, and the rows in them, that hold the sites from place ``start`` to ``stop`` of the random order."""

@@ -20,11 +20,11 @@ def problems_on_disk(files: LocalFiles | RemoteFiles, manifest: Manifest) -> lis
             problems.append(str(error))
             continue
         problems += CaseArrays(of_case, record.arrays, f"{files}: case {name}").problems()
-    known = {entry.folder for entry in manifest.cases.values()}
+    folders = {entry.folder for entry in manifest.cases.values()}
     for folder, remark in (("cases", "is no case of this dataset"), ("staging", "is of an add that was cut off")):
         problems += [
             f"{files}/{folder}/{stranger}: {remark}; remove it"
             for stranger in files.folders(folder)
-            if folder != "cases" or stranger not in known
+            if folder != "cases" or stranger not in folders
         ]
     return problems

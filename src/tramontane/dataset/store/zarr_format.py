@@ -63,7 +63,7 @@ class ArrayLayout:
         endian = {"configuration": {"endian": "little"}} if self.dtype.itemsize > 1 else {}
         level, shuffle, block = self._packing
         packing = {"typesize": self.dtype.itemsize, "cname": "zstd", "clevel": level, "shuffle": _SHUFFLES[shuffle]}
-        told = {
+        document = {
             "zarr_format": 3,
             "node_type": "array",
             "shape": self.shape,
@@ -79,14 +79,14 @@ class ArrayLayout:
             "attributes": {},
             "storage_transformers": [],
         }
-        return json.dumps(told, indent=1).encode()
+        return json.dumps(document, indent=1).encode()
 
     @classmethod
     def of_description(cls, text: bytes) -> ArrayLayout:
         """The layout that a ``zarr.json`` of ours describes."""
-        told = json.loads(text)
-        rows = told["chunk_grid"]["configuration"]["chunk_shape"][0]
-        return cls(tuple(told["shape"]), np.dtype(told["data_type"]).newbyteorder("<"), rows)
+        document = json.loads(text)
+        rows = document["chunk_grid"]["configuration"]["chunk_shape"][0]
+        return cls(tuple(document["shape"]), np.dtype(document["data_type"]).newbyteorder("<"), rows)
 
     def pack(self, values: NDArray[Any]) -> bytes:
         """A chunk's file; ``values`` are its rows, contiguous, fewer than ``rows`` in the last chunk."""

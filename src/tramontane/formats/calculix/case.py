@@ -89,8 +89,8 @@ def read_calculix(file: Path, *, state: int | None = None) -> Results:
         else:
             named = named_in(deck, frd.numbers)
             describe_deck(results, deck)
-            found = deck.loads_in(chosen.step if chosen is not None else None) | deck.parameters
-            results.parameters |= {name: Quantity(value) for name, value in found.items()}
+            parameters = deck.loads_in(chosen.step if chosen is not None else None) | deck.parameters
+            results.parameters |= {name: Quantity(value) for name, value in parameters.items()}
             results.files += deck.files
             results.warnings += deck.warnings
     add_domains(results, file, frd.points, frd.blocks, fields, named)
@@ -112,24 +112,24 @@ def read_printed(file: Path) -> dict[str, Quantity]:
         text = file.read_bytes()
     except OSError as error:
         raise FormatError(f"{file}: cannot be read ({error}); check the path") from error
-    found: dict[str, float] = {}
+    qoi: dict[str, float] = {}
     for label, components, name, _, line in (match.groups() for match in _PRINTED.finditer(text)):
         values = _numbers(file, line)
         suffixes = [f"_{each.decode().strip()[-1:]}" for each in components.split(b",")] if components else [""]
         key = "_".join(label.decode().split())
         if len(values) == len(suffixes):
-            found |= {f"{key}{suffix}_{_text(name)}": value for suffix, value in zip(suffixes, values, strict=True)}
+            qoi |= {f"{key}{suffix}_{_text(name)}": value for suffix, value in zip(suffixes, values, strict=True)}
     for name, _, forces, areas in (match.groups() for match in _SECTION.finditer(text)):
         values, sizes = _numbers(file, forces), _numbers(file, areas)
         if len(values) == 6 and sizes:
             keys = [f"surface_{what}_{axis}" for what in ("force", "moment") for axis in "xyz"]
-            found |= {f"{key}_{_text(name)}": value for key, value in zip(keys, values, strict=True)}
-            found[f"area_{_text(name)}"] = sizes[0]
+            qoi |= {f"{key}_{_text(name)}": value for key, value in zip(keys, values, strict=True)}
+            qoi[f"area_{_text(name)}"] = sizes[0]
     for pattern, key, column in ((_MODES, "frequency", 3), (_BUCKLING, "buckling_factor", 1)):
         for table in pattern.findall(text)[-1:]:
             rows = [_numbers(file, line) for line in table.splitlines() if line.strip()]
-            found |= {f"{key}_{int(row[0])}": row[column] for row in rows if len(row) > column}
-    return {key: Quantity(value) for key, value in found.items()}
+            qoi |= {f"{key}_{int(row[0])}": row[column] for row in rows if len(row) > column}
+    return {key: Quantity(value) for key, value in qoi.items()}
 
 
 def _choose(file: Path, frd: Frd, number: int | None, results: Results) -> State | None:
@@ -137,8 +137,8 @@ def _choose(file: Path, frd: Frd, number: int | None, results: Results) -> State
     if number is not None:
         states = [each for each in states if each.number == number]
         if not states:
-            known = sorted({dataset.state.number for dataset in frd.datasets})
-            raise FormatError(f"{file}: has no state {number}; it has {', '.join(map(str, known[:20]))}")
+            numbers = sorted({dataset.state.number for dataset in frd.datasets})
+            raise FormatError(f"{file}: has no state {number}; it has {', '.join(map(str, numbers[:20]))}")
         return states[-1]
     results.extra["states"] = [
         {"number": each.number, "step": each.step, "increment": each.increment, "value": each.value} for each in states

@@ -132,7 +132,7 @@ class _Scanner:
 
     def __init__(self, file: Path, text: mmap.mmap) -> None:
         self.file, self.text = file, text
-        self.found = Frd(file, data=np.frombuffer(text, dtype=np.uint8))
+        self.frd = Frd(file, data=np.frombuffer(text, dtype=np.uint8))
         self.at = 0
         self.step = (0, 0)
 
@@ -156,12 +156,12 @@ class _Scanner:
                     self._header(line)
                 case _:
                     self._stop(f"has {line[:20].decode('ascii', 'replace')!r} where a keyword is expected")
-        if len(self.found.points) == 0:
+        if len(self.frd.points) == 0:
             self._stop("has no nodes")
         if not ended:
             raise FormatError(f"{self.file}: has no 9999 at its end: CalculiX did not finish, or the file is cut off; "
                               "run the case again or copy it again")  # fmt: skip
-        return self.found
+        return self.frd
 
     def _line(self) -> bytes | None:
         """The line at which the scan stands; None at the end."""
@@ -195,7 +195,7 @@ class _Scanner:
         text = line.decode("ascii", "replace").strip()
         if text.startswith("1U") and " " in text:
             key, value = text[2:].split(" ", 1)
-            self.found.header.setdefault(key, value.strip())
+            self.frd.header.setdefault(key, value.strip())
 
     def _count(self, line: bytes, start: int, what: str) -> int:
         count = self._number(line, start, start + 12, default=-1)
@@ -210,29 +210,29 @@ class _Scanner:
         return form
 
     def _nodes(self, line: bytes) -> None:
-        if len(self.found.points):
+        if len(self.frd.points):
             self._stop("has a second block of nodes")
         count, form = self._count(line, 24, "nodes"), self._form(line, 72)
-        found = node_block(self.file, self.found.data, self.at, count, form, 3, "the nodes' block")
-        self.found.numbers, self.found.points, self.at = found
-        bad = np.flatnonzero(~np.isfinite(self.found.points).all(axis=1))
+        nodes = node_block(self.file, self.frd.data, self.at, count, form, 3, "the nodes' block")
+        self.frd.numbers, self.frd.points, self.at = nodes
+        bad = np.flatnonzero(~np.isfinite(self.frd.points).all(axis=1))
         if len(bad):
             self._stop(f"has {len(bad)} nodes whose coordinates are not finite, the first is node "
-                       f"{self.found.numbers[bad[0]]}")  # fmt: skip
-        if len(np.unique(self.found.numbers)) != len(self.found.numbers):
+                       f"{self.frd.numbers[bad[0]]}")  # fmt: skip
+        if len(np.unique(self.frd.numbers)) != len(self.frd.numbers):
             self._stop("has two nodes of one number")
 
     def _elements(self, line: bytes) -> None:
         count, form = self._count(line, 24, "elements"), self._form(line, 72)
         read = binary_elements if form >= 2 else ascii_elements
-        groups, self.at = read(self.file, self.found.data, self.at, count, form)
+        groups, self.at = read(self.file, self.frd.data, self.at, count, form)
         for kind, numbers, nodes in groups:
             shape, _, order = SHAPES[kind]
-            index = index_of(self.found.numbers, nodes)
+            index = index_of(self.frd.numbers, nodes)
             if (index < 0).any():
                 row, column = np.argwhere(index < 0)[0]
                 self._stop(f"has element {numbers[row]} of node {nodes[row, column]}, which it does not define")
-            self.found.blocks.append(Elements(int(shape), numbers, index[:, order]))
+            self.frd.blocks.append(Elements(int(shape), numbers, index[:, order]))
 
     def _dataset(self, line: bytes) -> None:
         count, form = self._count(line, 24, "nodes a dataset has"), self._form(line, 73)
@@ -256,5 +256,5 @@ class _Scanner:
         if not components:
             self._stop(f"has a dataset {name} without components")
         dataset = Dataset(name, state, tuple(components), count, form, self.at)
-        self.at = end_of_nodes(self.file, self.found.data, self.at, count, form, len(components), f"dataset {name}")
-        self.found.datasets.append(dataset)
+        self.at = end_of_nodes(self.file, self.frd.data, self.at, count, form, len(components), f"dataset {name}")
+        self.frd.datasets.append(dataset)

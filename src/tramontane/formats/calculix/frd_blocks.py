@@ -86,8 +86,8 @@ def end_of_nodes(file: Path, data: Bytes, start: int, count: int, form: int, com
         raise _damaged(file, label, "has a line that is too short")
     # Lines of different lengths: exponents of three digits, which make negative numbers 13 characters long.
     end = _find_end(file, data, start, label)
-    held = sum(int((data[at : min(at + _STEP, end)] == _NEWLINE).sum()) for at in range(start, end, _STEP))
-    return _end_of_lines(file, data, end if held == count * len(lines) else len(data), claim)
+    lines_there = sum(int((data[at : min(at + _STEP, end)] == _NEWLINE).sum()) for at in range(start, end, _STEP))
+    return _end_of_lines(file, data, end if lines_there == count * len(lines) else len(data), claim)
 
 
 def _is_of_columns(data: Bytes, start: int, lines: list[tuple[int, int]], digits: int, components: int) -> bool:
@@ -241,9 +241,9 @@ def _find_end(file: Path, data: Bytes, start: int, label: str) -> int:
     """Start of the line `` -3`` that ends a block."""
     for at in range(start, len(data), 1 << 24):  # by portions: the block may be a small part of a huge file
         part = bytes(data[max(at - 4, start) : at + (1 << 24)])
-        found = 0 if at == start and part.startswith(b" -3") else part.find(b"\n -3") + 1
-        if found > 0 or (at == start and part.startswith(b" -3")):
-            return max(at - 4, start) + found
+        offset = 0 if at == start and part.startswith(b" -3") else part.find(b"\n -3") + 1
+        if offset > 0 or (at == start and part.startswith(b" -3")):
+            return max(at - 4, start) + offset
     raise _damaged(file, label, "does not end")
 
 
@@ -285,8 +285,8 @@ def _integers(file: Path, chars: Bytes, label: str) -> NDArray[np.int64]:
     if ((digits < 0) | (digits > 9)).any():
         raise _damaged(file, label, "has something else where a whole number is expected")
     powers = 10 ** np.arange(chars.shape[-1] - 1, -1, -1, dtype=np.int64)
-    found: NDArray[np.int64] = digits @ powers
-    return found
+    values: NDArray[np.int64] = digits @ powers
+    return values
 
 
 def _reals(file: Path, chars: Bytes, label: str) -> NDArray[np.float64]:
@@ -312,8 +312,8 @@ def _reals(file: Path, chars: Bytes, label: str) -> NDArray[np.float64]:
             values[others] = flat[others].view("S12").ravel().astype(np.float64)
         except ValueError as error:
             raise _damaged(file, label, "has something else where a number is expected") from error
-    found: NDArray[np.float64] = values.reshape(chars.shape[:-1])
-    return found
+    numbers: NDArray[np.float64] = values.reshape(chars.shape[:-1])
+    return numbers
 
 
 def _damaged(file: Path, label: str, what: str) -> FormatError:

@@ -37,14 +37,14 @@ class Condition:
 
     def holds(self, first: int, last: int) -> NDArray[np.bool_]:
         """Which of the elements of a section it holds."""
-        held = np.zeros(last - first + 1, dtype=bool)
+        mask = np.zeros(last - first + 1, dtype=bool)
         if self.faces is None or not len(self.faces):
-            return held
+            return mask
         if self.whole:
-            held[max(int(self.faces.min()) - first, 0) : max(int(self.faces.max()) - first + 1, 0)] = True
+            mask[max(int(self.faces.min()) - first, 0) : max(int(self.faces.max()) - first + 1, 0)] = True
         else:
-            held[self.faces[(self.faces >= first) & (self.faces <= last)] - first] = True
-        return held
+            mask[self.faces[(self.faces >= first) & (self.faces <= last)] - first] = True
+        return mask
 
     def left_out(self, file: Path) -> str:
         """What to say where it is in nothing that was read."""
@@ -77,7 +77,7 @@ def by_section(
         By the place of a block, its parts by condition; what belongs to none keeps the section's name, without faces
         between two polyhedra. And what to mind.
     """
-    found: dict[int, list[Named]] = {}
+    parts_of: dict[int, list[Named]] = {}
     used: set[int] = set()
     for place, block in enumerate(blocks):
         path = block.path[1:]
@@ -90,17 +90,17 @@ def by_section(
         left = np.ones(block.mesh.n_cells, dtype=bool)
         if last - first + 1 == block.mesh.n_cells:
             for number, condition in own:
-                held = condition.holds(first, last)
-                if held.any():
+                mask = condition.holds(first, last)
+                if mask.any():
                     used.add(number)
-                    parts.append(Named(condition.names[-1], _cells(block.mesh, held & left)))
-                    left &= ~held
+                    parts.append(Named(condition.names[-1], _cells(block.mesh, mask & left)))
+                    left &= ~mask
         if left.any():
             outer = left & _outer(block.mesh, [each.mesh for each in blocks if each.path[1:3] == path[:2]], left)
             parts += [Named(section, _cells(block.mesh, outer))] if outer.any() else []
-        found[place] = [part for part in parts if part.mesh.n_cells]
+        parts_of[place] = [part for part in parts if part.mesh.n_cells]
     warnings = [each.left_out(file) for number, each in enumerate(conditions) if number not in used]
-    return found, warnings
+    return parts_of, warnings
 
 
 def _cells(mesh: Any, chosen: NDArray[np.bool_]) -> Any:
@@ -109,15 +109,15 @@ def _cells(mesh: Any, chosen: NDArray[np.bool_]) -> Any:
     )  # fmt: skip
 
 
-def _outer(faces: Any, zone: Sequence[Any], asked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _outer(faces: Any, zone: Sequence[Any], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which faces lie on the outside of a zone of polyhedra, whose section of faces holds the inner ones, too."""
-    keep = asked.copy()
+    keep = wanted.copy()
     bulk = [mesh for mesh in zone if mesh.n_cells and _POLYHEDRON in np.unique(getattr(mesh, "celltypes", ()))]
     if not bulk:
         return keep
     places = np.concatenate([mesh.extract_surface(algorithm="dataset_surface").cell_centers().points for mesh in bulk])
     centres = faces.cell_centers().points
     size = float(np.ptp(np.asarray(places), axis=0).max()) or 1.0
-    apart, _ = cKDTree(places).query(centres[asked], distance_upper_bound=1e-7 * size)
-    keep[np.flatnonzero(asked)] = np.isfinite(apart)
+    apart, _ = cKDTree(places).query(centres[wanted], distance_upper_bound=1e-7 * size)
+    keep[np.flatnonzero(wanted)] = np.isfinite(apart)
     return keep

@@ -9,7 +9,7 @@ from typing import Any
 from tramontane.errors import FormatError
 from tramontane.formats.blocks import Named, domains
 from tramontane.formats.cgns.patches import SECTIONS, by_section, skipped
-from tramontane.formats.cgns.units import read_said
+from tramontane.formats.cgns.units import read_stated
 from tramontane.formats.format import Format
 from tramontane.formats.hdf5_links import check_links
 from tramontane.formats.isolation.checks import HDF5, check_head
@@ -38,12 +38,12 @@ def read_cgns(file: Path) -> Results:
         FormatError: Damaged, or no CGNS file.
     """
     head = check_head(file, _HEADS, "CGNS")
-    tree = read_said(file) if head.startswith(_HEADS[0]) else None
-    blocks, found = read_isolated(load, file)
+    tree = read_stated(file) if head.startswith(_HEADS[0]) else None
+    blocks, header = read_isolated(load, file)
     conditions = tree.conditions if tree else []
     lost = skipped(blocks, conditions)
     if any(each.faces is not None for each in lost) and not any(SECTIONS in block.path for block in blocks):
-        blocks, found = read_isolated(load, file, options=[True])
+        blocks, header = read_isolated(load, file, options=[True])
     if not any(block.mesh.n_cells for block in blocks):
         raise FormatError(f"{file}: holds no mesh; write or copy it again")
     sections, left_out = by_section(file, blocks, conditions, tree.ranges if tree else {})
@@ -59,7 +59,7 @@ def read_cgns(file: Path) -> Results:
     return Results(
         meshes=parts.meshes, units=units, length_unit=tree.length_unit if tree else None, files=[file],
         warnings=parts.warnings + (tree.warnings if tree else []),
-        extra={"time": found["time"]} if found["time"] else {},
+        extra={"time": header["time"]} if header["time"] else {},
     )  # fmt: skip
 
 

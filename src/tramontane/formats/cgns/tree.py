@@ -87,8 +87,8 @@ class Tree:
 
     def text(self, node: Any, *, strip: bool = True) -> str:
         """The text of a node; none where it has no values."""
-        said = self.values(node).astype(np.uint8).tobytes().decode("ascii", "replace") if " data" in node else ""
-        return said.strip("\0 ") if strip else said
+        text = self.values(node).astype(np.uint8).tobytes().decode("ascii", "replace") if " data" in node else ""
+        return text.strip("\0 ") if strip else text
 
 
 def label_of(node: Any) -> str:

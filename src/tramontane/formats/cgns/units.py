@@ -30,7 +30,7 @@ _EXPONENTS = {
 
 
 @dataclass
-class Said:
+class Stated:
     """What the nodes of a CGNS file say beside meshes and fields.
 
     Attributes:
@@ -48,41 +48,41 @@ class Said:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_said(file: Path) -> Said:
+def read_stated(file: Path) -> Stated:
     """Read units and boundary conditions from a CGNS file in HDF5; nothing is told where h5py is not installed.
 
     Raises:
         FormatError: Damaged.
     """
     if not is_installed():
-        return Said(warnings=[f"{file}: its units are not read for want of h5py; {EXTRA}"])
-    said = Said()
+        return Stated(warnings=[f"{file}: its units are not read for want of h5py; {EXTRA}"])
+    stated = Stated()
     with open_tree(file) as tree:
         for _, base in tree.children(tree.root, "CGNSBase_t"):
-            _read_base(tree, base, said)
-    return said
+            _read_base(tree, base, stated)
+    return stated
 
 
-def _read_base(tree: Tree, base: Any, said: Said) -> None:
+def _read_base(tree: Tree, base: Any, stated: Stated) -> None:
     for zone_name, zone in tree.children(base, "Zone_t"):
         for _, grid in tree.children(zone, "GridCoordinates_t"):
             for _, array in tree.children(grid, "DataArray_t"):
                 units = _units_of(tree, array, grid, zone, base)
-                said.length_unit = said.length_unit or (_UNITS.get(units[1]) if units else None)
+                stated.length_unit = stated.length_unit or (_UNITS.get(units[1]) if units else None)
         for _, solution in tree.children(zone, "FlowSolution_t"):
             for name, array in tree.children(solution, "DataArray_t"):
                 unit = _unit(tree, name, array, _units_of(tree, array, solution, zone, base))
                 if unit is not None:
-                    said.units.setdefault(name, unit)
-        _read_conditions(tree, zone_name, zone, said)
+                    stated.units.setdefault(name, unit)
+        _read_conditions(tree, zone_name, zone, stated)
 
 
-def _read_conditions(tree: Tree, zone_name: str, zone: Any, said: Said) -> None:
+def _read_conditions(tree: Tree, zone_name: str, zone: Any, stated: Stated) -> None:
     """Boundary conditions by the numbers of their faces, and the numbers of each section's elements."""
     for name, section in tree.children(zone, "Elements_t"):
         if "ElementRange" in section:
             first, last = tree.values(section["ElementRange"])[:2]
-            said.ranges[zone_name, name] = (int(first), int(last))
+            stated.ranges[zone_name, name] = (int(first), int(last))
     for _, conditions in tree.children(zone, "ZoneBC_t"):
         for name, condition in tree.children(conditions, "BC_t"):
             called = tree.text(condition["FamilyName"]) if "FamilyName" in condition else name
@@ -91,11 +91,11 @@ def _read_conditions(tree: Tree, zone_name: str, zone: Any, said: Said) -> None:
             )
             location = tree.text(condition["GridLocation"]) if "GridLocation" in condition else "Vertex"
             faces = None
-            if key and said.ranges and (location != "Vertex" or key.startswith("Element")):
+            if key and stated.ranges and (location != "Vertex" or key.startswith("Element")):
                 faces = tree.values(condition[key]).astype(np.int64)
             names = (name, called, _family(tree, zone, called))
-            if any(first <= last for (of, _), (first, last) in said.ranges.items() if of == zone_name):
-                said.conditions.append(Condition(zone_name, names, faces, whole=key.endswith("Range")))
+            if any(first <= last for (of, _), (first, last) in stated.ranges.items() if of == zone_name):
+                stated.conditions.append(Condition(zone_name, names, faces, whole=key.endswith("Range")))
 
 
 def _family(tree: Tree, zone: Any, name: str) -> str:

@@ -126,11 +126,11 @@ def read_deck(file: Path) -> Deck:
             raise FormatError(f"{file}: is empty; write or copy it again")
         reader = _Reader(files)
         before: Statement | None = None
-        for said in read_statements(file, files, file.parent):
-            if said.keyword == "" and before is not None:
-                said.keyword, said.options = before.keyword, before.options
-            reader.take(said)
-            before = said
+        for statement in read_statements(file, files, file.parent):
+            if statement.keyword == "" and before is not None:
+                statement.keyword, statement.options = before.keyword, before.options
+            reader.take(statement)
+            before = statement
         return _assemble(reader)
     except OSError as error:
         raise FormatError(f"{file}: cannot be read ({error}); check the path") from error
@@ -153,135 +153,143 @@ class _Reader:
         self.system: System | None = None
         self.notices = Notices()
 
-    def take(self, said: Statement) -> None:
-        self.notices.take(said)
-        match said.keyword:
+    def take(self, statement: Statement) -> None:
+        self.notices.take(statement)
+        match statement.keyword:
             case "SYSTEM":
-                self.system = system_of(said)
+                self.system = system_of(statement)
             case "NODE":
-                self._nodes(said)
+                self._nodes(statement)
             case "ELEMENT":
-                self._elements(said)
+                self._elements(statement)
             case "NSET":
-                self._set(said, self.current.node_sets)
+                self._set(statement, self.current.node_sets)
             case "ELSET":
-                self._set(said, self.current.element_sets)
+                self._set(statement, self.current.element_sets)
             case "SURFACE":
-                self._surface(said)
+                self._surface(statement)
             case "PART":
-                self.current, self.system = self.parts.setdefault(said.option("NAME").upper(), Part()), None
+                self.current, self.system = self.parts.setdefault(statement.option("NAME").upper(), Part()), None
             case "INSTANCE":
-                self._instance(said)
+                self._instance(statement)
             case "END PART" | "END INSTANCE" | "ASSEMBLY" | "END ASSEMBLY" | "ENDPART" | "ENDINSTANCE":
                 self.current, self.system = self.root, None
             case "STEP":
                 self.step += 1
             case "HEADING":
-                self.deck.heading = self.deck.heading or " ".join(said.lines())[:200]
+                self.deck.heading = self.deck.heading or " ".join(statement.lines())[:200]
             case "PARAMETER":
-                self._parameters(said)
+                self._parameters(statement)
             case "MATERIAL":
-                self.material = self.deck.materials.setdefault(said.option("NAME"), [])
+                self.material = self.deck.materials.setdefault(statement.option("NAME"), [])
             case keyword if keyword in _MATERIAL and self.material is not None:
-                self.material += [f"{keyword.lower()}: {line}" for line in said.lines()[:_SHOWN]]
+                self.material += [f"{keyword.lower()}: {line}" for line in statement.lines()[:_SHOWN]]
             case keyword if keyword in _GENERATORS:
-                raise said.error("places nodes or elements by a rule, which is not read", "list them all in the deck")
+                raise statement.error(
+                    "places nodes or elements by a rule, which is not read", "list them all in the deck"
+                )
             case keyword if keyword in _CONDITIONS:
-                self._condition(said)
+                self._condition(statement)
 
-    def _nodes(self, said: Statement) -> None:
-        if not said.data.strip():
+    def _nodes(self, statement: Statement) -> None:
+        if not statement.data.strip():
             return
-        rows = rows_of_numbers(said, 4)
+        rows = rows_of_numbers(statement, 4)
         bad = np.flatnonzero(~np.isfinite(rows).all(axis=1) | (rows[:, 0] % 1 != 0) | (np.abs(rows[:, 0]) > 2**53))
         if len(bad):
-            raise said.error(f"has node {rows[bad[0], 0]:g} with a number or coordinates that cannot be", "mesh again")
+            raise statement.error(
+                f"has node {rows[bad[0], 0]:g} with a number or coordinates that cannot be", "mesh again"
+            )
         numbers, points = rows[:, 0].astype(np.int64), rows[:, 1:4]
-        points = from_kind(said, points)
+        points = from_kind(statement, points)
         points = self.system.to_global(points) if self.system is not None else points
         self.current.nodes.append((numbers, points))
-        if "NSET" in said.options:
-            named(self.current.node_sets, said.option("NSET")).numbers.append(("", numbers))
+        if "NSET" in statement.options:
+            named(self.current.node_sets, statement.option("NSET")).numbers.append(("", numbers))
 
-    def _elements(self, said: Statement) -> None:
-        kind = said.option("TYPE").upper()
+    def _elements(self, statement: Statement) -> None:
+        kind = statement.option("TYPE").upper()
         shape = shape_of(kind)
-        if not said.data.strip():
+        if not statement.data.strip():
             return
         if shape is None:
-            self.left_out[kind] = self.left_out.get(kind, 0) + len(said.lines())
+            self.left_out[kind] = self.left_out.get(kind, 0) + len(statement.lines())
             return
-        numbers = whole_numbers(said)
+        numbers = whole_numbers(statement)
         size = 1 + shape[1]
         if len(numbers) % size:
-            raise said.error(f"lists {len(numbers)} numbers, which is no multiple of {size} (an element and its nodes)")
+            raise statement.error(
+                f"lists {len(numbers)} numbers, which is no multiple of {size} (an element and its nodes)"
+            )
         rows = numbers.reshape(-1, size)
         self.current.elements.append((kind, rows[:, 0], rows[:, 1:]))
-        if "ELSET" in said.options:
-            named(self.current.element_sets, said.option("ELSET")).numbers.append(("", rows[:, 0]))
+        if "ELSET" in statement.options:
+            named(self.current.element_sets, statement.option("ELSET")).numbers.append(("", rows[:, 0]))
 
-    def _set(self, said: Statement, sets: Sets) -> None:
-        held, instance = named(sets, said.option(said.keyword)), said.option("INSTANCE").upper()
-        if said.keyword == "NSET" and "ELSET" in said.options:
-            held.of_elements.append((instance, said.option("ELSET").upper()))
-        if not said.data.strip():
+    def _set(self, statement: Statement, sets: Sets) -> None:
+        members, instance = named(sets, statement.option(statement.keyword)), statement.option("INSTANCE").upper()
+        if statement.keyword == "NSET" and "ELSET" in statement.options:
+            members.of_elements.append((instance, statement.option("ELSET").upper()))
+        if not statement.data.strip():
             return
-        if "GENERATE" in said.options:
-            for line in said.lines():
-                first, *rest = whole_numbers(said, line.encode()).tolist() or [0]
+        if "GENERATE" in statement.options:
+            for line in statement.lines():
+                first, *rest = whole_numbers(statement, line.encode()).tolist() or [0]
                 if len(rest) not in (1, 2) or (step := [*rest, 1][1]) < 1:
-                    raise said.error(f"has {line[:60]!r} where a first and last number and a step are expected")
-                held.ranges.append((instance, first, rest[0], step))
-        elif re.search(rb"[A-Za-z_]", said.data) is None:
-            held.numbers.append((instance, whole_numbers(said)))
+                    raise statement.error(f"has {line[:60]!r} where a first and last number and a step are expected")
+                members.ranges.append((instance, first, rest[0], step))
+        elif re.search(rb"[A-Za-z_]", statement.data) is None:
+            members.numbers.append((instance, whole_numbers(statement)))
         else:
-            self._entries(held, instance, re.split(r"[,\n]", said.data.decode("utf-8", "replace")))
+            self._entries(members, instance, re.split(r"[,\n]", statement.data.decode("utf-8", "replace")))
 
-    def _surface(self, said: Statement) -> None:
-        name, kind = said.option("NAME"), said.option("TYPE").upper() or "ELEMENT"
-        lines = [[entry.strip().strip("\"'") for entry in line.split(",")] for line in said.lines()]
+    def _surface(self, statement: Statement) -> None:
+        name, kind = statement.option("NAME"), statement.option("TYPE").upper() or "ELEMENT"
+        lines = [[entry.strip().strip("\"'") for entry in line.split(",")] for line in statement.lines()]
         if kind == "NODE":
             self._entries(named(self.current.node_sets, name), "", [line[0] for line in lines])
-        elif kind != "ELEMENT" or "COMBINE" in said.options:
-            self.deck.warnings.append(f"{said.file}: surface {name} is not made of element faces; it names no patch")
+        elif kind != "ELEMENT" or "COMBINE" in statement.options:
+            self.deck.warnings.append(
+                f"{statement.file}: surface {name} is not made of element faces; it names no patch"
+            )
         else:
-            held = self.current.surfaces.setdefault(name.upper(), (name, []))[1]
-            held += [(line[0].upper(), line[1].upper() if len(line) > 1 else "") for line in lines]
+            faces = self.current.surfaces.setdefault(name.upper(), (name, []))[1]
+            faces += [(line[0].upper(), line[1].upper() if len(line) > 1 else "") for line in lines]
 
     @staticmethod
-    def _entries(held: MixedSet, instance: str, entries: Sequence[str]) -> None:
+    def _entries(members: MixedSet, instance: str, entries: Sequence[str]) -> None:
         """Numbers and names of other sets, mixed."""
         bare = [entry.strip().strip("\"'") for entry in entries]
         numbers = [int(entry) for entry in bare if re.fullmatch(r"\d{1,18}", entry)]
-        held.numbers.append((instance, np.array(numbers, dtype=np.int64)))
-        held.names += [(instance, entry.upper()) for entry in bare if entry and not re.fullmatch(r"\d{1,18}", entry)]
+        members.numbers.append((instance, np.array(numbers, dtype=np.int64)))
+        members.names += [(instance, entry.upper()) for entry in bare if entry and not re.fullmatch(r"\d{1,18}", entry)]
 
-    def _instance(self, said: Statement) -> None:
-        part = self.parts.get(said.option("PART").upper())
+    def _instance(self, statement: Statement) -> None:
+        part = self.parts.get(statement.option("PART").upper())
         if part is None:
-            raise said.error(f"is of part {said.option('PART')!r}, which is not defined before it")
-        place = rows_of_numbers(said, 7) if said.data.strip() else np.zeros((0, 7))
+            raise statement.error(f"is of part {statement.option('PART')!r}, which is not defined before it")
+        place = rows_of_numbers(statement, 7) if statement.data.strip() else np.zeros((0, 7))
         if len(place) > 2 or not np.isfinite(place).all():
-            raise said.error("is not placed by a line of 3 and a line of 7 numbers")
+            raise statement.error("is not placed by a line of 3 and a line of 7 numbers")
         own = Part()
-        self.instances.append(Instance(said.option("NAME"), (part, own), place))
+        self.instances.append(Instance(statement.option("NAME"), (part, own), place))
         self.current, self.system = own, None
 
-    def _parameters(self, said: Statement) -> None:
-        for line in said.lines():
+    def _parameters(self, statement: Statement) -> None:
+        for line in statement.lines():
             name, _, value = line.partition("=")
             try:
                 self.deck.parameters[name.strip()] = float(value)
             except ValueError:
-                self.deck.warnings.append(f"{said.file}: *PARAMETER {line[:60]!r} is no number; it is left out")
+                self.deck.warnings.append(f"{statement.file}: *PARAMETER {line[:60]!r} is no number; it is left out")
 
-    def _condition(self, said: Statement) -> None:
-        if said.keyword in _LOADS:
-            self.deck.loads.append(LoadCard(self.step, said))
-        lines = said.lines()
-        entry: dict[str, Any] = {"step": self.step, "keyword": said.keyword}
-        if said.options:
-            entry["options"] = ", ".join(f"{key}={value}" if value else key for key, value in said.options.items())
+    def _condition(self, statement: Statement) -> None:
+        if statement.keyword in _LOADS:
+            self.deck.loads.append(LoadCard(self.step, statement))
+        lines = statement.lines()
+        entry: dict[str, Any] = {"step": self.step, "keyword": statement.keyword}
+        if statement.options:
+            entry["options"] = ", ".join(f"{key}={value}" if value else key for key, value in statement.options.items())
         entry["lines"] = [" ".join(line.split()) for line in lines[:_SHOWN]]
         self.deck.conditions.append(entry | ({"lines_in_all": len(lines)} if len(lines) > _SHOWN else {}))
 
@@ -327,16 +335,16 @@ def _assemble(reader: _Reader) -> Deck:
     for each in instances:
         prefix = f"{each.name}." if each.name else ""
         for part in each.parts:
-            for name, held in part.node_sets.items():
-                deck.node_sets[prefix + held.name] = resolve.members(each, name, "node_sets")
-            for name, held in part.element_sets.items():
-                deck.element_sets[prefix + held.name] = resolve.members(each, name, "element_sets")
+            for name, members in part.node_sets.items():
+                deck.node_sets[prefix + members.name] = resolve.members(each, name, "node_sets")
+            for name, members in part.element_sets.items():
+                deck.element_sets[prefix + members.name] = resolve.members(each, name, "element_sets")
             for written, faces in part.surfaces.values():
                 labels = dict.fromkeys(label for _, label in faces)
                 deck.surfaces[prefix + written] = [
                     (resolve.faces(each, [entry for entry, of in faces if of == label]), label) for label in labels
                 ]
-    deck.warnings += reader.notices.sentences(file, (card.said for card in deck.loads))
+    deck.warnings += reader.notices.sentences(file, (card.statement for card in deck.loads))
     deck.warnings += [f"{file}: {count} elements of type {kind or '?'} have no shape that a mesh can show; left out"
                       for kind, count in reader.left_out.items()]  # fmt: skip
     return deck

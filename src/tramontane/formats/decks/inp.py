@@ -84,29 +84,31 @@ def read_statements(file: Path, files: list[Path], folder: Path) -> Iterator[Sta
                 break
             text, start = text + line, end if stop < 0 else stop
         name, *rest = text[1:].split(",")
-        said = Statement(file, " ".join(name.upper().split()), _options(rest), data[start:end])
-        if b"**" in said.data:
-            said.data = _COMMENT.sub(b"", said.data)
-        other = beside_deck(folder, said.option("INPUT"))
-        if said.keyword != "INCLUDE" and said.option("INPUT") and not said.data.strip():
+        statement = Statement(file, " ".join(name.upper().split()), _options(rest), data[start:end])
+        if b"**" in statement.data:
+            statement.data = _COMMENT.sub(b"", statement.data)
+        other = beside_deck(folder, statement.option("INPUT"))
+        if statement.keyword != "INCLUDE" and statement.option("INPUT") and not statement.data.strip():
             if not other.is_file():
-                raise said.error(
-                    f"has its lines in {said.option('INPUT')!r}, which is not there", "put it beside the deck"
+                raise statement.error(
+                    f"has its lines in {statement.option('INPUT')!r}, which is not there", "put it beside the deck"
                 )
             if other not in files:
                 files.append(other)
-            said.data = _COMMENT.sub(b"", other.read_bytes())
-        if said.keyword != "INCLUDE":
-            yield said
+            statement.data = _COMMENT.sub(b"", other.read_bytes())
+        if statement.keyword != "INCLUDE":
+            yield statement
             continue
-        if not said.option("INPUT") or not other.is_file():
-            raise FormatError(f"{file}: includes {said.option('INPUT')!r}, which is not there; put it beside the deck")
+        if not statement.option("INPUT") or not other.is_file():
+            raise FormatError(
+                f"{file}: includes {statement.option('INPUT')!r}, which is not there; put it beside the deck"
+            )
         if other in files or len(files) >= _MOST_FILES:
             raise FormatError(f"{file}: includes {other.name} again, or more than {_MOST_FILES} files; correct it")
         files.append(other)
         yield from read_statements(other, files, folder)
-        if said.data.strip():
-            yield Statement(file, "", {}, said.data)
+        if statement.data.strip():
+            yield Statement(file, "", {}, statement.data)
 
 
 def included_files(file: Path) -> list[Path]:
@@ -142,24 +144,24 @@ def _whatever_case(folder: Path, words: list[str]) -> Path | None:
     return folder if folder.is_file() else None
 
 
-def whole_numbers(said: Statement, data: bytes | None = None) -> NDArray[np.int64]:
+def whole_numbers(statement: Statement, data: bytes | None = None) -> NDArray[np.int64]:
     """All whole numbers of a statement's lines (or of ``data``), whatever the lines."""
-    text = _plain_lines(said.data if data is None else data).replace(b"\n", b",").rstrip(b", ")
-    found: NDArray[np.int64] = _parse(said, text, np.int64)
-    return found
+    text = _plain_lines(statement.data if data is None else data).replace(b"\n", b",").rstrip(b", ")
+    numbers: NDArray[np.int64] = _parse(statement, text, np.int64)
+    return numbers
 
 
-def rows_of_numbers(said: Statement, columns: int) -> NDArray[np.float64]:
+def rows_of_numbers(statement: Statement, columns: int) -> NDArray[np.float64]:
     """The numbers of each line, ``(lines, columns)``; what a line lacks or leaves empty is 0, more are left out."""
-    text = _plain_lines(said.data)
+    text = _plain_lines(statement.data)
     chars = np.frombuffer(text, dtype=np.uint8)
     ends = np.append(np.flatnonzero(chars == 10), len(chars))
     counts = np.diff(np.searchsorted(np.flatnonzero(chars == 44), ends), prepend=0) + 1
     if len(chars) == 0:
-        raise said.error("has no numbers")
-    values = _parse(said, text.replace(b"\n", b","), np.float64)
+        raise statement.error("has no numbers")
+    values = _parse(statement, text.replace(b"\n", b","), np.float64)
     if len(values) != counts.sum():
-        raise said.error("has lines that are no numbers between commas")
+        raise statement.error("has lines that are no numbers between commas")
     if (counts == columns).all():
         whole: NDArray[np.float64] = values.reshape(-1, columns)
         return whole
@@ -180,10 +182,10 @@ def _plain_lines(data: bytes) -> bytes:
     return _BLANK.sub(b"\n", text) if b"\n\n" in text else text
 
 
-def _parse(said: Statement, text: bytes, kind: type) -> Any:
+def _parse(statement: Statement, text: bytes, kind: type) -> Any:
     """All numbers between commas; an empty entry is 0."""
     if b"<" in text:
-        raise said.error("uses a *PARAMETER in place of a number", "write the deck with its value")
+        raise statement.error("uses a *PARAMETER in place of a number", "write the deck with its value")
     if kind is np.float64 and (b"D" in text or b"d" in text):
         text = text.replace(b"D", b"E").replace(b"d", b"e")
     dense = text.replace(b" ", b"")
@@ -192,20 +194,20 @@ def _parse(said: Statement, text: bytes, kind: type) -> Any:
     try:
         values: Any = np.fromstring(text, dtype=kind, sep=",") if text else np.empty(0, dtype=kind)
     except (ValueError, DeprecationWarning) as error:
-        raise _bad_entry(said, text, kind) from error
+        raise _bad_entry(statement, text, kind) from error
     if len(values) != (text.count(b",") + 1 if text else 0):
-        raise _bad_entry(said, text, kind)
+        raise _bad_entry(statement, text, kind)
     return values
 
 
-def _bad_entry(said: Statement, text: bytes, kind: type) -> FormatError:
+def _bad_entry(statement: Statement, text: bytes, kind: type) -> FormatError:
     for entry in text.split(b","):
         try:
             kind(entry)
         except (ValueError, OverflowError):
             shown = entry[:40].decode("utf-8", "replace").strip()
-            return said.error(f"has {shown!r} where a {'whole ' if kind is np.int64 else ''}number is expected")
-    return said.error("has something else where a number is expected")
+            return statement.error(f"has {shown!r} where a {'whole ' if kind is np.int64 else ''}number is expected")
+    return statement.error("has something else where a number is expected")
 
 
 def _options(entries: list[str]) -> dict[str, str]:

@@ -34,14 +34,14 @@ class Notices:
     """Collects a deck's statements that are not obeyed."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
         self.local = False
 
-    def take(self, said: Statement) -> None:
+    def take(self, statement: Statement) -> None:
         """Count a statement, if it is one."""
-        if said.keyword in _CHANGES or said.keyword in _LOADS:
-            self.seen[said.keyword] = self.seen.get(said.keyword, 0) + 1
-        self.local |= said.keyword in _OUTPUTS and said.option("GLOBAL").upper() == "NO"
+        if statement.keyword in _CHANGES or statement.keyword in _LOADS:
+            self.counts[statement.keyword] = self.counts.get(statement.keyword, 0) + 1
+        self.local |= statement.keyword in _OUTPUTS and statement.option("GLOBAL").upper() == "NO"
 
     def sentences(self, file: Path, loads: Iterable[Statement]) -> list[str]:
         """One for each keyword.
@@ -51,13 +51,13 @@ class Notices:
             loads: Its statements of loads and supports, which ``*TRANSFORM`` turns.
         """
         turned = any(True for _ in loads)
-        found = [f"{file}: *{keyword} {_CHANGES[keyword]}" for keyword in self.seen
-                 if keyword in _CHANGES and (keyword != "TRANSFORM" or turned)]  # fmt: skip
-        names = [f"*{keyword}" for keyword in self.seen if keyword in _LOADS]
+        sentences = [f"{file}: *{keyword} {_CHANGES[keyword]}" for keyword in self.counts
+                     if keyword in _CHANGES and (keyword != "TRANSFORM" or turned)]  # fmt: skip
+        names = [f"*{keyword}" for keyword in self.counts if keyword in _LOADS]
         if names:
-            found.append(f"{file}: {', '.join(names)} are no parameters; where cases differ in them, name them in a "
-                         "table or a case.json")  # fmt: skip
+            sentences.append(f"{file}: {', '.join(names)} are no parameters; where cases differ in them, name them in "
+                             "a table or a case.json")  # fmt: skip
         if self.local:
-            found.append(f"{file}: asks for results in local directions (GLOBAL=NO), which are read as if they were "
-                         "global ones; write them with GLOBAL=YES")  # fmt: skip
-        return found
+            sentences.append(f"{file}: asks for results in local directions (GLOBAL=NO), which are read as if they "
+                             "were global ones; write them with GLOBAL=YES")  # fmt: skip
+        return sentences

@@ -89,56 +89,58 @@ class Resolver:
     ) -> None:
         self.file, self.blocks, self.warnings = file, blocks, warnings
         self.instances = {each.name.upper(): each for each in instances}
-        self.known: dict[tuple[str, str, str], Ids | None] = {}
+        self.members_of: dict[tuple[str, str, str], Ids | None] = {}
 
     def members(self, scope: Instance, name: str, kind: str) -> Ids:
         """Index of each member of a set, sorted; ``kind`` is ``node_sets`` or ``element_sets``."""
         key = (scope.name, name, kind)
-        if key in self.known:
-            found = self.known[key]
-            if found is None:
+        if key in self.members_of:
+            members = self.members_of[key]
+            if members is None:
                 raise FormatError(f"{self.file}: set {name} holds itself; correct the deck")
-            return found
-        self.known[key] = None
-        if len(self.known) > 100_000:
+            return members
+        self.members_of[key] = None
+        if len(self.members_of) > 100_000:
             raise FormatError(f"{self.file}: has more than 100000 sets; write the deck with fewer")
         parts = [np.empty(0, dtype=np.int64), *self._parts(scope, name, kind)]
-        found = np.unique(np.concatenate(parts))
-        self.known[key] = found
-        return found
+        members = np.unique(np.concatenate(parts))
+        self.members_of[key] = members
+        return members
 
     def faces(self, scope: Instance, entries: Sequence[str]) -> Ids:
         """Place of the elements that lines of a surface speak of, by number or by set."""
         numbers: dict[str, list[int]] = {}
-        found = [np.empty(0, dtype=np.int64)]
+        faces = [np.empty(0, dtype=np.int64)]
         for entry in entries:
             instance, _, last = entry.rpartition(".")
             if re.fullmatch(r"\d{1,18}", last) and (not instance or instance in self.instances):
                 numbers.setdefault(instance, []).append(int(last))
             else:
-                found.append(self.members(scope, entry, "element_sets"))
+                faces.append(self.members(scope, entry, "element_sets"))
         for instance, chosen in numbers.items():
-            found.append(self._found(self._instance(scope, instance), np.array(chosen), "element_sets"))
-        return np.concatenate(found)
+            faces.append(self._present(self._instance(scope, instance), np.array(chosen), "element_sets"))
+        return np.concatenate(faces)
 
     def _parts(self, scope: Instance, name: str, kind: str) -> Iterator[Ids]:
-        held = [sets[name] for part in scope.parts if name in (sets := getattr(part, kind))]
-        if not held:
+        sets_named = [sets[name] for part in scope.parts if name in (sets := getattr(part, kind))]
+        if not sets_named:
             instance, _, rest = name.partition(".")
             if rest and instance in self.instances and self.instances[instance] is not scope:
                 yield self.members(self.instances[instance], rest, kind)
                 return
             self.warnings.append(f"{self.file}: set {name} is used, but not defined")
             return
-        for each in held:
+        for each in sets_named:
             for instance, numbers in each.numbers:
-                yield self._found(self._instance(scope, instance), numbers, kind)
+                yield self._present(self._instance(scope, instance), numbers, kind)
             for instance, first, last, step in each.ranges:
                 of = self._instance(scope, instance)
-                known, start = (
+                all_numbers, start = (
                     (of.node_numbers, of.first_node) if kind == "node_sets" else (of.element_numbers, of.first_element)
                 )
-                yield start + np.flatnonzero((known >= first) & (known <= last) & ((known - first) % step == 0))
+                yield start + np.flatnonzero(
+                    (all_numbers >= first) & (all_numbers <= last) & ((all_numbers - first) % step == 0)
+                )
             for instance, other in each.names:
                 yield self.members(self._instance(scope, instance), other, kind)
             for instance, other in each.of_elements:
@@ -152,7 +154,7 @@ class Resolver:
             raise FormatError(f"{self.file}: a set is of instance {name}, which is not defined; write the deck again")
         return self.instances[name]
 
-    def _found(self, scope: Instance, numbers: Ids, kind: str) -> Ids:
+    def _present(self, scope: Instance, numbers: Ids, kind: str) -> Ids:
         """Members by number; those that are not defined were left out with their elements."""
         nodes = kind == "node_sets"
         index = index_of(scope.node_numbers if nodes else scope.element_numbers, numbers)

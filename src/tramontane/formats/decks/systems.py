@@ -24,11 +24,11 @@ class System:
 
     def to_global(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points ``(n, 3)`` of this system in the global one."""
-        found: NDArray[np.float64] = points @ self.axes + self.origin
-        return found
+        moved: NDArray[np.float64] = points @ self.axes + self.origin
+        return moved
 
 
-def system_of(said: Statement) -> System | None:
+def system_of(statement: Statement) -> System | None:
     """What a ``*SYSTEM`` says; None for one without numbers, which ends the last.
 
     The first line has the origin and a point on the x axis, the second a point in the plane of x and y, on the side of
@@ -37,13 +37,15 @@ def system_of(said: Statement) -> System | None:
     Raises:
         FormatError: The points lie on a line, or their number is another.
     """
-    lines = said.lines()
+    lines = statement.lines()
     if not lines:
         return None
     counts = [len([entry for entry in line.rstrip(",").split(",") if entry.strip()]) for line in lines]
-    rows = rows_of_numbers(said, 6)
+    rows = rows_of_numbers(statement, 6)
     if len(rows) > 2 or counts[0] not in (2, 3, 4, 6) or not np.isfinite(rows).all():
-        raise said.error("is not given by one, two or three points", "write an origin, a point on x and one near y")
+        raise statement.error(
+            "is not given by one, two or three points", "write an origin, a point on x and one near y"
+        )
     if counts[0] <= 3:
         return System(rows[0, :3], np.eye(3))
     origin, along = (rows[0, :3], rows[0, 3:]) if counts[0] == 6 else (
@@ -55,21 +57,21 @@ def system_of(said: Statement) -> System | None:
     else:
         third = np.array([0.0, 0.0, 1.0])
         if first[2] != 0:
-            raise said.error("turns out of the plane of x and y without a third point", "write its second line")
+            raise statement.error("turns out of the plane of x and y without a third point", "write its second line")
     lengths = np.linalg.norm(first), np.linalg.norm(third)
     if min(lengths) == 0:
-        raise said.error("has its points on one line", "write three points that span a plane")
+        raise statement.error("has its points on one line", "write three points that span a plane")
     first, third = first / lengths[0], third / lengths[1]
     return System(origin, np.stack([first, np.cross(third, first), third]))
 
 
-def from_kind(said: Statement, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def from_kind(statement: Statement, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points of ``*NODE, SYSTEM=`` in Cartesian coordinates; cylindrical (C) and spherical (S) ones are in degrees.
 
     Raises:
         FormatError: Another kind.
     """
-    kind = said.option("SYSTEM").upper() or "R"
+    kind = statement.option("SYSTEM").upper() or "R"
     if kind == "R":
         return points
     radius, angle, last = points.T
@@ -80,4 +82,4 @@ def from_kind(said: Statement, points: NDArray[np.float64]) -> NDArray[np.float6
         rise = np.deg2rad(last)
         flat = radius * np.cos(rise)
         return np.stack([flat * np.cos(turn), flat * np.sin(turn), radius * np.sin(rise)], axis=1)
-    raise said.error(f"is in coordinates of system {kind}, which is not read", "write them in Cartesian ones")
+    raise statement.error(f"is in coordinates of system {kind}, which is not read", "write them in Cartesian ones")

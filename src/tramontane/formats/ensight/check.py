@@ -44,11 +44,11 @@ def check_variables(file: Path, geometry: Path, variables: Sequence[tuple[str, P
         listed = _parts(path, binary)
         if not set(listed) <= set(ids):
             continue
-        held = [meshes[number] for number in listed]
-        counts = [mesh.n_points if place == "node" else mesh.n_cells for mesh in held]
+        listed_meshes = [meshes[number] for number in listed]
+        counts = [mesh.n_points if place == "node" else mesh.n_cells for mesh in listed_meshes]
         wanted = _COMPONENTS[what] * sum(counts)
         if binary:
-            kinds = [1 if place == "node" else len(np.unique(mesh.celltypes)) for mesh in held]
+            kinds = [1 if place == "node" else len(np.unique(mesh.celltypes)) for mesh in listed_meshes]
             size = _LINE + len(listed) * (_LINE + _NUMBER) + sum(kinds) * _LINE + wanted * _NUMBER
             short = path.stat().st_size < size and not _says_partial(path)
         else:
@@ -68,9 +68,9 @@ def _parts(path: Path, binary: bool) -> list[int]:
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if not binary:
             return [int(match[1]) for match in _TEXT_PART.finditer(content)]
-        found = [match[1] for match in _BINARY_PART.finditer(content)]
+        numbers = [match[1] for match in _BINARY_PART.finditer(content)]
     # Whichever way round the bytes of a number stand, those of a part are small.
-    little, big = ([int.from_bytes(number, order) for number in found] for order in ("little", "big"))
+    little, big = ([int.from_bytes(number, order) for number in numbers] for order in ("little", "big"))
     return min(little, big, key=lambda numbers: max(numbers, default=0))
 
 

@@ -50,14 +50,14 @@ def read_ensight(file: Path) -> Results:
     """
     case = _parse(file)
     files = _files_of(file, case)
-    blocks, found = read_isolated(load, file, beside=files)
+    blocks, header = read_isolated(load, file, beside=files)
     if "gold" in case.kind:
         kinds = [kind for kind, *_ in case.variables]
         check_variables(file, files[0], list(zip(kinds, files[1:], strict=True)), blocks)
     parts = domains(file, [Named(block.path[-1], block.mesh) for block in blocks])
     return Results(
         meshes=parts.meshes, files=[file, *dict.fromkeys(files)],
-        extra={"time": found["time"]} if found["time"] else {},
+        extra={"time": header["time"]} if header["time"] else {},
         warnings=parts.warnings + [f"{file}: {what} is left out" for what in case.left_out],
     )  # fmt: skip
 
@@ -182,23 +182,23 @@ class _Steps:
         self.sets.setdefault(self.name, {}).setdefault(self.key, []).extend(words)
 
     def numbers(self, file: Path) -> dict[str, list[int]]:
-        found = {}
+        numbers = {}
         try:
-            for name, said in self.sets.items():
-                count = int((said.get("number of steps") or ["1"])[0])
-                if said.get("filename numbers"):
-                    found[name] = [int(word) for word in said["filename numbers"][:count]]
-                elif said.get("filename start number"):
-                    start = int(said["filename start number"][0])
-                    step = int((said.get("filename increment") or ["1"])[0])
-                    found[name] = [start, start + (count - 1) * step]
-                times = len(said.get("time values", ()))
-                if count < 1 or (times < count and "time values file" not in said):
+            for name, entries in self.sets.items():
+                count = int((entries.get("number of steps") or ["1"])[0])
+                if entries.get("filename numbers"):
+                    numbers[name] = [int(word) for word in entries["filename numbers"][:count]]
+                elif entries.get("filename start number"):
+                    start = int(entries["filename start number"][0])
+                    step = int((entries.get("filename increment") or ["1"])[0])
+                    numbers[name] = [start, start + (count - 1) * step]
+                times = len(entries.get("time values", ()))
+                if count < 1 or (times < count and "time values file" not in entries):
                     raise FormatError(f"{file}: names {count} steps and {times} times; it is cut off or damaged, "
                                       "write or copy it again")  # fmt: skip
         except ValueError as error:
             raise FormatError(f"{file}: its TIME section is damaged ({error}); write or copy it again") from error
-        return found
+        return numbers
 
 
 def _files_of(file: Path, case: _Case) -> list[Path]:
@@ -206,7 +206,7 @@ def _files_of(file: Path, case: _Case) -> list[Path]:
     assert case.model is not None
     files: list[Path] = []
     wanted = [("geometry", *case.model)] + [
-        (f"variable {name}", time_set, where) for _, time_set, name, where in case.variables
+        (f"variable {name}", time_set, pattern) for _, time_set, name, pattern in case.variables
     ]
     for what, time_set, pattern in wanted:
         name = pattern.strip('"')

@@ -71,8 +71,8 @@ class _Header:
         return int.from_bytes(self._bytes(width), "big")
 
     def _list(self, kind: int) -> int:
-        found, count = self._number(4), self._number(self.wide)
-        if found not in (0, kind) or (found == 0 and count):
+        tag, count = self._number(4), self._number(self.wide)
+        if tag not in (0, kind) or (tag == 0 and count):
             raise ValueError("another list was expected")
         return count
 

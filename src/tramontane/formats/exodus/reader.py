@@ -37,14 +37,14 @@ def read_exodus(file: Path) -> Results:
     )
     file = last
     check_head(file, _HEADS, "Exodus (netCDF)")
-    blocks, found = read_isolated(load, file)
+    blocks, header = read_isolated(load, file)
     kept = [block for block in blocks if len(block.path) > 1 and block.path[1] in ("Element Blocks", "Side Sets")]
     if not any(block.mesh.n_cells for block in kept):
         raise FormatError(f"{file}: holds no elements; write or copy it again")
     parts = domains(file, [Named(block.path[-1].removeprefix("Unnamed "), block.mesh) for block in kept])
     return Results(
         meshes=parts.meshes, files=[file], warnings=moved + parts.warnings,
-        extra={key: found[key] for key in ("time", "title") if found.get(key)},
+        extra={key: header[key] for key in ("time", "title") if header.get(key)},
     )  # fmt: skip
 
 

@@ -48,21 +48,21 @@ def read_fluent(file: Path) -> Results:
     else:
         _check_text(file)
         _check_text(data)
-    blocks, found = read_isolated(load_modern if modern else load_old, file, beside=[data])
+    blocks, header = read_isolated(load_modern if modern else load_old, file, beside=[data])
     zones = _boundary(blocks, _kinds(file) if modern else {})
     if not zones:
         raise FormatError(f"{file}: holds no zone of cells; write or copy it again")
     parts = domains(file, zones)
     if not modern:
         parts.warnings.append(f"{file}: zones of faces are not read from a .cas; save it as .cas.h5 for a surface")
-    parts.warnings += found.get("warnings", [])
+    parts.warnings += header.get("warnings", [])
     units = {
         f"{domain}/{name}": unit for domain, mesh in parts.meshes.items() for name, unit in _UNITS.items()
         if name in mesh.array_names
     }  # fmt: skip
     return Results(
         meshes=parts.meshes, units=units, length_unit="m", files=[file, data], solver="Fluent",
-        warnings=parts.warnings, extra={"time": found["time"]} if found.get("time") else {},
+        warnings=parts.warnings, extra={"time": header["time"]} if header.get("time") else {},
     )  # fmt: skip
 
 

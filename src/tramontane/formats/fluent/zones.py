@@ -47,11 +47,11 @@ def mend_zones(case: Path, data: Path, output: Any, names: list[str]) -> list[st
                 raise FormatError(f"{case}: its fields are stored zone by zone, which needs h5py; "
                                   'pip install "tramontane[hdf5]"') from None  # fmt: skip
         return []
-    with _said(case), h5py.File(case, "r") as root:
+    with _errors_named(case), h5py.File(case, "r") as root:
         zones = root[_ZONES]
         called = zones["name"][()].ravel()[0].decode("utf-8", "replace").strip("\0;").split(";")
         ends = list(zip(zones["minId"][()].ravel().tolist(), zones["maxId"][()].ravel().tolist(), strict=True))
-    with _said(data), h5py.File(data, "r") as root:
+    with _errors_named(data), h5py.File(data, "r") as root:
         warnings: list[str] = []
         if sum(str(phase).startswith("phase-") for phase in root[_RESULTS]) > 1:
             return _without_misfits(data, blocks, called)
@@ -61,14 +61,14 @@ def mend_zones(case: Path, data: Path, output: Any, names: list[str]) -> list[st
                 continue
             for name in names:
                 block.GetCellData().RemoveArray(name)
-                values, held = _values(data, fields, name, int(first), int(last))
-                if held.all():
+                values, filled = _values(data, fields, name, int(first), int(last))
+                if filled.all():
                     array = numpy_to_vtk(values, deep=True)
                     array.SetName(name)
                     block.GetCellData().AddArray(array)
-                elif held.any():
-                    warnings.append(f"{data}: {name} of zone {zone} has values for {int(held.sum())} of {len(held)} "
-                                    "cells; it is left out there")  # fmt: skip
+                elif filled.any():
+                    warnings.append(f"{data}: {name} of zone {zone} has values for {int(filled.sum())} of "
+                                    f"{len(filled)} cells; it is left out there")  # fmt: skip
     return warnings
 
 
@@ -88,7 +88,7 @@ def _without_misfits(data: Path, blocks: list[Any], called: list[str]) -> list[s
 
 
 @contextlib.contextmanager
-def _said(file: Path) -> Iterator[None]:
+def _errors_named(file: Path) -> Iterator[None]:
     """What h5py raises on a damaged file, as one line that names it."""
     try:
         yield
@@ -99,8 +99,8 @@ def _said(file: Path) -> Iterator[None]:
 
 def _values(data: Path, fields: Any, name: str, first: int, last: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """A field's values at the cells ``first`` to ``last``, and which of them have any."""
-    held = np.zeros(last - first + 1, dtype=bool)
-    values = np.zeros(len(held))
+    filled = np.zeros(last - first + 1, dtype=bool)
+    values = np.zeros(len(filled))
     for key in fields.get(name, ()):
         section = fields[name][key]
         start, end = int(section.attrs["minId"]), int(section.attrs["maxId"])
@@ -112,7 +112,7 @@ def _values(data: Path, fields: Any, name: str, first: int, last: int) -> tuple[
             continue
         part = section[low - start : high - start + 1]
         if part.ndim > 1 and values.ndim == 1:
-            values = np.zeros((len(held), part.shape[1]))
+            values = np.zeros((len(filled), part.shape[1]))
         values[low - first : high - first + 1] = part
-        held[low - first : high - first + 1] = True
-    return values, held
+        filled[low - first : high - first + 1] = True
+    return values, filled

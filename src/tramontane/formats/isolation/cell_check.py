@@ -62,13 +62,13 @@ def check_cells(file: Path, mesh: pv.PolyData | pv.UnstructuredGrid) -> None:
         if kind >= 68 and degrees:
             continue
         allowed = _POINTS[kind]
-        found = sizes if len(present) == 1 else sizes[kinds == kind]
+        counts = sizes if len(present) == 1 else sizes[kinds == kind]
         if len(allowed) == 1 and allowed[0] >= 0:
-            wrong = found != allowed[0]
+            wrong = counts != allowed[0]
         else:
-            wrong = found < 1 if allowed == (-1,) else ~np.isin(found, allowed)
+            wrong = counts < 1 if allowed == (-1,) else ~np.isin(counts, allowed)
         if wrong.any():
-            raise FormatError(f"{file}: a cell of type {pv.CellType(kind).name} has {found[wrong][0]} points; "
+            raise FormatError(f"{file}: a cell of type {pv.CellType(kind).name} has {counts[wrong][0]} points; "
                               "its list of cells is damaged, write or copy it again")  # fmt: skip
     _check_list(file, mesh.GetPolyhedronFaces(), mesh.n_points)
     if _POLYHEDRON in present:
@@ -92,24 +92,24 @@ def _check_list(file: Path, part: Any, points: int) -> tuple[NDArray[Any], NDArr
 def _check_polyhedra(file: Path, mesh: Any, kinds: NDArray[Any], offsets: NDArray[Any], ids: NDArray[Any]) -> None:
     """Each polyhedron has faces that exist, of three points or more that are its own."""
     starts, corners = _check_list(file, mesh.GetPolyhedronFaces(), mesh.n_points)
-    where, faces = _check_list(file, mesh.GetPolyhedronFaceLocations(), len(starts) - 1)
+    locations, faces = _check_list(file, mesh.GetPolyhedronFaceLocations(), len(starts) - 1)
     cells = np.flatnonzero(kinds == _POLYHEDRON)
-    if len(where) != len(kinds) + 1 or np.any(np.diff(where)[cells] < 1) or np.any(np.diff(starts) < 3):
+    if len(locations) != len(kinds) + 1 or np.any(np.diff(locations)[cells] < 1) or np.any(np.diff(starts) < 3):
         raise FormatError(f"{file}: its polyhedra lack faces; write or copy it again")
     for begin in range(0, len(cells), _PORTION):
         some = cells[begin : begin + _PORTION]
         own = _flat(offsets, some)
         of_cell = np.repeat(np.arange(len(some)), np.diff(offsets)[some])
-        chosen = faces[_flat(where, some)]
+        chosen = faces[_flat(locations, some)]
         used = corners[_flat(starts, chosen)]
-        of_face = np.repeat(np.arange(len(some)), np.diff(where)[some])
+        of_face = np.repeat(np.arange(len(some)), np.diff(locations)[some])
         of_corner = np.repeat(of_face, np.diff(starts)[chosen])
         # Sorted, not `np.unique`: NumPy's hashes of whole numbers take several times as long.
-        known = np.sort(of_cell * np.int64(mesh.n_points) + ids[own])
+        own_pairs = np.sort(of_cell * np.int64(mesh.n_points) + ids[own])
         needed = np.sort(of_corner * np.int64(mesh.n_points) + used)
         needed = needed[np.append(True, needed[1:] != needed[:-1])]
-        places = np.minimum(np.searchsorted(known, needed), len(known) - 1)
-        if len(needed) and (not len(known) or (known[places] != needed).any()):
+        places = np.minimum(np.searchsorted(own_pairs, needed), len(own_pairs) - 1)
+        if len(needed) and (not len(own_pairs) or (own_pairs[places] != needed).any()):
             raise FormatError(f"{file}: the faces of a polyhedron have points that it has not; write or copy it again")
 
 

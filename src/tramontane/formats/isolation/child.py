@@ -72,9 +72,9 @@ def _fork(request: dict[str, Any]) -> int | str:
     until, pause = time.monotonic() + request["seconds"], 0.001
     status = None
     while status is None:
-        ended, found = os.waitpid(child, os.WNOHANG)
+        ended, waited = os.waitpid(child, os.WNOHANG)
         if ended:
-            status = found
+            status = waited
         elif time.monotonic() > until:
             break
         else:
@@ -112,27 +112,27 @@ def answer(request: dict[str, Any]) -> None:
     """Read, check, and leave the meshes and what else was found in the request's folder."""
     target, path, shown = Path(request["folder"]), request["path"], request["shown"]
     file = Path(shown)
-    told: dict[str, Any]
+    reply: dict[str, Any]
     try:
         loader = getattr(importlib.import_module(request["module"]), request["function"])
         with vtk.complaints(file, "cannot be read", "write or copy it again"):
-            data, found = loader(Path(path), *request["options"])
+            data, extra = loader(Path(path), *request["options"])
         blocks = []
         for number, (names, block) in enumerate(vtk.leaves(data, (file.stem,)) if data is not None else ()):
             wrapped = pv.wrap(block)
             mesh = wrapped if isinstance(wrapped, pv.PolyData) else wrapped.cast_to_unstructured_grid()
             check_cells(file, mesh)
             blocks.append({"path": names, **_leave(file, mesh, target, number)})
-        arrays = {key: value for key, value in found.items() if isinstance(value, np.ndarray)}
+        arrays = {key: value for key, value in extra.items() if isinstance(value, np.ndarray)}
         if arrays:
             np.savez(target / ARRAYS, allow_pickle=False, **arrays)
-        told = {"blocks": blocks, "found": {key: value for key, value in found.items() if key not in arrays}}
+        reply = {"blocks": blocks, "extra": {key: value for key, value in extra.items() if key not in arrays}}
     except FormatError as error:
-        told = {"error": str(error).replace(path, shown)}
+        reply = {"error": str(error).replace(path, shown)}
     except MemoryError:
-        told = {"error": f"{file}: cannot be read (its reader wants more than {request['memory'] / 1e9:.0f} GB for "
-                         "it); write or copy it again"}  # fmt: skip
-    (target / f".{ANSWER}").write_text(json.dumps(told), encoding="utf-8")
+        reply = {"error": f"{file}: cannot be read (its reader wants more than {request['memory'] / 1e9:.0f} GB for "
+                 "it); write or copy it again"}  # fmt: skip
+    (target / f".{ANSWER}").write_text(json.dumps(reply), encoding="utf-8")
     (target / f".{ANSWER}").replace(target / ANSWER)
 
 

@@ -115,20 +115,20 @@ def read_isolated(
         if code != 0 or not answer.is_file():
             raise FormatError(f"{file}: cannot be read ({_reason(code, folder / OUTPUT, memory)}); "
                               "write or copy it again")  # fmt: skip
-        said = json.loads(answer.read_text(encoding="utf-8"))
-        if "error" in said:
+        reply = json.loads(answer.read_text(encoding="utf-8"))
+        if "error" in reply:
             if not fresh:
                 _end_process()
-            raise FormatError(said["error"])
+            raise FormatError(reply["error"])
         blocks = [
             Block(tuple(block["path"]), _fetch(file, folder / block["file"], block["names"]))
-            for block in said["blocks"]
+            for block in reply["blocks"]
         ]
-        found = said["found"]
+        extra = reply["extra"]
         if (folder / ARRAYS).is_file():
             with np.load(folder / ARRAYS, allow_pickle=False) as stored:
-                found |= {key: stored[key] for key in stored.files}
-        return blocks, found
+                extra |= {key: stored[key] for key in stored.files}
+        return blocks, extra
 
 
 def probe(loader: Loader, file: Path, *, beside: Sequence[Path] = ()) -> None:
@@ -172,40 +172,40 @@ class _Process:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
         if fresh:  # only what has no threads can be forked
             environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self.owner, self.fresh, self.asked = os.getpid(), fresh, False
+        self.owner, self.fresh, self.waiting = os.getpid(), fresh, False
         how = ["fork"] if fresh and hasattr(os, "fork") else []
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, str(Path(__file__).parents[1]), *how], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True, encoding="utf-8",
             start_new_session=fresh,
         )  # fmt: skip
-        self.said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.replies: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.said.put(line.strip())
-        self.said.put(None)
+            self.replies.put(line.strip())
+        self.replies.put(None)
 
     def ask(self, request: dict[str, Any], seconds: float) -> int | None:
         """0 when it is done, the exit code where it ended instead, None where time ran out."""
         assert self.process.stdin is not None
-        self.asked = True
+        self.waiting = True
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
             # One that others are forked off keeps the time itself.
-            said = self.said.get(timeout=seconds + (_GRACE if self.fresh else 0.0))
+            reply = self.replies.get(timeout=seconds + (_GRACE if self.fresh else 0.0))
         except queue.Empty:
             return None
         except OSError:
-            said = None
-        self.asked = False
-        if said == LATE:
+            reply = None
+        self.waiting = False
+        if reply == LATE:
             return None
-        return int(said) if said else self.process.wait() or 1
+        return int(reply) if reply else self.process.wait() or 1
 
     def end(self) -> None:
         if self.fresh and hasattr(os, "killpg"):
@@ -258,7 +258,7 @@ def _take_fresh() -> _Process:
 
 def _give_back(process: _Process) -> None:
     """Keep a process for the next file, unless it ended or does not answer."""
-    if process.process.poll() is not None or process.asked or not hasattr(os, "fork"):
+    if process.process.poll() is not None or process.waiting or not hasattr(os, "fork"):
         process.end()
         return
     with _lock:

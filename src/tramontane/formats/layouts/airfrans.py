@@ -76,20 +76,20 @@ def read_case(folder: Path, kinds: Sequence[str]) -> Results:
     Raises:
         FormatError: A file is damaged, or the aerofoil is no closed line.
     """
-    found = Results(length_unit="m", solver="OpenFOAM", version="v2112")
+    results = Results(length_unit="m", solver="OpenFOAM", version="v2112")
     ends = {"surface": "_aerofoil.vtp", "volume": "_internal.vtu"}
     for kind in kinds:
         file = folder / f"{folder.name}{ends[kind]}"
         mesh = read_mesh(file)
         if kind == "surface":
-            found.geometry = shared.extruded(_outline(mesh, file))
+            results.geometry = shared.extruded(_outline(mesh, file))
         shared.drop(mesh, "implicit_distance", "Normals")
         units = shared.rename_fields(mesh, _FIELDS)
         shared.from_kinematic(mesh, DENSITY)
-        found.meshes[kind] = mesh
-        found.units |= {f"{kind}/{name}": unit for name, unit in units.items()}
-        found.files.append(file)
-    return found
+        results.meshes[kind] = mesh
+        results.units |= {f"{kind}/{name}": unit for name, unit in units.items()}
+        results.files.append(file)
+    return results
 
 
 def _cases(root: Path) -> list[Path]:
@@ -122,12 +122,12 @@ def _splits(file: Path, wanted: str | None, notes: list[str]) -> dict[str, list[
         notes.append("manifest.json is not here, so there are no official splits; unpack it for them.")
         return {}
     lists = shared.split_lists(file, shared.read_json(file))
-    known = sorted(
+    tasks = sorted(
         (key.removesuffix("_train") for key in lists if key.endswith("_train")), key=lambda key: key != "full"
     )
-    if not known:
+    if not tasks:
         raise FormatError(f"{file}: has no list whose name ends in _train; unpack it again")
-    chosen = shared.choose(file, known, wanted, notes, what="task")
+    chosen = shared.choose(file, tasks, wanted, notes, what="task")
     test = lists.get("full_test" if chosen == "scarce" else f"{chosen}_test", [])
     return {"train": lists[f"{chosen}_train"], "test": test}
 

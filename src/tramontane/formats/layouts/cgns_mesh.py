@@ -52,19 +52,19 @@ def read_bases(file: Path) -> Bases:
     Raises:
         FormatError: h5py is not installed, or the file is damaged, no CGNS file, or has elements that are not known.
     """
-    found = Bases()
+    bases_read = Bases()
     with open_tree(file) as tree:
-        reader = _Reader(file, tree, found)
+        reader = _Reader(file, tree, bases_read)
         bases = list(tree.children(tree.root, "CGNSBase_t"))
         for name, base in bases:
             zones = [mesh for _, zone in tree.children(base, "Zone_t") if (mesh := reader.zone(zone)) is not None]
             if zones:
-                found.bases[name] = zones[0] if len(zones) == 1 else pv.merge(zones, merge_points=False)
+                bases_read.bases[name] = zones[0] if len(zones) == 1 else pv.merge(zones, merge_points=False)
             elif name == "Global":
-                found.numbers = reader.numbers(base)
+                bases_read.numbers = reader.numbers(base)
     if not bases:
         raise FormatError(f"{file}: holds no base; write or copy it again")
-    return found
+    return bases_read
 
 
 @dataclass
@@ -74,34 +74,34 @@ class _Reader:
     Attributes:
         file: For messages.
         tree: Its nodes.
-        found: Where notes of what is left out go.
+        bases_read: Where notes of what is left out go.
     """
 
     file: Path
     tree: Tree
-    found: Bases
+    bases_read: Bases
 
-    def said(self, node: Any, label: str, default: str) -> str:
+    def text(self, node: Any, label: str, default: str) -> str:
         """The text of the first node of a label."""
         return next((self.tree.text(child) for _, child in self.tree.children(node, label)), default)
 
     def numbers(self, base: Any) -> dict[str, float]:
-        found: dict[str, float] = {}
+        numbers: dict[str, float] = {}
         for name, node in self.tree.children(base, "DataArray_t"):
             if " data" not in node:
                 continue
             values = self.tree.values(node)
             if values.size == 1 and values.dtype.kind in "iuf":
-                found[name] = float(values[0])
+                numbers[name] = float(values[0])
             else:
-                self.found.skipped.append(f"Global/{name} is no single number")
-        return found
+                self.bases_read.skipped.append(f"Global/{name} is no single number")
+        return numbers
 
     def zone(self, zone: Any) -> pv.UnstructuredGrid | None:
         sizes = self.tree.values(zone)
         if sizes.size == 0 or sizes[0] == 0:
             return None
-        structured = self.said(zone, "ZoneType_t", "Unstructured") == "Structured"
+        structured = self.text(zone, "ZoneType_t", "Unstructured") == "Structured"
         points = self.points(zone)
         if structured:
             shape = [*sizes[: sizes.size // 3].tolist(), 1, 1][:3]
@@ -119,8 +119,8 @@ class _Reader:
 
     def points(self, zone: Any) -> NDArray[Any]:
         for _, node in self.tree.children(zone, "GridCoordinates_t"):
-            found = {name: self.tree.values(array) for name, array in self.tree.children(node, "DataArray_t")}
-            axes = [found[name] for name in ("CoordinateX", "CoordinateY", "CoordinateZ") if name in found]
+            coordinates = {name: self.tree.values(array) for name, array in self.tree.children(node, "DataArray_t")}
+            axes = [coordinates[name] for name in ("CoordinateX", "CoordinateY", "CoordinateZ") if name in coordinates]
             if not axes or len({len(axis) for axis in axes}) != 1 or axes[0].dtype.kind != "f":
                 break
             points = np.zeros((len(axes[0]), 3), axes[0].dtype)
@@ -148,7 +148,7 @@ class _Reader:
         dimension = max(_ELEMENTS[int(code)][1] for _, _, codes, _ in sections for code in np.unique(codes))
         if sum(len(codes) for _, _, codes, _ in sections) != cells:
             lower = [name for _, name, codes, _ in sections if _ELEMENTS[int(codes.max())][1] < dimension]
-            self.found.skipped += [f"section {name} of {zone.name} has a lower dimension" for name in lower]
+            self.bases_read.skipped += [f"section {name} of {zone.name} has a lower dimension" for name in lower]
             sections = [section for section in sections if section[1] not in lower]
         codes = np.concatenate([section[2] for section in sections])
         flat = np.concatenate([section[3] for section in sections]) - 1
@@ -188,7 +188,7 @@ class _Reader:
                 f"{self.file}: {node.name} has offsets that do not fit its elements; write or copy it again"
             )
         codes = flat[offsets[:-1]]
-        counts = np.array([_ELEMENTS.get(known, (-1,))[0] for known in range(max(_ELEMENTS) + 1)])
+        counts = np.array([_ELEMENTS.get(number, (-1,))[0] for number in range(max(_ELEMENTS) + 1)])
         if codes.min() < 0 or codes.max() > max(_ELEMENTS) or np.any(counts[codes] != np.diff(offsets) - 1):
             raise FormatError(f"{self.file}: {node.name} has elements that are not known; write or copy it again")
         return codes, np.delete(flat, offsets[:-1])
@@ -196,9 +196,9 @@ class _Reader:
     def solutions(self, zone: Any, mesh: pv.UnstructuredGrid) -> None:
         """Fields at vertices and at cell centres; three that end in X, Y and Z are a vector."""
         for name, node in self.tree.children(zone, "FlowSolution_t"):
-            location = self.said(node, "GridLocation_t", "Vertex")
+            location = self.text(node, "GridLocation_t", "Vertex")
             if location not in ("Vertex", "CellCenter"):
-                self.found.skipped.append(f"{name} is at {location}")
+                self.bases_read.skipped.append(f"{name} is at {location}")
                 continue
             data, count = (mesh.point_data, mesh.n_points) if location == "Vertex" else (mesh.cell_data, mesh.n_cells)
             fields = {
@@ -217,4 +217,4 @@ class _Reader:
                 if values.dtype.kind in "iuf":
                     data[key] = values
                 else:
-                    self.found.skipped.append(f"field {key} holds no numbers")
+                    self.bases_read.skipped.append(f"field {key} holds no numbers")

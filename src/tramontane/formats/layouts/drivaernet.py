@@ -103,7 +103,7 @@ def read_design(files: Mapping[str, Path]) -> Results:
     Raises:
         FormatError: A file is damaged, or the shear is of another surface.
     """
-    found = Results(length_unit="m", solver="OpenFOAM", geometry=files.get("geometry"), files=list(files.values()))
+    results = Results(length_unit="m", solver="OpenFOAM", geometry=files.get("geometry"), files=list(files.values()))
     for kind in ("surface", "volume"):
         if kind not in files:
             continue
@@ -112,9 +112,9 @@ def read_design(files: Mapping[str, Path]) -> Results:
             _add_shear(mesh, files[kind], files["shear"])
         units = shared.rename_fields(mesh, shared.OPENFOAM, shared.openfoam_base)
         shared.from_kinematic(mesh, DENSITY)
-        found.meshes[kind] = mesh
-        found.units |= {f"{kind}/{name}": unit for name, unit in units.items()}
-    return found
+        results.meshes[kind] = mesh
+        results.units |= {f"{kind}/{name}": unit for name, unit in units.items()}
+    return results
 
 
 def _design(file: Path, place: Path) -> str | None:
@@ -166,11 +166,11 @@ def _table(tables: list[Path], notes: list[str]) -> shared.Rows:
 
 def _splits(folder: Path, notes: list[str]) -> dict[str, list[str]]:
     for place in (folder / "train_val_test_splits", folder / "subset_dir", folder):
-        found = {ours: place / f"{theirs}_design_ids.txt" for theirs, ours in _SPLITS.items()}
-        if not any(file.is_file() for file in found.values()):
+        lists = {ours: place / f"{theirs}_design_ids.txt" for theirs, ours in _SPLITS.items()}
+        if not any(file.is_file() for file in lists.values()):
             continue
         splits = {}
-        for split, file in found.items():
+        for split, file in lists.items():
             try:
                 lines = file.read_text(encoding="utf-8").split()
             except (OSError, UnicodeDecodeError) as error:

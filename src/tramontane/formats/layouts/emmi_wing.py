@@ -73,22 +73,24 @@ def read_wing(folder: Path) -> Results:
     Raises:
         FormatError: A file is damaged, or a domain has no points or a field of another length.
     """
-    found = Results(length_unit="m", solver="OpenFOAM", version="v2506")
+    results = Results(length_unit="m", solver="OpenFOAM", version="v2506")
     arrays: dict[str, dict[str, tuple[Path, Any]]] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() == ".json":
-            found.parameters |= _parameters(file)
-            found.files.append(file)
-        elif file.suffix.lower() in (".stl", ".vtp") and found.geometry is None:
-            found.geometry = file
-            found.files.append(file)
+            results.parameters |= _parameters(file)
+            results.files.append(file)
+        elif file.suffix.lower() in (".stl", ".vtp") and results.geometry is None:
+            results.geometry = file
+            results.files.append(file)
         elif _is_read(file):
             for name, values in _load(file).items():
                 if meaning := _meaning(f"{file.stem}_{name}" if name else file.stem):
                     arrays.setdefault(meaning[0], {})[meaning[1]] = (file, values)
                 else:
-                    found.warnings.append(f"{file}: {name or 'its array'} is not read, its name says no known quantity")
-            found.files.append(file)
+                    results.warnings.append(
+                        f"{file}: {name or 'its array'} is not read, its name says no known quantity"
+                    )
+            results.files.append(file)
     for domain, fields in arrays.items():
         if "points" not in fields:
             raise FormatError(f"{folder}: has fields of the {domain}, but no points ({domain}_points); add them")
@@ -98,16 +100,16 @@ def read_wing(folder: Path) -> Results:
                 f"{file}: has shape {points.shape}, points are finite and of shape (n, 3); write it again"
             )
         mesh = pv.PolyData(points)
-        for name, (where, values) in fields.items():
+        for name, (source, values) in fields.items():
             values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
             if len(values) != len(points):
                 raise FormatError(
-                    f"{where}: has {len(values)} values, {file.name} has {len(points)} points; write both"
+                    f"{source}: has {len(values)} values, {file.name} has {len(points)} points; write both"
                 )
             mesh.point_data[name] = values
-            found.units[f"{domain}/{name}"] = next(unit for _, ours, unit in _QUANTITIES if ours == name)
-        found.meshes[domain] = mesh if domain == "surface" else mesh.cast_to_unstructured_grid()
-    return found
+            results.units[f"{domain}/{name}"] = next(unit for _, ours, unit in _QUANTITIES if ours == name)
+        results.meshes[domain] = mesh if domain == "surface" else mesh.cast_to_unstructured_grid()
+    return results
 
 
 def _is_read(file: Path) -> bool:
@@ -152,14 +154,14 @@ def _load(file: Path) -> dict[str, np.ndarray]:
 
 def _parameters(file: Path) -> dict[str, Quantity]:
     document = shared.read_json(file)
-    found: dict[str, Quantity] = {}
+    parameters: dict[str, Quantity] = {}
     for key, value in document.items() if isinstance(document, dict) else ():
         name = re.sub(r"[^a-z0-9]+", "_", str(key).lower())
         for pattern, ours, unit in _PARAMETERS:
-            if ours not in found and pattern.search(name):
-                found[ours] = Quantity(shared.number(file, {str(key): str(value)}, str(key)), unit)
+            if ours not in parameters and pattern.search(name):
+                parameters[ours] = Quantity(shared.number(file, {str(key): str(value)}, str(key)), unit)
                 break
-    return found
+    return parameters
 
 
 LAYOUT = Layout("Emmi-Wing", emmi_wing)

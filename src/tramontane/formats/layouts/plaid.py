@@ -98,36 +98,36 @@ def read_sample(folder: Path, problem: Problem) -> Results:
     Raises:
         FormatError: A file is damaged.
     """
-    found = Results()
+    results = Results()
     meshes = sorted((folder / "meshes").glob("*.cgns"))
     scalars: dict[str, float] = {}
     if meshes:
         last = meshes[-1]
         tree = cgns_mesh.read_bases(last)
-        found.files.append(last)
+        results.files.append(last)
         if len(meshes) > 1:
-            found.warnings.append(f"{folder}: of {len(meshes)} time steps, the last is read ({last.name})")
-        found.warnings += [f"{last}: {phrase}; left out" for phrase in tree.skipped]
-        found.meshes = _domains(tree.bases)
-        for mesh in found.meshes.values():
+            results.warnings.append(f"{folder}: of {len(meshes)} time steps, the last is read ({last.name})")
+        results.warnings += [f"{last}: {phrase}; left out" for phrase in tree.skipped]
+        results.meshes = _domains(tree.bases)
+        for mesh in results.meshes.values():
             shared.rename_fields(mesh, _NAMES)
-        found.geometry = _geometry(found.meshes)
+        results.geometry = _geometry(results.meshes)
         if not (folder / "scalars.csv").is_file():
             scalars |= tree.numbers
     if (file := folder / "scalars.csv").is_file():
         row = shared.read_rows(file)[0]
         scalars |= {name: shared.number(file, row, name) for name in row}
-        found.files.append(file)
-    if not found.files:
+        results.files.append(file)
+    if not results.files:
         raise FormatError(f"{folder}: has neither meshes nor scalars; download it again")
     for name, value in scalars.items():
         if name in problem.outputs:
-            found.qoi[name] = Quantity(value)
+            results.qoi[name] = Quantity(value)
         elif problem.inputs is None or name in problem.inputs:
-            found.parameters[name] = Quantity(value)
+            results.parameters[name] = Quantity(value)
         else:
-            found.extra.setdefault("scalars", {})[name] = value
-    return found
+            results.extra.setdefault("scalars", {})[name] = value
+    return results
 
 
 # -- meshes ---------------------------------------------------------------------------------------------------------

@@ -91,25 +91,25 @@ def read_run(layout: RunLayout, folder: Path, kinds: Sequence[str]) -> Results:
         FormatError: A file is damaged, or gone since the folder was looked at.
     """
     files = _files(layout, folder, int(folder.name.removeprefix("run_")))
-    found = Results(length_unit="m", solver=layout.solver[0], version=layout.solver[1])
+    results = Results(length_unit="m", solver=layout.solver[0], version=layout.solver[1])
     for kind in kinds:
         if kind not in files:
             raise FormatError(f"{folder}: has no {kind} any more; download the run again")
         if kind == "geometry":
-            found.geometry = files[kind]
-            found.files.append(files[kind])
+            results.geometry = files[kind]
+            results.files.append(files[kind])
             continue
         mesh, read = _read_parts(files[kind], kind)
         units = layout.fields(mesh, kind)
-        found.meshes[kind] = mesh
-        found.units |= {f"{kind}/{name}": unit for name, unit in units.items()}
-        found.files += read
-    return found
+        results.meshes[kind] = mesh
+        results.units |= {f"{kind}/{name}": unit for name, unit in units.items()}
+        results.files += read
+    return results
 
 
 def _runs(folder: Path) -> dict[int, Path]:
-    found = {int(match[1]): entry for entry in folder.iterdir() if (match := _RUN.fullmatch(entry.name))}
-    return {n: found[n] for n in sorted(found) if found[n].is_dir()}
+    folders = {int(match[1]): entry for entry in folder.iterdir() if (match := _RUN.fullmatch(entry.name))}
+    return {n: folders[n] for n in sorted(folders) if folders[n].is_dir()}
 
 
 def _is_named(folder: Path, layout: RunLayout) -> bool:
@@ -126,11 +126,11 @@ def _files(layout: RunLayout, run: Path, n: int) -> dict[str, Path]:
         "forces": run / f"{layout.forces}_{n}.csv",
         "parameters": run / f"geo_parameters_{n}.csv",
     }
-    found = {kind: file for kind, file in files.items() if file.is_file()}
+    present = {kind: file for kind, file in files.items() if file.is_file()}
     first = run / f"volume_{n}.vtu.00.part"
-    if "volume" not in found and first.is_file():
-        found["volume"] = first
-    return found
+    if "volume" not in present and first.is_file():
+        present["volume"] = first
+    return present
 
 
 def _read_parts(file: Path, domain: str) -> tuple[shared.Mesh, list[Path]]:
@@ -198,13 +198,13 @@ def _coefficients(layout: RunLayout, file: Path, row: Mapping[str, str]) -> dict
 
 
 def _parameters(layout: RunLayout, file: Path, row: Mapping[str, str]) -> dict[str, Quantity]:
-    found = {}
+    parameters = {}
     for name in row:
         if name.lower() == "run":
             continue
-        known = name.lower().replace("-", "_")
-        found[known] = Quantity(shared.number(file, row, name), layout.parameters.get(known, ""))
-    return found
+        key = name.lower().replace("-", "_")
+        parameters[key] = Quantity(shared.number(file, row, name), layout.parameters.get(key, ""))
+    return parameters
 
 
 def _splits(layout: RunLayout, folder: Path, wanted: str | None, notes: list[str]) -> dict[str, list[str]]:
@@ -215,10 +215,10 @@ def _splits(layout: RunLayout, folder: Path, wanted: str | None, notes: list[str
             notes.append("splits/manifest.json is not here, so there are no official splits; download it for them.")
         return {split: [f"run_{n}" for n in runs] for split, runs in layout.default_splits.items()}
     lists = shared.split_lists(file, shared.read_json(file))
-    known = [key.removesuffix("_test") for key in lists if key.endswith("_test")]
-    if not known:
+    splits = [key.removesuffix("_test") for key in lists if key.endswith("_test")]
+    if not splits:
         raise FormatError(f"{file}: has no list whose name ends in _test; download it again")
-    known.sort(key=lambda name: name != "full")
-    chosen = shared.choose(file, known, wanted, notes)
+    splits.sort(key=lambda name: name != "full")
+    chosen = shared.choose(file, splits, wanted, notes)
     names = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
     return {ours: lists[f"{chosen}_{key}"] for key, ours in names.items() if f"{chosen}_{key}" in lists}

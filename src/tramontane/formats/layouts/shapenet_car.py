@@ -63,10 +63,10 @@ def shapenet_car(folder: Path, splits: str | None = None) -> Collection | None:
         "ShapeNet-Car: y points up, the wind blows along z at 20 m/s; pressure is taken to be in Pa, lengths in m.",
         "param1.txt and param2.txt are not documented and not read.",
     ]
-    empty = [name for name, found in files.items() if not found]
+    empty = [name for name, of_name in files.items() if not of_name]
     if empty:
         notes.append(f"Left out, folders without meshes ({len(empty)}): {shared.listed(empty)}.")
-    files = {name: found for name, found in files.items() if found}
+    files = {name: of_name for name, of_name in files.items() if of_name}
     kinds = {"surface": f"surface files ({_SURFACE})", "volume": f"volume files ({_VOLUME})"}
     kept, names = shared.common_files(files, kinds, notes)
     sources = [CaseSource(name, cars[name], functools.partial(read_car, cars[name], tuple(kept))) for name in names]
@@ -90,7 +90,7 @@ def read_car(folder: Path, kinds: Sequence[str]) -> Results:
     Raises:
         FormatError: A file is damaged, or has no such field.
     """
-    found = Results(length_unit="m")
+    results = Results(length_unit="m")
     for kind, name, array, field, components in (
         ("surface", _SURFACE, "press.npy", "pressure", 1), ("volume", _VOLUME, "velo.npy", "velocity", 3),
     ):  # fmt: skip
@@ -100,21 +100,21 @@ def read_car(folder: Path, kinds: Sequence[str]) -> Results:
         mesh = read_mesh(file)
         if mesh.n_cells == 0:
             raise FormatError(f"{file}: has {mesh.n_points} points and no cells; unpack it again")
-        found.files.append(file)
+        results.files.append(file)
         # VTK reads numbers of its own making where an ASCII file is cut off, without a word; an array that is cut off
         # is an error. So the mesh's own field is taken only where there is no array beside it.
         if beside.is_file():
             values = _array(beside, file, mesh.n_points * components)
-            found.files.append(beside)
+            results.files.append(beside)
         else:
             values = _own(mesh, file, beside, components)
         mesh.clear_data()
         mesh.point_data[field] = values.reshape((mesh.n_points, components) if components > 1 else mesh.n_points)
         if kind == "surface":  # this drops the points that no cell has
             mesh = mesh.extract_surface(algorithm="dataset_surface", pass_pointid=False, pass_cellid=False)
-        found.meshes[kind] = mesh
-        found.units[f"{kind}/{field}"] = "Pa" if field == "pressure" else "m/s"
-    return found
+        results.meshes[kind] = mesh
+        results.units[f"{kind}/{field}"] = "Pa" if field == "pressure" else "m/s"
+    return results
 
 
 def _folds(root: Path) -> list[Path]:

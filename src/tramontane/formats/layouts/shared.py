@@ -280,18 +280,18 @@ def split_lists(file: Path, document: Any) -> dict[str, list[str]]:
 
 
 def choose(
-    file: Path | str, known: Sequence[str], wanted: str | None, notes: list[str], *, what: str = "splits"
+    file: Path | str, names: Sequence[str], wanted: str | None, notes: list[str], *, what: str = "splits"
 ) -> str:
     """The set of official splits that is asked for, else the first.
 
     Raises:
         FormatError: There is none of that name.
     """
-    if wanted is not None and wanted not in known:
-        raise FormatError(f"{file}: has no {what} {wanted!r}; choose one of {', '.join(known)}")
-    chosen = wanted or known[0]
-    if len(known) > 1:
-        notes.append(f"Official {what}: {chosen!r} of {', '.join(known)}.")
+    if wanted is not None and wanted not in names:
+        raise FormatError(f"{file}: has no {what} {wanted!r}; choose one of {', '.join(names)}")
+    chosen = wanted or names[0]
+    if len(names) > 1:
+        notes.append(f"Official {what}: {chosen!r} of {', '.join(names)}.")
     return chosen
 
 
@@ -300,15 +300,15 @@ def present(
 ) -> dict[str, list[str]]:
     """Official splits of the cases that are here; which are not here and which are in none is noted."""
     names = {source.name for source in sources}
-    found = {split: [name for name in cases if name in names] for split, cases in splits.items()}
+    kept = {split: [name for name in cases if name in names] for split, cases in splits.items()}
     absent = [name for cases in splits.values() for name in cases if name not in names]
     if absent:
         every = sum(len(cases) for cases in splits.values())
         notes.append(f"Of the {every} cases of the official splits, {len(absent)} are not here: {listed(absent)}.")
-    loose = sorted(names - {name for cases in found.values() for name in cases})
-    if loose and any(found.values()):
+    loose = sorted(names - {name for cases in kept.values() for name in cases})
+    if loose and any(kept.values()):
         notes.append(f"In none of these splits ({len(loose)}): {listed(loose)}.")
-    return {split: cases for split, cases in found.items() if cases}
+    return {split: cases for split, cases in kept.items() if cases}
 
 
 def no_other_splits(layout: str, wanted: str | None) -> None:

@@ -78,60 +78,60 @@ def read(folder: Path, *, time: str | float | None = None, mean: bool = False, r
         raise FormatError(f"{error.filename or folder}: cannot be read ({error.strerror}); check the folder") from error
 
 
-def _read(folder: Path, time: str | float | None, mean: bool, asked: str | None) -> Results:
+def _read(folder: Path, time: str | float | None, mean: bool, wanted_region: str | None) -> Results:
     control_file = existing(folder / "system" / "controlDict")
     if control_file is None:
         raise FormatError(f"{folder}: has no system/controlDict; name the folder of an OpenFOAM case")
-    found = Results(length_unit="m", files=[control_file])
-    control = read_dictionary(control_file, root=folder, notes=found.warnings)
-    found.solver = _word(control, "application")
-    region = choose_region(folder, asked, found)
-    now = choose(folder, region, time, mean, found)
+    results = Results(length_unit="m", files=[control_file])
+    control = read_dictionary(control_file, root=folder, notes=results.warnings)
+    results.solver = _word(control, "application")
+    region = choose_region(folder, wanted_region, results)
+    now = choose(folder, region, time, mean, results)
     parts = [_mesh(part, region, now.value) for part in now.parts]
     mesh = merged(parts, folder)
-    found.files += mesh.files
-    fields, window = _fields(folder, now, mean, found), None
+    results.files += mesh.files
+    fields, window = _fields(folder, now, mean, results), None
     if mean:
-        window = _window(now, found)
+        window = _window(now, results)
     body, shapes = _body(folder, mesh)
     surface, volume = surface_of(mesh, _faces_of(body)), volume_of(mesh)
     set_patches(
         surface, np.repeat(np.arange(len(body)), [patch.count for patch in body]), [patch.name for patch in body]
     )
-    found.meshes = {"surface": surface, "volume": volume}
-    found.extra |= {
+    results.meshes = {"surface": surface, "volume": volume}
+    results.extra |= {
         "time": now.value,
         "patches": {patch.name: {"type": patch.type, "faces": patch.count} for patch in mesh.patches},
         "sign": {"wall_shear_stress": "force of the fluid on the wall (OpenFOAM writes the opposite)"},
     }
     if len(parts) > 1:
-        found.extra["parts"] = len(parts)
+        results.extra["parts"] = len(parts)
 
     if region:
-        found.extra["region"] = region
-    density, wanted = find_density(folder, region, control, found), [patch.name for patch in body]
+        results.extra["region"] = region
+    density, wanted = find_density(folder, region, control, results), [patch.name for patch in body]
     kept: dict[tuple[int, str], PatchShape] = {}
     for name, (files, shown) in fields.items():
         field = read_field(files, parts, wanted, kept, folder)
-        found.files += field.files
-        found.warnings += field.warnings
-        _place(found, field, shown, density)
+        results.files += field.files
+        results.warnings += field.warnings
+        _place(results, field, shown, density)
         if shown in ("velocity", "temperature"):
-            _parameters(found, field, shown)
+            _parameters(results, field, shown)
         del name, field
     if not any(key.endswith("wall_shear_stress") for key in surface.cell_data.keys()):  # noqa: SIM118
-        del found.extra["sign"]
+        del results.extra["sign"]
 
-    said = read_outputs(folder, now.value, window, region)
-    version = read_log(folder, found.solver, now.value, now.name, said)
+    outputs = read_outputs(folder, now.value, window, region)
+    version = read_log(folder, results.solver, now.value, now.name, outputs)
     first = next((files[0] for files, _ in fields.values()), control_file)
-    found.version = version or version_in(beginning(first)) or version_in(beginning(control_file))
-    found.qoi, found.extra = said.qoi, found.extra | said.extra
-    found.files += said.files
-    found.warnings += said.warnings
-    _geometry(folder, shapes, found)
-    found.files = list(dict.fromkeys(stored(file)[0] for file in found.files))
-    return found
+    results.version = version or version_in(beginning(first)) or version_in(beginning(control_file))
+    results.qoi, results.extra = outputs.qoi, results.extra | outputs.extra
+    results.files += outputs.files
+    results.warnings += outputs.warnings
+    _geometry(folder, shapes, results)
+    results.files = list(dict.fromkeys(stored(file)[0] for file in results.files))
+    return results
 
 
 # --- meshes
@@ -142,11 +142,20 @@ def _mesh(part: Path, region: str, time: float) -> PolyMesh:
     folders = [
         folder / region / "polyMesh" for value, folder in sorted(time_folders(part, region).items()) if value <= time
     ]
-    held = [folder for folder in reversed(folders) if stored(folder)[0].is_dir()]
+    mesh_folders = [folder for folder in reversed(folders) if stored(folder)[0].is_dir()]
     # Points that moved before the faces changed belong to older faces.
-    last = next((index for index, folder in enumerate(held) if existing(folder / "faces") is not None), len(held))
+    last = next(
+        (index for index, folder in enumerate(mesh_folders) if existing(folder / "faces") is not None),
+        len(mesh_folders),
+    )
     return read_polymesh(
-        part, find_in([*held[: last + 1], *([] if last < len(held) else [part / "constant" / region / "polyMesh"])])
+        part,
+        find_in(
+            [
+                *mesh_folders[: last + 1],
+                *([] if last < len(mesh_folders) else [part / "constant" / region / "polyMesh"]),
+            ]
+        ),
     )
 
 
@@ -159,13 +168,13 @@ def _body(folder: Path, mesh: PolyMesh) -> tuple[list[Patch], list[Path]]:
         for file in sorted((folder / "constant" / place).iterdir())
         if file.is_file() and Path(_name(file)).suffix.lower() in _GEOMETRIES
     ]
-    held = [patch for patch in mesh.patches if patch.count]
-    walls = [patch for patch in held if patch.type == "wall"]
+    patches = [patch for patch in mesh.patches if patch.count]
+    walls = [patch for patch in patches if patch.type == "wall"]
     named = {shape: [patch for patch in walls if patch.name.startswith(Path(_name(shape)).stem)] for shape in shapes}
     body = [patch for patch in walls if any(patch in patches for patches in named.values())]
     if body:
         return body, [shape for shape in shapes if named[shape]]
-    body = walls or [patch for patch in held if patch.type not in _NO_SURFACE]
+    body = walls or [patch for patch in patches if patch.type not in _NO_SURFACE]
     if not body:
         raise FormatError(f"{folder}: no patch of its boundary can be a surface (all are empty, cyclic or between "
                           "parts); name a case with walls")  # fmt: skip
@@ -179,14 +188,14 @@ def _faces_of(patches: list[Patch]) -> np.ndarray[Any, Any]:
 # --- fields
 
 
-def _fields(folder: Path, now: Time, mean: bool, found: Results) -> dict[str, tuple[list[Path], str]]:
+def _fields(folder: Path, now: Time, mean: bool, results: Results) -> dict[str, tuple[list[Path], str]]:
     """Files, one a part, and the package's name of each field to be read; what is left out is noted."""
     names: dict[str, str] = {}
     known_folders = ("uniform", "polyMesh", *regions(folder))
     for file in entries_of(now.folders[0]):
         place, _ = stored(file)
         if place.is_dir() and file.name not in known_folders:
-            found.warnings.append(f"{file}: is left out (a folder within a time is not read)")
+            results.warnings.append(f"{file}: is left out (a folder within a time is not read)")
         elif place.is_file() and not file.name.startswith("."):
             names[_name(file)] = kind_of(file)
             if not names[_name(file)] and (not place.stat().st_size or _name(file) in NAMES):
@@ -204,10 +213,10 @@ def _fields(folder: Path, now: Time, mean: bool, found: Results) -> dict[str, tu
         elif mean and not name.endswith("Mean"):
             left[name] = "no mean" if f"{name}Mean" not in names else f"{name}Mean is read in its place"
         else:
-            known = NAMES.get(base, base) if average and mean else (
+            renamed = NAMES.get(base, base) if average and mean else (
                 f"{NAMES.get(base, base)}_mean" if average else NAMES.get(name, name)
             )  # fmt: skip
-            shown = name if known in [each for _, each in fields.values()] else known
+            shown = name if renamed in [each for _, each in fields.values()] else renamed
             files = [existing(part / name) for part in now.folders]
             if None in files:
                 raise FormatError(
@@ -215,85 +224,85 @@ def _fields(folder: Path, now: Time, mean: bool, found: Results) -> dict[str, tu
                 )
             fields[name] = [file for file in files if file is not None], shown
     if left:
-        found.extra["left_out"] = left
+        results.extra["left_out"] = left
     return fields
 
 
-def _place(found: Results, field: Field, shown: str, density: float | None) -> None:
+def _place(results: Results, field: Field, shown: str, density: float | None) -> None:
     """Put a field on its meshes, with its unit."""
     base, unit, factor = shown.removesuffix("_mean"), unit_of(field.dimensions), 1.0
     if base in _DENSE and field.dimensions == KINEMATIC_PRESSURE:
         if density is None:
             shown = f"kinematic_{shown}"
-            found.warnings.append(f"{field.files[0]}: {field.name} is divided by a density that the case does not "
-                                  "state; give rho in constant/transportProperties to have it in Pa")  # fmt: skip
+            results.warnings.append(f"{field.files[0]}: {field.name} is divided by a density that the case does not "
+                                    "state; give rho in constant/transportProperties to have it in Pa")  # fmt: skip
         else:
             unit, factor = "Pa", density
     factor = -factor if base == "wall_shear_stress" else factor
     on_walls = field.name.removesuffix("Mean") in ON_WALLS and not np.any(field.cells)
-    surface = found.meshes["surface"]
+    surface = results.meshes["surface"]
     places = [("surface", np.concatenate(list(field.boundary.values())))] if field.boundary else []
     for domain, values in [*places, *([] if on_walls else [("volume", field.cells)])]:
-        if len(values) != found.meshes[domain].n_cells:
+        if len(values) != results.meshes[domain].n_cells:
             raise FormatError(
                 f"{field.files[0]}: has {len(values)} values for {surface.n_cells} faces; copy the case whole"
             )
-        found.meshes[domain].cell_data[shown] = values if factor == 1 else values * values.dtype.type(factor)
-        found.units[f"{domain}/{shown}"] = unit
+        results.meshes[domain].cell_data[shown] = values if factor == 1 else values * values.dtype.type(factor)
+        results.units[f"{domain}/{shown}"] = unit
 
 
-def _parameters(found: Results, field: Field, shown: str) -> None:
+def _parameters(results: Results, field: Field, shown: str) -> None:
     """What is prescribed on whole patches: a velocity that is not zero, a temperature."""
     for patch, (kind, value) in field.conditions.items():
         patch = "freestream" if kind.startswith("freestream") else patch
         if shown == "temperature" and len(value) == 1:
-            found.parameters[f"{patch}_temperature"] = Quantity(value[0], unit_of(field.dimensions))
+            results.parameters[f"{patch}_temperature"] = Quantity(value[0], unit_of(field.dimensions))
         elif shown == "velocity" and len(value) == 3 and any(value):
             for axis, component in zip("xyz", value, strict=True):
-                found.parameters[f"{patch}_velocity_{axis}"] = Quantity(component, unit_of(field.dimensions))
+                results.parameters[f"{patch}_velocity_{axis}"] = Quantity(component, unit_of(field.dimensions))
 
 
-def _window(now: Time, found: Results) -> float | None:
+def _window(now: Time, results: Results) -> float | None:
     """Over how much time the fields were averaged, as their function object notes it."""
     file = existing(now.folders[0] / "uniform/functionObjects/functionObjectProperties")
     spans = []
     if file is not None:
-        found.files.append(file)
+        results.files.append(file)
         for entry in read_dictionary(file).values():
             for each in entry.values() if isinstance(entry, dict) else ():
                 if isinstance(each, dict) and len(numbers(each.get("totalTime", []))) == 1:
                     spans += numbers(each["totalTime"])
     if not spans:
-        found.warnings.append(f"{now.folders[0]}: does not say over which time fields were averaged; QoIs are those of "
-                              "this time, not means")  # fmt: skip
+        results.warnings.append(f"{now.folders[0]}: does not say over which time fields were averaged; QoIs are those "
+                                "of this time, not means")  # fmt: skip
         return None
-    found.extra["averaged_over"] = max(spans)
+    results.extra["averaged_over"] = max(spans)
     return max(spans)
 
 
 # --- geometry
 
 
-def _geometry(folder: Path, shapes: list[Path], found: Results) -> None:
+def _geometry(folder: Path, shapes: list[Path], results: Results) -> None:
     """The geometry that the mesh was made from, where it is one file."""
     if len(shapes) > 1:
         names = ", ".join(shape.name for shape in shapes)
-        found.warnings.append(f"{folder}: has {len(shapes)} geometry files ({names}); name the one that matters by a "
-                              "geometry file beside system")  # fmt: skip
+        results.warnings.append(f"{folder}: has {len(shapes)} geometry files ({names}); name the one that matters by a "
+                                "geometry file beside system")  # fmt: skip
     if len(shapes) != 1:
         return
     (shape,) = shapes
-    scale = _scale(folder, shape, found)
+    scale = _scale(folder, shape, results)
     if shape.suffix == ".gz" or scale != 1 or shape.suffix.lower() == ".stlb":
         try:
-            found.geometry = _unpacked(shape).scale(scale, inplace=False)
+            results.geometry = _unpacked(shape).scale(scale, inplace=False)
         except (GeometryError, FormatError) as error:
-            found.warnings.append(f"{error}; the case has no geometry")
+            results.warnings.append(f"{error}; the case has no geometry")
             return
     else:
-        found.geometry = shape
-        found.extra[GEOMETRY_UNIT] = "m"
-    found.files.append(shape)
+        results.geometry = shape
+        results.extra[GEOMETRY_UNIT] = "m"
+    results.files.append(shape)
 
 
 def _unpacked(shape: Path) -> Any:
@@ -309,7 +318,7 @@ def _unpacked(shape: Path) -> Any:
         return read_geometry(copy).mesh
 
 
-def _scale(folder: Path, shape: Path, found: Results) -> float:
+def _scale(folder: Path, shape: Path, results: Results) -> float:
     """The factor by which snappyHexMesh multiplied a geometry's coordinates."""
     file = existing(folder / "system/snappyHexMeshDict")
     if file is None:
@@ -317,7 +326,7 @@ def _scale(folder: Path, shape: Path, found: Results) -> float:
     try:
         entry = lookup(read_dictionary(file, root=folder).get("geometry", {}), _name(shape))
     except (FormatError, AttributeError) as error:
-        found.warnings.append(f"{error}; the geometry is taken to be in metres")
+        results.warnings.append(f"{error}; the geometry is taken to be in metres")
         return 1.0
     factor = numbers(entry.get("scale", [])) if isinstance(entry, dict) else []
     return factor[0] if len(factor) == 1 and math.isfinite(factor[0]) and factor[0] > 0 else 1.0

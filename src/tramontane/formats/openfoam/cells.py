@@ -82,9 +82,9 @@ def volume_of(mesh: PolyMesh) -> pv.UnstructuredGrid:
     for cells, points in shaped:
         lengths[cells] = points.shape[1]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    held = vtkIdTypeArray()  # filled in place: this is the largest array of all
-    held.SetNumberOfValues(int(offsets[-1]))
-    ids = vtk_to_numpy(held)
+    point_ids = vtkIdTypeArray()  # filled in place: this is the largest array of all
+    point_ids.SetNumberOfValues(int(offsets[-1]))
+    ids = vtk_to_numpy(point_ids)
     for cells, points in shaped:
         ids[offsets[cells][:, None] + np.arange(points.shape[1])] = points
     within = np.arange(len(odd_points)) - np.repeat(np.cumsum(odd_counts) - odd_counts, odd_counts)
@@ -96,10 +96,12 @@ def volume_of(mesh: PolyMesh) -> pv.UnstructuredGrid:
     if len(odd):
         located = np.zeros(mesh.cells, dtype=np.int64)
         located[odd] = np.diff(odd_starts)
-        where = _cell_array(np.concatenate([[0], np.cumsum(located)]), np.arange(len(odd_sides)))
-        grid.SetPolyhedralCells(kinds, _cell_array(offsets, held), where, _cell_array(face_offsets, face_corners))
+        locations = _cell_array(np.concatenate([[0], np.cumsum(located)]), np.arange(len(odd_sides)))
+        grid.SetPolyhedralCells(
+            kinds, _cell_array(offsets, point_ids), locations, _cell_array(face_offsets, face_corners)
+        )
     else:
-        grid.SetCells(kinds, _cell_array(offsets, held))
+        grid.SetCells(kinds, _cell_array(offsets, point_ids))
     return grid
 
 
@@ -132,7 +134,7 @@ def _shape(
     corners = mesh.corners[mesh.offsets[face[sides[looked, every]]][:, None] + np.arange(other)[:, None]]
     here = [corners == point for point in points]
     outside = ~np.logical_or.reduce(here)
-    known = ~outside
+    placed = ~outside
     edges = [(np.roll(corners, turn, axis=1), np.roll(outside, turn, axis=1)) for turn in (1, -1)]
     right = np.ones(len(cells), dtype=np.bool_)
     upper: list[NDArray[Any]] = []
@@ -141,12 +143,12 @@ def _shape(
         ends = [np.where(at & out, end, -1) for end, out in edges]
         top = np.maximum(ends[0].max(axis=(0, 1)), ends[1].max(axis=(0, 1)))
         right &= (top >= 0) & np.logical_and.reduce([((end < 0) | (end == top)).all(axis=(0, 1)) for end in ends])
-        known |= corners == top
+        placed |= corners == top
         upper.append(top)
     if other == 3:
         right &= np.equal(upper, upper[0]).all(axis=0)
         upper = upper[:1]
-    right &= known.all(axis=(0, 1))
+    right &= placed.all(axis=(0, 1))
     points = np.concatenate([points, upper])
     for index in range(len(points)):
         right &= (points[index + 1 :] != points[index]).all(axis=0)

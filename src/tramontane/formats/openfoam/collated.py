@@ -22,15 +22,15 @@ _BEGINNING = 1 << 14
 
 def parts_of(folder: Path) -> dict[int, dict[int, Path]]:
     """The parts of a case's collated runs by number, those of each number of processors apart."""
-    found: dict[int, dict[int, Path]] = {}
+    parts: dict[int, dict[int, Path]] = {}
     for entry in sorted(folder.iterdir()):
         match = FOLDER.fullmatch(entry.name)
         if match is None or not entry.is_dir():
             continue
         first, last = (int(match[2]), int(match[3])) if match[2] else (0, int(match[1]) - 1)
         for number in range(first, min(last, first + 10**6) + 1):
-            found.setdefault(int(match[1]), {})[number] = entry.with_name(f"{entry.name}#{number - first}")
-    return found
+            parts.setdefault(int(match[1]), {})[number] = entry.with_name(f"{entry.name}#{number - first}")
+    return parts
 
 
 def stored(path: Path) -> tuple[Path, int | None]:

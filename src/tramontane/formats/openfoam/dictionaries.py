@@ -55,21 +55,21 @@ def read_dictionary(file: Path, *, root: Path | None = None, notes: list[str] | 
         FormatError: Damaged.
     """
     opened = FoamFile(file, load(file, _SMALL), root=root)
-    found = opened.entries()
+    entries = opened.entries()
     if notes is not None:
         notes += opened.notes
-    return found
+    return entries
 
 
 def numbers(value: Any) -> list[float]:
     """All words of an entry's value that are numbers."""
-    found = []
+    values = []
     for word in words(value):
         try:
-            found.append(float(word))
+            values.append(float(word))
         except ValueError:
             continue
-    return found
+    return values
 
 
 def lookup(entries: Mapping[str, Any], name: str) -> Any:
@@ -118,7 +118,7 @@ class FoamFile(FoamText):
             kind, word = self._next()
         if word != "(":
             raise self._damaged("a list has no (")
-        found: list[tuple[str, Dictionary]] = []
+        entries: list[tuple[str, Dictionary]] = []
         while True:
             kind, name = self._next()
             if kind == "end":
@@ -127,10 +127,10 @@ class FoamFile(FoamText):
                 break
             if kind == "mark" or self._next() != ("mark", "{"):
                 raise self._damaged(f"{name[:20]!r} is followed by no {{")
-            found.append((name, self._dictionary([], 1, closed=True)))
-        if given is not None and given != len(found):
-            raise FormatError(f"{self.file}: is damaged (it holds {len(found)} of {given} entries); {AGAIN}")
-        return found
+            entries.append((name, self._dictionary([], 1, closed=True)))
+        if given is not None and given != len(entries):
+            raise FormatError(f"{self.file}: is damaged (it holds {len(entries)} of {given} entries); {AGAIN}")
+        return entries
 
     def _dictionary(self, scopes: list[Dictionary], depth: int, *, closed: bool) -> Dictionary:
         if depth > _DEPTH:
@@ -159,14 +159,14 @@ class FoamFile(FoamText):
             value = self._value(scopes, depth)
             unread = _unread(value)
             if unread is not None:
-                where = f"{self.file}: entry {word} at line {self._line(start)}"
-                self.notes.append(f"{where} is left out ({unread.why}); write its value")
+                place = f"{self.file}: entry {word} at line {self._line(start)}"
+                self.notes.append(f"{place} is left out ({unread.why}); write its value")
                 entries.pop(key, None)
                 continue
             if word.startswith("$") and value == []:
-                found = resolve(word, scopes[:-1]) or resolve(word, scopes)
-                if isinstance(found, dict):
-                    entries.update(found)
+                resolved = resolve(word, scopes[:-1]) or resolve(word, scopes)
+                if isinstance(resolved, dict):
+                    entries.update(resolved)
                 continue
             if isinstance(value, dict) and isinstance(entries.get(key), dict):
                 entries[key] = entries[key] | value  # a dictionary that is written twice is merged
@@ -213,8 +213,8 @@ class FoamFile(FoamText):
         if kind == "word" and word.startswith("${{"):
             return [_evaluated(word, word[3:-2], scopes)]
         if kind == "word" and word.startswith("$"):
-            found = resolve(word, scopes)
-            return found if isinstance(found, list) else [found] if isinstance(found, dict) else [word]
+            value = resolve(word, scopes)
+            return value if isinstance(value, list) else [value] if isinstance(value, dict) else [word]
         if kind == "word" and word in ("#eval", "#calc"):
             return [_evaluated(word, self._expression(word), scopes)]
         if kind == "word" and word == "#codeStream":
@@ -248,8 +248,8 @@ class FoamFile(FoamText):
             start = self.position
             chosen = self._condition(word, scopes, depth)
             if chosen is None:
-                where = f"{self.file}: {word} at line {self._line(start)}"
-                self.notes.append(f"{where} cannot be decided; what it encloses is left out")
+                place = f"{self.file}: {word} at line {self._line(start)}"
+                self.notes.append(f"{place} cannot be decided; what it encloses is left out")
             if not chosen:
                 self._skip(to_else=chosen is False)
         elif word == "#else":
@@ -309,21 +309,21 @@ class FoamFile(FoamText):
         # A case may be handed on by anyone: it does not make us read files outside its folder.
         if file is None or not file.resolve().is_relative_to(self.root.resolve()):
             if word == "#include":
-                where = f"{self.file}: #include {name} at line {self._line(start)}"
-                self.notes.append(f"{where} is left out (no such file in the case)")
+                position = f"{self.file}: #include {name} at line {self._line(start)}"
+                self.notes.append(f"{position} is left out (no such file in the case)")
             if arguments:
                 scopes[-1][name] = arguments
             return
         other = FoamFile(file, load(file, _SMALL), root=self.root, _including=self._including + 1)
         if _HEADER.match(other.text):
             other.read_header()
-        found = other._dictionary(scopes, 0, closed=False)
+        included = other._dictionary(scopes, 0, closed=False)
         self.notes += other.notes
-        if word == "#includeFunc" and not (found and all(isinstance(entry, dict) for entry in found.values())):
-            found = {name: found | arguments}
+        if word == "#includeFunc" and not (included and all(isinstance(entry, dict) for entry in included.values())):
+            included = {name: included | arguments}
         elif arguments:
-            found = {key: entry | arguments for key, entry in found.items()}
-        scopes[-1].update(found)
+            included = {key: entry | arguments for key, entry in included.items()}
+        scopes[-1].update(included)
 
     def _name(self) -> str:
         """The file that a directive names, with or without quotes, on its own line."""
@@ -371,7 +371,7 @@ def _unread(value: Any) -> Unread | None:
     if isinstance(value, Unread):
         return value
     parts = value if isinstance(value, (list, tuple)) else ()
-    return next((found for part in parts if (found := _unread(part)) is not None), None)
+    return next((unread for part in parts if (unread := _unread(part)) is not None), None)
 
 
 def _matches(pattern: str, name: str) -> bool:

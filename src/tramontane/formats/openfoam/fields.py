@@ -99,9 +99,9 @@ def is_field(kind: str) -> bool:
 
 def unit_of(dimensions: Sequence[float]) -> str:
     """The SI unit of exponents of kg, m, s, K, mol, A and cd."""
-    known = _UNITS.get(tuple(int(each) if each == int(each) else each for each in dimensions))  # type: ignore[arg-type]
-    if known is not None:
-        return known
+    unit = _UNITS.get(tuple(int(each) if each == int(each) else each for each in dimensions))  # type: ignore[arg-type]
+    if unit is not None:
+        return unit
     pairs = zip(_BASE_UNITS, dimensions, strict=True)
     return "*".join(unit if power == 1 else f"{unit}^{power:g}" for unit, power in pairs if power != 0)
 
@@ -154,13 +154,13 @@ def read_field(
             cells = np.empty((sum(mesh.cells for mesh in parts), COMPONENTS[kind]), dtype=own.dtype)
         cells[start : start + part.cells] = own
         start += part.cells
-        held = entries.get("boundaryField")
-        if not isinstance(held, dict):
+        stated = entries.get("boundaryField")
+        if not isinstance(stated, dict):
             if opened.word("class").endswith("::Internal"):
                 continue
             raise FormatError(f"{file}: has no boundaryField; {AGAIN}")
         for patch in part.patches:
-            condition = _condition(held, patch)
+            condition = _condition(stated, patch)
             if patch.count and condition is not None:
                 conditions[patch.name] = prescribed(condition)
             if patch.name in wanted:
@@ -182,14 +182,14 @@ def read_field(
     )
 
 
-def _condition(held: Dictionary, patch: Patch) -> Dictionary | None:
+def _condition(conditions: Dictionary, patch: Patch) -> Dictionary | None:
     """What a field's file says of a patch: by its name, by one of its groups, or by a pattern; None where nothing."""
-    found = held.get(patch.name) if not isinstance(held.get(patch.name), list) else None
+    condition = conditions.get(patch.name) if not isinstance(conditions.get(patch.name), list) else None
     for group in reversed(patch.groups):
-        found = found if found is not None else held.get(group)
-    found = found if found is not None else lookup(held, patch.name)
-    if isinstance(found, dict):
-        return found
+        condition = condition if condition is not None else conditions.get(group)
+    condition = condition if condition is not None else lookup(conditions, patch.name)
+    if isinstance(condition, dict):
+        return condition
     if patch.type in MIRRORS or patch.type in ("cyclic", "wedge", "empty"):  # the mesh alone says what holds there
         return {"type": [patch.type]}
     return None
@@ -197,14 +197,16 @@ def _condition(held: Dictionary, patch: Patch) -> Dictionary | None:
 
 def _dimensions(file: Path, entries: Dictionary) -> tuple[float, ...]:
     given = entries.get("dimensions")
-    found = next((item for item in given if isinstance(item, tuple)), None) if isinstance(given, list) else None
-    if found is None:
+    bracketed = next((item for item in given if isinstance(item, tuple)), None) if isinstance(given, list) else None
+    if bracketed is None:
         raise FormatError(f"{file}: has no dimensions; add a line such as dimensions [0 1 -1 0 0 0 0]; for m/s")
-    exponents = numbers(found)
-    if len(exponents) == len(found) in (5, 7) and all(math.isfinite(each) and abs(each) < 100 for each in exponents):
+    exponents = numbers(bracketed)
+    if len(exponents) == len(bracketed) in (5, 7) and all(
+        math.isfinite(each) and abs(each) < 100 for each in exponents
+    ):
         return tuple(exponents + [0.0] * (7 - len(exponents)))
     powers, sign = np.zeros(7), 1
-    for word in re.findall(r"[*/]|[^*/\s]+", " ".join(words(found))):
+    for word in re.findall(r"[*/]|[^*/\s]+", " ".join(words(bracketed))):
         if word in "*/":
             sign = -1 if word == "/" else 1
             continue
@@ -216,8 +218,8 @@ def _dimensions(file: Path, entries: Dictionary) -> tuple[float, ...]:
         sign = 1
     else:
         return tuple(powers.tolist())  # [] has no dimension
-    raise FormatError(f"{file}: its dimensions are [{' '.join(words(found))[:60]}], 7 exponents were expected, such as "
-                      "[0 1 -1 0 0 0 0] for m/s")  # fmt: skip
+    raise FormatError(f"{file}: its dimensions are [{' '.join(words(bracketed))[:60]}], 7 exponents were expected, "
+                      "such as [0 1 -1 0 0 0 0] for m/s")  # fmt: skip
 
 
 def _ordered(values: NDArray[Any], kind: str) -> NDArray[Any]:

@@ -65,8 +65,8 @@ def load(file: Path, limit: int | None = None) -> bytes:
 
 def version_in(text: bytes) -> str:
     """The program's version in the banner of a file, empty where it does not say."""
-    found = _BANNER.search(text[:1024].split(b"FoamFile")[0])
-    return found[1].decode("ascii", "replace") if found else ""
+    banner = _BANNER.search(text[:1024].split(b"FoamFile")[0])
+    return banner[1].decode("ascii", "replace") if banner else ""
 
 
 def beginning(file: Path) -> bytes:

@@ -43,11 +43,11 @@ def resolve(word: str, scopes: Scopes) -> Any:
         scopes: The dictionaries from the file's top to the one in which the word stands.
     """
     name, dash, default = word.removeprefix("$").strip("{}").partition(":-")
-    found = _found(name, scopes) if name else None
-    return [default] if found is None and dash else found
+    value = _lookup(name, scopes) if name else None
+    return [default] if value is None and dash else value
 
 
-def _found(name: str, scopes: Scopes) -> Any:
+def _lookup(name: str, scopes: Scopes) -> Any:
     if name.startswith(":"):
         return _down(scopes[0], name[1:].split(".")) if scopes else None
     if "/" in name:
@@ -62,12 +62,12 @@ def _found(name: str, scopes: Scopes) -> Any:
         path = name.lstrip(".")
         level = len(name) - len(path)
         return _down(scopes[-level], path.split(".")) if level <= len(scopes) else None
-    found = _nearest(scopes, [name])
-    return found if found is not None else _nearest(scopes, name.split("."))
+    value = _nearest(scopes, [name])
+    return value if value is not None else _nearest(scopes, name.split("."))
 
 
 def _nearest(scopes: Scopes, path: list[str]) -> Any:
-    return next((found for scope in reversed(scopes) if (found := _down(scope, path)) is not None), None)
+    return next((value for scope in reversed(scopes) if (value := _down(scope, path)) is not None), None)
 
 
 def _down(scope: Any, path: list[str]) -> Any:
@@ -98,12 +98,12 @@ def evaluate(text: str, scopes: Scopes, *, compiled: bool = False) -> str:
     if len(text) > _LONGEST:
         raise NoNumberError("it is longer than arithmetic is")
     try:
-        found = _Expression(_VARIABLE.sub(value, _COMMENT.sub(" ", text)), compiled).value()
+        result = _Expression(_VARIABLE.sub(value, _COMMENT.sub(" ", text)), compiled).value()
     except (ValueError, OverflowError, ZeroDivisionError) as error:
         raise NoNumberError(str(error)) from error
-    if isinstance(found, complex) or not math.isfinite(found):
-        raise NoNumberError(f"its value is {found}")
-    return str(found)
+    if isinstance(result, complex) or not math.isfinite(result):
+        raise NoNumberError(f"its value is {result}")
+    return str(result)
 
 
 def truth(words: Sequence[Any]) -> bool | None:
@@ -133,10 +133,10 @@ class _Expression:
             position = match.end()
 
     def value(self) -> float:
-        found = self._choice()
+        result = self._choice()
         if self.place != len(self.tokens):
             raise NoNumberError(f"{self.tokens[self.place]!r} is out of place")
-        return found
+        return result
 
     def _take(self, *wanted: str) -> str | None:
         if self.place < len(self.tokens) and self.tokens[self.place] in wanted:
@@ -179,16 +179,16 @@ class _Expression:
             "-": lambda: left - right, "*": lambda: left * right, "/": lambda: left / right,
             "%": lambda: math.fmod(left, right),
         }  # fmt: skip
-        found = operations[mark]()
-        return int(found) if isinstance(found, bool) else found
+        result = operations[mark]()
+        return int(result) if isinstance(result, bool) else result
 
     def _single(self) -> float:
         self.depth += 1
         if self.depth > _DEEPEST:
             raise NoNumberError("it is nested too deep")
-        found = self._primary()
+        result = self._primary()
         self.depth -= 1
-        return found
+        return result
 
     def _primary(self) -> float:
         if sign := self._take("-", "+", "!"):
@@ -206,8 +206,8 @@ class _Expression:
             return int(token) if token.isdigit() and len(token) < 16 else float(token)
         if token in _TRUE[:1] or token in _FALSE[:1]:
             return int(token in _TRUE)
-        known = _FUNCTIONS.get(token)
-        if known is None or (token == "pi" and self.compiled):
+        function = _FUNCTIONS.get(token)
+        if function is None or (token == "pi" and self.compiled):
             raise NoNumberError(f"{token!r} is no arithmetic of numbers")
         self._need("(")
         given: list[float] = []
@@ -215,6 +215,6 @@ class _Expression:
             if given:
                 self._need(",")
             given.append(self._choice())
-        if len(given) != known[0]:
-            raise NoNumberError(f"{token} has {len(given)} arguments, {known[0]} were expected")
-        return known[1](*given)
+        if len(given) != function[0]:
+            raise NoNumberError(f"{token} has {len(given)} arguments, {function[0]} were expected")
+        return function[1](*given)

@@ -115,8 +115,8 @@ class PolyMesh:
         means = sums(centres) / np.bincount(cell, minlength=len(wanted))[:, None]
         heights = np.einsum("ij,ij->i", vectors, centres - means[cell])[:, None]
         volumes = sums(heights)
-        found = sums(heights * (0.75 * centres + 0.25 * means[cell])) / np.where(volumes == 0, 1, volumes)
-        return np.asarray(np.where(volumes == 0, means, found)[place.ravel()])
+        centroids = sums(heights * (0.75 * centres + 0.25 * means[cell])) / np.where(volumes == 0, 1, volumes)
+        return np.asarray(np.where(volumes == 0, means, centroids)[place.ravel()])
 
 
 def rows(offsets: Labels, values: Labels, chosen: Labels) -> tuple[Labels, Labels]:
@@ -142,42 +142,42 @@ def read_polymesh(folder: Path, find: Find) -> PolyMesh:
             raise FormatError(
                 f"{folder}: has no mesh file {name}; copy constant/polyMesh whole, or run the mesher again"
             )
-    found: dict[str, Path] = {name: file for name, file in files.items() if file is not None}
-    points = _numbers(found["points"], "vector").astype(np.float64)
-    offsets, corners = _faces(found["faces"])
-    owner = _numbers(found["owner"], "label")[:, 0]
-    neighbour = _numbers(found["neighbour"], "label")[:, 0]
+    present: dict[str, Path] = {name: file for name, file in files.items() if file is not None}
+    points = _numbers(present["points"], "vector").astype(np.float64)
+    offsets, corners = _faces(present["faces"])
+    owner = _numbers(present["owner"], "label")[:, 0]
+    neighbour = _numbers(present["neighbour"], "label")[:, 0]
     faces, inner = len(offsets) - 1, len(neighbour)
     if inner == len(owner) and inner and neighbour[-1] == -1:  # old files have -1 for boundary faces
         inner = int((neighbour >= 0).sum())
         neighbour = neighbour[:inner]
     if len(owner) != faces:
-        raise FormatError(f"{found['owner']}: has {len(owner)} faces, {found['faces'].name} has {faces}; "
+        raise FormatError(f"{present['owner']}: has {len(owner)} faces, {present['faces'].name} has {faces}; "
                           "copy the mesh whole, or run the mesher again")  # fmt: skip
     if inner > faces:
-        raise FormatError(f"{found['neighbour']}: has {inner} faces, {found['faces'].name} has {faces}; "
+        raise FormatError(f"{present['neighbour']}: has {inner} faces, {present['faces'].name} has {faces}; "
                           "copy the mesh whole, or run the mesher again")  # fmt: skip
-    _in_range(found["faces"], "point", corners, len(points))
+    _in_range(present["faces"], "point", corners, len(points))
     # A cell has four faces or more, so labels beyond that are damage, and must not size an array.
     most = (faces + inner) // 4
-    _in_range(found["owner"], "cell", owner, most)
-    _in_range(found["neighbour"], "cell", neighbour, most)
+    _in_range(present["owner"], "cell", owner, most)
+    _in_range(present["neighbour"], "cell", neighbour, most)
     if max(len(points), faces + inner) < 2**31:
         corners, owner, neighbour = (labels.astype(np.int32, copy=False) for labels in (corners, owner, neighbour))
     cells = int(max(owner.max(initial=-1), neighbour.max(initial=-1))) + 1
     uses = np.bincount(owner, minlength=cells) + np.bincount(neighbour, minlength=cells)
     if cells == 0 or uses.min() < 4:
-        where = f"cell {int(np.argmin(uses))} has {int(uses.min())} faces" if cells else "there are no cells"
-        raise FormatError(f"{found['owner']}: is damaged ({where}); {AGAIN}")
+        reason = f"cell {int(np.argmin(uses))} has {int(uses.min())} faces" if cells else "there are no cells"
+        raise FormatError(f"{present['owner']}: is damaged ({reason}); {AGAIN}")
     if np.any(owner[:inner] == neighbour):
-        raise FormatError(f"{found['neighbour']}: is damaged (face {int(np.argmax(owner[:inner] == neighbour))} has "
+        raise FormatError(f"{present['neighbour']}: is damaged (face {int(np.argmax(owner[:inner] == neighbour))} has "
                           f"one cell on both sides); {AGAIN}")  # fmt: skip
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(bad):
-        raise FormatError(f"{found['points']}: {len(bad)} of {len(points)} points are not finite, the first is point "
+        raise FormatError(f"{present['points']}: {len(bad)} of {len(points)} points are not finite, the first is point "
                           f"{bad[0]}; run the mesher again")  # fmt: skip
-    patches = _patches(found["boundary"], inner, faces)
-    return PolyMesh(points, offsets, corners, owner, neighbour, cells, patches, tuple(found.values()))
+    patches = _patches(present["boundary"], inner, faces)
+    return PolyMesh(points, offsets, corners, owner, neighbour, cells, patches, tuple(present.values()))
 
 
 def merged(parts: Sequence[PolyMesh], folder: Path) -> PolyMesh:
@@ -209,9 +209,9 @@ def merged(parts: Sequence[PolyMesh], folder: Path) -> PolyMesh:
             back = [] if not 0 <= other < len(parts) else [
                 each for each in parts[other].patches if each.type == _PROCESSOR and each.neighbour == number
             ]  # fmt: skip
-            where = folder / f"processor{number}" / "constant" / "polyMesh" / "boundary"
+            boundary = folder / f"processor{number}" / "constant" / "polyMesh" / "boundary"
             if len(back) != 1 or back[0].count != patch.count:
-                raise FormatError(f"{where}: patch {patch.name} has {patch.count} faces, processor{other} does not "
+                raise FormatError(f"{boundary}: patch {patch.name} has {patch.count} faces, processor{other} does not "
                                   "have the same; copy all processor folders, or decompose again")  # fmt: skip
             if other < number or patch.count == 0:
                 continue
@@ -222,7 +222,7 @@ def merged(parts: Sequence[PolyMesh], folder: Path) -> PolyMesh:
             sizes = np.diff(ours[0])
             if not np.array_equal(ours[0], theirs[0]):
                 raise FormatError(
-                    f"{where}: patch {patch.name} has other faces than processor{other}'s; decompose again"
+                    f"{boundary}: patch {patch.name} has other faces than processor{other}'s; decompose again"
                 )
             # The two parts see a face from its two sides: from the same first corner, the other way round.
             start, place = np.repeat(ours[0][:-1], sizes), np.arange(len(ours[1])) - np.repeat(ours[0][:-1], sizes)
@@ -230,7 +230,7 @@ def merged(parts: Sequence[PolyMesh], folder: Path) -> PolyMesh:
             pair = ours[1] + point_start[number], turned + point_start[other]
             if np.abs(points[pair[0]] - points[pair[1]]).max() > 1e-5 * size:
                 raise FormatError(
-                    f"{where}: patch {patch.name} lies elsewhere than processor{other}'s; decompose again"
+                    f"{boundary}: patch {patch.name} lies elsewhere than processor{other}'s; decompose again"
                 )
             same.append(pair)
             cells = [
@@ -279,15 +279,15 @@ def _open(file: Path) -> FoamFile:
 
 def _numbers(file: Path, kind: str) -> NDArray[Any]:
     """``(count, components)`` numbers of a file that holds one list."""
-    found = _open(file).read_numbers(kind)
-    return _written_out(file, found)
+    numbers = _open(file).read_numbers(kind)
+    return _written_out(file, numbers)
 
 
-def _written_out(file: Path, found: Numbers) -> NDArray[Any]:
+def _written_out(file: Path, numbers: Numbers) -> NDArray[Any]:
     """A list's values; one that says ``N {value}`` could claim any length, and fills no large mesh."""
-    if found.count != len(found.values) and found.count > _EQUAL:
-        raise FormatError(f"{file}: is damaged (a list of {found.count} equal values); {AGAIN}")
-    return found.values if found.count == len(found.values) else np.array(found.expanded())
+    if numbers.count != len(numbers.values) and numbers.count > _EQUAL:
+        raise FormatError(f"{file}: is damaged (a list of {numbers.count} equal values); {AGAIN}")
+    return numbers.values if numbers.count == len(numbers.values) else np.array(numbers.expanded())
 
 
 def _faces(file: Path) -> tuple[Labels, Labels]:

@@ -71,21 +71,21 @@ def read_outputs(folder: Path, time: float, window: float | None = None, region:
     Raises:
         FormatError: A table is damaged.
     """
-    found = Outputs()
+    outputs = Outputs()
     folder = folder / "postProcessing" / region
     coefficients, forces = _tables(folder, _COEFFICIENTS), _tables(folder, _FORCES)
     for name, files in coefficients.items():
         table = _joined(files, _read_named)
-        picked = _picked(found, files[-1], table, time, window)
+        picked = _picked(outputs, files[-1], table, time, window)
         if picked is None:
             continue
         prefix = "" if len(coefficients) == 1 else f"{name}_"
         for column, value in zip(table.columns[1:], picked[1:], strict=True):
             ending = column[-3:]
             key = prefix + (column[:-3] + _AXLES[ending] if ending in _AXLES else column)
-            _add(found, files[-1], key, value, "")
+            _add(outputs, files[-1], key, value, "")
         if table.header:
-            found.extra.setdefault("reference_values", {})[name] = table.header
+            outputs.extra.setdefault("reference_values", {})[name] = table.header
     for name, files in forces.items():
         prefix = "" if len(forces) == 1 else f"{name}_"
         both = files[-1].name.startswith("forces")
@@ -94,28 +94,28 @@ def read_outputs(folder: Path, time: float, window: float | None = None, region:
             if not tables:
                 continue
             table = _joined(tables, _read_bare)
-            picked = _picked(found, tables[-1], table, time, window)
+            picked = _picked(outputs, tables[-1], table, time, window)
             if picked is None:
                 continue
             for each, parts in _vectors(tables[-1], table, picked[1:], both, label).items():
-                found.extra.setdefault("forces", {}).setdefault(name, {})[each] = {
+                outputs.extra.setdefault("forces", {}).setdefault(name, {})[each] = {
                     part: vector.tolist() for part, vector in parts.items()
                 }
                 for axis, value in zip(_AXES, parts["total"], strict=True):
-                    _add(found, tables[-1], f"{prefix}{each}_{axis}", value, "N" if each == "force" else "N*m")
+                    _add(outputs, tables[-1], f"{prefix}{each}_{axis}", value, "N" if each == "force" else "N*m")
     for files in _tables(folder, _RESIDUALS).values():
         table = _joined(files, _read_named)
-        picked = _picked(found, files[-1], table, time, None)
+        picked = _picked(outputs, files[-1], table, time, None)
         if picked is None:
             continue
         initial = any(column.endswith("_initial") for column in table.columns)
         for column, value in zip(table.columns[1:], picked[1:], strict=True):
             if math.isfinite(value) and (column.endswith("_initial") or not initial):
-                found.extra.setdefault("residuals", {})[column.removesuffix("_initial")] = float(value)
-    return found
+                outputs.extra.setdefault("residuals", {})[column.removesuffix("_initial")] = float(value)
+    return outputs
 
 
-def read_log(folder: Path, application: str, time: float, time_name: str, found: Outputs) -> str:
+def read_log(folder: Path, application: str, time: float, time_name: str, outputs: Outputs) -> str:
     """Residuals, convergence and the version from a run's log, into what was found before.
 
     Args:
@@ -123,7 +123,7 @@ def read_log(folder: Path, application: str, time: float, time_name: str, found:
         application: The solver's name.
         time: Whose residuals are wanted.
         time_name: The same as OpenFOAM writes it.
-        found: Residuals in it are kept: a function object writes them with more digits.
+        outputs: Residuals in it are kept: a function object writes them with more digits.
 
     Returns:
         The program's version, empty where no log says.
@@ -133,7 +133,7 @@ def read_log(folder: Path, application: str, time: float, time_name: str, found:
     if not logs:
         return ""
     log = logs[0]
-    found.files.append(log)
+    outputs.files.append(log)
     try:
         with log.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
             build = _BUILD.search(text[:4096])
@@ -146,15 +146,15 @@ def read_log(folder: Path, application: str, time: float, time_name: str, found:
                 except ValueError:
                     continue
             if residuals:
-                found.extra["residuals"] = residuals | found.extra.get("residuals", {})
+                outputs.extra["residuals"] = residuals | outputs.extra.get("residuals", {})
             end = text[max(0, len(text) - _BLOCK) :]
             if (done := _CONVERGED.search(end)) is not None:
-                found.extra["converged"] = True
-                found.extra["iterations"] = int(done[1])
+                outputs.extra["converged"] = True
+                outputs.extra["iterations"] = int(done[1])
             if b"FOAM FATAL" in end:
-                found.warnings.append(f"{log}: the run ended in a FATAL error; check it before you rely on this case")
+                outputs.warnings.append(f"{log}: the run ended in a FATAL error; check it before you rely on this case")
             if not residuals and number is None:
-                found.warnings.append(f"{log}: has no time {time_name}; residuals of this case are not known")
+                outputs.warnings.append(f"{log}: has no time {time_name}; residuals of this case are not known")
     except (OSError, ValueError) as error:
         raise FormatError(f"{log}: cannot be read ({error}); {AGAIN}") from error
     if build is None:
@@ -180,7 +180,7 @@ def _step(text: Any, name: bytes, time: float) -> tuple[bytes, float | None]:
 
 def _tables(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
     """Files of one kind by function object, in the order in which runs were started."""
-    found: dict[str, list[tuple[float, Path]]] = {}
+    tables: dict[str, list[tuple[float, Path]]] = {}
     for start in sorted(folder.glob("*/*/")) if folder.is_dir() else ():
         try:
             begin = float(start.name)
@@ -189,8 +189,8 @@ def _tables(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
         if math.isfinite(begin):
             for file in sorted(start.iterdir()):
                 if pattern.fullmatch(file.name) and file.is_file():
-                    found.setdefault(start.parent.name, []).append((begin, file))
-    return {name: [file for _, file in sorted(files)] for name, files in found.items()}
+                    tables.setdefault(start.parent.name, []).append((begin, file))
+    return {name: [file for _, file in sorted(files)] for name, files in tables.items()}
 
 
 def _read_named(file: Path) -> _Table:
@@ -249,9 +249,11 @@ def _joined(files: Sequence[Path], read: Callable[[Path], _Table]) -> _Table:
     return _Table(last.columns, last.header, np.concatenate(kept) if kept else last.rows)
 
 
-def _picked(found: Outputs, file: Path, table: _Table, time: float, window: float | None) -> NDArray[np.float64] | None:
+def _picked(
+    outputs: Outputs, file: Path, table: _Table, time: float, window: float | None
+) -> NDArray[np.float64] | None:
     """The last row up to a time, or the mean of those in the window before it, each weighted by its step."""
-    found.files.append(file)
+    outputs.files.append(file)
     if table.columns and len(table.rows) and not file.name.startswith("forces") and (
         len(table.columns) != table.rows.shape[1]
     ):  # fmt: skip
@@ -262,15 +264,15 @@ def _picked(found: Outputs, file: Path, table: _Table, time: float, window: floa
         what = f"says nothing of time {time:g} or before" if len(table.rows) and table.columns else (
             "has no rows of numbers" if table.columns else "has no line that names its columns"
         )  # fmt: skip
-        found.warnings.append(f"{file}: {what}; it is left out")
+        outputs.warnings.append(f"{file}: {what}; it is left out")
         return None
     if window is None:
         if rows[-1, 0] < time - slack:
-            found.warnings.append(f"{file}: ends at time {rows[-1, 0]:g}, the fields are of time {time:g}")
+            outputs.warnings.append(f"{file}: ends at time {rows[-1, 0]:g}, the fields are of time {time:g}")
         return np.asarray(rows[-1])
     rows = rows[rows[:, 0] > time - window - slack]
     if len(rows) == 0:
-        found.warnings.append(f"{file}: has no row in the time over which fields were averaged; it is left out")
+        outputs.warnings.append(f"{file}: has no row in the time over which fields were averaged; it is left out")
         return None
     steps = np.diff(np.concatenate([[time - window], rows[:, 0]]))
     steps = steps if steps.sum() > 0 and (steps >= 0).all() else np.ones(len(rows))
@@ -291,18 +293,18 @@ def _vectors(
             for each, part in zip(("force", "moment"), vectors, strict=True)
         }
     by_name = dict(zip(table.columns[1:], values, strict=True))
-    found = {
+    sums = {
         part: np.array([by_name[f"{part}_{axis}"] for axis in _AXES])
         for part in ("total", "pressure", "viscous", "porous", "internal")
         if all(f"{part}_{axis}" in by_name for axis in _AXES)
     }
-    if "total" not in found:
+    if "total" not in sums:
         raise FormatError(f"{file}: has no columns total_x, total_y and total_z; write it anew, or delete it")
-    return {label: found}
+    return {label: sums}
 
 
-def _add(found: Outputs, file: Path, name: str, value: float, unit: str) -> None:
+def _add(outputs: Outputs, file: Path, name: str, value: float, unit: str) -> None:
     if math.isfinite(value):
-        found.qoi[name] = Quantity(float(value), unit)
+        outputs.qoi[name] = Quantity(float(value), unit)
     else:
-        found.warnings.append(f"{file}: {name} is {value}; it is left out")
+        outputs.warnings.append(f"{file}: {name} is {value}; it is left out")

@@ -78,15 +78,15 @@ def values_on(
     beside: NDArray[Any] = inside[shape.part.owner[shape.faces]]
     if condition.get("value") and name not in _EVALUATED:
         return read_values(file, f"patch {patch.name}", condition["value"], kind, patch.count)
-    found = _evaluated(file, name, condition, patch, kind, beside, shape)
-    if found is None and condition.get("value"):
+    values = _evaluated(file, name, condition, patch, kind, beside, shape)
+    if values is None and condition.get("value"):
         return read_values(file, f"patch {patch.name}", condition["value"], kind, patch.count)
-    if found is None:
+    if values is None:
         field = file.name.removesuffix(".gz")
         notes[f"{file}: {field} has no value on patch {patch.name} ({name or 'no type'}); that of the cells beside it "
               "is taken"] = None  # fmt: skip
         return beside
-    return found
+    return values
 
 
 def _evaluated(
@@ -167,12 +167,12 @@ def prescribed(condition: Dictionary) -> tuple[str, list[float]]:
     return name, numbers(given)
 
 
-def read_values(file: Path, where: str, value: Any, kind: str, count: int) -> NDArray[Any]:
+def read_values(file: Path, label: str, value: Any, kind: str, count: int) -> NDArray[Any]:
     """``(count, components)`` values of an entry: ``uniform v`` or ``nonuniform List<kind> n (...)``.
 
     Args:
         file: For messages.
-        where: In it, for messages.
+        label: In it, for messages.
         value: Of the entry.
         kind: ``scalar``, ``vector``, ...
         count: How many values the mesh wants.
@@ -183,17 +183,18 @@ def read_values(file: Path, where: str, value: Any, kind: str, count: int) -> ND
     components = COMPONENTS[kind]
     lists = [item for item in value if isinstance(item, Numbers)] if isinstance(value, list) else []
     if lists:
-        held = lists[0]
-        if held.count != count or (held.count and held.values.shape[1] != components):
-            raise FormatError(f"{file}: {where} has {held.count} values of {held.values.shape[1]} components, the mesh "
-                              f"wants {count} of {components}; write the case again, or copy it whole")  # fmt: skip
-        return held.expanded() if count else np.zeros((0, components))
+        stated = lists[0]
+        if stated.count != count or (stated.count and stated.values.shape[1] != components):
+            raise FormatError(f"{file}: {label} has {stated.count} values of {stated.values.shape[1]} components, "
+                              f"the mesh wants {count} of {components}; write the case again, or "
+                              "copy it whole")  # fmt: skip
+        return stated.expanded() if count else np.zeros((0, components))
     single = numbers(value)
     if count == 0 or (isinstance(value, list) and words(value)[:1] == ["nonuniform"]):
         if count == 0:
             return np.zeros((0, components))
-        raise FormatError(f"{file}: {where} has no values, the mesh wants {count}; {AGAIN}")
+        raise FormatError(f"{file}: {label} has no values, the mesh wants {count}; {AGAIN}")
     if len(single) != components:
-        raise FormatError(f"{file}: {where} is {' '.join(words(value))[:60] or 'not a value'!r}, {components} numbers "
+        raise FormatError(f"{file}: {label} is {' '.join(words(value))[:60] or 'not a value'!r}, {components} numbers "
                           "were expected; write the case again")  # fmt: skip
     return np.broadcast_to(np.array(single), (count, components))

@@ -42,21 +42,21 @@ def has_mesh(folder: Path) -> bool:
 
 def regions(folder: Path) -> list[str]:
     """Names of the regions that a case has meshes of, sorted; ``""`` is the mesh that belongs to none."""
-    found = set()
+    names = set()
     for part in (folder, *folder.glob("processor*")):
         for mesh in (*part.glob("constant/polyMesh"), *part.glob("constant/*/polyMesh")):
             if existing(mesh / "faces") is not None:
-                found.add("" if mesh.parent.name == "constant" else mesh.parent.name)
-    return sorted(found)
+                names.add("" if mesh.parent.name == "constant" else mesh.parent.name)
+    return sorted(names)
 
 
-def choose_region(folder: Path, region: str | None, found: Results) -> str:
+def choose_region(folder: Path, region: str | None, results: Results) -> str:
     """The region that is meant: the only one that has been run, unless one is asked for.
 
     Args:
         folder: Of the case.
         region: Its name; ``region0`` is the mesh in ``constant/polyMesh``.
-        found: Gets a warning where regions are passed over.
+        results: Gets a warning where regions are passed over.
 
     Raises:
         FormatError: There is no such region, or several and none is asked for.
@@ -78,14 +78,14 @@ def choose_region(folder: Path, region: str | None, found: Results) -> str:
     if len(run) == 1 or run[0] == "":
         others = [name for name in run[1:] if name]
         if others:
-            found.warnings.append(f"{folder}: has the regions {', '.join(others)}, too, which are left out; read one "
-                                  f"with --region, or \"region\": \"{others[0]}\" in its case.json")  # fmt: skip
+            results.warnings.append(f"{folder}: has the regions {', '.join(others)}, too, which are left out; read one "
+                                    f"with --region, or \"region\": \"{others[0]}\" in its case.json")  # fmt: skip
         return run[0]
     raise FormatError(f"{folder}: has {len(run)} regions ({', '.join(run)}); choose one with --region, or "
                       f'"region": "{run[0]}" in its case.json')  # fmt: skip
 
 
-def choose(folder: Path, region: str, time: str | float | None, mean: bool, found: Results) -> Time:
+def choose(folder: Path, region: str, time: str | float | None, mean: bool, results: Results) -> Time:
     """The time that is meant, in the whole case or in its parts, whichever has the later one.
 
     Args:
@@ -93,12 +93,12 @@ def choose(folder: Path, region: str, time: str | float | None, mean: bool, foun
         region: Whose fields are meant; ``""`` where there are none.
         time: Its name or value; the last that has fields, but not 0, where None.
         mean: Whether it must have mean fields.
-        found: Gets a warning for each time that is passed over.
+        results: Gets a warning for each time that is passed over.
 
     Raises:
         FormatError: There is no such time, or none with fields.
     """
-    times, meshes = _times(folder, region, found)
+    times, meshes = _times(folder, region, results)
     if not meshes:
         raise FormatError(f"{folder}: has no mesh in constant/{f'{region}/' if region else ''}polyMesh; run the "
                           "mesher, or copy the case whole")  # fmt: skip
@@ -119,8 +119,8 @@ def choose(folder: Path, region: str, time: str | float | None, mean: bool, foun
         if _has_fields(each, mean):
             return each
         if not mean or _has_fields(each, False):
-            found.warnings.append(f"{each.folders[0]}: holds no {'mean fields' if mean else 'fields'}; an earlier time "
-                                  "is read")  # fmt: skip
+            results.warnings.append(f"{each.folders[0]}: holds no {'mean fields' if mean else 'fields'}; an earlier "
+                                    "time is read")  # fmt: skip
     if mean and any(_has_fields(each, False) for each in later):
         raise FormatError(f"{folder}: no time has mean fields (UMean, pMean); add a fieldAverage function object, or "
                           "read it without mean")  # fmt: skip
@@ -128,14 +128,14 @@ def choose(folder: Path, region: str, time: str | float | None, mean: bool, foun
     raise FormatError(f"{folder}: has {what}; run the solver{', or ask for time 0' if times else ''}")
 
 
-def _times(folder: Path, region: str, found: Results) -> tuple[list[Time], bool]:
+def _times(folder: Path, region: str, results: Results) -> tuple[list[Time], bool]:
     """All times of a case, the one to be preferred last, and whether it has a mesh at all."""
     whole = _whole(folder, region)
     alone = not any(each.value != 0 for each in whole or ())
     plain = {int(match[1]): entry for entry in folder.iterdir() if (match := _PART.fullmatch(entry.name))}
     several = [(plain, max(plain) + 1)] if plain else []
     several += [(parts, count) for count, parts in collated.parts_of(folder).items()]
-    layouts = [whole, *(_decomposed(folder, region, parts, count, alone, found) for parts, count in several)]
+    layouts = [whole, *(_decomposed(folder, region, parts, count, alone, results) for parts, count in several)]
     times = [each for layout in layouts if layout is not None for each in layout]
     return sorted(times, key=lambda each: (each.value, -len(each.parts))), any(each is not None for each in layouts)
 
@@ -148,7 +148,7 @@ def _whole(folder: Path, region: str) -> list[Time] | None:
 
 
 def _decomposed(
-    folder: Path, region: str, parts: dict[int, Path], count: int, alone: bool, found: Results
+    folder: Path, region: str, parts: dict[int, Path], count: int, alone: bool, results: Results
 ) -> list[Time] | None:
     if existing(parts[min(parts)] / "constant" / region / "polyMesh/faces") is None:
         return None
@@ -157,28 +157,28 @@ def _decomposed(
         what = f"{folder}: processor{lacking[0]} is missing of {count}"
         if alone:
             raise FormatError(f"{what}; copy all processor folders")
-        found.warnings.append(f"{what}; the case is read without its parts")
+        results.warnings.append(f"{what}; the case is read without its parts")
         return None
     each = [time_folders(parts[number], region) for number in range(count)]
     common = sorted(set.intersection(*(set(times) for times in each)))
     for value in sorted(set.union(*(set(times) for times in each)) - set(common)):
         number = next(number for number, times in enumerate(each) if value not in times)
-        found.warnings.append(f"{parts[number]}: has no time {value:g}, other parts have; that time is left out")
+        results.warnings.append(f"{parts[number]}: has no time {value:g}, other parts have; that time is left out")
     every = tuple(parts[number] for number in range(count))
     return [Time(value, each[0][value].name, tuple(times[value] / region for times in each), every) for value in common]
 
 
 def time_folders(folder: Path, region: str = "") -> dict[float, Path]:
     """The folders of a case, or of a part, that are named after a time and hold something of a region."""
-    found: dict[float, Path] = {}
+    folders: dict[float, Path] = {}
     for entry in entries_of(folder):
         try:
             value = float(entry.name)
         except ValueError:
             continue
         if math.isfinite(value) and collated.stored(entry / region)[0].is_dir():
-            found[value] = entry
-    return found
+            folders[value] = entry
+    return folders
 
 
 def _has_fields(time: Time, mean: bool) -> bool:

@@ -128,9 +128,9 @@ class FoamText:
         """``(n, components)`` numbers up to the closing bracket that stands before ``;``, a comment or the end."""
         end = len(self.text)
         for mark in (b";", b"/"):
-            end = found if (found := self.text.find(mark, self.position, end)) >= 0 else end
+            end = place if (place := self.text.find(mark, self.position, end)) >= 0 else end
         if components == 1 or closing == b"}":
-            end = min(found, end) if (found := self.text.find(closing, self.position, end)) >= 0 else -1
+            end = min(place, end) if (place := self.text.find(closing, self.position, end)) >= 0 else -1
         else:
             end = self.text.rfind(closing, self.position, end)
         if end < 0:

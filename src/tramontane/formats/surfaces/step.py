@@ -29,10 +29,10 @@ def read_step(path: Path) -> pv.PolyData:
         raise GeometryError(f"{path}: STEP needs Netgen; install it with: pip install 'tramontane[solve]'")
     try:
         # Open CASCADE crashes on some damaged files, and writes its own report of others to the standard output.
-        _, found = read_isolated(load, path, seconds=_SECONDS)
+        _, arrays = read_isolated(load, path, seconds=_SECONDS)
     except FormatError as error:
         raise GeometryError(str(error)) from error
-    return pv.PolyData.from_regular_faces(found["points"], found["triangles"])
+    return pv.PolyData.from_regular_faces(arrays["points"], arrays["triangles"])
 
 
 def load(path: Path) -> tuple[None, dict[str, Any]]:

@@ -86,11 +86,11 @@ def _read_text(file: Path) -> NDArray[np.float64]:
 def _without_names(text: bytes) -> bytes:
     """Without the lines ``solid NAME`` and ``endsolid NAME``: a name may hold any word."""
     parts, at = [], 0
-    while (found := text.find(b"solid", at)) >= 0:
-        start, end = text.rfind(b"\n", at, found) + 1, text.find(b"\n", found)
+    while (start_of_word := text.find(b"solid", at)) >= 0:
+        start, end = text.rfind(b"\n", at, start_of_word) + 1, text.find(b"\n", start_of_word)
         end = len(text) if end < 0 else end
         parts.append(
-            text[at : start or at] if text[start or at : found].strip() in (b"", b"end", _BOM) else text[at:end]
+            text[at : start or at] if text[start or at : start_of_word].strip() in (b"", b"end", _BOM) else text[at:end]
         )
         at = end
     return b"".join([*parts, text[at:]])

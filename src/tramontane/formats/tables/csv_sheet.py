@@ -101,9 +101,9 @@ def _delimiter(text: str) -> str:
     """What stands most often in the first line that has any, outside quotes."""
     for line in text.splitlines()[:20]:
         bare = re.sub(r'"[^"]*"?', "", line)
-        found = max(",;\t|", key=bare.count)
-        if bare.count(found):
-            return found
+        commonest = max(",;\t|", key=bare.count)
+        if bare.count(commonest):
+            return commonest
     return ","
 
 

@@ -66,8 +66,8 @@ def table_alone(folder: Path) -> Path | None:
     Args:
         folder: To look at; result files in it are taken for geometry where the table names such.
     """
-    found = [file for file in sorted(folder.iterdir()) if file.is_file() and file.suffix.lower() in SUFFIXES]
-    return found[0] if len(found) == 1 else None
+    tables = [file for file in sorted(folder.iterdir()) if file.is_file() and file.suffix.lower() in SUFFIXES]
+    return tables[0] if len(tables) == 1 else None
 
 
 def is_table(path: Path) -> bool:
@@ -121,18 +121,18 @@ def read_designs(file: Path, *, length_unit: str = "m") -> Collection:
         for column in numeric:
             bare = column.name.removeprefix(QOI)
             try:
-                found = _number(row[column.place])
+                quantity = _number(row[column.place])
             except FormatError as error:
                 absent[bare] = f"{file}: line {line}, column {column.head!r}: {error}"
                 continue
-            unit = column.unit if found.unit is None else found.unit
-            table[name][QOI + bare if column in results else bare] = Quantity(found.value, unit)
+            unit = column.unit if quantity.unit is None else quantity.unit
+            table[name][QOI + bare if column in results else bare] = Quantity(quantity.value, unit)
         geometry = None
         if shape is not None:
             entry = row[shape.place].strip()
             geometry = _geometry_path(file.parent, entry) if entry.lower() not in _MISSING else file.parent
-        where = f"{file}: line {line}" + ("" if shape is None else f", column {shape.head!r}")
-        read = functools.partial(_read_line, where, file.name, geometry, absent)
+        place = f"{file}: line {line}" + ("" if shape is None else f", column {shape.head!r}")
+        read = functools.partial(_read_line, place, file.name, geometry, absent)
         sources.append(CaseSource(name, file, read, files=() if geometry is None else (geometry,)))
     return Collection(
         file,
@@ -164,10 +164,10 @@ def check_results(collection: Collection) -> None:
     )
 
 
-def _read_line(where: str, table: str, geometry: Path | None, absent: Mapping[str, str]) -> Results:
+def _read_line(place: str, table: str, geometry: Path | None, absent: Mapping[str, str]) -> Results:
     """What a line says beside its numbers."""
     if geometry is not None and not geometry.is_file():
-        raise FormatError(f"{where}: {'there is no file ' + str(geometry) if not geometry.is_dir() else 'is empty'}; "
+        raise FormatError(f"{place}: {'there is no file ' + str(geometry) if not geometry.is_dir() else 'is empty'}; "
                           "name a geometry file, relative to the table, or leave the line out")  # fmt: skip
     files = [] if geometry is None else [geometry]
     return Results(geometry=geometry, files=files, extra={"table": table}, absent=dict(absent))
@@ -188,10 +188,12 @@ def _columns(file: Path, sheet: Sheet) -> list[_Column]:
 
 
 def _geometry_column(file: Path, sheet: Sheet, columns: Sequence[_Column]) -> _Column | None:
-    found = [column for column in columns if _is_geometry(_cells(sheet, column.place))]
-    if len(found) > 1:
-        raise FormatError(f"{file}: columns {found[0].head!r} and {found[1].head!r} both name geometry files; keep one")
-    return found[0] if found else None
+    geometries = [column for column in columns if _is_geometry(_cells(sheet, column.place))]
+    if len(geometries) > 1:
+        raise FormatError(
+            f"{file}: columns {geometries[0].head!r} and {geometries[1].head!r} both name geometry files; keep one"
+        )
+    return geometries[0] if geometries else None
 
 
 def _case_column(sheet: Sheet, columns: Sequence[_Column]) -> _Column | None:
@@ -214,31 +216,31 @@ def _case_names(file: Path, sheet: Sheet, case: _Column | None, shape: _Column |
             return stems
         width = len(str(len(sheet.rows)))
         return [f"{number:0{width}d}" for number in range(1, len(sheet.rows) + 1)]
-    seen: dict[str, int] = {}
+    line_of: dict[str, int] = {}
     for line, row in sheet.rows:
         name = row[case.place].strip()
         if not name:
             raise FormatError(f"{file}: line {line}, column {case.head!r}: the case has no name; write one")
-        if name in seen:
+        if name in line_of:
             raise FormatError(f"{file}: line {line}, column {case.head!r}: is the second one of case {name}, after "
-                              f"line {seen[name]}; keep one, or rename it")  # fmt: skip
-        seen[name] = line
-    return list(seen)
+                              f"line {line_of[name]}; keep one, or rename it")  # fmt: skip
+        line_of[name] = line
+    return list(line_of)
 
 
 def _official_splits(file: Path, sheet: Sheet, split: _Column | None, names: Sequence[str]) -> dict[str, list[str]]:
     if split is None:
         return {}
-    found: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    splits: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     for (line, row), name in zip(sheet.rows, names, strict=True):
         word = row[split.place].strip()
         if word.lower() not in _SPLITS:
             raise FormatError(f"{file}: line {line}, column {split.head!r}: {word!r} is none of train, validation and "
                               "test; write one of these")  # fmt: skip
-        found[_SPLITS[word.lower()]].append(name)
-    if not found["train"]:
+        splits[_SPLITS[word.lower()]].append(name)
+    if not splits["train"]:
         raise FormatError(f"{file}: column {split.head!r} leaves no case to train on; write train in some lines")
-    return found
+    return splits
 
 
 def _results(columns: Sequence[_Column]) -> list[_Column]:
@@ -253,14 +255,14 @@ def _results(columns: Sequence[_Column]) -> list[_Column]:
     sure = [column for column in columns if _RESULT.search(column.word)]
     either = [column for column in columns if column not in sure and _EITHER.search(column.word)]
     if sure:
-        found = [c for c in columns if c in sure or (c in either and c.place > sure[0].place)]
+        results = [c for c in columns if c in sure or (c in either and c.place > sure[0].place)]
     else:
-        found = []
+        results = []
         for column in reversed(columns):
             if column not in either:
                 break
-            found.insert(0, column)
-    return found
+            results.insert(0, column)
+    return results
 
 
 def _notes(
@@ -270,13 +272,13 @@ def _notes(
     numeric: Sequence[_Column],
     results: Sequence[_Column],
     texts: Sequence[_Column],
-    said: Sequence[str],
+    notes_so_far: Sequence[str],
 ) -> list[str]:
     def listed(columns: Names[_Column]) -> str:
         return ", ".join(column.name.removeprefix(QOI) for column in columns) or "none"
 
     by = f"column {case.head!r}" if case else "their geometry files, or their order" if shape else "their order"
-    notes = [*said, f"{file.name}: cases are named by {by}"]
+    notes = [*notes_so_far, f"{file.name}: cases are named by {by}"]
     if shape is not None:
         unit = shape.unit or "m (for another, write it beside the column's name, or length_unit in a contract)"
         notes.append(f"{file.name}: geometry files are those of column {shape.head!r}, in {unit}")
@@ -307,9 +309,9 @@ def _slashes(entry: str) -> PurePath:
 
 def _geometry_path(folder: Path, entry: str) -> Path:
     """The file that an entry names: with the slashes of Windows, too, which also takes capitals for small letters."""
-    found = folder / entry
-    if found.exists() or Path(entry).is_absolute():
-        return found
+    file = folder / entry
+    if file.exists() or Path(entry).is_absolute():
+        return file
     written = _slashes(entry)
     place = folder / Path(*written.parts) if not written.drive else folder / entry
     if place.exists() or written.drive:
@@ -352,12 +354,12 @@ def _number(cell: str) -> Quantity:
     if text.lower() in _MISSING:
         raise FormatError(f"is {'empty' if not text else repr(text)}; write a number, or leave the case out")
     try:
-        found = Quantity(float(text))
+        quantity = Quantity(float(text))
     except ValueError:
         try:
-            found = parse_quantity(text)
+            quantity = parse_quantity(text)
         except (UnitError, OverflowError):
             raise FormatError(f"{text!r} is no number; write one, such as 1.5 or '1.5 mm'") from None
-    if not math.isfinite(found.value):
+    if not math.isfinite(quantity.value):
         raise FormatError(f"is {text}; write a finite number, or leave the case out")
-    return found
+    return quantity

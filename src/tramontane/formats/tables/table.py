@@ -61,10 +61,10 @@ def read_table(root: str | os.PathLike[str]) -> Table:
     folder, table = Path(root), Table()
     for file in sorted(folder.glob("*.csv")):
         for case, entries in _read_file(file).items():
-            known = table.setdefault(case, {})
-            if twice := sorted(set(known) & set(entries)):
+            row = table.setdefault(case, {})
+            if twice := sorted(set(row) & set(entries)):
                 raise FormatError(f"{file}: {twice[0]} of case {case} stands in another CSV file, too; keep one")
-            known |= entries
+            row |= entries
     beside = list(folder.iterdir()) if table else []
     names = (
         {entry.name for entry in beside if entry.is_dir()}
@@ -77,23 +77,23 @@ def read_table(root: str | os.PathLike[str]) -> Table:
     return table
 
 
-def read_number(where: object, name: str, value: Any) -> Quantity:
+def read_number(file: object, name: str, value: Any) -> Quantity:
     """A number as a person wrote it: bare, ``"500 N"``, or ``{"value": 500, "unit": "N"}``.
 
     Raises:
-        FormatError: It is none, is not finite, or its unit is unknown; ``where`` and ``name`` are said.
+        FormatError: It is none, is not finite, or its unit is unknown; ``file`` and ``name`` are said.
     """
     stated = value if isinstance(value, dict) else {"value": value}
     number, unit = stated.get("value"), stated.get("unit")
     if isinstance(number, bool) or not isinstance(number, (int, float, str)) or not isinstance(unit, (str, type(None))):
-        raise FormatError(f'{where}: {name} = {value!r} is no number; write one, or {{"value": 1.0, "unit": "N"}}')
+        raise FormatError(f'{file}: {name} = {value!r} is no number; write one, or {{"value": 1.0, "unit": "N"}}')
     try:
         quantity = parse_quantity(number, name=name)
         unit = None if unit is None else one_style(unit)
     except (UnitError, OverflowError) as error:
-        raise FormatError(f"{where}: {error}") from error
+        raise FormatError(f"{file}: {error}") from error
     if not math.isfinite(quantity.value):
-        raise FormatError(f"{where}: {name} is {quantity.value}; write a finite number, or leave the case out")
+        raise FormatError(f"{file}: {name} is {quantity.value}; write a finite number, or leave the case out")
     return Quantity(quantity.value, quantity.unit if unit is None else unit)
 
 
@@ -109,8 +109,8 @@ def _read_file(file: Path) -> Table:
             if name in table[case]:
                 raise FormatError(f"{file}: has two columns {name}; rename one")
             if cell.strip():
-                found = read_number(file, f"line {number}, {name}", cell)
-                table[case][name] = Quantity(found.value, found.unit or unit)
+                quantity = read_number(file, f"line {number}, {name}", cell)
+                table[case][name] = Quantity(quantity.value, quantity.unit or unit)
     return table
 
 
@@ -122,10 +122,10 @@ def _read_parquet(file: Path) -> Sheet:
         raise FormatError(f'{file}: needs pyarrow; `pip install "tramontane[parquet]"`, or save it as CSV') from error
     try:
         with pq.ParquetFile(file) as opened:
-            said = opened.metadata
-            if said.num_rows * said.num_columns > _MOST_CELLS:
-                raise FormatError(f"{file}: has {said.num_rows} lines of {said.num_columns} columns, more than a table "
-                                  "of designs has; take out what is not needed")  # fmt: skip
+            metadata = opened.metadata
+            if metadata.num_rows * metadata.num_columns > _MOST_CELLS:
+                raise FormatError(f"{file}: has {metadata.num_rows} lines of {metadata.num_columns} columns, more than "
+                                  "a table of designs has; take out what is not needed")  # fmt: skip
             bytes_or_lists = pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary
             if any(of_kind(field.type) for field in opened.schema_arrow for of_kind in bytes_or_lists):
                 raise FormatError(f"{file}: {MESHES_IN_PARQUET}")

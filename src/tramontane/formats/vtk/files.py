@@ -184,10 +184,12 @@ def complaints(file: Path, what: str, cure: str) -> Iterator[None]:
     finally:
         vtkLogger.SetStderrVerbosity(verbosity)
         vtkOutputWindow.SetInstance(before)
-    said = window.GetOutput()
-    said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said  # what VTK quotes need not be text
-    if _COMPLAINT.search(said):
-        lines = [line.strip() for line in _PLACE.sub("", said).splitlines() if line.strip()]
+    output = window.GetOutput()
+    output = (
+        output.decode("utf-8", "replace") if isinstance(output, bytes) else output
+    )  # what VTK quotes need not be text
+    if _COMPLAINT.search(output):
+        lines = [line.strip() for line in _PLACE.sub("", output).splitlines() if line.strip()]
         reason = next(
             (line for line in lines if _COMPLAINT.search(line)), lines[0] if lines else "VTK reports an error"
         )
@@ -221,8 +223,8 @@ def _check_names(mesh: pv.DataSet | pv.MultiBlock, file: Path) -> None:
     blocks = {"": mesh} if isinstance(mesh, pv.DataSet) else dict(zip(mesh.keys(), mesh, strict=True))
     for block, data in blocks.items():
         for name in (block, *data.array_names):
-            if found := bad.search(name):
-                raise FormatError(f"{file}: {file.suffix} cannot hold {found[0]!r} in the name {name!r}; "
+            if character := bad.search(name):
+                raise FormatError(f"{file}: {file.suffix} cannot hold {character[0]!r} in the name {name!r}; "
                                   "rename it or choose another format")  # fmt: skip
 
 
@@ -247,7 +249,7 @@ def leaves(data: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]
     """
     if not data.IsA("vtkCompositeDataSet"):
         return [(path, data)] if data.IsA("vtkDataSet") else []
-    found = []
+    blocks = []
     partitions = data.IsA("vtkPartitionedDataSet")
     count = data.GetNumberOfBlocks() if data.IsA("vtkMultiBlockDataSet") else (
         data.GetNumberOfPartitions() if partitions else data.GetNumberOfPartitionedDataSets()
@@ -261,8 +263,8 @@ def leaves(data: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]
             continue
         own = data.HasMetaData(index) and data.GetMetaData(index).Get(data.NAME())
         unnamed = path if count == 1 else (*path[:-1], f"{path[-1]}-{index}")
-        found += leaves(part, (*path, own) if own else unnamed)
-    return found
+        blocks += leaves(part, (*path, own) if own else unnamed)
+    return blocks
 
 
 def last_step(algorithm: Any) -> dict[str, Any]:
@@ -272,12 +274,12 @@ def last_step(algorithm: Any) -> dict[str, Any]:
         The time's ``value``, ``step`` (from 1) and ``steps``; empty where the file knows no time.
     """
     algorithm.UpdateInformation()
-    found = _steps(algorithm)
-    if found:
-        algorithm.UpdateTimeStep(found["value"])
+    steps = _steps(algorithm)
+    if steps:
+        algorithm.UpdateTimeStep(steps["value"])
     else:
         algorithm.Update()
-    return found
+    return steps
 
 
 def _steps(algorithm: Any) -> dict[str, Any]:

@@ -190,9 +190,9 @@ class _Walk:
         after = self.stream.tell() - (len(self.block) - self.place)
         self.back(start)
         self.more()
-        found = self.block[:size]
+        content = self.block[:size]
         self.back(after)
-        return found
+        return content
 
     def values(self, count: int, kind: str, what: str) -> None:
         """Pass over the values of an array."""
@@ -205,16 +205,16 @@ class _Walk:
             self.words(count, what)
 
     def skip(self, size: int, what: str) -> None:
-        held = len(self.block) - self.place
-        if size <= held:
+        left = len(self.block) - self.place
+        if size <= left:
             self.place += size
             return
         here = self.stream.tell()
         end = self.file.stat().st_size
-        if here + size - held > end:
-            raise FormatError(f"{self.file}: is cut off (its {what} should have {size} bytes, {held + end - here} are "
+        if here + size - left > end:
+            raise FormatError(f"{self.file}: is cut off (its {what} should have {size} bytes, {left + end - here} are "
                               "there); write or copy it again")  # fmt: skip
-        self.back(here + size - held)
+        self.back(here + size - left)
 
     def words(self, count: int, what: str) -> None:
         """Pass over words between blanks."""
@@ -229,9 +229,9 @@ class _Walk:
             starts = solid.copy()
             starts[1:] &= ~solid[:-1]
             starts[0] &= not inside
-            found = int(np.count_nonzero(starts))
-            if found <= left:
-                left -= found
+            words_there = int(np.count_nonzero(starts))
+            if words_there <= left:
+                left -= words_there
                 if left or solid[-1]:
                     inside = bool(solid[-1])
                     self.place = len(self.block)
@@ -241,6 +241,6 @@ class _Walk:
             self.place += int(np.flatnonzero(starts)[left])  # where the next section begins
             return
 
-    def cut_off(self, what: str, count: int, held: int) -> None:
-        raise FormatError(f"{self.file}: is cut off (its {what} should have {count} values, {held} are there); "
+    def cut_off(self, what: str, count: int, present: int) -> None:
+        raise FormatError(f"{self.file}: is cut off (its {what} should have {count} values, {present} are there); "
                           "write or copy it again")  # fmt: skip

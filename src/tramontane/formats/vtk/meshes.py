@@ -61,13 +61,13 @@ def read_meshes(path: str | os.PathLike[str]) -> dict[str, pv.PolyData | pv.Unst
                           f"convert it to one of {', '.join(vtk.SUFFIXES)}")  # fmt: skip
     if file.suffix.lower() == ".vtk":
         check_legacy(file)
-    known = read_vtu(file) if file.suffix.lower() == ".vtu" else None
-    if known is None:
+    fast = read_vtu(file) if file.suffix.lower() == ".vtu" else None
+    if fast is None:
         probe(vtk.load_and_drop, file, beside=pieces(file))
         meshes = vtk.read_blocks(file)
     else:
-        check_cells(file, known)
-        meshes = {file.stem: known}
+        check_cells(file, fast)
+        meshes = {file.stem: fast}
     if not meshes:
         raise FormatError(f"{file}: holds no mesh; write or copy it again")
     for name, mesh in meshes.items():

@@ -26,10 +26,10 @@ def pieces(file: Path, *, depth: int = 0) -> list[Path]:
     text = file.read_bytes().partition(b"<AppendedData")[0].decode("utf-8", "replace")
     if "<!ENTITY" in text:
         raise FormatError(f"{file}: defines XML entities, which are not read; write it without them")
-    found: list[Path] = []
+    files: list[Path] = []
     for match in _NAMES.finditer(text):
         path = beside(file, html.unescape(match[1][1:-1]))
-        found.append(path)
+        files.append(path)
         if path.is_file() and depth < _DEEP:
-            found += pieces(path, depth=depth + 1)
-    return list(dict.fromkeys(found))
+            files += pieces(path, depth=depth + 1)
+    return list(dict.fromkeys(files))

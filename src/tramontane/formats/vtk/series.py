@@ -57,16 +57,16 @@ def steps(file: Path) -> list[Step]:
         if not text.strip():
             raise FormatError(f"{file}: is empty; write or copy it again")
         entries = list(_of_pvd(file, text) if file.suffix.lower() == ".pvd" else _of_series(text))
-        found = [Step(float(time), beside(file, path), name or Path(path.replace("\\", "/")).stem)
+        series = [Step(float(time), beside(file, path), name or Path(path.replace("\\", "/")).stem)
                  for time, path, name in entries]  # fmt: skip
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ElementTree.ParseError) as error:
         reason = " ".join(str(error).split())[:120]
         raise FormatError(f"{file}: is cut off or no list of time steps ({reason}); write or copy it again") from error
-    if not found:
+    if not series:
         raise FormatError(f"{file}: lists no time step; write it again")
-    if bad := [step for step in found if not math.isfinite(step.time)]:
+    if bad := [step for step in series if not math.isfinite(step.time)]:
         raise FormatError(f"{file}: the time of {bad[0].file.name} is not finite; write it again")
-    return found
+    return series
 
 
 def read_series(file: Path, *, time: float | None = None) -> Results:
@@ -105,8 +105,8 @@ def read_series(file: Path, *, time: float | None = None) -> Results:
         results.units = {f"{key}/{name}": unit for key, mesh in named.items()
                          for name, unit in stored_units(mesh).items()}  # fmt: skip
     if blocks:
-        found = domains(file, blocks)
-        results.meshes, results.warnings = found.meshes, found.warnings
+        parts_read = domains(file, blocks)
+        results.meshes, results.warnings = parts_read.meshes, parts_read.warnings
     results.extra["time"] = {"value": chosen, "step": times.index(chosen) + 1, "steps": len(times)}
     return results
 
@@ -122,7 +122,9 @@ def numbered(files: Sequence[Path]) -> dict[str, list[Path]]:
         match = _STEP.fullmatch(file.stem)
         if match and match[1] and file.suffix.lower() in vtk.SUFFIXES:
             groups.setdefault((file.parent, match[1], file.suffix.lower()), []).append((int(match[2]), file))
-    return {shared: [file for _, file in sorted(found)] for (_, shared, _), found in groups.items() if len(found) > 1}
+    return {
+        shared: [file for _, file in sorted(members)] for (_, shared, _), members in groups.items() if len(members) > 1
+    }
 
 
 def one_run(files: Sequence[Path]) -> bool:
@@ -152,8 +154,8 @@ def note_of_numbered(files: Sequence[Path], described: Iterable[str]) -> list[st
         described: Cases of which a table or a geometry says that they are designs.
     """
     groups = numbered(files)
-    known = set(described)
-    if len(groups) != 1 or len(next(iter(groups.values()))) != len(files) or any(file.stem in known for file in files):
+    names = set(described)
+    if len(groups) != 1 or len(next(iter(groups.values()))) != len(files) or any(file.stem in names for file in files):
         return []
     shared, group = next(iter(groups.items()))
     if _DESIGNS.search(shared):

@@ -126,9 +126,9 @@ class _Reading:
             in_threads(self._unpack, self.batches)
         if vtk_to_numpy(ends)[-1] != ids.GetNumberOfTuples() or _POLYHEDRON in vtk_to_numpy(kinds):
             raise _UnknownError
-        held = vtkCellArray()
-        held.SetData(ends, ids)
-        grid.SetCells(kinds, held)
+        cell_array = vtkCellArray()
+        cell_array.SetData(ends, ids)
+        grid.SetCells(kinds, cell_array)
         for array, text in texts:
             values = text.tobytes().decode().split("\0")
             if len(values) != array.GetNumberOfTuples() + 1 or values.pop():
@@ -209,10 +209,10 @@ class _Reading:
     def _words(self, at: int, count: int) -> list[int]:
         if count * self.word.itemsize > self.size:
             raise _UnknownError
-        found: list[int] = np.frombuffer(os.pread(self.file, count * self.word.itemsize, at), self.word).tolist()
-        if len(found) != count:
+        values: list[int] = np.frombuffer(os.pread(self.file, count * self.word.itemsize, at), self.word).tolist()
+        if len(values) != count:
             raise _UnknownError
-        return found
+        return values
 
     def _bytes(self, at: int) -> int:
         """How many bytes an array has unpacked, as the file states it."""
@@ -266,9 +266,9 @@ class _Reading:
 
 def _check(entry: ElementTree.Element) -> None:
     """Refuse an array that is described by more than is known here."""
-    known = all(name in _KNOWN or name.startswith(_COMPONENT) for name in entry.attrib)
+    all_known = all(name in _KNOWN or name.startswith(_COMPONENT) for name in entry.attrib)
     ranges = all(each.tag == "InformationKey" and each.get("name") in _RANGES for each in entry)
-    if entry.tag not in ("DataArray", "Array") or entry.get("format") != "appended" or not known or not ranges:
+    if entry.tag not in ("DataArray", "Array") or entry.get("format") != "appended" or not all_known or not ranges:
         raise _UnknownError
     if entry.get("Name") in _CONVERTED:
         raise _UnknownError

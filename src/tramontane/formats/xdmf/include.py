@@ -71,10 +71,10 @@ def _named(root: Any, pointer: str) -> list[Any]:
     match = _POINTER.fullmatch(pointer.strip())
     if match is None:
         return []
-    found, deep = [], False
+    elements, deep = [], False
     holder = ElementTree.Element("document")
     holder.append(root)
-    found = [holder]
+    elements = [holder]
     for step in re.sub(r"\bself::", "self=", match[1]).split("/")[1:]:
         if not step:
             deep = True
@@ -82,10 +82,10 @@ def _named(root: Any, pointer: str) -> list[Any]:
         part = _PART.fullmatch(step)
         if part is None:
             return []
-        below = [list(each.iter())[1:] if deep else list(each) for each in found]
-        found = [each for group in below for each in _chosen(group, part[1], re.findall(r"\[([^\]]*)\]", part[2]))]
+        below = [list(each.iter())[1:] if deep else list(each) for each in elements]
+        elements = [each for group in below for each in _chosen(group, part[1], re.findall(r"\[([^\]]*)\]", part[2]))]
         deep = False
-    return found
+    return elements
 
 
 def _chosen(elements: list[Any], tag: str | None, predicates: list[str]) -> list[Any]:

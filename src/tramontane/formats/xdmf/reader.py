@@ -39,7 +39,7 @@ def read_xdmf(file: Path) -> Results:
     check_head(file, (b"<", b"\xef\xbb\xbf<", b"\n<", b" "), "XDMF")
     root = _parse(file)
     heavy = _heavy_files(file, root)
-    blocks, found = read_isolated(load, file, beside=heavy)
+    blocks, header = read_isolated(load, file, beside=heavy)
     series = {
         str(grid.get("Name", "")) for grid in root.iter("Grid")
         if grid.get("GridType", "").lower() == "collection" and grid.get("CollectionType", "").lower() == "temporal"
@@ -51,7 +51,7 @@ def read_xdmf(file: Path) -> Results:
                        "checkpoint of FEniCS); write it with write(), too" for name in left_out(root)]  # fmt: skip
     return Results(
         meshes=parts.meshes, files=[file, *heavy], warnings=parts.warnings,
-        extra={"time": found["time"]} if found["time"] else {},
+        extra={"time": header["time"]} if header["time"] else {},
     )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def find_design(
     return Design(geometry if shapes else None, **(read | given))
 
 
-def said_of(design: Design, contract: Contract) -> str:
+def settings_text(design: Design, contract: Contract) -> str:
     """A design's parameters as people read them; bare numbers are in the contract's units."""
     units = {name: contract.parameters[name].unit for name in design.parameters if name in contract.parameters}
     shown = (
@@ -105,12 +105,12 @@ def _of_results(
     row = collection.table.get(source.name, {})
     root = collection.root if source.path != collection.root else collection.root.resolve().parent
     file = root / CONTRACT_FILE
-    known = Contract.from_toml(file) if file.is_file() else contract
+    source_contract = Contract.from_toml(file) if file.is_file() else contract
     stated = {*results.parameters, *(key.removeprefix(QOI) for key in row)}
-    parameters = {name: spec for name, spec in known.parameters.items()
+    parameters = {name: spec for name, spec in source_contract.parameters.items()
                   if (spec.source or name) in stated and name in contract.parameters}  # fmt: skip
     results.qoi, results.units, results.absent = {}, {}, {}
-    unit = collection.length_unit if collection.layout == TABLE else known.length_unit
+    unit = collection.length_unit if collection.layout == TABLE else source_contract.length_unit
     read = assemble(
         source.name, source.path, results, contract=Contract(length_unit=unit, parameters=parameters), row=row
     )
@@ -122,12 +122,12 @@ def _chosen(collection: Collection, case: str | None) -> CaseSource:
     return collection.sources[names.index(_named(str(collection.root), names, case))]
 
 
-def _named(where: str, names: Sequence[str], case: str | None) -> str:
+def _named(source: str, names: Sequence[str], case: str | None) -> str:
     shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     if case is None and len(names) == 1:
         return names[0]
     if case is None:
-        raise FormatError(f"{where}: holds {len(names)} cases ({shown}); choose one with --case")
+        raise FormatError(f"{source}: holds {len(names)} cases ({shown}); choose one with --case")
     if case not in names:
-        raise FormatError(f"{where}: has no case {case}; it has {shown}")
+        raise FormatError(f"{source}: has no case {case}; it has {shown}")
     return case
