@@ -35,8 +35,8 @@ def run(code: str) -> str:
 
 def test_exported_names() -> None:
     assert sorted(tramontane.__all__) == [
-        "Case", "Contract", "Dataset", "Design", "Report", "Simulator", "Surrogate", "TramontaneError", "connect",
-        "cross_validate", "evaluate", "fit", "ingest", "predict_table",
+        "Case", "Contract", "Dataset", "Design", "Hybrid", "Report", "Simulator", "Surrogate", "TramontaneError",
+        "check_with", "connect", "cross_validate", "evaluate", "fit", "ingest", "predict_table",
     ]  # fmt: skip
     assert all(getattr(tramontane, name).__name__ == name for name in tramontane.__all__)
     assert all(getattr(tramontane, name).__doc__ for name in tramontane.__all__)

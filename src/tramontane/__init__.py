@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from tramontane.http.client import connect as connect
     from tramontane.simulator import Simulator as Simulator
     from tramontane.surrogate import Surrogate as Surrogate
+    from tramontane.surrogate.checks import check_with as check_with
     from tramontane.surrogate.fit import fit as fit
+    from tramontane.surrogate.hybrid import Hybrid as Hybrid
     from tramontane.surrogate.tables import predict_table as predict_table
 
 # Heavy libraries load when a name is first used, so that importing the package stays cheap.
@@ -40,10 +42,12 @@ _HOMES = {
     "Contract": "contract",
     "Dataset": "dataset",
     "Design": "design",
+    "Hybrid": "surrogate.hybrid",
     "Report": "evaluation",
     "Simulator": "simulator",
     "Surrogate": "surrogate",
     "TramontaneError": "errors",
+    "check_with": "surrogate.checks",
     "connect": "http.client",
     "cross_validate": "evaluation",
     "evaluate": "evaluation",
@@ -52,8 +56,8 @@ _HOMES = {
     "predict_table": "surrogate.tables",
 }
 __all__ = [
-    "Case", "Contract", "Dataset", "Design", "Report", "Simulator", "Surrogate", "TramontaneError", "connect",
-    "cross_validate", "evaluate", "fit", "ingest", "predict_table",
+    "Case", "Contract", "Dataset", "Design", "Hybrid", "Report", "Simulator", "Surrogate", "TramontaneError",
+    "check_with", "connect", "cross_validate", "evaluate", "fit", "ingest", "predict_table",
 ]  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 from tramontane.notice import Notice
 
 Domain = Literal["inside", "edge", "outside"]
+REQUIRED = ("inside", "edge")
+"""The verdicts that can be asked for as the worst that will do."""
 
 
 _SENTENCES: dict[Domain, str] = {
@@ -32,6 +34,11 @@ class Verdict:
     domain: Domain
     score: float
     reasons: tuple[Notice, ...] = ()
+
+
+def good_enough(domain: str, worst: str) -> bool:
+    """Whether a verdict is no worse than the worst that will do, one of `REQUIRED`; what is no verdict never is."""
+    return domain in REQUIRED[: REQUIRED.index(worst) + 1]
 
 
 def warned_of(verdict: Verdict | None, notices: Sequence[Notice]) -> Verdict | None:

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from tramontane.cli.common import Out, app, console, errors, pairs_of
+from tramontane.cli.common import Out, app, console, errors, naming, pairs_of, solvers
 from tramontane.io.atomic import replacing, write_json
+from tramontane.verdict import REQUIRED, good_enough
 
 if TYPE_CHECKING:
     from tramontane.case import Case
+    from tramontane.design import Design
+    from tramontane.simulator import Simulator
+    from tramontane.surrogate import Surrogate
+    from tramontane.surrogate.checks import Checked
 
 _STYLES = {"inside": "green", "edge": "yellow", "outside": "bold red"}
 
 
-@app.command()
+@app.command(cls=naming(solvers=solvers))
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
     source: Annotated[
@@ -46,6 +51,11 @@ def predict(
         Optional[str],  # noqa: UP045
         typer.Option(help="inside, or edge: end with exit code 3 where the verdict is worse."),
     ] = None,
+    check: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="SOLVER", help="Run this solver, too, and say whether the intervals hold: {solvers}."),
+    ] = None,
+    keep: Annotated[Optional[Path], typer.Option(help="Keep the solver's case in this folder of cases.")] = None,  # noqa: UP045
     device: Annotated[str, typer.Option(help="A torch device.")] = "cpu",
 ) -> None:
     """Predict fields and QoIs of a design: a geometry, the results of a case, parameters alone, or a table of designs.
@@ -55,20 +65,28 @@ def predict(
     """
     from tramontane.formats import read_mesh, write_case_mesh
     from tramontane.formats.tables.designs import is_table
+    from tramontane.solvers import create
     from tramontane.surrogate import Surrogate
+    from tramontane.surrogate.agreement import check_agreement, question_of, shape_of, with_units
+    from tramontane.surrogate.checks import compare
     from tramontane.surrogate.find_design import find_design, settings_text
+    from tramontane.surrogate.kept_cases import keep_case, read_tally
     from tramontane.surrogate.tables import predict_table, print_lines, write_table
     from tramontane.trust.conformal import least_cases
     from tramontane.units import Quantity, difference_from_si, from_si
     from tramontane.verdict import sentence_of
 
-    if require not in (None, "inside", "edge"):
+    if require is not None and require not in REQUIRED:
         raise typer.BadParameter("choose inside or edge", param_hint="--require")
+    if keep is not None and check is None:
+        raise typer.BadParameter("keeps what a solver says; name one with --check", param_hint="--keep")
     surrogate = Surrogate.load(model, device=device)
     pairs = pairs_of(settings or [], "--set")
     if source is not None and chosen is None and is_table(source):
         if on is not None or picture is not None or json_file is not None:
             raise typer.BadParameter("a table is answered with a table; write it with --out", param_hint="--on, --json")
+        if check is not None:
+            raise typer.BadParameter("checks one design; name one instead of a table", param_hint="--check")
         lines = predict_table(surrogate, source, pairs, cells=cells, length_unit=unit, level=level, console=console)
         print_lines(surrogate, lines, console)
         if out is not None:
@@ -78,11 +96,20 @@ def predict(
         return
     if not surrogate.contract.fields and (out is not None or picture is not None):
         raise typer.BadParameter("this model predicts no fields; write its QoIs with --json", param_hint="--out")
-    design = find_design(source, surrogate.contract, pairs, shapes=surrogate.needs_geometry, case=chosen,
-                         length_unit=unit)  # fmt: skip
+    solver = None if check is None else create(check)
+    contract = surrogate.contract
+    if solver is not None:
+        check_agreement(surrogate, contract := solver.contract)  # before the solver runs
+    design = find_design(source, contract, pairs, shapes=surrogate.needs_geometry, case=chosen, length_unit=unit)
     if not isinstance(design.geometry, Path) and source is not None:
-        settings_shown = settings_text(design, surrogate.contract)
+        settings_shown = settings_text(design, contract)
         console.print(f"{chosen or source.name}: {settings_shown}", highlight=False, markup=False, soft_wrap=True)
+    whole = design
+    if solver is not None:
+        whole = design = with_units(design, contract)
+        contract.values(design.with_geometry(None))
+        shape = design.geometry if design.geometry is not None else shape_of(surrogate, solver, design)
+        design = question_of(surrogate, design, shape)
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells, level=level)
     if case.verdict is not None:
@@ -99,8 +126,18 @@ def predict(
             sure = f" +- {Quantity(half, unit)} ({100 * level:g} %"
             sure += f", if errors are normal: only {interval.cases} cases were left out)" if interval.assumed else ")"
         console.print(f"{name} = {Quantity(from_si(value, unit), unit)}{sure}", highlight=False, markup=False)
+    document = case.summary()
+    if solver is not None:
+        checked = compare(surrogate, design, _solved(solver, whole), level=level)
+        _print_check(checked, surrogate)
+        document["check"] = checked.document()
+        if keep is not None:
+            kept = keep_case(checked.solved, keep, contract=solver.contract, model=surrogate.identity, checked=checked)
+            tally = read_tally([keep], surrogate.identity)
+            console.print(f"Kept {kept}; of {tally.checks} checks of this model there, {tally.held} held",
+                          highlight=False, markup=False)  # fmt: skip
     if json_file is not None:
-        write_json(json_file, case.summary())
+        write_json(json_file, document)
         console.print(f"Wrote {json_file}", highlight=False, markup=False)
     if out is not None:
         for file in write_case_mesh(case.with_bounds() if bounds else case, out):
@@ -125,8 +162,30 @@ def _few_cases(case: Case) -> int | None:
     return min(few, default=None)
 
 
+def _solved(solver: Simulator, design: Design) -> Case:
+    from tramontane.progress import stage
+
+    with stage("solving", console):
+        return solver.simulate(design)
+
+
+def _print_check(checked: Checked, surrogate: Surrogate) -> None:
+    """What the solver said beside the prediction, and what the intervals held."""
+    from tramontane.units import Quantity, from_si
+
+    for name, each in checked.qoi.items():
+        unit = surrogate.contract.qoi[name].shown
+        said = {None: "has no interval", True: "held", False: "NOT held"}[each.held]
+        console.print(f"solver: {name} = {Quantity(float(f'{from_si(each.solved, unit):.6g}'), unit)}: {said}",
+                      highlight=False, markup=False, style="yellow" if each.held is False else None)  # fmt: skip
+    for domain, fields in checked.fields.items():
+        for name, field in fields.items():
+            inside = "" if field.inside is None else f", {100 * field.inside:.1f} % of the points in their intervals"
+            console.print(f"solver: {domain}/{name}: {100 * field.relative_l2:.2g} % relative L2{inside}",
+                          highlight=False, markup=False)  # fmt: skip
+
+
 def _require(least: str | None, verdicts: Sequence[str]) -> None:
     """End with exit code 3 where a verdict is worse than what was asked for."""
-    good = {None: ("inside", "edge", "outside", "failed"), "edge": ("inside", "edge"), "inside": ("inside",)}[least]
-    if any(verdict not in good for verdict in verdicts):
+    if least is not None and not all(good_enough(verdict, least) for verdict in verdicts):
         raise typer.Exit(3)

@@ -1,0 +1,87 @@
+"""A surrogate and the solver behind it: what one design is to each of them, and whether their contracts agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyvista as pv
+
+from tramontane.contract import Contract
+from tramontane.design import Design
+from tramontane.errors import ContractError
+from tramontane.simulator import Parametric, Simulator
+from tramontane.surrogate.surrogate import Surrogate
+from tramontane.units import Quantity, compatible, si_unit
+
+
+def question_of(surrogate: Surrogate, design: Design, geometry: Path | pv.PolyData | None) -> Design:
+    """What a surrogate is asked of a solver's design: the parameters that it knows, on a geometry where it needs one.
+
+    Raises:
+        ContractError: It needs a geometry, and there is none.
+    """
+    known = {name: value for name, value in design.parameters.items() if name in surrogate.contract.parameters}
+    if not surrogate.needs_geometry:
+        return Design(None, **known)
+    if geometry is None:
+        raise ContractError("the design has no geometry, which this surrogate needs, and the solver makes none of the "
+                            "parameters; give a file such as part.stl")  # fmt: skip
+    return Design(geometry, length_unit=design.length_unit, **known)
+
+
+def shape_of(surrogate: Surrogate, solver: Simulator, design: Design) -> pv.PolyData | None:
+    """The geometry of a design that has none, metres; None where none is needed, or the solver makes none."""
+    if design.geometry is not None or not surrogate.needs_geometry or not isinstance(solver, Parametric):
+        return None
+    return solver.geometry(design)
+
+
+def with_units(design: Design, contract: Contract) -> Design:
+    """The design with a unit at every parameter: those of bare numbers are the solver's."""
+    stated = {
+        name: Quantity(value.value, contract.parameters[name].unit)
+        if value.unit is None and name in contract.parameters
+        else value
+        for name, value in design.parameters.items()
+    }
+    return Design(design.geometry, length_unit=design.length_unit, **stated)
+
+
+def check_agreement(surrogate: Surrogate, solver: Contract) -> None:
+    """Raise where a solver cannot answer in a surrogate's place.
+
+    Raises:
+        ContractError: All that the two disagree on is named.
+    """
+    if lines := disagreements(surrogate, solver):
+        raise ContractError(f"the contracts of surrogate and solver do not agree: {'; '.join(lines)}; use the solver "
+                            "that the surrogate's cases came from")  # fmt: skip
+
+
+def disagreements(surrogate: Surrogate, solver: Contract) -> list[str]:
+    """What a surrogate has that a solver does not, one line each; ranges, and what the solver has besides, are no
+    matter."""
+    mine, lines = surrogate.contract, []
+    for name, spec in mine.asked(geometry=surrogate.needs_geometry).items():
+        if name not in solver.parameters:
+            lines.append(f"the solver has no parameter {name!r}")
+        elif not compatible(spec.unit, theirs := solver.parameters[name].unit):
+            lines.append(f"parameter {name!r} is in {spec.unit or 'no unit'}, the solver's in {theirs or 'no unit'}")
+    # What a geometry does not say, and the surrogate does not know of, would change the solver's answer alone.
+    needed = solver.asked(geometry=surrogate.needs_geometry)
+    lines += [f"the surrogate has no parameter {name!r}" for name in needed if name not in mine.parameters]
+    for domain, specs in mine.fields.items():
+        for name, field_spec in specs.items():
+            other = solver.fields.get(domain, {}).get(name)
+            if other is None:
+                lines.append(f"the solver has no field {domain}/{name}")
+            elif (other.components, si_unit(other.unit)) != (field_spec.components, si_unit(field_spec.unit)):
+                lines.append(f"field {domain}/{name} has {field_spec.components} components in "
+                             f"{field_spec.unit or 'no unit'}, the solver's {other.components} in "
+                             f"{other.unit or 'no unit'}")  # fmt: skip
+    for name, qoi in mine.qoi.items():
+        if name not in solver.qoi and qoi.definition is None:
+            lines.append(f"the solver has no QoI {name!r}")
+        elif name in solver.qoi and not compatible(qoi.unit, theirs := solver.qoi[name].unit):
+            lines.append(f"QoI {name!r} is in {qoi.unit or 'no unit'}, the solver's in {theirs or 'no unit'}")
+    return lines
