@@ -63,7 +63,7 @@ def solvers() -> str:
 
 def executors() -> str:
     """The table of `tramontane.farm`."""
-    return _table(("`--executor`", "where designs run"), [(f"`{e.name}`", e.title) for e in known_executors().values()])
+    return _table(("`--on`", "where designs run"), [(f"`{e.name}`", e.title) for e in known_executors().values()])
 
 
 def studies() -> str:

@@ -51,13 +51,13 @@ EXECUTOR = """
 from tramontane.farm.executor import Executor
 from tramontane.io.processes import Outcome
 
-def run(function, tasks, *, workers, prepare, seconds):
+def run(function, tasks, *, prepare, **options):
     simulator = prepare()
     for task in tasks:
         function(simulator, task)
         yield Outcome(task, None, None)
 
-EXECUTOR = Executor("here", "this very process", run)
+EXECUTOR = Executor("here", "this very process", lambda target: run)
 """
 CHECK = """
 from tramontane.trust.physics_check import PhysicsCheck, Residual
@@ -120,15 +120,15 @@ def test_a_solver_and_an_executor_in_files_of_their_own_are_named_and_run(add: A
     text = help_of("generate")
     assert "bracket (linear elasticity of bolted angle brackets)" in text
     assert "scale (twice the load)" in text
-    assert "here (this very process); local (processes on this machine)" in text
+    assert "here (this very process); local (processes on this machine);" in text
     out = tmp_path / "cases"
-    result = CliRunner().invoke(app, ["generate", "scale", "-n", "3", "-o", str(out), "--executor", "here"])
+    result = CliRunner().invoke(app, ["generate", "scale", "-n", "3", "-o", str(out), "--on", "here"])
     assert result.exit_code == 0, result.output
     assert "3 cases finished" in result.output
     assert all(2 <= read_case(out / name).qoi["sum"] <= 18 for name in ("000", "001", "002"))
     with pytest.raises(TramontaneError, match=r"solver 'wing' is not known; choose one of .*cylinder, scale"):
         create("wing")
-    result = CliRunner().invoke(app, ["generate", "scale", "-n", "3", "-o", str(out), "--executor", "moon"])
+    result = CliRunner().invoke(app, ["generate", "scale", "-n", "3", "-o", str(out), "--on", "moon"])
     assert str(result.exception) == "executor 'moon' is not known; choose one of here, local"
 
 

@@ -26,6 +26,13 @@ errors = Console(stderr=True)
 Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Where to write.")]  # noqa: UP045 (typer reads it)
 AssumeUnits = Annotated[bool, typer.Option("--assume-units", help="Units that follow from names alone are right.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
+On = Annotated[
+    str,
+    typer.Option(
+        help="Where designs run: {executors}; with options, such as 'slurm?partition=short&time=2h&cores=4'.",
+    ),
+]
+Workers = Annotated[Optional[int], typer.Option(min=1, help="Designs at once; as many as there is room for.")]  # noqa: UP045
 Region = Annotated[Optional[str], typer.Option(help="Which of several regions that OpenFOAM cases have.")]  # noqa: UP045
 
 
@@ -58,6 +65,13 @@ def solvers() -> Mapping[str, Any]:
     from tramontane.solvers import known_solvers
 
     return known_solvers()
+
+
+def executors() -> Mapping[str, Any]:
+    """The executors by name, for `naming`."""
+    from tramontane.farm import known_executors
+
+    return known_executors()
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from tramontane.cli.common import AssumeUnits, Out, Region, Seed, app, console, dataset_path, naming, solvers
+from tramontane.cli.common import (
+    AssumeUnits,
+    On,
+    Out,
+    Region,
+    Seed,
+    Workers,
+    app,
+    console,
+    dataset_path,
+    errors,
+    executors,
+    naming,
+    solvers,
+)
 
 
-def _executors() -> dict[str, Any]:
-    from tramontane.farm import known_executors
-
-    return known_executors()
-
-
-@app.command(cls=naming(solvers=solvers, executors=_executors))
+@app.command(cls=naming(solvers=solvers, executors=executors))
 def generate(
     simulator: Annotated[str, typer.Argument(help="Name of a solver: {solvers}.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Number of designs.")] = 48,
     seed: Seed = 0,
     out: Out = None,
-    workers: Annotated[Optional[int], typer.Option(min=1, help="Parallel processes; all cores if not given.")] = None,  # noqa: UP045
-    executor: Annotated[str, typer.Option(help="Where designs run: {executors}.")] = "local",
+    workers: Workers = None,
+    on: On = "local",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try designs again that failed before.")] = False,
+    executor: Annotated[Optional[str], typer.Option(hidden=True)] = None,  # noqa: UP045 (what --on was called)
 ) -> None:
     """Sample a design space and run a solver on every design; run again to resume."""
     from tramontane.studies import generate as run
 
     folder = out or Path("data") / simulator
-    result = run(simulator, n, seed, folder, workers=workers, executor=executor, console=console)
+    if executor is not None:
+        errors.print("--executor is now called --on", style="yellow")
+    result = run(simulator, n, seed, folder, workers=workers, on=executor or on, retry_failed=retry_failed,
+                 console=console)  # fmt: skip
     console.print(str(result), highlight=False, markup=False)
 
 

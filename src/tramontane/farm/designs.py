@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +20,12 @@ from rich.console import Console
 
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
-from tramontane.farm.executors import executor_of
+from tramontane.farm.executors import connect
 from tramontane.formats import write_case
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
 from tramontane.io.processes import FatalError, Outcome, parent_is_alive, reason_of
+from tramontane.io.tasks import Resources
 from tramontane.progress import follow
 from tramontane.simulator import Simulator
 
@@ -59,53 +61,67 @@ def run(
     workers: int | None = None,
     retry_failed: bool = False,
     seconds: float | None = 3600.0,
-    executor: str = "local",
+    on: str = "local",
+    resources: Resources | None = None,
     console: Console | None = None,
 ) -> Result:
     """Simulate designs and write each case as a folder ``NNN`` below ``out``.
 
     Args:
         factory: Makes the simulator in each process; must be picklable, such as a function of a module.
-        designs: The k-th becomes the case ``NNN`` with NNN = k.
+        designs: The k-th becomes the case ``NNN`` with NNN = k, of more digits from 1000 on.
         out: Where the folders are; those that exist are kept.
-        workers: Processes at once, of one thread each; None takes one for each core.
+        workers: Designs at once; None takes as many as there is room for.
         retry_failed: Whether designs whose failure is recorded in ``out/failed`` are tried again.
         seconds: After which a design is ended, and counts as failed; None waits for ever.
-        executor: Where the designs run; one of `known_executors`.
+        on: Where the designs run: one of `known_executors`, with its options, such as ``slurm?partition=short``.
+        resources: What each design takes; None takes one core. What ``on`` says stands above it.
         console: Where progress is shown.
 
     Raises:
-        TramontaneError: The executor is not known, another run is writing to ``out``, the processes cannot start, or a
-            case cannot be written.
+        TramontaneError: The executor is not known or not reachable, another run is writing to ``out``, the processes
+            cannot start, or a case cannot be written.
     """
-    run_tasks = executor_of(executor).run
-    folder = Path(out)
+    folder = Path(out).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with _claimed(folder):
+        run_tasks = connect(on, folder)
         result, waiting = Result(), []
-        for index, design in enumerate(designs):
+        there = _names(folder)
+        recorded = set() if retry_failed else _names(folder / FAILED)
+        for index in range(len(designs)):
             name = f"{index:03d}"
-            if (folder / name).is_dir():
+            if name in there:
                 result.kept.append(name)
-            elif not retry_failed and (reason := _recorded(folder, name)) is not None:
-                result.failed[name] = reason
+            elif f"{name}.json" in recorded:
+                result.failed[name] = _recorded(folder, name)
             else:
-                waiting.append((name, design))
-        simulate = functools.partial(_simulate, folder)
+                waiting.append(index)
+        tasks = ((f"{index:03d}", designs[index]) for index in waiting)
         outcomes: Iterator[Outcome[tuple[str, Design], None]] = run_tasks(
-            simulate, waiting, workers=workers or os.cpu_count() or 1, prepare=factory, seconds=seconds
-        )
+            functools.partial(_simulate, folder), tasks, workers=workers, prepare=factory, seconds=seconds,
+            name=operator.itemgetter(0), resources=resources,
+        )  # fmt: skip
         try:
             for outcome in follow(outcomes, "simulating", len(waiting), console, thing="design"):
                 _settle(folder, result, *outcome.task, outcome.reason or "")
         except FatalError as error:
             raise TramontaneError(f"{folder}: {error}") from error
-    result.finished.sort()
+    result.finished.sort(key=int)
     return result
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return {entry.name for entry in os.scandir(folder)}
+    except FileNotFoundError:
+        return set()
 
 
 def _simulate(folder: Path, simulator: Simulator, task: tuple[str, Design]) -> None:
     name, design = task
+    if (folder / name).is_dir():  # its machine was lost after it was written
+        return
     case = simulator.simulate(design)
     case.name = name
     if not parent_is_alive():
@@ -131,12 +147,10 @@ def _claimed(folder: Path) -> contextlib.AbstractContextManager[None]:
     return claimed(folder / _LOCK, folder)
 
 
-def _recorded(folder: Path, name: str) -> str | None:
+def _recorded(folder: Path, name: str) -> str:
     file = folder / FAILED / f"{name}.json"
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["reason"])
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TramontaneError(f"{file}: is damaged; delete it, and the design runs again") from error
 

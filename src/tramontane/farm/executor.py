@@ -1,51 +1,32 @@
-"""Where designs run, as the registry lists it."""
+"""Where tasks run, as the registry lists it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
 
-from tramontane.io.processes import Outcome
+from tramontane.farm.target import Target
+from tramontane.io.tasks import RunTasks
 
 
-class RunTasks(Protocol):
-    """Runs a function on every task, and gives the outcomes as they come."""
-
-    def __call__(
-        self,
-        function: Callable[[Any, Any], Any],
-        tasks: Sequence[Any],
-        *,
-        workers: int,
-        prepare: Callable[[], Any],
-        seconds: float | None,
-    ) -> Iterator[Outcome[Any, Any]]:
-        """Run the tasks.
-
-        Args:
-            function: Of what ``prepare`` made and a task; a function of a module, since fresh interpreters run it.
-            tasks: Each can be pickled.
-            workers: How many run at once.
-            prepare: Called once in each process.
-            seconds: After which a task is ended, and counts as failed; None waits for ever.
-
-        Raises:
-            TramontaneError: The processes cannot start, or ``prepare`` fails.
-        """
-        ...
+def _nothing(folder: Path) -> None:
+    return None
 
 
 @dataclass(frozen=True)
 class Executor:
-    """Where designs run. A module of `tramontane.farm` that has one holds it as ``EXECUTOR``.
+    """Where tasks run. A module of `tramontane.farm` that has one holds it as ``EXECUTOR``.
 
     Attributes:
         name: As it is asked for.
         title: Where that is, in a few words.
-        run: Runs tasks there; what they write must reach the folder of the run.
+        connect: Gives what runs tasks there, or raises `TramontaneError` where it is not reachable or an option is
+            wrong. What the tasks write must reach the folder of the run.
+        at_work: What still works on a folder though the run that asked for it is gone, such as ``Slurm job 12``.
     """
 
     name: str
     title: str
-    run: RunTasks
+    connect: Callable[[Target], RunTasks]
+    at_work: Callable[[Path], str | None] = _nothing

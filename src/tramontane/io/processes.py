@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing as mp
 import os
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -48,63 +49,78 @@ class Outcome(Generic[Task, Answer]):
 
 
 @dataclass
+class _Given:
+    task: Any
+    again: bool = False  # since the process that had it first was stopped by a signal
+
+
+@dataclass
 class _Worker:
     process: Any
     channel: Connection
     ready: bool = False
-    task: Any = None
+    given: _Given | None = None
     worked: float = 0.0  # s on its task, as far as this process watched
     stalled: float = 0.0  # s of them in which it was stopped by a signal
 
 
 def run_each(
     function: Callable[[Any, Task], Answer],
-    tasks: Sequence[Task],
+    tasks: Iterable[Task],
     *,
     workers: int,
     prepare: Callable[[], Any] | None = None,
     memory: int | None = None,
     seconds: float | None = None,
+    threads: int = 1,
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[Outcome[Task, Answer]]:
     """Run a function on every task, and tell the outcomes as they come.
 
     Args:
         function: Of what ``prepare`` made and a task; a function of a module, since fresh interpreters run it.
-        tasks: Each can be pickled, as can the answers.
-        workers: Processes at once, of one thread each.
+        tasks: Each can be pickled, as can the answers. One is taken when a process has nothing to do, and not before
+            what came of earlier ones was told.
+        workers: Processes at once.
         prepare: Called once in each process.
         memory: Bytes of resident memory at which a process is ended, with its task.
         seconds: After which a task is ended. A process that was stopped by a signal (SIGSTOP) for a minute is ended
             sooner, and its task given to another, once.
+        threads: Of numerical libraries in each process.
         stop: Asked a few times a second; once it is true, the processes are ended and no more outcomes come.
 
     Raises:
         TramontaneError: The processes cannot start, ``prepare`` fails, or the function raises `FatalError`.
     """
-    waiting = deque(tasks)
+    source = iter(tasks)
+    waiting: deque[_Given] = deque()
     watched = memory is not None or seconds is not None or stop is not None
     pool: list[_Worker] = []
     ended: list[_Worker] = []
-    given_again: set[int] = set()
     looked = time.monotonic()
     try:
-        for _ in range(min(workers, len(waiting))):
-            pool.append(_start(function, prepare))
-        while pool:
-            if stop is not None and stop():
-                return
-            outcomes = []
-            for channel in wait([worker.channel for worker in pool], _LOOK_EVERY if watched else None):
-                worker = next(worker for worker in pool if worker.channel is channel)
-                outcomes.append(_heard(worker))
-                if waiting and worker.process.is_alive():
-                    worker.task, worker.worked, worker.stalled = waiting.popleft(), 0.0, 0.0
-                    worker.channel.send((worker.task,))
+        while True:
+            free = workers - sum(worker.given is not None for worker in pool)
+            waiting.extend(_Given(task) for task in itertools.islice(source, max(free - len(waiting), 0)))
+            idle = [worker for worker in pool if worker.given is None and worker.process.is_alive()]
+            while len(idle) < len(waiting) and sum(worker.process.is_alive() for worker in pool) < workers:
+                idle.append(_start(function, prepare, threads))
+                pool.append(idle[-1])
+            for worker in [worker for worker in pool if worker.given is None and worker.ready]:
+                if waiting and worker in idle:
+                    worker.given, worker.worked, worker.stalled = waiting.popleft(), 0.0, 0.0
+                    worker.channel.send((worker.given.task,))
                 else:
                     worker.channel.close()  # it ends when it hears nothing more
                     pool.remove(worker)
                     ended.append(worker)
+            if not pool:
+                return
+            if stop is not None and stop():
+                return
+            outcomes = []
+            for channel in wait([worker.channel for worker in pool], _LOOK_EVERY if watched else None):
+                outcomes.append(_heard(next(worker for worker in pool if worker.channel is channel)))
             passed, looked = time.monotonic() - looked, time.monotonic()
             for worker in [worker for worker in pool if watched]:
                 if passed < _PAUSE:
@@ -115,14 +131,11 @@ def run_each(
                     worker.process.kill()
                     pool.remove(worker)
                     ended.append(worker)
-                    if worker.stalled > _STALLED and (worker.task is None or id(worker.task) not in given_again):
-                        given_again.add(id(worker.task))
-                        if worker.task is not None:
-                            waiting.appendleft(worker.task)
-                    else:
-                        outcomes.append(Outcome(worker.task, None, reason))
-            while waiting and len(pool) < min(workers, len(waiting)):
-                pool.append(_start(function, prepare))
+                    if worker.stalled > _STALLED and (worker.given is None or not worker.given.again):
+                        if worker.given is not None:
+                            waiting.appendleft(_Given(worker.given.task, again=True))
+                    elif worker.given is not None:
+                        outcomes.append(Outcome(worker.given.task, None, reason))
             yield from (outcome for outcome in outcomes if outcome is not None)
     finally:
         for worker in pool:
@@ -156,7 +169,7 @@ def reason_of(error: BaseException) -> str:
     return text if isinstance(error, TramontaneError) else f"{type(error).__name__}: {text}"
 
 
-def _start(function: Callable[..., Any], prepare: Callable[[], Any] | None) -> _Worker:
+def _start(function: Callable[..., Any], prepare: Callable[[], Any] | None, threads: int) -> _Worker:
     # A fresh interpreter: a fork of one that has loaded torch or VTK can hang.
     context = mp.get_context("spawn")
     mine, theirs = context.Pipe()
@@ -164,7 +177,7 @@ def _start(function: Callable[..., Any], prepare: Callable[[], Any] | None) -> _
     # Ctrl-C reaches the whole group: a child must not hear it before it says that it ignores it.
     resource_tracker.ensure_running()  # starting it would let the signal through again
     before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))  # the processes are the parallelism
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # the processes are the parallelism
     deaf = hasattr(signal, "pthread_sigmask")
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if deaf else None
     try:
@@ -198,8 +211,9 @@ def _heard(worker: _Worker) -> Outcome[Any, Any] | None:
     worker.ready = True
     if kind == "ready":
         return None
-    task, worker.task = worker.task, None
-    return Outcome(task, content if kind == "answer" else None, None if kind == "answer" else content)
+    given, worker.given = worker.given, None
+    assert given is not None
+    return Outcome(given.task, content if kind == "answer" else None, None if kind == "answer" else content)
 
 
 def _cause(exitcode: int) -> str:
@@ -211,7 +225,7 @@ def _cause(exitcode: int) -> str:
 def _overrun(worker: _Worker, memory: int | None, seconds: float | None) -> str | None:
     if worker.stalled > _STALLED:
         return f"its process was stopped by a signal for {worker.stalled:.0f} s, twice; it was ended"
-    if worker.task is None:
+    if worker.given is None:
         return None
     if seconds is not None and worker.worked > seconds:
         return f"was not done after {seconds:.0f} s; its process was ended"

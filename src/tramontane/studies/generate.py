@@ -27,7 +27,7 @@ def generate(
     workers: int | None = None,
     retry_failed: bool = False,
     seconds: float | None = 3600.0,
-    executor: str = "local",
+    on: str = "local",
     console: Console | None = None,
 ) -> farm.Result:
     """Run the first ``n`` designs of a solver's design space; call again to resume, or with a larger ``n``.
@@ -37,16 +37,17 @@ def generate(
         n: Number of designs.
         seed: Of the Sobol sequence.
         out: Folder of the cases; the solver's contract is written into it.
-        workers: Processes at once; None takes one for each core.
+        workers: Designs at once; None takes as many as there is room for.
         retry_failed: Whether designs that failed before are tried again.
         seconds: After which a design is ended, and counts as failed; None waits for ever.
-        executor: Where the designs run; see `tramontane.farm.run`.
+        on: Where the designs run; see `tramontane.farm.run`.
         console: Where progress is shown.
 
     Raises:
         TramontaneError: The solver is not known, or ``out`` holds cases of another solver, version or seed.
     """
-    contract = solvers.create(name).contract
+    simulator = solvers.create(name)
+    contract = simulator.contract
     designs = sobol_designs(contract, n, seed=seed)
     folder = Path(out)
     _keep_to_plan(folder, {"simulator": name, "seed": seed, "version": __version__})
@@ -54,8 +55,8 @@ def generate(
         contract.to_toml(folder / "contract.toml")
     factory = functools.partial(solvers.create, name)
     return farm.run(
-        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=seconds, executor=executor,
-        console=console,
+        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=seconds, on=on,
+        resources=getattr(simulator, "resources", None), console=console,
     )  # fmt: skip
 
 
