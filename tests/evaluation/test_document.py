@@ -71,7 +71,7 @@ def test_what_the_figures_speak_against_is_said(
     field.baselines["nearest"] = field.relative_l2 * 1.01
     assert field.coverage is not None
     for point in field.coverage.reliability:
-        point.held, point.low, point.high = 0.5, 0.4, 0.6
+        point.coverage, point.low, point.high = 0.5, 0.4, 0.6
     write_report(bad, tmp_path / "bad.html", surrogate=kriging, dataset=dataset, pictures=0)
     text = Page(tmp_path / "bad.html").text
     assert f"{name}: its error of {100 * field.relative_l2:.2g} % is hardly below that of the baseline" in text

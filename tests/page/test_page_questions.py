@@ -78,7 +78,7 @@ def test_another_part_chosen_meanwhile_changes_no_answer_and_no_cache(
             await asyncio.sleep(0.01)
         view.geometry, view.parameters["load"] = large, 111.0
         answer = await task
-        return answer.told, answer.view.geometry
+        return answer.payload, answer.view.geometry
 
     told, asked = asyncio.run(choose_twice())
     assert length(asking, told) == pytest.approx(2 * (SMALL if asked == small else LARGE)[0], rel=0.02)
@@ -86,7 +86,7 @@ def test_another_part_chosen_meanwhile_changes_no_answer_and_no_cache(
         assert asked == small
     for geometry, axes in ((small, SMALL), (large, LARGE)):  # somebody else, later
         other = View(model="model", geometry=geometry, parameters={"load": 300.0 + when}, cells=CELLS)
-        assert length(asking, asyncio.run(asking.answer(other)).told) == pytest.approx(2 * axes[0], rel=0.02)
+        assert length(asking, asyncio.run(asking.answer(other)).payload) == pytest.approx(2 * axes[0], rel=0.02)
 
 
 def test_two_people_who_choose_at_the_same_time_see_their_own_parts(asking: Asking, parts: list[str]) -> None:
@@ -95,7 +95,7 @@ def test_two_people_who_choose_at_the_same_time_see_their_own_parts(asking: Aski
         view = View(model="model", geometry=turns[0], parameters={"load": 250.0}, cells=CELLS)
         for geometry in turns:
             view.geometry = geometry
-            seen.append(length(asking, (await asking.answer(view)).told))
+            seen.append(length(asking, (await asking.answer(view)).payload))
         return seen
 
     async def both() -> list[list[float]]:

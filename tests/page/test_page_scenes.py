@@ -59,7 +59,7 @@ def told(case: Any, contract: Contract, *, volume: bool = True, **look: Any) -> 
         section(scene, "key", case, "volume")
     if volume and scene.view.iso:
         isosurface(scene, "key", case, "volume")
-    return scene, scene.told()
+    return scene, scene.payload()
 
 
 def test_a_section_goes_through_the_middle_of_a_half_body_not_of_the_domain_beside_it() -> None:

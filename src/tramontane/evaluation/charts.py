@@ -23,7 +23,7 @@ def reliability_chart(points: Sequence[Reliability], *, label: str) -> str:
     axes.plot([50, 100], [50, 100], color=_QUIET, linewidth=1, linestyle="--")
     axes.fill_between(levels, [100 * point.low for point in points], [100 * point.high for point in points],
                       color=_BLUE, alpha=0.2, linewidth=0)  # fmt: skip
-    axes.plot(levels, [100 * point.held for point in points], color=_BLUE, marker="o", markersize=3)
+    axes.plot(levels, [100 * point.coverage for point in points], color=_BLUE, marker="o", markersize=3)
     axes.set(xlabel="stated [%]", ylabel="held [%]", xlim=(48, 101), ylim=(min(40.0, *_percent(points)), 101))
     return _svg(figure, f"{label}: held against stated")
 
@@ -98,5 +98,5 @@ def _svg(figure: Any, label: str) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
         figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    said = html.escape(label, quote=True)
-    return text[text.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{said}"', 1)
+    aria_label = html.escape(label, quote=True)
+    return text[text.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{aria_label}"', 1)

@@ -25,13 +25,13 @@ class Reliability(BaseModel):
 
     Attributes:
         level: What is stated.
-        held: Share of all points inside, mean over the cases; of a QoI, share of the cases.
+        coverage: Share of all points inside, mean over the cases; of a QoI, share of the cases.
         low: Of that share's sampling band: where its 95 % interval begins, for so few cases.
         high: Where it ends.
     """
 
     level: float
-    held: float
+    coverage: float
     low: float
     high: float
 
@@ -59,7 +59,7 @@ class Coverage(BaseModel):
 
 
 @dataclass(frozen=True)
-class Held:
+class CaseCoverage:
     """What the interval of one case's field held; ``at_levels`` has the shares of points at those of `RELIABILITY`."""
 
     level: float
@@ -72,7 +72,7 @@ class Held:
     at_levels: tuple[float, ...] = ()
 
 
-def held(mean: Array, truth: Array, interval: FieldInterval, scores: Scores, unit: float) -> Held:
+def case_coverage(mean: Array, truth: Array, interval: FieldInterval, scores: Scores, unit: float) -> CaseCoverage:
     """Compare an interval with the truth.
 
     Args:
@@ -89,7 +89,7 @@ def held(mean: Array, truth: Array, interval: FieldInterval, scores: Scores, uni
         band = bool(within.mean() >= NEARLY_ALL)
     width = scores.width(interval.level)
     reach = errors / np.maximum(half, 1e-300) * scores.multiple(interval.level)
-    return Held(
+    return CaseCoverage(
         interval.level, float(np.mean(errors <= half)), band, interval_score(errors, half, interval.level),
         interval_score(errors, np.array(width), interval.level),
         float(np.sqrt(np.mean(half**2))), float(np.sqrt(np.mean(errors**2))),
@@ -97,7 +97,7 @@ def held(mean: Array, truth: Array, interval: FieldInterval, scores: Scores, uni
     )  # fmt: skip
 
 
-def coverage(cases: Sequence[Held]) -> Coverage:
+def coverage(cases: Sequence[CaseCoverage]) -> Coverage:
     """Over all cases."""
     from scipy.stats import spearmanr
 
@@ -118,20 +118,20 @@ def coverage(cases: Sequence[Held]) -> Coverage:
     )
 
 
-def reliability(held: Sequence[Sequence[float]]) -> list[Reliability]:
+def reliability(shares: Sequence[Sequence[float]]) -> list[Reliability]:
     """Over the cases, each with the shares that held at the levels of `RELIABILITY`; of QoIs, 0 or 1.
 
     The band is Student's of the mean over cases, that of shares of single cases Wilson's: a case is what is drawn, the
     points within one are not independent.
     """
-    table = np.array(held, dtype=float)
+    table = np.array(shares, dtype=float)
     if table.size == 0:
         return []
     count, binary = len(table), bool(np.isin(table, (0.0, 1.0)).all())
     points = []
     for level, of in zip(RELIABILITY, table.T, strict=True):
         low, high = _wilson(of) if binary or count < 2 else _student(of)
-        points.append(Reliability(level=level, held=float(of.mean()), low=low, high=high))
+        points.append(Reliability(level=level, coverage=float(of.mean()), low=low, high=high))
     return points
 
 
@@ -143,8 +143,8 @@ def _student(shares: Array) -> tuple[float, float]:
     return max(mean - reach, 0.0), min(mean + reach, 1.0)
 
 
-def _wilson(held: Array) -> tuple[float, float]:
-    count, share, z = len(held), float(held.mean()), 1.96
+def _wilson(shares: Array) -> tuple[float, float]:
+    count, share, z = len(shares), float(shares.mean()), 1.96
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     reach = z / (1 + z**2 / count) * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
     return max(middle - reach, 0.0), min(middle + reach, 1.0)

@@ -67,9 +67,9 @@ def _header(report: Report, surrogate: Surrogate) -> str:
     tiles = [(str(report.training_cases), "training cases"), (str(len(report.cases)), "cases that it never saw"),
              (f"{report.seconds_per_case:.2g} s", "a case")]  # fmt: skip
     body = "".join(f"<li><b>{escape(number)}</b> {escape(words)}</li>" for number, words in tiles)
-    asked = f"Split {report.split}: {', '.join(report.cases)}."
+    cases = f"Split {report.split}: {', '.join(report.cases)}."
     return f'<ul class="tiles">{body}</ul>' + paragraphs(
-        [f"Model {report.model}, {surrogate.identity}; data {report.data}.", asked, *report.notes], "quiet"
+        [f"Model {report.model}, {surrogate.identity}; data {report.data}.", cases, *report.notes], "quiet"
     )
 
 
@@ -106,7 +106,8 @@ def _uncovered(report: Report) -> Iterator[str]:
         for point in points:
             if point.level == LEVEL and point.high < point.level:
                 yield (f"{name}: decisions by its interval; stated with {100 * point.level:g} % it held in "
-                       f"{100 * point.held:.0f} % ({100 * point.low:.0f} to {100 * point.high:.0f} %).")  # fmt: skip
+                       f"{100 * point.coverage:.0f} % ({100 * point.low:.0f} to {100 * point.high:.0f} "
+                       "%).")  # fmt: skip
     if len(report.cases) < _FEW:
         yield (f"Claims on rare failures: had all of {len(report.cases)} cases been right, one in "
                f"{max(len(report.cases) // 3, 1)} could still be wrong.")  # fmt: skip
@@ -150,11 +151,11 @@ def _qoi_row(name: str, q: QoiFigures) -> list[Cell | str]:
 def _intervals(report: Report) -> str:
     rows: list[list[Cell | str]] = []
     for name, f in report.fields.items():
-        if (held := f.coverage) is not None:
+        if (coverage := f.coverage) is not None:
             rows.append([
-                name, *(_percent(value) for value in (held.points, held.lowest, held.band)),
+                name, *(_percent(value) for value in (coverage.points, coverage.lowest, coverage.band)),
                 *(("-", None) if value is None else (f"{value:.2f}", value)
-                  for value in (held.score_over_constant, held.rank_correlation)),
+                  for value in (coverage.score_over_constant, coverage.rank_correlation)),
             ])  # fmt: skip
     charts = [f"<figure><figcaption><b>{escape(name)}</b></figcaption>{reliability_chart(points, label=name)}</figure>"
               for name, points in _reliabilities(report) if points]  # fmt: skip
@@ -165,9 +166,9 @@ def _intervals(report: Report) -> str:
              "their interval score over that of intervals of one width (below 1: sharper); and the rank correlation of "
              "stated and true error over the cases."] if rows else []  # fmt: skip
     heads = ["field", "points", "lowest case", "whole fields", "score / one width", "rank correlation"]
-    told = ["Held over stated, for several levels; the band is where the share would lie in 19 of 20 draws of so many "
-            "cases. What lies below the diagonal held less than it stated."]  # fmt: skip
-    return paragraphs(lines) + (table(heads, rows) if rows else "") + paragraphs(told) + _grid(charts)
+    notes = ["Held over stated, for several levels; the band is where the share would lie in 19 of 20 draws of so many "
+             "cases. What lies below the diagonal held less than it stated."]  # fmt: skip
+    return paragraphs(lines) + (table(heads, rows) if rows else "") + paragraphs(notes) + _grid(charts)
 
 
 def _reliabilities(report: Report) -> list[tuple[str, list[Reliability]]]:
@@ -223,9 +224,9 @@ def _pictures(report: Report, surrogate: Surrogate, dataset: Dataset, count: int
         return ""
     figures = []
     try:
-        for png, name, told in draw_worst(report, surrogate, dataset, count):
-            figures.append(picture(png, name, f"{told}; truth and prediction on one scale, error and interval width on "
-                                              "another"))  # fmt: skip
+        for png, name, caption in draw_worst(report, surrogate, dataset, count):
+            figures.append(picture(png, name, f"{caption}; truth and prediction on one scale, error and interval width "
+                                   "on another"))  # fmt: skip
     except RuntimeError as error:  # the report is worth having without pictures
         figures.append(paragraphs([f"No pictures: VTK cannot draw here ({error})"], "quiet"))
     return _grid(figures, "pictures")
@@ -246,8 +247,8 @@ def _learning(report: Report) -> str:
     if curve is None:
         return ""
     names = list(curve.errors)[:8]
-    lines = [f"Mean error on {curve.asked} cases with fewer training cases, and where the power law through the points "
-             f"leads with {curve.more} of them: " + "; ".join(
+    lines = [f"Mean error on {curve.judged} cases with fewer training cases, and where the power law through the "
+             f"points leads with {curve.more} of them: " + "; ".join(
                  f"{name} {100 * curve.errors[name][-1]:.2g} to {100 * curve.expected[name]:.2g} %" for name in names)
              + ". It is an extrapolation, not a promise."]  # fmt: skip
     return paragraphs(lines) + f"<figure>{learning_chart(curve, names)}</figure>"
@@ -263,9 +264,9 @@ def _inputs(report: Report) -> str:
             )
     if not charts:
         return ""
-    told = ["Which share of a QoI's variation over the solver's cases each input explains by itself (a parabola in it, "
-            "on cases left out). What inputs explain only together, none of them explains here."]  # fmt: skip
-    return paragraphs(told) + _grid(charts)
+    notes = ["Which share of a QoI's variation over the solver's cases each input explains by itself (a parabola in "
+             "it, on cases left out). What inputs explain only together, none of them explains here."]  # fmt: skip
+    return paragraphs(notes) + _grid(charts)
 
 
 def _grid(figures: list[str], kind: str = "") -> str:

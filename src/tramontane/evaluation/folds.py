@@ -31,13 +31,13 @@ def make_folds(
 
 def same_designs(dataset: Dataset, names: Sequence[str]) -> list[list[str]]:
     """The cases, those together that have one shape and one set of parameters."""
-    known: list[tuple[np.ndarray, np.ndarray]] = []
+    designs: list[tuple[np.ndarray, np.ndarray]] = []
     groups: list[list[str]] = []
     for name in names:
         shape = shape_numbers(dataset.geometry(name)) if dataset.has_geometry(name) else None
         shape = np.zeros(0) if shape is None else shape
         values = np.array([value for _, value in sorted(dataset.parameters(name).items())])
-        for place, (other, at) in enumerate(known):
+        for place, (other, at) in enumerate(designs):
             alike = (
                 len(other) == len(shape) and len(at) == len(values) and not (np.abs(other - shape) > SAME_SHAPE).any()
             )
@@ -45,6 +45,6 @@ def same_designs(dataset: Dataset, names: Sequence[str]) -> list[list[str]]:
                 groups[place].append(name)
                 break
         else:
-            known.append((shape, values))
+            designs.append((shape, values))
             groups.append([name])
     return groups

@@ -14,7 +14,7 @@ from tramontane.contract import Contract
 from tramontane.dataset import Dataset, measure_qoi
 from tramontane.errors import ContractError, DatasetError, SurrogateError, TramontaneError
 from tramontane.evaluation.baselines import BASELINES, Baselines
-from tramontane.evaluation.coverage import RELIABILITY, Held, held
+from tramontane.evaluation.coverage import RELIABILITY, CaseCoverage, case_coverage
 from tramontane.evaluation.folds import make_folds
 from tramontane.evaluation.inputs import explained_by_inputs
 from tramontane.evaluation.learning import learning_curve
@@ -69,51 +69,51 @@ def evaluate(
         DatasetError: The split is empty, or holds cases that the model was trained on.
     """
     contract = fitting_contract(surrogate, dataset)
-    seen, notes = trained_cases(surrogate, dataset), []
-    if seen is None:
+    trained, notes = trained_cases(surrogate, dataset), []
+    if trained is None:
         notes.append("Whether the model was trained on some of these cases cannot be told: this is another dataset, "
                      "and the model is older than the hashes of cases that models keep; train it anew")  # fmt: skip
     if split == ALL and split not in dataset.splits:
-        names = [name for name in dataset.names if name not in set(seen or ())]
+        names = [name for name in dataset.names if name not in set(trained or ())]
         if not names:
             raise DatasetError(f"{dataset.path}: the model was trained on all of its {len(dataset.names)} cases; "
                                "evaluate it on others, or cross-validate")  # fmt: skip
-        if seen:
-            notes.append(f"Left out, since the model was trained on them: {len(seen)} of {len(dataset.names)} cases "
-                         f"({', '.join(seen[:_NAMED])}{', ...' if len(seen) > _NAMED else ''})")  # fmt: skip
+        if trained:
+            notes.append(f"Left out, since the model was trained on them: {len(trained)} of {len(dataset.names)} cases "
+                         f"({', '.join(trained[:_NAMED])}{', ...' if len(trained) > _NAMED else ''})")  # fmt: skip
     else:
         names = dataset.splits.get(split, [])
         if not names:
             raise DatasetError(f"{dataset.path}: split {split!r} has no cases; it has {', '.join(dataset.splits)}, and "
                                f"{ALL}")  # fmt: skip
-        if leak := sorted(set(names) & set(seen or ())):
+        if leak := sorted(set(names) & set(trained or ())):
             raise DatasetError(f"{dataset.path}: the model was trained on {', '.join(leak)} of split {split!r}; "
                                f"--split {ALL} leaves such cases out")  # fmt: skip
     # The baselines see the cases that the model saw.
-    train = seen or []
+    train = trained or []
     if len(train) < _LEAST:
         train = [name for name in dataset.splits.get("train", []) if name not in set(names)]
     folds: list[Fold] = [(names, train)]
     if len(train) < _LEAST and len(names) > _LEAST:
         folds = make_folds(dataset, names, 5)
         notes.append("The baselines of each case are of the other cases of this dataset, a fifth left out at a time")
-    asked = _Asked(contract)
+    scores = _Asked(contract)
 
-    def told(done: int, total: int) -> None:
+    def show_progress(done: int, total: int) -> None:
         progress("cases", done, total)
 
-    told(0, len(names))
-    for name in follow(names, "asking", len(names), console, watch=told):
-        asked.ask(surrogate, dataset, name)
-    report = asked.report(
+    show_progress(0, len(names))
+    for name in follow(names, "asking", len(names), console, watch=show_progress):
+        scores.ask(surrogate, dataset, name)
+    report = scores.report(
         dataset, folds, console, progress,
         model=surrogate.model, split=split, training_cases=len(surrogate.record.data.train), notes=notes,
-        learnt_from=seen or [],
+        learnt_from=trained or [],
     )  # fmt: skip
-    report.inputs = explained_by_inputs(dataset, [*(seen or ()), *names])
-    if learning and seen and len(seen) == len(surrogate.record.data.train):
+    report.inputs = explained_by_inputs(dataset, [*(trained or ()), *names])
+    if learning and trained and len(trained) == len(surrogate.record.data.train):
         try:
-            report.learning = learning_curve(surrogate, dataset, names, seen, console)
+            report.learning = learning_curve(surrogate, dataset, names, trained, console)
         except TramontaneError as error:  # the report is worth having without
             report.notes.append(f"No learning curve: {error}")
     return report
@@ -160,7 +160,7 @@ def cross_validate(
     has_length = options.steps is not None or options.budget is not None
     if not has_length and (options.model not in KINDS or KINDS[options.model].by_steps):
         options = replace(options, budget=600.0)
-    asked: _Asked | None = None
+    scores: _Asked | None = None
     chosen: list[str] = []
     for count, (left_out, train) in enumerate(parts, start=1):
         if console is not None:
@@ -168,16 +168,16 @@ def cross_validate(
                           highlight=False)  # fmt: skip
         part = dataset.with_splits({"train": train, "validation": [], "test": left_out})
         surrogate = fit(part, options, console=console)
-        asked = asked or _Asked(fitting_contract(surrogate, part))
+        scores = scores or _Asked(fitting_contract(surrogate, part))
         chosen.append(surrogate.model)
         for name in left_out:
-            asked.ask(surrogate, part, name)
+            scores.ask(surrogate, part, name)
         if watch is not None:
             watch(count, len(parts))
-    assert asked is not None
+    assert scores is not None
     kinds = {kind: chosen.count(kind) for kind in dict.fromkeys(chosen)}
     called = chosen[0] if len(kinds) == 1 else ", ".join(f"{kind} in {n} folds" for kind, n in kinds.items())
-    return asked.report(
+    return scores.report(
         dataset, parts, console, lambda *_: None,
         model=called, split="cross-validation", training_cases=min(len(train) for _, train in parts), notes=[],
         learnt_from=parts[0][1], count=len(parts),
@@ -191,8 +191,8 @@ def trained_cases(surrogate: Surrogate, dataset: Dataset) -> list[str] | None:
         return list(data.train)
     if data.hashes is None:
         return None
-    known = set(data.hashes.values())
-    return [name for name in dataset.names if dataset.case_hash(name) in known]
+    hashes = set(data.hashes.values())
+    return [name for name in dataset.names if dataset.case_hash(name) in hashes]
 
 
 def fitting_contract(surrogate: Surrogate, dataset: Dataset) -> Contract:
@@ -213,12 +213,12 @@ def fitting_contract(surrogate: Surrogate, dataset: Dataset) -> Contract:
 
 def _held_at_levels(
     bounds: Intervals,
-    asked: Mapping[str, float],
+    values: Mapping[str, float],
     regressed: Mapping[str, tuple[float, float]],
     truth: Mapping[str, float],
 ) -> dict[str, list[float]]:
     """By QoI, whether the intervals of each level of `RELIABILITY` hold its truth, as 0 or 1."""
-    levels = [bounds.at(level).of_qoi(asked, regressed) for level in RELIABILITY]
+    levels = [bounds.at(level).of_qoi(values, regressed) for level in RELIABILITY]
     return {name: [float(of[name].low <= truth[name] <= of[name].high) for of in levels] for name in levels[0]}
 
 
@@ -229,7 +229,7 @@ class _Asked:
         self.contract, self.names, self.seconds = contract, list[str](), 0.0
         self.predicted: dict[str, list[float]] = {name: [] for name in contract.qoi}
         self.within: dict[str, list[bool]] = {name: [] for name in contract.qoi}
-        self.held: dict[tuple[str, str], list[Held]] = {}
+        self.intervals_held: dict[tuple[str, str], list[CaseCoverage]] = {}
         self.qoi_held: dict[str, list[bool]] = {}
         self.qoi_reliability: dict[str, list[list[float]]] = {}
         self.verdicts: dict[str, Verdict] = {}
@@ -264,8 +264,8 @@ class _Asked:
                 if calibration is not None and f in intervals.get(domain, {}):
                     unit = operating_scale(own.fields[domain][f], values)
                     scores = calibration.fields[f"{domain}/{f}"]
-                    each = held(predicted, truth, intervals[domain][f], scores, unit)
-                    self.held.setdefault((domain, f), []).append(each)
+                    each = case_coverage(predicted, truth, intervals[domain][f], scores, unit)
+                    self.intervals_held.setdefault((domain, f), []).append(each)
                 both = relative_l2(predicted, truth), mean_absolute(predicted, truth)
                 self.errors.setdefault((domain, f), []).append(both)
         scalars = surrogate.scalars_of(design)
@@ -285,11 +285,11 @@ class _Asked:
                 volume=None if geometry is None else geometry.volume, parameters=values,
             ))  # fmt: skip
             self.how.setdefault(qoi, str(spec.definition))
-        asked = {qoi: of[-1] for qoi, of in self.predicted.items()}
+        last_values = {qoi: of[-1] for qoi, of in self.predicted.items()}
         true = dataset.qoi(name)
-        for qoi, interval in bounds.of_qoi(asked, scalars).items():
+        for qoi, interval in bounds.of_qoi(last_values, scalars).items():
             self.qoi_held.setdefault(qoi, []).append(interval.low <= true[qoi] <= interval.high)
-        for qoi, held_at in _held_at_levels(bounds, asked, scalars, true).items():
+        for qoi, held_at in _held_at_levels(bounds, last_values, scalars, true).items():
             self.qoi_reliability.setdefault(qoi, []).append(held_at)
         self.names.append(name)
         self.seconds += time.monotonic() - started
@@ -342,7 +342,7 @@ class _Asked:
                     np.array(errors),
                     names,
                     fields.get((domain, f), {}),
-                    self.held.get((domain, f), []),
+                    self.intervals_held.get((domain, f), []),
                 )
                 for (domain, f), errors in self.errors.items()
             },

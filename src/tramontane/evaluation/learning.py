@@ -32,14 +32,14 @@ class LearningCurve(BaseModel):
         errors: By field, mean relative L2 error with so many; by QoI, mean error over mean magnitude.
         more: Number of cases of the next step.
         expected: By field or QoI, the error that the power law through the points has there; never above the last.
-        asked: On how many cases that is measured.
+        judged: On how many cases that is measured.
     """
 
     cases: list[int]
     errors: dict[str, list[float]]
     more: int
     expected: dict[str, float]
-    asked: int
+    judged: int
 
 
 def can_learn_again(surrogate: Surrogate) -> bool:
@@ -66,19 +66,19 @@ def learning_curve(
     if not counts or not can_learn_again(surrogate):
         return None
     order = np.random.default_rng(0).permutation(len(train))
-    asked = list(names)[:_ASKED]
+    judged = list(names)[:_ASKED]
     columns = []
     for count in counts:
         if console is not None:
             console.print(f"Learning curve: {count} of {len(train)} training cases", highlight=False)
         part = dataset.with_splits({"train": [train[i] for i in order[:count]], "validation": [], "test": list(names)})
         options = TrainingOptions(model=surrogate.model, seed=0, assume_units=True)
-        columns.append(_errors(fit(part, options), dataset, asked))
-    columns.append(_errors(surrogate, dataset, asked))
+        columns.append(_errors(fit(part, options), dataset, judged))
+    columns.append(_errors(surrogate, dataset, judged))
     numbers = [*counts, len(train)]
     errors = {name: [column[name] for column in columns] for name in columns[-1] if all(name in c for c in columns)}
     expected = {name: _extrapolated(numbers, of, len(train) + MORE) for name, of in errors.items()}
-    return LearningCurve(cases=numbers, errors=errors, more=len(train) + MORE, expected=expected, asked=len(asked))
+    return LearningCurve(cases=numbers, errors=errors, more=len(train) + MORE, expected=expected, judged=len(judged))
 
 
 def _errors(surrogate: Surrogate, dataset: Dataset, names: Sequence[str]) -> dict[str, float]:

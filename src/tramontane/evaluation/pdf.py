@@ -34,12 +34,12 @@ def browser() -> str:
         if program := shutil.which(named):
             return program
         raise TramontaneError(f"{VARIABLE} is {named}, which is no program; correct it")
-    found = [program for name in _NAMES if (program := shutil.which(name))]
-    found += [place for place in _PLACES if Path(place).is_file()]
-    if not found:
+    programs = [program for name in _NAMES if (program := shutil.which(name))]
+    programs += [place for place in _PLACES if Path(place).is_file()]
+    if not programs:
         raise TramontaneError("a PDF is printed by Chromium, Chrome or Edge, and none was found; install one, name it "
                               f"in {VARIABLE}, or write the report as HTML and print that")  # fmt: skip
-    return found[0]
+    return programs[0]
 
 
 def print_page(page: Path, file: Path) -> None:
@@ -65,6 +65,6 @@ def print_page(page: Path, file: Path) -> None:
             raise TramontaneError(f"{file}: {program} did not print within {_SECONDS:.0f} s; write the report as HTML "
                                   "and print that") from None  # fmt: skip
         if done.returncode or not target.is_file() or not target.stat().st_size:
-            told = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise TramontaneError(f"{file}: {program} did not print it ({told[-1] if told else 'no reason given'}); "
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise TramontaneError(f"{file}: {program} did not print it ({lines[-1] if lines else 'no reason given'}); "
                                   "write the report as HTML and print that")  # fmt: skip

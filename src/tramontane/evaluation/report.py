@@ -12,7 +12,7 @@ from rich.table import Table
 
 from tramontane.contract import QoiSpec, power_law
 from tramontane.evaluation.baselines import BASELINES, QOI_BASELINES
-from tramontane.evaluation.coverage import Coverage, Held, Reliability, coverage, reliability
+from tramontane.evaluation.coverage import CaseCoverage, Coverage, Reliability, coverage, reliability
 from tramontane.evaluation.learning import LearningCurve
 from tramontane.evaluation.physics import LawFigures, Missed, suspects
 from tramontane.frames import frame
@@ -150,10 +150,10 @@ class Report(BaseModel):
     def print(self, console: Console) -> None:
         """Two tables, fields and QoIs, as far as there are any."""
         one = len(self.cases) == 1
-        asked = f"asked for {len(self.cases)} unseen {'case' if one else 'cases'} (split {self.split}: "
+        how_judged = f"asked for {len(self.cases)} unseen {'case' if one else 'cases'} (split {self.split}: "
         if self.folds is not None:
-            asked = f"{self.folds} times, asked each time for cases left out, {len(self.cases)} in all ("
-        console.print(f"{self.model}, trained on {self.training_cases} cases, {asked}{', '.join(self.cases)})")
+            how_judged = f"{self.folds} times, asked each time for cases left out, {len(self.cases)} in all ("
+        console.print(f"{self.model}, trained on {self.training_cases} cases, {how_judged}{', '.join(self.cases)})")
         for note in self.notes:
             console.print(note, highlight=False, markup=False, soft_wrap=True, style="yellow")
         table = Table(title="Fields: relative L2 over all points of a case, in percent", title_justify="left")
@@ -194,9 +194,9 @@ class Report(BaseModel):
                 law = f"taken in proportion to {power_law(q.law)}, by the baselines as well"
                 law += "; that law alone explains these cases, so a baseline has no error" if exact else ""
                 alike.setdefault(law, []).append(name)
-        for said, names in alike.items():
+        for sentence, names in alike.items():
             verb = "is" if len(names) == 1 else "are"
-            console.print(f"{', '.join(names)} {verb} {said}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{', '.join(names)} {verb} {sentence}", highlight=False, markup=False, soft_wrap=True)
 
     def _print_intervals(self, console: Console) -> None:
         """What intervals held, and where the cases lie, as far as the model states either."""
@@ -207,12 +207,14 @@ class Report(BaseModel):
                                 "in percent", title_justify="left")  # fmt: skip
             for head in ("field", "points", "lowest case", "whole fields", "score / one width", "rank correlation"):
                 table.add_column(head, justify="left" if head == "field" else "right", overflow="fold")
-            for name, held in fields.items():
+            for name, coverage in fields.items():
                 ratio, rank = (
                     "-" if value is None else f"{value:.2f}"
-                    for value in (held.score_over_constant, held.rank_correlation)
+                    for value in (coverage.score_over_constant, coverage.rank_correlation)
                 )
-                table.add_row(name, _percent(held.points), _percent(held.lowest), _percent(held.band), ratio, rank)
+                table.add_row(
+                    name, _percent(coverage.points), _percent(coverage.lowest), _percent(coverage.band), ratio, rank
+                )
             console.print(table)
         if numbers:
             held_by = ", ".join(f"{name} {_percent(share)} %" for name, share in numbers.items())
@@ -247,7 +249,7 @@ def _percent(share: float | None) -> str:
 
 
 def field_figures(
-    unit: str, errors: Any, names: list[str], baselines: dict[str, float], intervals: Sequence[Held] = ()
+    unit: str, errors: Any, names: list[str], baselines: dict[str, float], intervals: Sequence[CaseCoverage] = ()
 ) -> FieldFigures:
     """Of pairs of errors ``(cases, 2)``: relative L2, and mean absolute in SI; and what intervals held."""
     worst = int(np.argmax(errors[:, 0]))

@@ -59,8 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            app.openapi_schema = problem_documents.say_problem_json(found)
+            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            app.openapi_schema = problem_documents.say_problem_json(schema)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]

@@ -51,8 +51,8 @@ def connect(url: str, *, model: str | None = None, token: str | None = None, tim
     if model is None and len(models) == 1:
         model = next(iter(models))
     if model not in models:
-        said = "" if model is None else f"does not serve {model!r}, it "
-        raise TramontaneError(f"{url}: {said}serves {', '.join(models) or 'nothing'}; give model=NAME")
+        problem = "" if model is None else f"does not serve {model!r}, it "
+        raise TramontaneError(f"{url}: {problem}serves {', '.join(models) or 'nothing'}; give model=NAME")
     return Remote(link, models[model])
 
 
@@ -96,26 +96,26 @@ class Remote:
             SolverError: The solver failed on this design.
             TramontaneError: The server cannot be reached, or refuses.
         """
-        asked: dict[str, Any] = {"parameters": {name: _given(value) for name, value in design.parameters.items()}}
+        request: dict[str, Any] = {"parameters": {name: _given(value) for name, value in design.parameters.items()}}
         if self.kind == "solver":
-            return self._solve(design, asked)
+            return self._solve(design, request)
         if design.geometry is not None:
-            asked["geometry"] = self._store(design.geometry)
+            request["geometry"] = self._store(design.geometry)
             if not isinstance(design.geometry, Path):
-                asked["length_unit"] = "m"
+                request["length_unit"] = "m"
             elif design.length_unit is not None:
-                asked["length_unit"] = design.length_unit
-        asked |= {"cells": cells, "domains": None if domains is None else list(domains), "level": level}
-        where = f"/v1/models/{self.name}/predict"
-        summary = self._link.json("POST", where, json=asked)
+                request["length_unit"] = design.length_unit
+        request |= {"cells": cells, "domains": None if domains is None else list(domains), "level": level}
+        path = f"/v1/models/{self.name}/predict"
+        summary = self._link.json("POST", path, json=request)
 
         def fetch(domain: str, form: str) -> bytes:
-            return self._link.ask("POST", where, json=asked | {"domains": [domain], "format": form}).content
+            return self._link.ask("POST", path, json=request | {"domains": [domain], "format": form}).content
 
         return self._case(design, summary, fetch)
 
-    def _solve(self, design: Design, asked: dict[str, Any]) -> Case:
-        job = self._link.json("POST", "/v1/jobs", json={"model": self.name, "designs": [asked], "keep": True})["id"]
+    def _solve(self, design: Design, request: dict[str, Any]) -> Case:
+        job = self._link.json("POST", "/v1/jobs", json={"model": self.name, "designs": [request], "keep": True})["id"]
         wait = 0.2
         while True:
             state = self._link.json("GET", f"/v1/jobs/{job}")
@@ -123,21 +123,21 @@ class Remote:
                 break
             time.sleep(wait)
             wait = min(1.5 * wait, 5.0)
-        where = f"/v1/jobs/{job}/designs/0"
-        found = self._link.json("GET", where)
-        if found["state"] != "done":
-            raise SolverError(found["reason"] or state["reason"] or f"job {job} was {state['state']}; ask again")
+        path = f"/v1/jobs/{job}/designs/0"
+        answer = self._link.json("GET", path)
+        if answer["state"] != "done":
+            raise SolverError(answer["reason"] or state["reason"] or f"job {job} was {state['state']}; ask again")
 
         def fetch(domain: str, form: str) -> bytes:
-            return self._link.ask("GET", where, params={"format": form, "domain": domain}).content
+            return self._link.ask("GET", path, params={"format": form, "domain": domain}).content
 
-        return self._case(design, found["summary"], fetch)
+        return self._case(design, answer["summary"], fetch)
 
     def _case(self, design: Design, summary: dict[str, Any], fetch: Callable[[str, str], bytes]) -> Case:
         meshes: dict[str, pv.DataSet] = {}
         with tempfile.TemporaryDirectory(prefix="tramontane-") as folder:
-            for domain, said in summary["domains"].items():
-                form = "vtp" if said["mesh"] == "surface" else "vtu"
+            for domain, description in summary["domains"].items():
+                form = "vtp" if description["mesh"] == "surface" else "vtu"
                 file = Path(folder) / f"{len(meshes)}.{form}"
                 file.write_bytes(fetch(domain, form))
                 meshes[domain] = read_mesh(file)
@@ -159,13 +159,13 @@ class Remote:
             if entry.get("low") is not None and entry.get("high") is not None
         }  # fmt: skip
         judged = summary.get("verdict")
-        fields = [each for said in summary["domains"].values() for each in said["fields"].items()]
+        fields = [each for description in summary["domains"].values() for each in description["fields"].items()]
         return Case(
             name=design.geometry.stem if isinstance(design.geometry, Path) else "prediction",
             design=design,
             meshes=meshes,
             qoi={name: to_si(entry, unit=entry.unit or "", name=name) for name, entry in qoi.items()},
-            field_units={name: said["unit"] for name, said in fields},
+            field_units={name: description["unit"] for name, description in fields},
             qoi_units={name: entry.unit or "" for name, entry in qoi.items()},
             qoi_deviations=deviations,
             qoi_intervals=intervals,
@@ -252,10 +252,10 @@ def _ply(mesh: pv.PolyData) -> bytes:
     return head.encode() + points.tobytes() + faces.tobytes()
 
 
-def _notice(told: dict[str, Any]) -> Notice:
+def _notice(document: dict[str, Any]) -> Notice:
     """What a server told of, with its numbers where there are some."""
-    if told.get("code") not in ("range", "extent", "unit", "coarse"):
-        return Notice("geometry", told["input"], detail=told["detail"])
+    if document.get("code") not in ("range", "extent", "unit", "coarse"):
+        return Notice("geometry", document["input"], detail=document["detail"])
     keys = ("value", "low", "high", "unit", "axis", "suggested_unit", "suggested_value")
-    numbers: dict[str, Any] = {key: told.get(key) for key in keys}
-    return Notice(told["code"], told["input"], **numbers)
+    numbers: dict[str, Any] = {key: document.get(key) for key in keys}
+    return Notice(document["code"], document["input"], **numbers)

@@ -17,10 +17,10 @@ _CHANGE = openapi_responses(401, 403, 404, 409, 422, 429, 503)
 
 
 @router.post("", status_code=202, responses=openapi_responses(400, 401, 403, 409, 413, 422, 429, 503, 507))
-async def begin(asked: IngestRequest, server: ServerOf, caller: CallerOf) -> IngestAnswer:
+async def begin(body: IngestRequest, server: ServerOf, caller: CallerOf) -> IngestAnswer:
     """Look at one of the server's folders of results, or make a dataset of it, in a process beside the server."""
     caller.need("admin")
-    return await asyncio.to_thread(server.ingests.begin, asked)
+    return await asyncio.to_thread(server.ingests.begin, body)
 
 
 @router.get("", responses=openapi_responses(401, 403, 429))

@@ -26,14 +26,14 @@ _CHANGE = openapi_responses(401, 403, 404, 409, 422, 429, 507)
 
 
 @router.post("", status_code=202, responses=openapi_responses(400, 401, 403, 404, 409, 413, 422, 429, 507))
-async def submit(asked: JobRequest, server: ServerOf, caller: CallerOf) -> JobAnswer:
+async def submit(body: JobRequest, server: ServerOf, caller: CallerOf) -> JobAnswer:
     """Ask a model, or a solver, for many designs. All are checked first, then answered one after the other."""
     caller.need("predict")
-    found = server.find(asked.model)
-    await asyncio.to_thread(_check, server, found, asked)
+    served = server.find(body.model)
+    await asyncio.to_thread(_check, server, served, body)
     job = await asyncio.to_thread(
-        server.jobs.submit, caller, kind=found.kind, model=found.name, model_hash=found.hash, designs=asked.designs,
-        cells=asked.cells, domains=asked.domains, keep=asked.keep or found.kind == "solver",
+        server.jobs.submit, caller, kind=served.kind, model=served.name, model_hash=served.hash, designs=body.designs,
+        cells=body.cells, domains=body.domains, keep=body.keep or served.kind == "solver",
     )  # fmt: skip
     server.runner.ring()
     return job
@@ -70,13 +70,13 @@ async def design_of(
     domain: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
 ) -> Any:  # fmt: skip
     """One design and its answer, or a domain of its case as a file where cases are kept."""
-    found, folder = await asyncio.to_thread(server.jobs.design, caller, job, index)
+    row, folder = await asyncio.to_thread(server.jobs.design, caller, job, index)
     if format == "json":
-        return found
-    if found.summary is None or not folder.is_dir():
-        why = f"it is {found.state}" if found.summary is None else "the job does not keep cases; submit it with keep"
+        return row
+    if row.summary is None or not folder.is_dir():
+        why = f"it is {row.state}" if row.summary is None else "the job does not keep cases; submit it with keep"
         raise at_fault(Fault(input="query.format", detail=f"design {index} has no case: {why}"), status=409)
-    summary, domains = found.summary, list(found.summary.domains)
+    summary, domains = row.summary, list(row.summary.domains)
     picked = domain or (domains[0] if len(domains) == 1 else "")
     if picked not in domains:
         raise at_fault(Fault(input="query.domain", detail=f"name one domain of {', '.join(domains)}"))
@@ -84,7 +84,7 @@ async def design_of(
     pieces = await server.predictions.run(
         lambda: answers.encode(read_case(folder), summary, picked, format)  # fields are found in SI, as they were kept
     )
-    name = f'attachment; filename="{found.summary.model}-{index}.{format}"'
+    name = f'attachment; filename="{row.summary.model}-{index}.{format}"'
     return PiecesResponse(pieces, media_type=answers.MEDIA_TYPES[format], headers={"Content-Disposition": name})
 
 
@@ -114,13 +114,13 @@ def remove(job: JobId, server: ServerOf, caller: CallerOf) -> None:
     server.jobs.remove(caller, job)
 
 
-def _check(server: Server, found: Any, asked: JobRequest) -> None:
-    if len(asked.designs) > server.settings.designs:
-        raise at_fault(Fault(input="designs", detail=f"{len(asked.designs)} designs are over the most in one job, "
+def _check(server: Server, served: Any, body: JobRequest) -> None:
+    if len(body.designs) > server.settings.designs:
+        raise at_fault(Fault(input="designs", detail=f"{len(body.designs)} designs are over the most in one job, "
                              f"{server.settings.designs}"), status=413)  # fmt: skip
-    for index, design in enumerate(asked.designs):
-        where = f"designs.{index}."
-        if isinstance(found, Served):
-            server.predictions.understand(found, design, cells=asked.cells, domains=asked.domains, where=where)
+    for index, design in enumerate(body.designs):
+        prefix = f"designs.{index}."
+        if isinstance(served, Served):
+            server.predictions.understand(served, design, cells=body.cells, domains=body.domains, prefix=prefix)
         else:
-            designs.understand(found.contract, design, geometry=False, where=where)
+            designs.understand(served.contract, design, geometry=False, prefix=prefix)

@@ -118,17 +118,17 @@ async def _of_problem(request: Request, error: Exception) -> Response:
 async def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults: dict[str, Fault] = {}
-    for found in error.errors():
-        place = [str(part) for part in found["loc"]]
-        if found["type"] == "json_invalid":
+    for detail in error.errors():
+        place = [str(part) for part in detail["loc"]]
+        if detail["type"] == "json_invalid":
             return respond(at_fault(
-                Fault(input="body", detail=f"the body is not JSON ({found['ctx']['error']} at {found['loc'][-1]})"),
+                Fault(input="body", detail=f"the body is not JSON ({detail['ctx']['error']} at {detail['loc'][-1]})"),
                 status=400,
             ))  # fmt: skip
-        words = found["msg"]
-        if found["type"] == "extra_forbidden":
+        words = detail["msg"]
+        if detail["type"] == "extra_forbidden":
             words = f"is not known here; known are {', '.join(_known_keys(request, place[1:-1]))}"
-        if place[-1] == "geometry" and found["type"] == "string_pattern_mismatch":
+        if place[-1] == "geometry" and detail["type"] == "string_pattern_mismatch":
             words = "is no hash of a stored geometry; send the file to /v1/geometries and give the hash it answers with"
         if len(place) > 2 and place[-1] in _ALTERNATIVES:
             place, words = place[:-1], "give a number, or a text of at most 80 characters such as '120 km/h'"

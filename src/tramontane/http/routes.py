@@ -117,8 +117,8 @@ def geometries(
 ) -> GeometriesAnswer:  # fmt: skip
     """Stored geometries, the newest first."""
     caller.need("predict")
-    found, total = server.geometries.every(start=start, count=count)
-    return GeometriesAnswer(geometries=found, total=total)
+    geometries, total = server.geometries.every(start=start, count=count)
+    return GeometriesAnswer(geometries=geometries, total=total)
 
 
 @router.delete(
@@ -140,25 +140,25 @@ def remove_geometry(geometry: Annotated[Hash, Path()], server: ServerOf, caller:
     responses={**file_responses(), **openapi_responses(400, 401, 403, 404, 409, 413, 422, 429, 503, 507)},
 )  # fmt: skip
 async def predict(
-    model: ModelName, asked: PredictRequest, request: Request, server: ServerOf, caller: CallerOf
+    model: ModelName, body: PredictRequest, request: Request, server: ServerOf, caller: CallerOf
 ) -> Any:  # fmt: skip
     """Predict a design: a stored geometry and parameters. Answers from the cache say so in ``Tramontane-Cache``."""
     caller.need("predict")
     question = server.predictions.understand(
-        server.model(model), asked, cells=asked.cells, domains=asked.domains, level=asked.level
+        server.model(model), body, cells=body.cells, domains=body.domains, level=body.level
     )
 
     def headers(cached: bool) -> dict[str, str]:
         return {"Tramontane-Cache": "hit" if cached else "miss", "Tramontane-Model": question.served.hash}
 
-    if asked.format == "json":
+    if body.format == "json":
         prediction, cached = await while_asked(request, server.predictions.ask(question))
         return Response(prediction.summary.model_dump_json(), media_type="application/json", headers=headers(cached))
     pieces, cached = await while_asked(
-        request, server.predictions.file(question, asked.format, asked.fields, bounds=asked.bounds)
+        request, server.predictions.file(question, body.format, body.fields, bounds=body.bounds)
     )
-    named = {"Content-Disposition": f'attachment; filename="{question.served.name}.{asked.format}"'}
-    return PiecesResponse(pieces, media_type=answers.MEDIA_TYPES[asked.format], headers=headers(cached) | named)
+    named = {"Content-Disposition": f'attachment; filename="{question.served.name}.{body.format}"'}
+    return PiecesResponse(pieces, media_type=answers.MEDIA_TYPES[body.format], headers=headers(cached) | named)
 
 
 async def while_asked(request: Request, answer: Coroutine[Any, Any, Result]) -> Result:
@@ -187,8 +187,8 @@ async def _gone(request: Request) -> None:
 
 def all_models(server: Server) -> ModelsAnswer:
     """Everything that is served."""
-    found: list[Served | Solver] = [*server.registry.models.values(), *server.solvers.values()]
-    return ModelsAnswer(models=[describe(each) for each in found], refused=server.registry.refused)
+    simulators: list[Served | Solver] = [*server.registry.models.values(), *server.solvers.values()]
+    return ModelsAnswer(models=[describe(each) for each in simulators], refused=server.registry.refused)
 
 
 def describe(served: Served | Solver) -> ModelAnswer:

@@ -29,10 +29,10 @@ def datasets(server: ServerOf) -> DatasetsAnswer:
 
 
 @router.post("/trainings", status_code=202, responses=openapi_responses(400, 401, 403, 409, 413, 422, 429, 503, 507))
-def begin(asked: TrainingRequest, server: ServerOf, caller: CallerOf) -> TrainingAnswer:
+def begin(body: TrainingRequest, server: ServerOf, caller: CallerOf) -> TrainingAnswer:
     """Train a model on one of the server's datasets, in a process beside it; one training is done at a time."""
     caller.need("admin")
-    return server.trainings.begin(caller, asked)
+    return server.trainings.begin(caller, body)
 
 
 @router.get("/trainings", responses=openapi_responses(401, 403, 429))
@@ -64,10 +64,10 @@ def resume(training: TrainingId, server: ServerOf, caller: CallerOf) -> Training
 
 
 @router.post("/trainings/{training}/keep", responses=openapi_responses(400, 401, 403, 404, 409, 413, 422, 429, 507))
-async def keep(training: TrainingId, asked: KeepRequest, server: ServerOf, caller: CallerOf) -> TrainingAnswer:
+async def keep(training: TrainingId, body: KeepRequest, server: ServerOf, caller: CallerOf) -> TrainingAnswer:
     """Serve a finished training's model under a name."""
     caller.need("admin")
-    return await asyncio.to_thread(server.trainings.keep, training, asked.name, replace=asked.replace)
+    return await asyncio.to_thread(server.trainings.keep, training, body.name, replace=body.replace)
 
 
 @router.delete("/trainings/{training}", status_code=204, responses=_CHANGE)

@@ -198,9 +198,9 @@ class GaussianProcess:
 
     def covariance(self, inputs: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m m"]:
         """Joint posterior covariance of new outputs, each with a noise of its own."""
-        found = self.posterior.covariance(self.kernel(inputs, self.inputs), self.kernel(inputs, inputs))
-        variances = np.maximum(np.diag(found), 0.0) + self.noise_variance
-        return np.asarray(found - np.diag(np.diag(found)) + np.diag(variances))
+        covariance = self.posterior.covariance(self.kernel(inputs, self.inputs), self.kernel(inputs, inputs))
+        variances = np.maximum(np.diag(covariance), 0.0) + self.noise_variance
+        return np.asarray(covariance - np.diag(np.diag(covariance)) + np.diag(variances))
 
     def leave_one_out(self) -> LeaveOneOut:
         """See `Posterior.leave_one_out`."""

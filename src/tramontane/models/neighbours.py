@@ -67,14 +67,14 @@ def stencil(tree: cKDTree, features: Array, *, ridge: float = 0.01) -> Stencil:
         features: Of the points where values are wanted ``(q, 3 or more)``.
         ridge: Penalty on the slope, which is what remains where neighbours lie in a plane.
     """
-    known = tree.data
-    count = min(_NEIGHBOURS, len(known))
+    points = tree.data
+    count = min(_NEIGHBOURS, len(points))
     distance, index = tree.query(features, k=count)
     distance, index = distance.reshape(-1, count), index.reshape(-1, count)
     length = distance.mean(1, keepdims=True) + 1e-300
     weight = 1 / (distance / length + 0.3) ** 2
     weight /= weight.sum(1, keepdims=True)
-    x, y, z = ((known[:, axis][index] - features[:, axis, None]) / length for axis in range(3))
+    x, y, z = ((points[:, axis][index] - features[:, axis, None]) / length for axis in range(3))
     middle = [(weight * offset).sum(1) for offset in (x, y, z)]
     x, y, z = (offset - mean[:, None] for offset, mean in zip((x, y, z), middle, strict=True))
     xx, xy, xz = ((weight * x * other).sum(1) for other in (x, y, z))
@@ -92,9 +92,9 @@ def stencil(tree: cKDTree, features: Array, *, ridge: float = 0.01) -> Stencil:
 
 def weighted(values: Array, of: Stencil) -> NDArray[np.float32]:
     """Sum ``(q, c)`` of the neighbours' values ``(n, c)`` by their weights."""
-    known = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    rows = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     index, weight = torch.from_numpy(of.near), torch.from_numpy(of.weight)
-    total = torch.nn.functional.embedding_bag(index, known, per_sample_weights=weight, mode="sum")
+    total = torch.nn.functional.embedding_bag(index, rows, per_sample_weights=weight, mode="sum")
     return np.asarray(total.numpy())
 
 

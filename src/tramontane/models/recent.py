@@ -100,25 +100,25 @@ class Recent:
             size: Bytes of a new value; by default those of the arrays and meshes that it holds.
         """
         # No lock: each of these steps is one of the interpreter's own.
-        held: tuple[Value, int, int] | None = self._values.pop(key, None)
-        made = held is None
-        if held is None:
+        entry: tuple[Value, int, int] | None = self._values.pop(key, None)
+        made = entry is None
+        if entry is None:
             value = make()
-            held = value, (size or size_of)(value), 0
-            if self._over(held[1]):
+            entry = value, (size or size_of)(value), 0
+            if self._over(entry[1]):
                 return value
-        self._values[key] = held[0], held[1], BUDGET.tick()
+        self._values[key] = entry[0], entry[1], BUDGET.tick()
         while len(self._values) > self.count or self._over(self.bytes):
             self.drop_oldest()
         if made:
             BUDGET.trim()
-        return held[0]
+        return entry[0]
 
     def grown(self, key: Any) -> None:
         """Measure a value again that was added to since it was made."""
-        held = self._values.get(key)
-        if held is not None:
-            self._values[key] = held[0], size_of(held[0]), held[2]
+        entry = self._values.get(key)
+        if entry is not None:
+            self._values[key] = entry[0], size_of(entry[0]), entry[2]
             BUDGET.trim()
 
     @property
@@ -128,8 +128,8 @@ class Recent:
 
     def oldest(self) -> int | None:
         """When the value was used that was used longest ago."""
-        held = next(iter(list(self._values.values())), None)
-        return None if held is None else held[2]
+        entry = next(iter(list(self._values.values())), None)
+        return None if entry is None else entry[2]
 
     def drop_oldest(self) -> None:
         """Forget it."""
@@ -139,26 +139,26 @@ class Recent:
         return self.room is not None and took > self.room
 
 
-def size_of(value: Any, _known: set[int] | None = None) -> int:
+def size_of(value: Any, _counted: set[int] | None = None) -> int:
     """About how many bytes arrays, tensors, meshes and trees take that a value holds; each counts once."""
-    known = set() if _known is None else _known
-    if value is None or isinstance(value, str | bytes | int | float | complex | Recent) or id(value) in known:
+    counted = set() if _counted is None else _counted
+    if value is None or isinstance(value, str | bytes | int | float | complex | Recent) or id(value) in counted:
         return 0  # another cache counts itself
-    known.add(id(value))
+    counted.add(id(value))
     if (taken := getattr(value, "actual_memory_size", None)) is not None:  # of a mesh, KiB
         return 1024 * int(taken)
     if (taken := getattr(value, "nbytes", None)) is not None:
         base = getattr(value, "base", None)
         if base is None:
             return int(taken)
-        return 0 if id(base) in known else max(int(taken), size_of(base, known))
+        return 0 if id(base) in counted else max(int(taken), size_of(base, counted))
     if isinstance(value, Mapping):
-        return sum(size_of(each, known) for each in value.values())
+        return sum(size_of(each, counted) for each in value.values())
     if isinstance(value, list | tuple | set | frozenset):
-        return sum(size_of(each, known) for each in value)
+        return sum(size_of(each, counted) for each in value)
     if isinstance(getattr(value, "data", None), np.ndarray):  # a tree: its points in order, indices and nodes
         return 2 * int(value.data.nbytes)
-    return sum(size_of(each, known) for each in getattr(value, "__dict__", {}).values())
+    return sum(size_of(each, counted) for each in getattr(value, "__dict__", {}).values())
 
 
 def digest(*arrays: Any) -> bytes:

@@ -125,5 +125,5 @@ def _ticks(low: float, high: float) -> list[float]:
         return [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     heads = (1,) if high > 1e3 * low else (1, 3) if high > 30 * low else (1, 2, 5)
-    found = [head * 10.0**power for power in powers for head in heads if low <= head * 10.0**power <= high]
-    return found[:: math.ceil(len(found) / 5)]
+    ticks = [head * 10.0**power for power in powers for head in heads if low <= head * 10.0**power <= high]
+    return ticks[:: math.ceil(len(ticks) / 5)]

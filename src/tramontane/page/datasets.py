@@ -69,8 +69,8 @@ class Datasets:
     def record(self, name: str) -> dict[str, Any]:
         """What ingest noted: ``left_out`` cases with reasons, ``warnings``."""
         file = self.paths[name] / RECORD
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        return found
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return record
 
     def report(self, name: str, served: Served) -> Report | None:
         """A model's report that was made before, while neither has changed."""
@@ -113,8 +113,8 @@ class Datasets:
 
     def best_report(self, served: Served) -> Report | None:
         """A report of a model on any dataset."""
-        found = (self.report(name, served) for name in self.paths)
-        return next((report for report in found if report is not None), None)
+        reports = (self.report(name, served) for name in self.paths)
+        return next((report for report in reports if report is not None), None)
 
     def fitting(self, name: str, models: Mapping[str, Served]) -> str:
         """Of some models, the first that was trained on a dataset as it is, else the first.
@@ -167,12 +167,12 @@ def draw(mesh: pv.PolyData) -> bytes:
     u, v = rng.random((2, _SAMPLES, 1))
     flip = u + v > 1
     u, v = np.where(flip, 1 - u, u), np.where(flip, 1 - v, v)
-    where = (1 - u - v) * corners[chosen, 0] + u * corners[chosen, 1] + v * corners[chosen, 2]
+    positions = (1 - u - v) * corners[chosen, 0] + u * corners[chosen, 1] + v * corners[chosen, 2]
     eye = np.array([1.0, -1.0, 0.7]) / np.linalg.norm([1.0, -1.0, 0.7])
     right = np.cross([0.0, 0.0, 1.0], eye)
     right /= np.linalg.norm(right)
     up = np.cross(eye, right)
-    across, along, depth = where @ right, where @ up, where @ eye
+    across, along, depth = positions @ right, positions @ up, positions @ eye
     scale = min(_WIDE / (np.ptp(across) or 1.0), _HIGH / (np.ptp(along) or 1.0)) * 0.94
     column = ((across - (across.max() + across.min()) / 2) * scale + _WIDE / 2).astype(int).clip(0, _WIDE - 1)
     row = (_HIGH / 2 - (along - (along.max() + along.min()) / 2) * scale).astype(int).clip(0, _HIGH - 1)

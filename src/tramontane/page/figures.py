@@ -28,17 +28,17 @@ def figures(words: Words, left: dict[str, Any], report: Report | None = None) ->
                 shares = {name: [own, *others.values()] for name, (own, others) in rows.items()}
                 table(words, ["", words("models.model"), *baselines], shares, without=len(baselines))
         return
-    found: dict[str, dict[str, float]] = left.get("cross_validation") or {}
+    errors_of: dict[str, dict[str, float]] = left.get("cross_validation") or {}
     alone: dict[str, dict[str, float]] = left.get("left_out") or {}
-    if not found and alone:  # a model of numbers alone
+    if not errors_of and alone:  # a model of numbers alone
         table(words, ["", words("models.model")], {qoi: [figure["relative"]] for qoi, figure in alone.items()})
         return
-    if not found:
+    if not errors_of:
         ui.label(words("models.no_figures")).classes("quiet")
         return
     chosen = left.get("chosen")
-    names = sorted(found, key=lambda name: name != chosen)
-    shares = {field: [found[name].get(field, float("nan")) for name in names] for field in found[names[0]]}
+    names = sorted(errors_of, key=lambda name: name != chosen)
+    shares = {field: [errors_of[name].get(field, float("nan")) for name in names] for field in errors_of[names[0]]}
     table(words, ["", *(kind_of(words, name) for name in names)], shares)
 
 

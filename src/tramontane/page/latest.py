@@ -80,23 +80,23 @@ class Latest(Generic[Question]):
         near: Callable[[Question, Question], bool] = operator.eq, failed: Callable[[Exception], None] | None = None,
     ) -> None:  # fmt: skip
         self._question, self._answer, self._near, self._failed = question, answer, near, failed
-        self._asked, self._done, self._running = 0, 0, False
+        self._revision, self._done, self._running = 0, 0, False
 
     def ask(self) -> None:
         """Answer again soon."""
-        self._asked += 1
+        self._revision += 1
         if not self._running:
             self._running = True
             background_tasks.create(self._run(), name="page")
 
     async def _run(self) -> None:
         try:
-            while self._done != self._asked:
-                self._done = self._asked
+            while self._done != self._revision:
+                self._done = self._revision
                 try:
                     await self._answer(Turn(self._question(), self._question, self._near))
                 except Overtaken:
-                    self._asked += 1  # what stands now is answered, whoever changed it
+                    self._revision += 1  # what stands now is answered, whoever changed it
                 except Exception as error:
                     _log.exception("a question of the page was not answered")
                     if self._failed is not None:

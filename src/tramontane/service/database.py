@@ -152,28 +152,28 @@ def open_database(url: str, *, seconds: float = 10.0) -> tuple[Engine, Sessions]
         TramontaneError: The database cannot be reached, its driver is missing, or it is of a newer version.
     """
     try:
-        where = make_url(url)
-        if where.drivername in ("postgresql", "postgres"):
+        address = make_url(url)
+        if address.drivername in ("postgresql", "postgres"):
             # As PostgreSQL's own programs do, the user of this process where none is named.
-            where = where.set(drivername="postgresql+pg8000", username=where.username or getpass.getuser())
-        engine = create_engine(where, pool_pre_ping=True)
+            address = address.set(drivername="postgresql+pg8000", username=address.username or getpass.getuser())
+        engine = create_engine(address, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError) as error:
         raise TramontaneError(f"--database: is no URL of a database ({error}); give one such as "
                               "postgresql://user@host/name") from error  # fmt: skip
     except ModuleNotFoundError as error:
         raise TramontaneError(f"--database: needs {error.name}: pip install 'tramontane[postgres]'") from error
-    shown = where.render_as_string(hide_password=True)
+    shown = address.render_as_string(hide_password=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, seconds))
     sessions = sessionmaker(engine, expire_on_commit=False)
     try:
         Base.metadata.create_all(engine)
         with sessions.begin() as session:
-            found = session.scalar(select(SchemaRow.version))
-            if found is None:
+            version = session.scalar(select(SchemaRow.version))
+            if version is None:
                 session.add(SchemaRow(version=VERSION))
-            elif found != VERSION:
-                raise TramontaneError(f"{shown}: has version {found} of the tables, this program knows {VERSION}; "
+            elif version != VERSION:
+                raise TramontaneError(f"{shown}: has version {version} of the tables, this program knows {VERSION}; "
                                       "upgrade tramontane, or give another database")  # fmt: skip
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]

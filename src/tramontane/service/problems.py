@@ -97,7 +97,7 @@ def without_paths(text: str) -> str:
     text = " ".join(text.split())
     for folder in _FOLDERS:
         text = text.replace(f"{folder}{os.sep}", "")
-    return _PATH.sub(lambda found: found[1], text)
+    return _PATH.sub(lambda match: match[1], text)
 
 
 def keep_to_ourselves(*folders: Path) -> None:

@@ -69,12 +69,12 @@ def find_solvers(names: Iterable[str]) -> dict[str, Solver]:
     Raises:
         TramontaneError: One is not known, or NGSolve is not installed.
     """
-    found = {}
+    by_name = {}
     for name in names:
         contract = solvers.create(name).contract
         identity = hashlib.sha256(f"{__version__} {name} {contract.model_dump_json()}".encode()).hexdigest()
-        found[f"solver-{name}"] = Solver(f"solver-{name}", name, identity, contract)
-    return found
+        by_name[f"solver-{name}"] = Solver(f"solver-{name}", name, identity, contract)
+    return by_name
 
 
 class Registry:
@@ -96,7 +96,7 @@ class Registry:
         self.folder = folder
         self._models: dict[str, Served] = {}
         self._refused: dict[str, str] = {}
-        self._seen: dict[str, object] = {}
+        self._states: dict[str, object] = {}
         self._lock = threading.Lock()
 
     @property
@@ -117,18 +117,20 @@ class Registry:
         """
         with self._lock:
             changed = []
-            found = self._directories()
-            for name in [name for name in self._seen if name not in found and not between_renames(self.folder / name)]:
-                del self._seen[name]
+            directories = self._directories()
+            for name in [
+                name for name in self._states if name not in directories and not between_renames(self.folder / name)
+            ]:
+                del self._states[name]
                 self._refused.pop(name, None)
                 if self._models.pop(name, None) is not None:
                     changed.append(name)
                     _log.info("model gone", extra={"model": name})
-            for name, directory in found.items():
+            for name, directory in directories.items():
                 state = _state(directory)
-                if self._seen.get(name) == state:
+                if self._states.get(name) == state:
                     continue
-                self._seen[name] = state
+                self._states[name] = state
                 if self._load(name, directory):
                     changed.append(name)
             return changed
@@ -140,13 +142,19 @@ class Registry:
             served = _loaded(name, directory)
         # Whatever one directory holds, the server starts, and the other models are served.
         except Exception as error:
-            said = may_not_be_read(directory / MANIFEST) if isinstance(error, PermissionError) else error
-            known = isinstance(said, TramontaneError | OSError)
-            reason = " ".join(str(said).split()) if known else f"cannot be loaded ({type(error).__name__}); see the log"
+            problem = may_not_be_read(directory / MANIFEST) if isinstance(error, PermissionError) else error
+            understood = isinstance(problem, TramontaneError | OSError)
+            reason = (
+                " ".join(str(problem).split())
+                if understood
+                else f"cannot be loaded ({type(error).__name__}); see the log"
+            )
             reason = reason.replace(f"{directory}/", "").replace(str(directory), name)
             reason = without_paths(reason)
             self._refused[name] = reason
-            _log.warning("model refused", exc_info=None if known else error, extra={"model": name, "reason": reason})
+            _log.warning(
+                "model refused", exc_info=None if understood else error, extra={"model": name, "reason": reason}
+            )
             return False
         self._refused.pop(name, None)
         before = self._models.get(name)

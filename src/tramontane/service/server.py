@@ -85,8 +85,8 @@ class Server:
             raise at_fault(Fault(input="path.model", detail=f"{name} is a solver and is asked by a job: POST /v1/jobs"),
                            status=409)  # fmt: skip
         if name not in models:
-            known = ", ".join(models) or "none"
-            raise at_fault(Fault(input="path.model", detail=f"model {name!r} is not served; there is {known}"),
+            names = ", ".join(models) or "none"
+            raise at_fault(Fault(input="path.model", detail=f"model {name!r} is not served; there is {names}"),
                            status=404)  # fmt: skip
         return models[name]
 

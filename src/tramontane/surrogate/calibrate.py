@@ -29,7 +29,7 @@ def calibrate(
     surrogate: Surrogate,
     dataset: Dataset,
     names: Sequence[str],
-    held: Sequence[str],
+    validation: Sequence[str],
     fitted: Fitted,
     training: Training,
 ) -> None:
@@ -39,7 +39,7 @@ def calibrate(
         surrogate: The model.
         dataset: The store.
         names: Training cases.
-        held: Validation cases, from which nothing was learnt.
+        validation: Validation cases, from which nothing was learnt.
         fitted: What came of the training cases.
         training: How it was trained.
     """
@@ -51,8 +51,8 @@ def calibrate(
         left_out = [_obeying(case, exact) for case in left_out]
     errors: dict[str, dict[str, float]] = {}
     watched: list[LeftOut] = []
-    for name in follow(held, "calibrating", len(held), training.console, watch=training.watch.case) if (
-        held and contract.fields
+    for name in follow(validation, "calibrating", len(validation), training.console, watch=training.watch.case) if (
+        validation and contract.fields
     ) else ():  # fmt: skip
         design = stored_design(dataset, name)
         sites = {domain: dataset.sites(name, domain, 0, _SITES) for domain in contract.fields}

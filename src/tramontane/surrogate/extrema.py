@@ -42,14 +42,14 @@ def fit_extrema(
     if not specs:
         return {}, {}
     designs = fitting.classical.frame.designs.training
-    known = {name: np.array([dataset.qoi(case)[name] for case in names]) for name in specs}
+    truth = {name: np.array([dataset.qoi(case)[name] for case in names]) for name in specs}
     fits = regress(dataset, names, designs, specs)
     chosen, errors = {}, {}
     for name, spec in specs.items():
-        size = max(float(np.abs(known[name]).mean()), 1e-300)
+        size = max(float(np.abs(truth[name]).mean()), 1e-300)
         scale = np.array([operating_scale(spec, values) for values in fitting.values])
         predicted = {"regressed": fits[name].left_out * scale, "field": _of_fields(fitting, name, spec)}
-        of = errors[name] = {how: float(np.abs(each - known[name]).mean()) / size for how, each in predicted.items()}
+        of = errors[name] = {how: float(np.abs(each - truth[name]).mean()) / size for how, each in predicted.items()}
         if of["regressed"] < _GAIN * of["field"]:
             chosen[name] = fits[name]
     return chosen, errors

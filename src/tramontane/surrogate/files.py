@@ -99,14 +99,14 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                              "that `tramontane train -o` wrote")  # fmt: skip
     if not isinstance(manifest, dict) or manifest.get("format") != "tramontane surrogate":
         raise SurrogateError(f"{path / MANIFEST}: is not a surrogate's manifest; name the directory of a surrogate")
-    found = manifest.get("format_version")
-    if not isinstance(found, int) or found > FORMAT_VERSION:
+    version = manifest.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
         raise SurrogateError(
-            f"{path}: has format version {str(found)[:40]}, this program reads up to {FORMAT_VERSION}; upgrade "
+            f"{path}: has format version {str(version)[:40]}, this program reads up to {FORMAT_VERSION}; upgrade "
             "tramontane"
         )
-    if found < FORMAT_VERSION:
-        raise SurrogateError(f"{path}: has format version {found}, which this program no longer reads; train it anew")
+    if version < FORMAT_VERSION:
+        raise SurrogateError(f"{path}: has format version {version}, which this program no longer reads; train it anew")
     hashes = manifest.get("sha256", {})
     if not isinstance(hashes, dict):
         raise SurrogateError(f"{path / MANIFEST}: does not list the files' hashes; copy the directory again")

@@ -76,7 +76,7 @@ def fit(
     if dataset.assumed_units and not options.assume_units:
         raise DatasetError(refusal_of(dataset.path, dataset.assumed_units))
     names = dataset.splits.get("train", []) if cases is None else list(cases)
-    held = dataset.splits.get("validation", [])
+    validation = dataset.splits.get("validation", [])
     if not names:
         raise DatasetError(f"{dataset.path}: has no training cases; set its splits by ingesting it again")
     if leak := sorted(set(names) & set(dataset.splits.get("test", []))):
@@ -92,7 +92,7 @@ def fit(
                                             "train": start.record.data.train},
     }  # fmt: skip
     with _claim(work if contract.fields else None, settings):
-        return _fit(dataset, contract, names, held, training, settings, start=start, ready=ready)
+        return _fit(dataset, contract, names, validation, training, settings, start=start, ready=ready)
 
 
 def _checked(options: TrainingOptions, dataset: Dataset, start: Surrogate | None) -> TrainingOptions:
@@ -120,7 +120,7 @@ def _fit(
     dataset: Dataset,
     contract: Contract,
     names: list[str],
-    held: list[str],
+    validation: list[str],
     training: Training,
     settings: dict[str, Any],
     *,
@@ -134,14 +134,14 @@ def _fit(
     templates = {domain: fit_template(dataset, names, domain, seed=options.seed) for domain in contract.fields}
 
     def surrogate_of(fitted: Fitted) -> Surrogate:
-        kriged = fit_scalars(dataset, names, fitted.predictor, fitted.coordinates, contract, known=fitted.scalars)
+        kriged = fit_scalars(dataset, names, fitted.predictor, fitted.coordinates, contract, regressed=fitted.scalars)
         surrogate = Surrogate(
             contract,
             fitted.predictor,
             templates=templates,
             scalars=kriged | fitted.scalars,
             record=Record(
-                data=trained_on(dataset, names, held),
+                data=trained_on(dataset, names, validation),
                 training_domain=training_domain(dataset, names, contract),
                 settings=settings | {"precision": options.precision, "device": options.device},
                 run=RunLength(fitted.run.steps, fitted.run.seconds, fitted.run.stopped_early),
@@ -149,7 +149,7 @@ def _fit(
             ),
         )
         watch.stage("calibrating")
-        calibrate(surrogate, dataset, names, held, fitted, training)
+        calibrate(surrogate, dataset, names, validation, fitted, training)
         return surrogate
 
     def early(fitted: Fitted) -> None:
@@ -157,14 +157,14 @@ def _fit(
             ready(surrogate_of(fitted))
 
     kind = KINDS[CLASSICAL if options.model == AUTO else options.model]
-    task = Task(dataset, contract, names, held, training, templates, start.predictor if start else None, early)
+    task = Task(dataset, contract, names, validation, training, templates, start.predictor if start else None, early)
     return surrogate_of(kind.fit(task))
 
 
-def trained_on(dataset: Dataset, names: Sequence[str], held: Sequence[str]) -> TrainedOn:
+def trained_on(dataset: Dataset, names: Sequence[str], validation: Sequence[str]) -> TrainedOn:
     """What a model's record says of its data: names, and a hash of each training case, whatever set it stands in."""
     hashes = {name: dataset.case_hash(name) for name in names}
-    return TrainedOn(dataset.fingerprint(), list(names), list(held), hashes)
+    return TrainedOn(dataset.fingerprint(), list(names), list(validation), hashes)
 
 
 def _check_start(start: Surrogate, dataset: Dataset, model: str, config: dict[str, Any]) -> None:
@@ -218,8 +218,8 @@ def _law_of_fields(contract: Contract, spec: QoiSpec) -> dict[str, float]:
 def training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) -> TrainingDomain:
     """The ranges of the training cases."""
     if not dataset.has_geometry(names[0]):
-        asked = contract.asked(geometry=False)
-        return TrainingDomain(len(names), {key: (spec.low, spec.high) for key, spec in asked.items()})
+        parameters = contract.asked(geometry=False)
+        return TrainingDomain(len(names), {key: (spec.low, spec.high) for key, spec in parameters.items()})
     bounds = np.array([np.asarray(dataset.geometry(name).bounds).reshape(3, 2) for name in names])
     extent = bounds[:, :, 1] - bounds[:, :, 0]
     return TrainingDomain(

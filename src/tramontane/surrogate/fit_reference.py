@@ -117,9 +117,9 @@ class ReferenceFit:
 
     def _kriged(self, dataset: Dataset, case: int) -> Kriged:
         """What kriging makes of a training case that is left out."""
-        seen = self.classical.frame.designs.training[case]
+        coordinates = self.classical.frame.designs.training[case]
         rows = {
-            domain: baseline_with_deviation(self.classical, "kriging", domain, seen, left_out=case)
+            domain: baseline_with_deviation(self.classical, "kriging", domain, coordinates, left_out=case)
             for domain in self.contract.fields
         }
         errors = {
@@ -235,11 +235,11 @@ class ReferenceFit:
         docs/explanation/model-notes.md.
         """
         cases, share = len(self.names), _mean(kriging) / max(_mean(self._baseline_errors("mean")), 1e-30)
-        told = f"{cases} training cases, and kriging leaves {share:.2f} of the mean's error"
+        reason = f"{cases} training cases, and kriging leaves {share:.2f} of the mean's error"
         if cases >= _MANY or share > _POOR:
-            return True, f"networks were tried: {told}"
-        return False, (f"networks were not tried: {told}; with fewer than {_MANY} and less than {_POOR} they have not "
-                       "won so far (--try-networks tries them)")  # fmt: skip
+            return True, f"networks were tried: {reason}"
+        return False, (f"networks were not tried: {reason}; with fewer than {_MANY} and less than {_POOR} they have "
+                       "not won so far (--try-networks tries them)")  # fmt: skip
 
     def say(self, text: str) -> None:
         """Show a line of progress."""
@@ -269,14 +269,14 @@ class ReferenceFit:
         self, chosen: str, figures: dict[str, dict[str, float]], candidates: dict[str, Candidate], networks: str
     ) -> Choice:
         # Figures stand beside each other where they are of the same cases: a kind that was given up has seen one fold.
-        asked: dict[tuple[int, ...], list[str]] = {}
+        kinds_by_cases: dict[tuple[int, ...], list[str]] = {}
         for kind, candidate in candidates.items():
-            asked.setdefault(tuple(sorted(candidate.left_out)), []).append(kind)
-        everything, found = tuple(range(len(self.names))), []
-        for cases, kinds in sorted(asked.items(), key=lambda entry: -len(entry[0])) or [(everything, [])]:
+            kinds_by_cases.setdefault(tuple(sorted(candidate.left_out)), []).append(kind)
+        everything, compared = tuple(range(len(self.names))), []
+        for cases, kinds in sorted(kinds_by_cases.items(), key=lambda entry: -len(entry[0])) or [(everything, [])]:
             errors = {"classical": self._baseline_errors("kriging", cases)} | {kind: figures[kind] for kind in kinds}
-            found.append(Compared(len(cases), {kind: _mean(of) for kind, of in errors.items()}))
-        return Choice(chosen, len(self.fields), len(self.names), found, networks)
+            compared.append(Compared(len(cases), {kind: _mean(of) for kind, of in errors.items()}))
+        return Choice(chosen, len(self.fields), len(self.names), compared, networks)
 
 
 def _dimensions(contract: Contract, values: list[dict[str, float]]) -> Array:
@@ -322,8 +322,8 @@ def fit_reference(task: Task) -> Fitted:
     # A training case's coordinates without itself, as a new design's are.
     designs = fitting.classical.frame.designs
     operating = [[of[key] for key in task.contract.operating] for of in fitting.values]
-    coordinates = np.array([[*seen, *designs.excluded(np.array(of))]
-                            for seen, of in zip(designs.training, operating, strict=True)])  # fmt: skip
+    coordinates = np.array([[*coordinates, *designs.excluded(np.array(of))]
+                            for coordinates, of in zip(designs.training, operating, strict=True)])  # fmt: skip
 
     remainders = shape_remainders(designs.features)
     signs = [

@@ -38,7 +38,7 @@ def measured(
         scalars: The regressed QoIs.
         drawn: By domain, sites and fields of the mesh for QoIs, where it was predicted on already.
     """
-    known = dict(drawn)
+    on_domain = dict(drawn)
     geometry, values = design.geometry, design.values
     qoi: dict[str, float] = {}
     for name, spec in surrogate.contract.qoi.items():
@@ -60,9 +60,9 @@ def measured(
         ):  # fmt: skip
             qoi[name] = measure_qoi(definition, at_references, parameters=values)
         elif domain in domains:
-            if domain not in known:
+            if domain not in on_domain:
                 _, sites = surrogate.default_sites(design, domain, QOI_CELLS)
-                known[domain] = sites, surrogate.fields(design, {domain: sites.positions})[domain]
-            sites, fields = known[domain]
+                on_domain[domain] = sites, surrogate.fields(design, {domain: sites.positions})[domain]
+            sites, fields = on_domain[domain]
             qoi[name] = measure_qoi(definition, fields, sites, parameters=values)
     return qoi

@@ -49,6 +49,6 @@ def coarse_notices(contract: Contract, geometry: Geometry, sites: Mapping[str, S
         spec = contract.domains.get(domain, DomainSpec())
         if spec.side != "inside" or not geometry.closed or {*spec.low, *spec.high} != {None}:
             continue
-        if (held := float(of.weights.sum())) < _HELD * geometry.volume:
-            notices.append(Notice("coarse", f"domains.{domain}", held, high=geometry.volume, unit="m^3"))
+        if (volume := float(of.weights.sum())) < _HELD * geometry.volume:
+            notices.append(Notice("coarse", f"domains.{domain}", volume, high=geometry.volume, unit="m^3"))
     return notices

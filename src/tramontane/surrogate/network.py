@@ -81,10 +81,10 @@ class NetworkPredictor:
         # An accelerator multiplies in bfloat16, as it was trained there; a CPU in float32.
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=accelerated):
             cache = network.encode(self._inputs(design).to(device))
-            for domain, where in positions.items():
-                scores = np.empty((len(where), channel_count(self.contract, domain)), dtype=np.float32)
-                for start in range(0, len(where), chunk):
-                    queries = _batch(self.scales.positions(where[start : start + chunk])).to(device)
+            for domain, points in positions.items():
+                scores = np.empty((len(points), channel_count(self.contract, domain)), dtype=np.float32)
+                for start in range(0, len(points), chunk):
+                    queries = _batch(self.scales.positions(points[start : start + chunk])).to(device)
                     scores[start : start + chunk] = network.decode(cache, domain, queries)[0].float().cpu().numpy()
                 answer[domain] = self.scales.decode(self.contract, domain, scores, design.values)
         return Prediction(answer)
@@ -127,8 +127,8 @@ class NetworkPredictor:
             }
         for name, shape in shapes.items():
             if name not in tensors or tensors[name].shape != shape:
-                found = tuple(tensors[name].shape) if name in tensors else "missing"
-                raise SurrogateError(f"array predictor.{name} is {found}, the network's configuration asks for "
+                saved_shape = tuple(tensors[name].shape) if name in tensors else "missing"
+                raise SurrogateError(f"array predictor.{name} is {saved_shape}, the network's configuration asks for "
                                      f"{tuple(shape)}")  # fmt: skip
         for name in ("anchors", "geometry_points"):
             if not isinstance(document[name], int) or not 0 < document[name] <= _POINTS_MOST:
@@ -150,7 +150,7 @@ class NetworkPredictor:
             geometry=_batch(scales.positions(on_surface)),
             normals=_batch(normals),
             parameters=_batch(scales.parameter_vector(design.values)),
-            points={domain: _batch(scales.positions(where)) for domain, where in places.items()},
+            points={domain: _batch(scales.positions(points)) for domain, points in places.items()},
         )
 
     def _draw(self, geometry: Any) -> tuple[tuple[Array, Array], dict[str, Array]]:
@@ -188,11 +188,13 @@ def fit_network(task: Task) -> Fitted:
         "geometry_points": options.geometry_points, "seed": options.seed,
     }  # fmt: skip
     sampler = Sampler(dataset, task.names, scales, batch_size=options.batch_size or 1, **draws)
-    unseen = Sampler(dataset, task.held, scales, **draws)
-    for name in task.held:
+    unseen = Sampler(dataset, task.validation, scales, **draws)
+    for name in task.validation:
         unseen.inputs([name], key=_FIXED)  # one that leaves no room is named now, not when it is first measured
     training.watch.stage("networks")
-    validation = Validation(lambda net: field_errors(net, unseen), patience=options.patience) if task.held else None
+    validation = (
+        Validation(lambda net: field_errors(net, unseen), patience=options.patience) if task.validation else None
+    )
     run = training.train(network, sampler, called=options.model, validation=validation)
     predictor = NetworkPredictor(
         task.contract, scales, network,

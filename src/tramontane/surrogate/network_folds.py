@@ -96,13 +96,13 @@ def new_candidate(fitting: ReferenceFit, baseline: Baseline) -> Candidate:
 def train_fold(fitting: ReferenceFit, candidate: Candidate, fold: int, folds: int, *, share: float, kind: str) -> None:
     """Train the network that does not see every ``folds``-th case, and ask it for those."""
     cases, options = range(len(fitting.names)), fitting.training.options
-    seen = [case for case in cases if case % folds != fold]
+    training = [case for case in cases if case % folds != fold]
     size = candidate.size
     sampler = ReferenceSampler(
-        [fitting.names[case] for case in seen],
-        [candidate.descriptions[case] for case in seen],
-        [{d: (of - candidate.rows[case][d]) / size[d] for d, of in fitting.truth[case].items()} for case in seen],
-        [{d: of / size[d] for d, of in fitting.truth[case].items()} for case in seen],
+        [fitting.names[case] for case in training],
+        [candidate.descriptions[case] for case in training],
+        [{d: (of - candidate.rows[case][d]) / size[d] for d, of in fitting.truth[case].items()} for case in training],
+        [{d: of / size[d] for d, of in fitting.truth[case].items()} for case in training],
         fitting.fields,
         points=_POINTS, batch_size=options.batch_size or 2, seed=options.seed,
     )  # fmt: skip

@@ -49,8 +49,8 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
                              "it, or give a mesh to predict on (--on volume.vtu)")  # fmt: skip
     low, extent = box(geometry)
     if spec.side == "outside":
-        seen = np.quantile(template, (0.002, 0.998), axis=0)
-        low, extent = low + extent * seen[0], extent * (seen[1] - seen[0])
+        quantiles = np.quantile(template, (0.002, 0.998), axis=0)
+        low, extent = low + extent * quantiles[0], extent * (quantiles[1] - quantiles[0])
     high = low + extent
     low = np.array([value if plane is None else max(plane, value) for plane, value in zip(spec.low, low, strict=True)])
     high = np.array(
@@ -70,27 +70,27 @@ def misplaced(geometry: pv.PolyData, points: Array, *, keep_inside: bool) -> NDA
     Meshes follow a curved wall more closely than the triangles of a geometry, or less.
     """
     wrong = np.flatnonzero(inside(geometry, points) != keep_inside)
-    found = np.zeros(len(points), dtype=np.bool_)
+    wrong_side = np.zeros(len(points), dtype=np.bool_)
     bounds = np.reshape(geometry.bounds, (3, 2))
     near = _BESIDE * geometry.length
     at = np.asarray(points, dtype=np.float64)[wrong]
     far = (at < bounds[:, 0] - near).any(axis=1) | (at > bounds[:, 1] + near).any(axis=1)
-    found[wrong[far]] = True
+    wrong_side[wrong[far]] = True
     for start in range(0, int((~far).sum()), _AT_ONCE):
         check_deadline()
         some = wrong[~far][start : start + _AT_ONCE]
-        found[some] = np.abs(signed_distance(geometry, np.asarray(points)[some])) > near
-    return found
+        wrong_side[some] = np.abs(signed_distance(geometry, np.asarray(points)[some])) > near
+    return wrong_side
 
 
 def _at_planes(holes: Holes, geometry: pv.PolyData, spec: DomainSpec) -> NDArray[np.bool_]:
     """Which edges of rims ``(n,)`` lie on a plane that ends the domain: what it cuts off is no hole."""
-    found, near = np.zeros(len(holes.ends), dtype=bool), 1e-4 * geometry.length
+    in_plane, near = np.zeros(len(holes.ends), dtype=bool), 1e-4 * geometry.length
     for axis, planes in enumerate(zip(spec.low, spec.high, strict=True)):
         for plane in planes:
             if plane is not None:
-                found |= (np.abs(holes.ends[:, :, axis] - plane) < near).all(1)
-    return found
+                in_plane |= (np.abs(holes.ends[:, :, axis] - plane) < near).all(1)
+    return in_plane
 
 
 def _cut(geometry: pv.PolyData, spec: DomainSpec) -> pv.PolyData:

@@ -123,15 +123,15 @@ class Record:
         training, domain = documents["training"], documents["training_domain"]
         ranges = {name: (low, high) for name, (low, high) in domain.get("parameters", {}).items()}
         return cls(
-            TrainedOn(**_known(TrainedOn, training["data"])),
-            TrainingDomain(**_known(TrainingDomain, domain) | {"cases": len(training["data"]["train"])}
+            TrainedOn(**_known_fields(TrainedOn, training["data"])),
+            TrainingDomain(**_known_fields(TrainingDomain, domain) | {"cases": len(training["data"]["train"])}
                            | {"parameters": ranges}),
             dict(training.get("settings", {})),
-            RunLength(**_known(RunLength, training.get("run", {}))),
-            Figures(**_known(Figures, documents["figures"])),
+            RunLength(**_known_fields(RunLength, training.get("run", {}))),
+            Figures(**_known_fields(Figures, documents["figures"])),
             dict(documents["calibration"]),
         )  # fmt: skip
 
 
-def _known(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:
+def _known_fields(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: document[name] for name in kind.__dataclass_fields__ if name in document}

@@ -86,14 +86,14 @@ class ReferencePredictor:
         at = self.classical.interpolate if corrected else self.classical.frame.interpolate
         means: Fields = {}
         by_deviation: Fields = {}
-        for domain, where in positions.items():
+        for domain, points in positions.items():
             check_deadline()
             mean, deviation = rows[domain]
             columns = np.concatenate([mean, deviation], axis=1) if deviations else mean
-            found = at(mapped, domain, columns, where)
-            means[domain] = from_rows(self.contract, self.scales, domain, found[:, : mean.shape[1]], values)
+            interpolated = at(mapped, domain, columns, points)
+            means[domain] = from_rows(self.contract, self.scales, domain, interpolated[:, : mean.shape[1]], values)
             if deviations:
-                positive = np.maximum(found[:, mean.shape[1] :], 0.0)
+                positive = np.maximum(interpolated[:, mean.shape[1] :], 0.0)
                 of = from_rows(self.contract, self.scales, domain, positive, values)
                 by_deviation[domain] = {name: np.abs(each) for name, each in of.items()}
         return Prediction(means, by_deviation if deviations else None)
@@ -274,10 +274,10 @@ def from_rows(
     fields = {}
     for name, columns in channel_slices(contract, domain).items():
         spec = contract.fields[domain][name]
-        found = rows[:, columns] * (
+        scaled = rows[:, columns] * (
             predicted_scale(name, spec, contract, values) * scales.fields[domain][name].deviation
         )
-        fields[name] = (found[:, 0] if spec.components == 1 else found).astype(np.float32)
+        fields[name] = (scaled[:, 0] if spec.components == 1 else scaled).astype(np.float32)
     return fields
 
 

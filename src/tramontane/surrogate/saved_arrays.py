@@ -138,10 +138,10 @@ def check_arrays(tensors: Mapping[str, Tensor], contract: Contract) -> None:
             count = int((~torch.isfinite(tensor)).sum())
             raise SurrogateError(f"array {name} has {count} values that are not finite numbers")
         zeros = zeros and not (tensor.is_floating_point() and bool(tensor.any()))
-        found = next(((each, match) for each in _PATTERNS if (match := each.expression.fullmatch(name))), None)
-        if found is None:
+        recognised = next(((each, match) for each in _PATTERNS if (match := each.expression.fullmatch(name))), None)
+        if recognised is None:
             continue
-        pattern, match = found
+        pattern, match = recognised
         places = match.groupdict()
 
         def at(text: str, places: dict[str, str | Any] = places) -> str:
@@ -156,9 +156,9 @@ def check_arrays(tensors: Mapping[str, Tensor], contract: Contract) -> None:
         for axis, length in zip(map(at, pattern.axes), array.shape, strict=True):
             if axis.isdigit():
                 lengths.setdefault(axis, (int(axis), "its kind"))
-            wanted, where = lengths.setdefault(axis, (length, name))
+            wanted, first = lengths.setdefault(axis, (length, name))
             if length != wanted:
-                raise SurrogateError(f"array {name} has shape {array.shape}, where {where} asks for {wanted} "
+                raise SurrogateError(f"array {name} has shape {array.shape}, where {first} asks for {wanted} "
                                      f"{axis.partition('.')[0]}")  # fmt: skip
     if zeros and tensors:
         raise SurrogateError("its arrays hold nothing but zeros")

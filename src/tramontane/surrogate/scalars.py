@@ -128,7 +128,7 @@ def fit_scalars(
     predictor: Predictor,
     designs: Any = None,
     contract: Contract | None = None,
-    known: Collection[str] = (),
+    regressed: Collection[str] = (),
 ) -> dict[str, ScalarKriging]:
     """A regression for each QoI that the contract does not define by fields.
 
@@ -138,12 +138,12 @@ def fit_scalars(
         predictor: Tells designs apart.
         designs: What it says of the training cases ``(cases, d)``, where that is at hand.
         contract: Of the surrogate; the dataset's where None.
-        known: QoIs that are regressed already.
+        regressed: QoIs that are regressed already.
     """
     specs = {
         name: spec
         for name, spec in (contract or dataset.contract).qoi.items()
-        if not spec.from_fields and name not in known
+        if not spec.from_fields and name not in regressed
     }
     if not specs:
         return {}
@@ -173,10 +173,10 @@ def regress(
             out clearly say that more depends on it.
     """
     values = [dataset.parameters(name) for name in names]
-    known = [dataset.qoi(name) for name in names]
+    targets = [dataset.qoi(name) for name in names]
     fits = {}
     for qoi, spec in specs.items():
-        scaled = np.array([of[qoi] / operating_scale(spec, at) for of, at in zip(known, values, strict=True)])
+        scaled = np.array([of[qoi] / operating_scale(spec, at) for of, at in zip(targets, values, strict=True)])
         whole = [np.arange(*view) for view in views or [(0, np.shape(inputs)[1])]]
         out = [
             column for key, columns in (places or {}).items() if spec.scales_with.get(key) == 1 for column in columns

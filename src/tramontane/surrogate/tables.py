@@ -86,13 +86,13 @@ def predict_table(
         raise FormatError(f"{file}: has no column of geometry files, which this model needs; add one, such as "
                           "'geometry' with part.stl in each line")  # fmt: skip
     given = {name: parse_quantity(value, name=name) for name, value in (settings or {}).items()}
-    known = functools.lru_cache(maxsize=4)(functools.partial(read_geometry, length_unit=collection.length_unit))
+    read_shape = functools.lru_cache(maxsize=4)(functools.partial(read_geometry, length_unit=collection.length_unit))
     lines = []
     for source in follow(collection.sources, "predicting", len(collection.sources), console, thing="design"):
         row = {key.removeprefix(QOI): value for key, value in collection.table[source.name].items()}
         parameters = {name: value for name, value in row.items() if name in contract.parameters} | given
         try:
-            lines.append(_answer(surrogate, source, parameters, known, cells, collection.length_unit, level))
+            lines.append(_answer(surrogate, source, parameters, read_shape, cells, collection.length_unit, level))
         except TramontaneError as error:
             lines.append(Line(source.name, "failed", remarks=(str(error),)))
     if all(line.verdict == "failed" for line in lines):
@@ -106,7 +106,7 @@ def _answer(
     surrogate: Surrogate,
     source: CaseSource,
     parameters: Mapping[str, Quantity],
-    known: functools._lru_cache_wrapper[Geometry],
+    read_shape: functools._lru_cache_wrapper[Geometry],
     cells: int,
     length_unit: str,
     level: float,
@@ -115,7 +115,7 @@ def _answer(
     if unread := [reason for name, reason in results.absent.items()
                   if name in surrogate.contract.parameters and name not in parameters]:  # fmt: skip
         raise FormatError(unread[0])
-    shape = known(results.geometry) if surrogate.needs_geometry and results.geometry is not None else None
+    shape = read_shape(results.geometry) if surrogate.needs_geometry and results.geometry is not None else None
     design = Design(None if shape is None else shape.mesh, length_unit=length_unit, **parameters)
     domains = {spec.definition.domain for spec in surrogate.contract.qoi.values()
                if spec.from_fields and spec.definition is not None and spec.definition.kind != "volume"}  # fmt: skip
@@ -202,8 +202,8 @@ def write_table(surrogate: Surrogate, file: Path, lines: Sequence[Line], out: Pa
             with temporary.open("w", encoding="utf-8", newline="") as stream:
                 writer = csv.writer(stream, delimiter="\t" if out.suffix.lower() == ".tsv" else ",")
                 writer.writerow([*(sheet.heads[place] for place in own), *answers])
-                for (_, row), *told in zip(sheet.rows, *answers.values(), strict=True):
-                    writer.writerow([*(row[place] for place in own), *(_plain(value) for value in told)])
+                for (_, row), *values in zip(sheet.rows, *answers.values(), strict=True):
+                    writer.writerow([*(row[place] for place in own), *(_plain(value) for value in values)])
         temporary.replace(out)
     except OSError as error:
         raise FormatError(f"{out}: cannot be written ({error}); choose another place with --out") from error

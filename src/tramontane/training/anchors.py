@@ -111,7 +111,7 @@ def draw_anchors(
         return _on_surface(geometry, spec, count=count, seed=seed)[0]
     rng = np.random.default_rng((seed, 3))
     low, extent = box(geometry)
-    found: list[Array] = []
+    parts: list[Array] = []
     for attempt in range(_TRIES):
         drawn = 4 * count * 2 ** min(attempt, 5)  # a thin body fills little of its box
         unit: Array
@@ -122,26 +122,26 @@ def draw_anchors(
         points = (low + extent * unit).astype(np.float32)
         points = _clipped(points, spec)
         points = points[inside(geometry, points) == (spec.side == "inside")]
-        found.append(points)
-        if (total := sum(map(len, found))) >= count:
-            return np.concatenate(found)[:count]
+        parts.append(points)
+        if (total := sum(map(len, parts))) >= count:
+            return np.concatenate(parts)[:count]
         if _hopeless(total, attempt):
             break
     raise SurrogateError(f"domain {domain}: no room for it {spec.side} the geometry; check the geometry's length unit")
 
 
 def _on_surface(mesh: pv.PolyData, spec: DomainSpec, *, count: int, seed: int) -> tuple[Array, Array]:
-    found: list[tuple[Array, Array]] = []
+    pairs: list[tuple[Array, Array]] = []
     total = 0
     for attempt in range(_TRIES):
         points, normals = _onto_domain(*sample_surface(mesh, count * 2 ** min(attempt, 5), seed + attempt), spec)
-        found.append((points, normals))
+        pairs.append((points, normals))
         total += len(points)
         if total >= count or _hopeless(total, attempt):
             break
     if not total:
         raise SurrogateError("no part of the surface lies between the planes of its domain; check its unit and place")
-    points, normals = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    points, normals = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     order = np.random.default_rng((seed, 7)).permutation(len(points))
     order = np.resize(order, count)  # where almost nothing lies there, points come again
     return points[order], normals[order]

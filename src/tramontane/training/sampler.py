@@ -83,7 +83,7 @@ class Sampler:
     def batch(self, names: Sequence[str], *, key: tuple[int, ...]) -> Batch:
         """A batch of the given cases; ``key`` and the seed decide which points are drawn. Errors as in `draw`."""
         inputs = self.inputs(names, key=key)
-        queries, targets = zip(*(self._asked(name, np.random.default_rng((self.seed, *key, k, 1)))
+        queries, targets = zip(*(self._queries(name, np.random.default_rng((self.seed, *key, k, 1)))
                                  for k, name in enumerate(names)), strict=True)  # fmt: skip
         # Domains may be smaller than what was asked for: a batch takes what every one of its cases has.
         count = {domain: min(len(target[domain]) for target in targets) for domain in targets[0]}
@@ -110,17 +110,17 @@ class Sampler:
         Raises:
             TrainingError: The geometry of a case leaves no room for a domain.
         """
-        seen = [self._seen(name, np.random.default_rng((self.seed, *key, k))) for k, name in enumerate(names)]
+        cases = [self._case_inputs(name, np.random.default_rng((self.seed, *key, k))) for k, name in enumerate(names)]
         return Inputs(
-            geometry=_stack([geometry for geometry, *_ in seen]),
-            normals=_stack([normals for _, normals, *_ in seen]),
-            parameters=_stack([parameters for _, _, parameters, _ in seen]),
+            geometry=_stack([geometry for geometry, *_ in cases]),
+            normals=_stack([normals for _, normals, *_ in cases]),
+            parameters=_stack([parameters for _, _, parameters, _ in cases]),
             points={
-                domain: _stack([anchors[domain] for *_, anchors in seen]) for domain in self.dataset.contract.fields
+                domain: _stack([anchors[domain] for *_, anchors in cases]) for domain in self.dataset.contract.fields
             },
         )
 
-    def _seen(self, name: str, rng: np.random.Generator) -> tuple[Array, Array, Array, dict[str, Array]]:
+    def _case_inputs(self, name: str, rng: np.random.Generator) -> tuple[Array, Array, Array, dict[str, Array]]:
         """Points on the geometry, normals, parameters and anchors."""
         scales = self.normalization
         if name not in self._geometry:
@@ -138,7 +138,7 @@ class Sampler:
         vector = scales.parameter_vector(self.dataset.parameters(name))
         return scales.positions(points[chosen]), normals[chosen], vector, anchors
 
-    def _asked(self, name: str, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
+    def _queries(self, name: str, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
         """By domain, where fields are asked for, and what they are there."""
         contract, parameters = self.dataset.contract, self.dataset.parameters(name)
         queries, targets = {}, {}

@@ -177,14 +177,17 @@ class Applicability:
         share = np.zeros(len(row), bool)
         share[list(self.proportional)] = True
         about = others[:, varies & ~share]
-        found = {"range": float(beyond[~share].max(initial=0.0)), "proportional": float(beyond[share].max(initial=0.0))}
+        scores = {
+            "range": float(beyond[~share].max(initial=0.0)),
+            "proportional": float(beyond[share].max(initial=0.0)),
+        }
         if about.shape[1]:
             centred = about - about.mean(0)
             scale = np.maximum(about.std(0), 1e-12)
             covariance = (centred / scale).T @ (centred / scale) / len(about) + _RIDGE * np.eye(about.shape[1])
             away = (row[varies & ~share] - about.mean(0)) / scale
-            found["coordinates"] = math.log(max(math.sqrt(away @ np.linalg.solve(covariance, away)), 1e-6))
-        return found
+            scores["coordinates"] = math.log(max(math.sqrt(away @ np.linalg.solve(covariance, away)), 1e-6))
+        return scores
 
     def _counted(self, values: Mapping[str, float]) -> dict[str, float]:
         """Deviations of each kind of sign above the training cases' median; of a kind with several, their mean."""

@@ -39,6 +39,6 @@ def difference(
         half = math.sqrt(max(first**2 + second**2 - 2 * correlation * first * second, 0.0))
     multiple, assumed = scores.of_cases(level)
     ratio = abs(value) / half * multiple if half > 0 else math.inf if value else 0.0
-    held = normal_level(scores.cases, ratio) if assumed else level_of(scores.cases, ratio)
+    reached = normal_level(scores.cases, ratio) if assumed else level_of(scores.cases, ratio)
     beyond = not assumed and ratio > float(scores.cases.max())
-    return Difference(value, half, level, (1 + held) / 2, correlation, correlation is None or beyond, assumed)
+    return Difference(value, half, level, (1 + reached) / 2, correlation, correlation is None or beyond, assumed)

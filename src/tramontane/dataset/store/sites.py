@@ -133,14 +133,14 @@ class KnownSites:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[tuple[int, Location], tuple[pv.DataSet, Sites]] = {}
+        self._cache: dict[tuple[int, Location], tuple[pv.DataSet, Sites]] = {}
 
     def __call__(self, mesh: pv.DataSet, location: Location, names: Collection[str] | None = None) -> Sites:
         key = (id(mesh), location)
         with self._lock:
-            if key not in self._known:
-                self._known[key] = mesh, mesh_sites(mesh, location)  # the mesh stays, so that no other gets its id
-        _, sites = self._known[key]
+            if key not in self._cache:
+                self._cache[key] = mesh, mesh_sites(mesh, location)  # the mesh stays, so that no other gets its id
+        _, sites = self._cache[key]
         if names is None:
             return sites
         return replace(sites, fields={name: values for name, values in sites.fields.items() if name in names})

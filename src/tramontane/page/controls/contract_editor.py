@@ -57,9 +57,9 @@ class ContractEditor:
         """Say at each field what is wrong with it; whether nothing is."""
         faults = self.table.faults()
         for (key, part), field in self._inputs.items():
-            found = faults.get(key, {}).get(part)
+            fault = faults.get(key, {}).get(part)
             if not getattr(field, "unread", False):  # else the field says already what is wrong
-                field.error = None if found is None else self.words(found)
+                field.error = None if fault is None else self.words(fault)
         outputs = faults.get("", {}).get("outputs")
         self.fault.set_text("" if outputs is None else self.words(outputs))
         return not faults and not any(field.error for field in self._inputs.values())

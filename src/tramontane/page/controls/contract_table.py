@@ -78,7 +78,7 @@ class ContractTable:
 
     def faults(self) -> dict[str, dict[str, str]]:
         """By entry, then by what of it is at fault, the key of the message: ``name``, ``unit``, ``low``."""
-        found: dict[str, dict[str, str]] = {}
+        faults: dict[str, dict[str, str]] = {}
         taken: dict[tuple[str, str, str], str] = {}
         for each in self.entries:
             if not each.kept:
@@ -98,10 +98,10 @@ class ContractTable:
             if each.kind == "parameters" and not (low is not None and high is not None and low <= high):
                 own["low"] = "contract.bad_range"
             if own:
-                found[each.key] = own
+                faults[each.key] = own
         if not any(each.kept and each.kind != "parameters" for each in self.entries):
-            found.setdefault("", {})["outputs"] = "contract.no_outputs"
-        return found
+            faults.setdefault("", {})["outputs"] = "contract.no_outputs"
+        return faults
 
     def toml(self) -> str:
         """The contract in TOML; renames are written as a person would, with ``name`` below the name in the files."""

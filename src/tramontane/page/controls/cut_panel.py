@@ -31,7 +31,7 @@ class CutPanel:
         self._section: dict[str, Any] = {}
         self._iso: dict[str, Any] = {}
         self._unit = "m"
-        self._known: dict[str, str] = {}
+        self._options: dict[str, str] = {}
         with ui.element("section").classes("panel") as self.sections:
             options = {"": words("predict.no_section")} | {axis: axis for axis in AXES}
             with ui.element("div").classes("row-between"):
@@ -69,13 +69,13 @@ class CutPanel:
         for panel in (self.sections, self.isos):
             panel.set_visibility(False)
 
-    def take(self, contract: Contract, view: View, told: dict[str, Any]) -> None:
+    def take(self, contract: Contract, view: View, payload: dict[str, Any]) -> None:
         """Take in what there is to show, and where it stands.
 
         Args:
             contract: Of what is shown.
             view: As it was asked.
-            told: What the view was told.
+            payload: What the view was told.
         """
         within = volume_domain(contract) is not None
         for panel in (self.sections, self.isos):
@@ -83,7 +83,7 @@ class CutPanel:
         if not within:
             return
         self._unit = contract.length_unit
-        self._section, self._iso = told.get("section", {}), told.get("iso", {})
+        self._section, self._iso = payload.get("section", {}), payload.get("iso", {})
         self.place.set_visibility(bool(view.section and self._section))
         self.more.set_visibility(bool(view.section))
         self.arrows.set_visibility(vector_field(contract, view.field) is not None)
@@ -94,11 +94,11 @@ class CutPanel:
             self.coordinate.props(f'suffix="{self._unit}"')
             if self.view.at in (None, view.at):
                 self._show_place(self._section["share"])
-        known = volume_choices(contract)
-        if known != self._known:
-            self._known = known
-            self.iso.set_options({"": self.words("predict.no_section")} | known,
-                                 value=view.iso if view.iso in known else "")  # fmt: skip
+        options = volume_choices(contract)
+        if options != self._options:
+            self._options = options
+            self.iso.set_options({"": self.words("predict.no_section")} | options,
+                                 value=view.iso if view.iso in options else "")  # fmt: skip
         self.levels.set_visibility(bool(self._iso))
         if self._iso:
             self.level.props(f'suffix="{self._iso["unit"]}"')
@@ -123,8 +123,8 @@ class CutPanel:
         given, about = self.coordinate.value, self._section
         if given is None or not about:
             return
-        where = float(given) * si_factor(self._unit)
-        share = ((where - about["low"]) / ((about["high"] - about["low"]) or 1.0) - 0.001) / 0.998
+        place = float(given) * si_factor(self._unit)
+        share = ((place - about["low"]) / ((about["high"] - about["low"]) or 1.0) - 0.001) / 0.998
         share = min(max(share, 0.0), 1.0)
         if self.view.at is None or abs(share - self.view.at) > 1e-6:
             self.view.at = share
@@ -133,10 +133,10 @@ class CutPanel:
 
     def _show_place(self, share: float, *, slider: bool = True) -> None:
         low, high = self._section["low"], self._section["high"]
-        where = from_si(low + (high - low) * (0.001 + 0.998 * share), self._unit)
+        place = from_si(low + (high - low) * (0.001 + 0.998 * share), self._unit)
         # Of a place in a long domain the last digits would say more than the eye sees.
         span = from_si(high - low, self._unit)
-        self.coordinate.set_value(float(f"{0.0 if abs(where) < 1e-6 * span else where:.5g}"))
+        self.coordinate.set_value(float(f"{0.0 if abs(place) < 1e-6 * span else place:.5g}"))
         if slider:
             self.slider.set_value(share)
 

@@ -17,7 +17,7 @@ from tramontane.page.language.complaints import complain, remark
 from tramontane.page.language.readable_units import shown
 from tramontane.page.language.words import Words
 from tramontane.page.shell import Reader, Shell
-from tramontane.page.view.asking import asked_of
+from tramontane.page.view.asking import parameters_of
 from tramontane.page.view.state import View
 from tramontane.service.predictions.schemas import Summary, VerdictAnswer, Warned
 from tramontane.service.problems import Problem
@@ -43,9 +43,9 @@ class DesignPanel:
         self.shell, self.words, self.view, self.changed = shell, reader.words, view, changed
         models = shell.server.registry.models
         view.model = view.model or next(iter(models), "")  # one that a link names and is not there is said
-        known = view.model if view.model in models else None
+        model = view.model if view.model in models else None
         with ui.element("section").classes("panel"):
-            self.model = ui.select(list(models), value=known, label=self.words("predict.model"),
+            self.model = ui.select(list(models), value=model, label=self.words("predict.model"),
                                    on_change=self._choose_model).props("outlined dense options-dense")  # fmt: skip
         with ui.element("section").classes("panel") as self.shape:
             self.geometry = ui.select(
@@ -68,14 +68,14 @@ class DesignPanel:
 
     def _geometries(self) -> dict[str, str]:
         newest, _ = self.shell.server.geometries.every(start=0, count=_OFFERED)
-        known = {each.hash: each.name or each.hash[:12] for each in newest}
-        if self.view.geometry and self.view.geometry not in known:
+        names = {each.hash: each.name or each.hash[:12] for each in newest}
+        if self.view.geometry and self.view.geometry not in names:
             with contextlib.suppress(Problem):  # the answer to the question says what is wrong
-                known[self.view.geometry] = self.shell.server.geometries.find(self.view.geometry).name
-            known[self.view.geometry] = known.get(self.view.geometry) or self.view.geometry[:12]
-        if not self.view.geometry and known:
-            self.view.geometry = next(iter(known))
-        return known
+                names[self.view.geometry] = self.shell.server.geometries.find(self.view.geometry).name
+            names[self.view.geometry] = names.get(self.view.geometry) or self.view.geometry[:12]
+        if not self.view.geometry and names:
+            self.view.geometry = next(iter(names))
+        return names
 
     def _fill(self) -> None:
         """Sliders of the model that is chosen."""
@@ -84,14 +84,14 @@ class DesignPanel:
         self.shape.set_visibility(not self.of_case and (served is None or served.surrogate.needs_geometry))
         if served is None:
             return
-        asked = {n: p for n, p in describe(served).parameters.items() if n in asked_of(served)}
+        parameters = {n: p for n, p in describe(served).parameters.items() if n in parameters_of(served)}
         self.view.parameters = {
-            name: self.view.parameters.get(name, (spec.low + spec.high) / 2) for name, spec in asked.items()
+            name: self.view.parameters.get(name, (spec.low + spec.high) / 2) for name, spec in parameters.items()
         }
         with self.sliders:
-            if asked:
+            if parameters:
                 ui.label(self.words("predict.parameters")).classes("heading")
-            for name, spec in asked.items():
+            for name, spec in parameters.items():
                 self._slider(name, spec.low, spec.high, spec.unit)
 
     def _slider(self, name: str, low: float, high: float, unit: str) -> None:
@@ -187,10 +187,10 @@ def results(words: Words, contract: Contract, summary: Summary, waiting: list[st
     """
     for name, quantity in summary.qoi.items():
         unit, factor = shown(contract.qoi[name], quantity.value or 0.0)
-        said = words.number(None if quantity.value is None else factor * quantity.value)
+        number = words.number(None if quantity.value is None else factor * quantity.value)
         with ui.element("div").classes("qoi").props(f"data-qoi={name} data-value={quantity.value}"):
             ui.label(name.replace("_", " "))
-            ui.label(f"{said} {unit}").classes("qoi-value")
+            ui.label(f"{number} {unit}").classes("qoi-value")
             if quantity.low is not None and quantity.high is not None:
                 low, high = (words.number(factor * bound) for bound in sorted((quantity.low, quantity.high)))
                 level = words.local(f"{100 * summary.level:g}")
@@ -222,12 +222,12 @@ def place_of(words: Words, stated: VerdictAnswer | None, warnings: Sequence[Warn
     return stated.domain, details
 
 
-def verdict(said: str, details: Sequence[str] = (), *, fine: bool, bad: bool = False) -> None:
+def verdict(headline: str, details: Sequence[str] = (), *, fine: bool, bad: bool = False) -> None:
     """A sentence that says what an answer is worth, and what it rests on."""
     kind = "is-fine" if fine else "is-warning is-bad" if bad else "is-warning"
     with ui.element("div").classes(f"verdict {kind}").props("role=status"):
         ui.icon("check_circle" if fine else "error" if bad else "warning").props("aria-hidden=true")
         with ui.element("div"):
-            ui.label(said)
+            ui.label(headline)
             for detail in details:
                 ui.label(detail).classes("small")

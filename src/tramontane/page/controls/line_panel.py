@@ -68,12 +68,12 @@ class LinePanel:
             field.set_value(float(f"{from_si(float(value), self._unit):.4g}"))
         choice = measured_of(answer.view.field)
         choice = choice if choice in plot.values else next(iter(plot.values), "")
-        said = [f"[{self._unit}]"]
+        notes = [f"[{self._unit}]"]
         if plot.averaged:
-            said.append(self.words("view.averaged"))
+            notes.append(self.words("view.averaged"))
         if not plot.inside.all():
-            said.append(self.words("predict.line_outside"))
-        self.about.set_text(" · ".join(said))
+            notes.append(self.words("predict.line_outside"))
+        self.about.set_text(" · ".join(notes))
         drawn = chart(plot, choice, contract, axis=self.words("predict.distance")) if choice else ""
         with self.chart:
             if drawn:

@@ -31,10 +31,10 @@ class LookPanel:
 
     def __init__(self, words: Words, view: View, changed: Callable[[], Any]) -> None:
         self.words, self.view, self.changed = words, view, changed
-        self.told: dict[str, Any] = {}
-        self._told_field = ""
+        self.payload: dict[str, Any] = {}
+        self._payload_field = ""
         self._most = 0.0  # the scale at the slider's right end
-        self._known: dict[str, str] | None = None
+        self._options: dict[str, str] | None = None
         with ui.element("section").classes("panel"):
             self.field = ui.select([], label=words("predict.field"), on_change=self._field).props(
                 "outlined dense options-dense")  # fmt: skip
@@ -69,33 +69,33 @@ class LookPanel:
 
     def learn(self, answer: Answer) -> None:
         """Take in which fields there are, and the range that is shown."""
-        assert answer.told is not None
-        self.take(answer.served, answer.view, answer.told)
+        assert answer.payload is not None
+        self.take(answer.served, answer.view, answer.payload)
 
-    def take(self, served: Served, view: View, told: dict[str, Any]) -> None:
+    def take(self, served: Served, view: View, payload: dict[str, Any]) -> None:
         """The same, of what was not asked of a model alone.
 
         Args:
             served: The model.
             view: As it was asked.
-            told: What the view was told.
+            payload: What the view was told.
         """
-        self.told, self._told_field = told, view.field
-        contract, known = served.contract, choices_of(served, self.words)
-        if known != self._known:
-            self._known = known
+        self.payload, self._payload_field = payload, view.field
+        contract, options = served.contract, choices_of(served, self.words)
+        if options != self._options:
+            self._options = options
             self.view.field = view.field
-            self.field.set_options(known, value=view.field)
+            self.field.set_options(options, value=view.field)
         self.unsure.set_visibility(field_of(contract, view.field) in intervals_of(served))
         if view.low is not None or view.high is not None:
             self._show_range()
         self.warping.set_visibility(displacement_field(contract, view.field) is not None)
-        about = told.get("warp")
+        about = payload.get("warp")
         self.scale.set_visibility(about is not None)
         if about is not None and self.view.warp == view.warp:
             self._most = _MOST * about["fitting"]
             self.scale.set_value(min(about["scale"] / self._most, 1.0))
-        self.cuts.take(contract, view, told)
+        self.cuts.take(contract, view, payload)
 
     def _warp(self, event: Any) -> None:
         if event.value is not None and event.value != _kind(self.view.warp):
@@ -113,7 +113,7 @@ class LookPanel:
     def _end(self, name: str) -> NumberField:
         def typed(value: float) -> None:
             if self._knows_range:
-                setattr(self.view, name, value / self.told["factor"])
+                setattr(self.view, name, value / self.payload["factor"])
                 self.changed()
 
         field = NumberField(self.words, None, typed, label=self.words(f"predict.{name}"))
@@ -121,15 +121,15 @@ class LookPanel:
         return field
 
     def _show_range(self) -> None:
-        factor, unit = self.told["factor"], self.told["unit"]
-        for field, value in zip((self.low, self.high), self.told["range"], strict=True):
+        factor, unit = self.payload["factor"], self.payload["unit"]
+        for field, value in zip((self.low, self.high), self.payload["range"], strict=True):
             field.show(value * factor, unit)
 
     def _lock(self, event: Any) -> None:
         if not self._knows_range:  # the range is that of another field until the new one is shown
             self.lock.set_value(self.view.low is not None)
             return
-        low, high = self.told["range"] if event.value else (None, None)
+        low, high = self.payload["range"] if event.value else (None, None)
         if event.value and self.view.low is not None:
             return
         self.view.low, self.view.high = low, high
@@ -149,7 +149,7 @@ class LookPanel:
     @property
     def _knows_range(self) -> bool:
         """Whether the range that was told is that of the field that is chosen."""
-        return bool(self.told) and self._told_field == self.view.field
+        return bool(self.payload) and self._payload_field == self.view.field
 
     def _set(self, name: str, value: Any) -> None:
         if getattr(self.view, name) != value:

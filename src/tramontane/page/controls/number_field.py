@@ -58,6 +58,6 @@ class NumberField(ui.input):
         self.show(number)
         self.changed(number)
 
-    def _complain(self, said: str | None) -> None:
-        self.unread = said is not None
-        self.error = said
+    def _complain(self, message: str | None) -> None:
+        self.unread = message is not None
+        self.error = message

@@ -14,8 +14,8 @@ from tramontane.service.problems import Problem, without_paths
 
 def complaint(words: Words, wrong: Exception | str) -> str:
     """What the server says, which it says in English, named as that in the reader's language."""
-    said = wrong.detail if isinstance(wrong, Problem) else str(wrong)
-    return words("problem.said", detail=without_paths(said))
+    detail = wrong.detail if isinstance(wrong, Problem) else str(wrong)
+    return words("problem.said", detail=without_paths(detail))
 
 
 _REASONS = ("unsure", "shape", "unusual", "missing_part", "new_part", "beyond")
@@ -53,13 +53,13 @@ def unforeseen(words: Words, error: Exception) -> str:
 def warn_of_link(words: Words, model: str, unknown: Sequence[str]) -> None:
     """Say above the page which names of a link a model does not know."""
     if unknown:
-        said = words("problem.not_in_model", model=model, names=", ".join(unknown))
-        ui.notify(said, type="warning", multi_line=True, timeout=10000, close_button=True)
+        sentence = words("problem.not_in_model", model=model, names=", ".join(unknown))
+        ui.notify(sentence, type="warning", multi_line=True, timeout=10000, close_button=True)
 
 
-def missing_model(words: Words, name: str, known: Iterable[str]) -> str:
+def missing_model(words: Words, name: str, available: Iterable[str]) -> str:
     """That a model is not served here, and which are."""
-    return words("problem.no_model", name=name, known=", ".join(known) or "–")
+    return words("problem.no_model", name=name, known=", ".join(available) or "–")
 
 
 def complain(words: Words, wrong: Exception | str) -> None:

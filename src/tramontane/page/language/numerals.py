@@ -84,13 +84,13 @@ class Numerals:
             UnreadError: It is no number, could be two, or its unit is of another dimension.
         """
         plain = re.sub(r"\s", " ", unicodedata.normalize("NFKC", text)).replace("\u2212", "-").replace("’", "'").strip()
-        found = _TYPED.fullmatch(plain)
-        if found is None:
+        match = _TYPED.fullmatch(plain)
+        if match is None:
             raise UnreadError("number.none", text=text.strip())
-        value = self._value(found[1].strip(), text.strip())
-        if found[2] and found[2] != unit:
+        value = self._value(match[1].strip(), text.strip())
+        if match[2] and match[2] != unit:
             try:
-                value = from_si(to_si(Quantity(value, found[2]), unit=unit, name=name), unit)
+                value = from_si(to_si(Quantity(value, match[2]), unit=unit, name=name), unit)
             except UnitError as error:
                 raise UnreadError("number.unit", text=text.strip(), unit=unit or "–") from error
         return value

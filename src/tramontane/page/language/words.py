@@ -40,8 +40,8 @@ class Words(Numerals):
             kept: The choice.
             accepted: The browser's ``Accept-Language``.
         """
-        asked = [kept or "", *(part.split(";")[0].strip()[:2].lower() for part in accepted.split(","))]
-        return cls(next((language for language in asked if language in LANGUAGES), "en"))
+        preferred = [kept or "", *(part.split(";")[0].strip()[:2].lower() for part in accepted.split(","))]
+        return cls(next((language for language in preferred if language in LANGUAGES), "en"))
 
     def __call__(self, key: str, **values: Any) -> str:
         """A message with its values."""

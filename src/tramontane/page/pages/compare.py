@@ -155,14 +155,14 @@ class ComparePage:
         with self.results:
             ui.run_javascript(f"tramontaneLink({json.dumps(first.query('a.') | second.query('b.'))})")
         models = self.asking.server.registry.models
-        asked = (first,) if second.case else (first, second)
-        for view in asked:
+        views = (first,) if second.case else (first, second)
+        for view in views:
             if view.model and view.model not in models:
                 self._fail(missing_model(self.words, view.model, models))
                 return
         if not all(view.model in models and (second.case or view.geometry
                                              or not models[view.model].surrogate.needs_geometry)
-                   for view in asked):  # fmt: skip
+                   for view in views):  # fmt: skip
             return
         anew = self.shown is None or not self.shown.same_designs(turn.question)
         if anew:
@@ -185,14 +185,14 @@ class ComparePage:
 
     async def _show_designs(self, turn: Turn[Pair]) -> None:
         a, b = await turn(_both(*(self.asking.answer(view) for view in turn.question)))
-        run, numbers_alone = self.asking.server.predictions.run, a.told is None or b.told is None
-        if a.told is None or b.told is None:
+        run, numbers_alone = self.asking.server.predictions.run, a.payload is None or b.payload is None
+        if a.payload is None or b.payload is None:
             self._show_no_fields(turn)
         else:
-            one, other = one_scale(a.told, b.told, locked=a.view.low is not None or a.view.high is not None)
+            one, other = one_scale(a.payload, b.payload, locked=a.view.low is not None or a.view.high is not None)
             difference = await turn(run(lambda: self._difference(a, b)))
             self._show(turn, (one, other, difference))
-            self.look.learn(replace(a, told=one))
+            self.look.learn(replace(a, payload=one))
         first, second = await turn(_both(self.asking.whole(a), self.asking.whole(b)))
         differences = None
         if a.served.hash == b.served.hash:
@@ -205,21 +205,21 @@ class ComparePage:
         view = View(field=a.view.field, camera=a.view.camera, map="coolwarm")
         scene = Scene(self.buffers, view, a.served.contract, self.words)
         one, other = (values_of(each.case, each.domain, view.field, each.served.contract) for each in (a, b))
-        scene.spec["body"] = a.told["body"] if a.told else ""
-        if one is not None and other is not None and a.where != b.where:
+        scene.spec["body"] = a.payload["body"] if a.payload else ""
+        if one is not None and other is not None and a.mesh_key != b.mesh_key:
             other = self._mapped(a, b, other)
             if a.view.geometry != b.view.geometry:
                 scene.note(self.words("compare.mapped"))
         if one is not None and other is None:  # there is nothing to compare A with
             other = np.full_like(one, np.nan)
         difference = None if one is None or other is None else other - one
-        scene.surface(f"{a.prediction.key} {b.prediction.key}", a.where, a.case, a.domain, difference)
-        return scene.told()
+        scene.surface(f"{a.prediction.key} {b.prediction.key}", a.mesh_key, a.case, a.domain, difference)
+        return scene.payload()
 
     def _mapped(self, a: Answer, b: Answer, values: Array) -> Array:
         """Values of B at the nearest places of A, both in their bounding boxes."""
-        wanted, known = (_places(each, a.view.field) for each in (a, b))
-        return np.asarray(values[cKDTree(known).query(wanted, workers=-1)[1]])
+        wanted, places = (_places(each, a.view.field) for each in (a, b))
+        return np.asarray(values[cKDTree(places).query(wanted, workers=-1)[1]])
 
     # -- a prediction and a solver's case --------------------------------------------------------------------------
 
@@ -227,18 +227,18 @@ class ComparePage:
         self.asking.caller.need("predict")
         first, second = turn.question
         served = self.asking.server.model(first.model)
-        known, run = choices(served.contract), self.asking.server.predictions.run
+        options, run = choices(served.contract), self.asking.server.predictions.run
         last = self.solver_case
 
         def ask() -> tuple[SolverCase, list[dict[str, Any]]]:
             case, dataset = last, self.shell.datasets.open(second.set)
             if case is None or (case.served, case.dataset, case.name) != (served, dataset, second.case):
                 case = SolverCase(served, dataset, second.case)
-            return case, case.told(self.buffers, first, self.words) if known else []
+            return case, case.payloads(self.buffers, first, self.words) if options else []
 
-        self.solver_case, told = case, _ = await turn(run(ask))
-        if known:
-            true, predicted, difference = told
+        self.solver_case, payloads = case, _ = await turn(run(ask))
+        if options:
+            true, predicted, difference = payloads
             self._show(turn, (predicted, true, difference))
             self.look.take(served, first, predicted)
         else:
@@ -249,8 +249,8 @@ class ComparePage:
 
     # -- both ------------------------------------------------------------------------------------------------------
 
-    def _show(self, turn: Turn[Pair], told: Sequence[dict[str, Any]]) -> None:
-        for field, each in zip(self.fields, told, strict=True):
+    def _show(self, turn: Turn[Pair], payloads: Sequence[dict[str, Any]]) -> None:
+        for field, each in zip(self.fields, payloads, strict=True):
             field.show(each)
         self.shown = turn.question
         self.views[0].camera = self.views[1].camera = None  # from here on the browser's

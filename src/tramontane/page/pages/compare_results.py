@@ -17,7 +17,7 @@ from tramontane.service.predictions.designs import verdict as told
 from tramontane.service.predictions.designs import warned
 from tramontane.service.predictions.schemas import Summary
 
-_SEEN = {
+_ROLES = {
     "trained": "compare.seen_trained", "validation": "compare.seen_validation", "unseen": "compare.seen_unseen",
     "unknown": "compare.seen_unknown",
 }  # fmt: skip
@@ -39,11 +39,11 @@ def of_designs(
     rows = [(name, contract.qoi[name], a.qoi[name].value, b.qoi[name].value) for name in a.qoi if name in b.qoi]
 
     def more(name: str, factor: float, unit: str) -> list[str]:
-        found = None if differences is None else differences.get(name)
-        if differences is None or found is None or not found.value:
+        apart = None if differences is None else differences.get(name)
+        if differences is None or apart is None or not apart.value:
             return []
-        margin = f"B − A = {words.number(factor * found.value)} ± {words.number(factor * found.half_width)} {unit}"
-        return [difference(words, found), f"{margin} ({words.local(f'{100 * found.level:g}')} %)"]
+        margin = f"B − A = {words.number(factor * apart.value)} ± {words.number(factor * apart.half_width)} {unit}"
+        return [difference(words, apart), f"{margin} ({words.local(f'{100 * apart.level:g}')} %)"]
 
     _table(
         words, (words("compare.quantity"), "A", "B", "B − A"), rows,
@@ -57,18 +57,18 @@ def of_designs(
             verdict(f"{words(key)}: {words(f'predict.{place}')}", details, fine=False, bad=place == "outside")
 
 
-def difference(words: Words, found: Difference) -> str:
+def difference(words: Words, apart: Difference) -> str:
     """Whether a QoI differs, and how sure that is; per cents are rounded down."""
-    if found.correlation is None and not found.is_certain:
+    if apart.correlation is None and not apart.is_certain:
         return words("compare.unknown")
-    share = f"{'≥ ' if found.bounded else ''}{min(int(100 * found.probability + 1e-9), 99)}"
-    said = words("compare.lower" if found.value < 0 else "compare.higher", share=share)
-    return said if found.is_certain else words("compare.not_apart", said=said)
+    share = f"{'≥ ' if apart.bounded else ''}{min(int(100 * apart.probability + 1e-9), 99)}"
+    sentence = words("compare.lower" if apart.value < 0 else "compare.higher", share=share)
+    return sentence if apart.is_certain else words("compare.not_apart", said=sentence)
 
 
 def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float]) -> None:
     """Whether the model knew the case, QoIs of both, errors of fields, and the verdict on the design's place."""
-    verdict(words(_SEEN[case.seen]), fine=case.seen == "unseen")
+    verdict(words(_ROLES[case.role]), fine=case.role == "unseen")
     true = case.dataset.qoi(case.name)
     heads = (words("compare.quantity"), words("evaluation.predicted"), words("evaluation.true"), "Δ [%]")
     rows = [(name, case.served.contract.qoi[name], value, true.get(name)) for name, value in whole.qoi.items()]
@@ -109,9 +109,9 @@ def _table(
             with ui.element("tr").props(f"data-qoi={name} data-a={one} data-b={other}"):
                 with ui.element("th").props("scope=row"):
                     ui.label(f"{name.replace('_', ' ')} [{unit or '–'}]")
-                said = [words.number(None if value is None else factor * value) for value in (one, other)]
-                said.append("–" if one is None or other is None else change(one, other, factor))
-                for text in said:
+                cells = [words.number(None if value is None else factor * value) for value in (one, other)]
+                cells.append("–" if one is None or other is None else change(one, other, factor))
+                for text in cells:
                     with ui.element("td"):
                         ui.label(text)
             if lines := more(name, factor, unit):

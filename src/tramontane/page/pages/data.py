@@ -22,7 +22,7 @@ from tramontane.page.language.readable_units import shown
 from tramontane.page.language.words import Words
 from tramontane.page.latest import Overtaken, Turn
 from tramontane.page.shell import Reader, Shell
-from tramontane.page.view.asking import asked_of
+from tramontane.page.view.asking import parameters_of
 from tramontane.page.view.state import View
 from tramontane.service.problems import Problem
 from tramontane.units import from_si
@@ -115,7 +115,7 @@ async def _ask(shell: Shell, reader: Reader, name: str, turn: Turn[str]) -> None
         served = shell.server.model(shell.datasets.fitting(name, models))
         view, values = View(model=served.name), dataset.parameters(case)
         view.parameters = {
-            key: from_si(values[key], spec.unit) for key, spec in asked_of(served).items() if key in values
+            key: from_si(values[key], spec.unit) for key, spec in parameters_of(served).items() if key in values
         }
         if served.surrogate.needs_geometry and dataset.has_geometry(case):
             file, content = f"{case}.stl", await turn(asyncio.to_thread(stl, dataset.geometry(case)))
@@ -161,11 +161,13 @@ def _table(words: Words, name: str, dataset: Dataset) -> ui.table:
             "split": split_of.get(case, "–"),
             "picture": f"/page/pictures/{quote(name)}/{quote(case)}" if dataset.has_geometry(case) else "",
         }
-        found = {
+        in_units = {
             f"p:{key}": from_si(values[key], spec.unit) for key, spec in contract.parameters.items() if key in values
         }
-        found |= {f"q:{key}": units[key][1] * own[key] for key in contract.qoi if key in own}
-        row |= {key: words.number(found.get(key)) for key in heads} | {f"#{key}": value for key, value in found.items()}
+        in_units |= {f"q:{key}": units[key][1] * own[key] for key in contract.qoi if key in own}
+        row |= {key: words.number(in_units.get(key)) for key in heads} | {
+            f"#{key}": value for key, value in in_units.items()
+        }
         rows.append(row)
     table = ui.table(columns=columns, rows=rows, row_key="case", pagination=_ROWS).props("flat dense")
     table.props[":sort-method"] = SORT

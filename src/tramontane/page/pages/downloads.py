@@ -39,10 +39,10 @@ def router() -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/page/files/{model}", include_in_schema=False)
-    async def fetch(model: ModelName, asked: PredictRequest, server: ServerOf, caller: CallerOf) -> Any:
+    async def fetch(model: ModelName, body: PredictRequest, server: ServerOf, caller: CallerOf) -> Any:
         caller.need("predict")
         predictions = server.predictions
-        question = predictions.understand(server.model(model), asked, cells=asked.cells)
+        question = predictions.understand(server.model(model), body, cells=body.cells)
         prediction, _ = await predictions.ask(question)
         files: dict[str, bytes] = {}
         for domain, mesh in prediction.case.meshes.items():

@@ -62,10 +62,10 @@ class EvaluationPage:
         self.view = View(model=self.model)
         self.latest = Latest(lambda: (self.dataset, self.model, self.case, self.view.field), self._show_case,
                              failed=self._fail_case)  # fmt: skip
-        known = self.model if self.model in models else None
+        served = self.model if self.model in models else None
         with ui.element("div").classes("row-wrap"):
             choose_dataset(reader, list(shell.datasets.paths), dataset, "/evaluation")
-            ui.select(list(models), value=known, label=self.words("predict.model"), on_change=self._choose_model
+            ui.select(list(models), value=served, label=self.words("predict.model"), on_change=self._choose_model
                       ).props("outlined dense options-dense").classes("choice")  # fmt: skip
             self.start = ui.button(self.words("evaluation.start"), icon="play_arrow", on_click=self._evaluate).props(
                 "unelevated no-caps"
@@ -117,10 +117,10 @@ class EvaluationPage:
             self.start.enable()
 
     def _fail(self, error: Exception | str) -> None:
-        said = error if isinstance(error, str) else complaint(self.words, error)
+        message = error if isinstance(error, str) else complaint(self.words, error)
         self.body.clear()
         with self.body:
-            ui.label(said).classes("is-error").props("role=alert")
+            ui.label(message).classes("is-error").props("role=alert")
 
     def _show(self) -> None:
         with self.body:
@@ -143,9 +143,9 @@ class EvaluationPage:
         words = self.words
         with self.body:
             with ui.element("section").classes("panel"):
-                said = words("evaluation.unseen", count=len(report.cases), split=report.split)
+                heading = words("evaluation.unseen", count=len(report.cases), split=report.split)
                 with ui.element("div").classes("row-wrap"):
-                    ui.label(said).classes("heading")
+                    ui.label(heading).classes("heading")
                     self.document = ui.button(
                         words("evaluation.document"), icon="description", on_click=self._download
                     ).props("flat dense no-caps data-document")
@@ -189,8 +189,8 @@ class EvaluationPage:
         self.case = self.case if self.case in report.cases else report.cases[int(order[0])]
         with ui.element("section").classes("panel"):
             ui.label(words("evaluation.cases")).classes("heading")
-            said = words("evaluation.error")
-            options = {report.cases[i]: f"{report.cases[i]}: {said} {words.share(float(errors[i]))}"
+            label = words("evaluation.error")
+            options = {report.cases[i]: f"{report.cases[i]}: {label} {words.share(float(errors[i]))}"
                        for i in order}  # fmt: skip
             fields = {
                 name: label
@@ -241,14 +241,16 @@ class EvaluationPage:
             ui.run_javascript(f"tramontaneLink({json.dumps({'case': name})})")
         try:
             served, dataset = self.shell.server.model(model), self.shell.datasets.open(set_name)
-            told = await turn(
+            payloads = await turn(
                 self.shell.server.predictions.run(
-                    lambda: SolverCase(served, dataset, name).told(self.shell.buffers, View(field=field), self.words)
+                    lambda: SolverCase(served, dataset, name).payloads(
+                        self.shell.buffers, View(field=field), self.words
+                    )
                 )
             )
         except (TramontaneError, Problem) as error:
             for view in views:
                 view.fail(complaint(self.words, error))
             return
-        for view, each in zip(views, told, strict=True):
+        for view, each in zip(views, payloads, strict=True):
             view.show(each)

@@ -72,19 +72,19 @@ class IngestPage:
                 with ui.element("div") as self.live:
                     self.stage = ui.label().props("role=status data-stage")
                     self.bar = ui.linear_progress(value=0.0, show_value=False)
-            with ui.element("section").classes("panel") as self.found:
+            with ui.element("section").classes("panel") as self.findings_panel:
                 ui.label(words("ingest.findings")).classes("heading")
                 self.findings = ui.element("div")
             with ui.element("section").classes("panel") as self.contract:
                 ui.label(words("ingest.contract")).classes("heading")
                 ui.label(words("ingest.contract_hint")).classes("quiet")
                 self.editing = ui.element("div")
-        for part in (self.live, self.found, self.contract):
+        for part in (self.live, self.findings_panel, self.contract):
             part.set_visibility(False)
 
     # -- what the reader does --------------------------------------------------------------------------------------
 
-    async def _begin(self, **asked: Any) -> None:
+    async def _begin(self, **options: Any) -> None:
         contract = None
         if self.editor is not None and self.editor.results == self.results.value:
             if not self.editor.check():
@@ -92,7 +92,7 @@ class IngestPage:
                 return
             contract = self.editor.changed()
         try:
-            request = IngestRequest(results=self.results.value, contract=contract, **asked)
+            request = IngestRequest(results=self.results.value, contract=contract, **options)
         except ValidationError:
             ui.notify(self.words("training.bad_name"), type="negative")
             return
@@ -123,18 +123,18 @@ class IngestPage:
     async def _refresh(self, turn: Turn[str]) -> None:
         every = (await turn(asyncio.to_thread(self.ingests.every))).ingests
         self._list(every)
-        found: IngestAnswer | None = None
+        answer: IngestAnswer | None = None
         if self.runs.identity:
             try:
-                found = await turn(asyncio.to_thread(self.ingests.find, self.runs.identity))
+                answer = await turn(asyncio.to_thread(self.ingests.find, self.runs.identity))
             except Problem:  # forgotten just now, by somebody else
                 self.runs.identity = ""
-        self._show_progress(found)
-        headed = None if found is None else (found.id, found.state)
-        if headed != self._headed or found is None:
+        self._show_progress(answer)
+        headed = None if answer is None else (answer.id, answer.state)
+        if headed != self._headed or answer is None:
             self._headed = headed
-            self._head(found)
-            self._outcome(found)
+            self._head(answer)
+            self._outcome(answer)
 
     def _list(self, every: list[IngestAnswer]) -> None:
         running = any(each.state == "running" for each in every)
@@ -150,60 +150,60 @@ class IngestPage:
     def _title(self, each: IngestAnswer) -> str:
         return f"{each.results} → {each.name}" if each.name else self.words("ingest.looked", name=each.results)
 
-    def _show_progress(self, found: IngestAnswer | None) -> None:
-        running = found is not None and found.state == "running"
+    def _show_progress(self, answer: IngestAnswer | None) -> None:
+        running = answer is not None and answer.state == "running"
         self.live.set_visibility(running)
-        if found is not None and running:
-            stage = found.stage
-            self.stage.set_text(self.words(f"ingest.{stage}", done=found.done, count=found.count))
-            self.bar.set_value(found.done / found.count if found.count else 0.0)
+        if answer is not None and running:
+            stage = answer.stage
+            self.stage.set_text(self.words(f"ingest.{stage}", done=answer.done, count=answer.count))
+            self.bar.set_value(answer.done / answer.count if answer.count else 0.0)
 
-    def _head(self, found: IngestAnswer | None) -> None:
+    def _head(self, answer: IngestAnswer | None) -> None:
         words = self.words
         self.head.clear()
         with self.head:
             ui.run_javascript(f"tramontaneLink({json.dumps({'id': self.runs.identity or None})})")
-            if found is None:
+            if answer is None:
                 ui.label(words("ingest.begin")).classes("quiet")
                 return
-            with ui.element("div").classes("row-between").props(f"data-state={found.state}"):
-                ui.label(self._title(found)).classes("run-title")
-                ui.label(self._state(found)).classes("tag")
-            outcome = found.outcome
+            with ui.element("div").classes("row-between").props(f"data-state={answer.state}"):
+                ui.label(self._title(answer)).classes("run-title")
+                ui.label(self._state(answer)).classes("tag")
+            outcome = answer.outcome
             if outcome is not None and outcome.reason:
                 ui.label(complaint(words, outcome.reason)).classes("is-error").props("role=alert")
             elif outcome is not None:
                 count = {"cases": words.count(outcome.cases), "left": words.count(len(outcome.left_out))}
-                ui.label(words("ingest.written" if found.name else "ingest.usable", **count)).props("data-cases")
+                ui.label(words("ingest.written" if answer.name else "ingest.usable", **count)).props("data-cases")
             with ui.element("div").classes("row-wrap"):
-                if found.state == "running":
+                if answer.state == "running":
                     self._button("training.cancel", "stop", self._cancel, "cancel")
-                if found.state == "done" and found.name in self.server.settings.named_datasets:
+                if answer.state == "done" and answer.name in self.server.settings.named_datasets:
                     self._button("ingest.open", "table_view",
-                                 lambda: ui.navigate.to(f"/data?set={found.name}"), "open")  # fmt: skip
+                                 lambda: ui.navigate.to(f"/data?set={answer.name}"), "open")  # fmt: skip
                     self._button("data.train", "model_training",
-                                 lambda: ui.navigate.to(f"/training?set={found.name}"), "train")  # fmt: skip
+                                 lambda: ui.navigate.to(f"/training?set={answer.name}"), "train")  # fmt: skip
                 self._button("ingest.forget", "delete", self._remove, "forget")
 
     def _button(self, key: str, icon: str, work: Callable[[], Any], name: str) -> None:
         ui.button(self.words(key), icon=icon, on_click=work).props(f"outline no-caps data-do={name}")
 
-    def _outcome(self, found: IngestAnswer | None) -> None:
-        outcome = None if found is None else found.outcome
-        self.found.set_visibility(outcome is not None and outcome.reason is None)
+    def _outcome(self, answer: IngestAnswer | None) -> None:
+        outcome = None if answer is None else answer.outcome
+        self.findings_panel.set_visibility(outcome is not None and outcome.reason is None)
         self.findings.clear()
         if outcome is not None:
             with self.findings:
                 self._findings(outcome)
-        shown = found is not None and found.name is None and outcome is not None and outcome.contract is not None
+        shown = answer is not None and answer.name is None and outcome is not None and outcome.contract is not None
         self.contract.set_visibility(shown)
-        if found is not None and shown and (self.editor is None or self.editor.identity != found.id):
+        if answer is not None and shown and (self.editor is None or self.editor.identity != answer.id):
             assert outcome is not None
             assert outcome.contract is not None
-            self.results.set_value(found.results)
+            self.results.set_value(answer.results)
             self.editing.clear()
             with self.editing:
-                self.editor = ContractEditor(self.words, found.id, found.results, outcome.contract)
+                self.editor = ContractEditor(self.words, answer.id, answer.results, outcome.contract)
 
     def _findings(self, outcome: IngestOutcome) -> None:
         words = self.words

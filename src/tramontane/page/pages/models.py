@@ -8,7 +8,7 @@ from nicegui import ui
 from tramontane.http.routes import describe
 from tramontane.page.figures import because, figures, kind_of
 from tramontane.page.shell import Reader, Shell
-from tramontane.page.view.asking import asked_of
+from tramontane.page.view.asking import parameters_of
 from tramontane.service.registry import Served
 from tramontane.service.trainings.schemas import ChoiceAnswer
 
@@ -47,7 +47,7 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
         ui.label(words("models.inputs")).classes("heading")
         with ui.element("table").classes("facts"):
             for name, spec in model.parameters.items():
-                if name in asked_of(served):
+                if name in parameters_of(served):
                     _row(name, f"{words.number(spec.low)} – {words.number(spec.high)} {spec.unit}")
         ui.label(words("models.outputs")).classes("heading")
         with ui.element("table").classes("facts"):

@@ -102,10 +102,10 @@ class PredictPage:
                 return
             self.field.wait(self.words("predict.working"))
         self.answer = answer = await turn(self.asking.answer(view))
-        if answer.told is None:
+        if answer.payload is None:
             self.field.show_nothing(self.words("predict.numbers"))
         else:
-            self._drawn = self.field.show(answer.told), answer
+            self._drawn = self.field.show(answer.payload), answer
             self.view.camera = None
             self.look.learn(answer)
             self.line.learn(answer)
@@ -164,8 +164,8 @@ class PredictPage:
         with self.files:
             for domain, form in offered:
                 key = "predict.everything" if form == "zip" else "predict.summary" if form == "json" else ""
-                said = self.words(key) if key else domain.replace("_", " ")
-                item = ui.menu_item(f"{said}: {form.upper()}", lambda d=domain, f=form: self._download(d, f))
+                label = self.words(key) if key else domain.replace("_", " ")
+                item = ui.menu_item(f"{label}: {form.upper()}", lambda d=domain, f=form: self._download(d, f))
                 item.props(f'data-file="{domain} {form}"')
 
     async def _download(self, domain: str, form: str) -> None:
@@ -182,9 +182,9 @@ class PredictPage:
         name = file_name(served.name, part, domain or ("all" if form == "zip" else "summary"), form)
         body = request.model_dump(mode="json", exclude_none=True)
         given = url, body, name, served.hash, self.words("predict.replaced", name=served.name)
-        said = await ui.run_javascript(f"return tramontaneDownload(...{json.dumps(given)})", timeout=120.0)
-        if said:
-            complain(self.words, said)
+        problem = await ui.run_javascript(f"return tramontaneDownload(...{json.dumps(given)})", timeout=120.0)
+        if problem:
+            complain(self.words, problem)
 
     async def _link(self) -> None:
         done = await ui.run_javascript("return tramontaneCopy()", timeout=10.0)

@@ -20,7 +20,7 @@ from tramontane.page.latest import Latest, Turn
 from tramontane.page.pages.data import SORT
 from tramontane.page.pages.ranking import MOST, Candidate, Ranking, from_job, read_table
 from tramontane.page.shell import Reader, Shell
-from tramontane.page.view.asking import asked_of
+from tramontane.page.view.asking import parameters_of
 from tramontane.service.jobs.schemas import JobAnswer, JobRequest
 from tramontane.service.problems import Problem
 from tramontane.service.registry import Served
@@ -85,7 +85,7 @@ class RankPage:
                     "outline no-caps data-do=clear")  # fmt: skip
         with ui.element("section").classes("panel"):
             with ui.element("div").classes("row-between"):
-                self.said = ui.label().classes("heading").props("role=status data-said")
+                self.summary = ui.label().classes("heading").props("role=status data-said")
                 with ui.element("div").classes("row-wrap"):
                     self.stop = ui.button(self.words("training.cancel"), icon="stop", on_click=self._cancel).props(
                         "outline dense no-caps data-do=cancel")  # fmt: skip
@@ -113,13 +113,13 @@ class RankPage:
     def _fill(self) -> None:
         """Fields of the model's parameters."""
         served = self.served
-        known = {name: spec for name, spec in describe(served).parameters.items() if name in asked_of(served)}
-        self.values = {name: self.values.get(name, (spec.low + spec.high) / 2) for name, spec in known.items()}
+        parameters = {name: spec for name, spec in describe(served).parameters.items() if name in parameters_of(served)}
+        self.values = {name: self.values.get(name, (spec.low + spec.high) / 2) for name, spec in parameters.items()}
         self.length.set_visibility(served.surrogate.needs_geometry)
         self.length.set_value(self.unit or served.contract.length_unit)
         self.same.clear()
         with self.same:
-            for name, spec in known.items():
+            for name, spec in parameters.items():
 
                 def typed(value: float, name: str = name) -> None:
                     self.values[name] = value
@@ -171,19 +171,19 @@ class RankPage:
 
     def _table(self, name: str, content: str) -> None:
         try:
-            found = read_table(content, name, self.served, self.parts)
+            candidates = read_table(content, name, self.served, self.parts)
         except (TramontaneError, Problem) as error:
             complain(self.words, error)
             return
         self._forget_answers()
-        named = {each.geometry for each in found}
+        named = {each.geometry for each in candidates}
         # The parts that the table names are its lines from now on; others stay.
         kept = [
             each for each in self.candidates if each.parameters or each.geometry is None or each.geometry not in named
         ]
-        self.candidates = kept + found[: MOST - len(kept)]
-        if len(kept) + len(found) > MOST:
-            self._too_many(len(kept) + len(found))
+        self.candidates = kept + candidates[: MOST - len(kept)]
+        if len(kept) + len(candidates) > MOST:
+            self._too_many(len(kept) + len(candidates))
         self.latest.ask()
 
     def _too_many(self, count: int) -> None:
@@ -203,10 +203,10 @@ class RankPage:
             if not good:
                 ui.notify(self.words("rank.nothing"), type="warning")
                 return
-            asked = JobRequest(
+            request = JobRequest(
                 model=served.name, designs=[each.request(values, served.contract) for each in good], cells=_CELLS
             )
-            job = await job_routes.submit(asked, self.server, self.reader.caller)
+            job = await job_routes.submit(request, self.server, self.reader.caller)
         except (TramontaneError, Problem) as error:
             complain(self.words, error)
             return
@@ -258,16 +258,16 @@ class RankPage:
     # -- what is answered ------------------------------------------------------------------------------------------
 
     async def _refresh(self, turn: Turn[tuple[str, int]]) -> None:
-        found: JobAnswer | None = None
+        answer: JobAnswer | None = None
         if self.job and (self.state in ("", *_PENDING)):
             try:
-                found = await turn(asyncio.to_thread(self._look, self.job, self.candidates))
+                answer = await turn(asyncio.to_thread(self._look, self.job, self.candidates))
             except Problem as problem:
                 complain(self.words, problem)
                 self.job = ""
-            if found is not None:
-                self.state = found.state
-                self.reason.set_text(self.words("problem.said", detail=found.reason) if found.reason else "")
+            if answer is not None:
+                self.state = answer.state
+                self.reason.set_text(self.words("problem.said", detail=answer.reason) if answer.reason else "")
         with self.table:
             ui.run_javascript(f"tramontaneLink({json.dumps({'job': self.job or None, 'model': self.model})})")
         self._draw()
@@ -275,10 +275,10 @@ class RankPage:
     def _look(self, job: str, candidates: list[Candidate]) -> JobAnswer:
         """Take in what the job has answered since; the designs of one from before are found in it."""
         caller, jobs = self.reader.caller, self.server.jobs
-        found = jobs.find(caller, job)
+        whole = jobs.find(caller, job)
         by_index = {each.index: each for each in candidates if each.index is not None}
         open_ = [i for i, each in by_index.items() if each.answer is None or each.answer.state == "waiting"]
-        start, end = (min(open_), max(open_) + 1) if open_ else (0, 0) if by_index else (0, found.total)
+        start, end = (min(open_), max(open_) + 1) if open_ else (0, 0) if by_index else (0, whole.total)
         answers = []
         while start < end:
             some = jobs.designs(caller, job, start=start, count=min(_BLOCK, end - start))
@@ -295,12 +295,12 @@ class RankPage:
                     except Problem:  # forgotten since
                         continue
             candidates += from_job(answers[:MOST], names)
-            if found.model in self.server.registry.models:
-                self.model = found.model
+            if whole.model in self.server.registry.models:
+                self.model = whole.model
         for answer in answers:
             if answer.index in by_index:
                 by_index[answer.index].answer = answer
-        return found
+        return whole
 
     def _draw(self) -> None:
         candidates, words = self.candidates, self.words
@@ -322,10 +322,10 @@ class RankPage:
             return
         self._drawn = drawn
         done = sum(state in ("inside", "edge", "outside") for state in states)
-        told = {name: words.count(number) for name, number in
+        counts = {name: words.count(number) for name, number in
                 (("done", done), ("count", len(states)), ("failed", states.count("failed")),
                  ("outside", states.count("outside")))}  # fmt: skip
-        self.said.set_text(words("rank.said", **told) if states else words("rank.none"))
+        self.summary.set_text(words("rank.said", **counts) if states else words("rank.none"))
         self.bar.set_visibility(running)
         self.bar.set_value((done + states.count("failed")) / max(1, len(states)))
         self.choice.value = self.model

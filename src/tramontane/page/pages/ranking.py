@@ -17,7 +17,7 @@ from tramontane.formats.tables.designs import read_designs
 from tramontane.page.controls.design_panel import place_of
 from tramontane.page.language.readable_units import shown
 from tramontane.page.language.words import Words
-from tramontane.page.view.asking import asked_of
+from tramontane.page.view.asking import parameters_of
 from tramontane.page.view.state import View
 from tramontane.service.jobs.schemas import DesignAnswer
 from tramontane.service.predictions.schemas import DesignRequest
@@ -86,7 +86,7 @@ def read_table(content: str, name: str, served: Served, parts: Mapping[str, str]
     Raises:
         FormatError: The table cannot be read; line and column are named.
     """
-    needs_geometry, found = served.surrogate.needs_geometry, []
+    needs_geometry, candidates = served.surrogate.needs_geometry, []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / (Path(name).name or "designs.csv")
         file.write_text(content, encoding="utf-8")
@@ -96,7 +96,7 @@ def read_table(content: str, name: str, served: Served, parts: Mapping[str, str]
             raise FormatError(str(error).replace(f"{folder}/", "")) from error
         for source in collection.sources[: MOST + 1]:
             stated = (collection.table or {}).get(source.name, {})
-            values = {key: stated[key] for key in asked_of(served) if key in stated}
+            values = {key: stated[key] for key in parameters_of(served) if key in stated}
             units = {key: value.unit or served.contract.parameters[key].unit for key, value in values.items()}
             each = Candidate(source.name, parameters={
                 key: f"{value.value!r} {units[key]}".rstrip() for key, value in values.items()
@@ -106,8 +106,8 @@ def read_table(content: str, name: str, served: Served, parts: Mapping[str, str]
                 each.geometry = parts.get(part)
                 if each.geometry is None:
                     each.refused = f"its geometry, {part or 'which the table does not name'}, was not sent"
-            found.append(each)
-    return found
+            candidates.append(each)
+    return candidates
 
 
 class Ranking:
@@ -124,14 +124,14 @@ class Ranking:
         self.words, self.served, self.candidates, self.values = words, served, candidates, values
         contract = served.contract
         stated = {key for each in candidates for key in each.parameters}
-        self.varied = [key for key in asked_of(served) if key in stated]
-        found: dict[str, list[float]] = {name: [] for name in contract.qoi}
+        self.varied = [key for key in parameters_of(served) if key in stated]
+        sizes: dict[str, list[float]] = {name: [] for name in contract.qoi}
         for each in candidates:
             if each.answer is not None and each.answer.summary is not None:
                 for name, quantity in each.answer.summary.qoi.items():
-                    if name in found and quantity.value is not None:
-                        found[name].append(abs(quantity.value))
-        self.units = {name: shown(spec, max(found[name], default=0.0)) for name, spec in contract.qoi.items()}
+                    if name in sizes and quantity.value is not None:
+                        sizes[name].append(abs(quantity.value))
+        self.units = {name: shown(spec, max(sizes[name], default=0.0)) for name, spec in contract.qoi.items()}
 
     def columns(self) -> list[dict[str, Any]]:
         """As the table's library takes them."""
@@ -163,7 +163,7 @@ class Ranking:
     def csv(self) -> str:
         """All rows for a spreadsheet or a program: numbers with a decimal point, units in the heads."""
         contract = self.served.contract
-        heads = ["part", *(f"{key} [{contract.parameters[key].unit or '1'}]" for key in asked_of(self.served))]
+        heads = ["part", *(f"{key} [{contract.parameters[key].unit or '1'}]" for key in parameters_of(self.served))]
         for name, (unit, _) in self.units.items():
             heads += [f"predicted {name}{end} [{unit or '1'}]" for end in ("", " low", " high")]
         text = io.StringIO()
@@ -172,44 +172,44 @@ class Ranking:
         english = Words("en")
         for each in self.candidates:
             own, qoi = self._parameters(each, every=True), self._qoi(each)
-            told: list[float | None] = [number for name in self.units for number in qoi.get(name, (None,) * 3)]
-            cells = [own.get(key) for key in asked_of(self.served)]
+            values: list[float | None] = [number for name in self.units for number in qoi.get(name, (None,) * 3)]
+            cells = [own.get(key) for key in parameters_of(self.served)]
             remarks = "; ".join(each.remarks(english))
-            writer.writerow([_plain(each.name), *(_digits(value) for value in [*cells, *told]), each.state,
+            writer.writerow([_plain(each.name), *(_digits(value) for value in [*cells, *values]), each.state,
                              _plain(remarks)])  # fmt: skip
         return text.getvalue()
 
     def _qoi(self, each: Candidate) -> dict[str, tuple[float, float | None, float | None]]:
         """Value and interval of each QoI in the unit that is shown."""
         summary = None if each.answer is None else each.answer.summary
-        found: dict[str, tuple[float, float | None, float | None]] = {}
+        values: dict[str, tuple[float, float | None, float | None]] = {}
         for name, quantity in ({} if summary is None else summary.qoi).items():
             if name in self.units and quantity.value is not None:
                 factor = self.units[name][1]
                 low, high = (None if end is None else factor * end for end in (quantity.low, quantity.high))
-                found[name] = factor * quantity.value, low, high
-        return found
+                values[name] = factor * quantity.value, low, high
+        return values
 
     def _parameters(self, each: Candidate, *, every: bool = False) -> dict[str, float]:
         """In the model's units: those that the table states, or all."""
-        contract, found = self.served.contract, dict(self.values) if every else {}
+        contract, parameters = self.served.contract, dict(self.values) if every else {}
         if each.answer is not None and each.answer.summary is not None:
             stated = {name: quantity.value for name, quantity in each.answer.summary.parameters.items()}
             return {
                 name: value for name, value in stated.items() if value is not None and (every or name in self.varied)
             }
         for name, text in each.parameters.items():
-            found[name] = _in_unit(text, contract.parameters[name].unit)
-        return found
+            parameters[name] = _in_unit(text, contract.parameters[name].unit)
+        return parameters
 
     def _link(self, each: Candidate) -> str:
         if each.refused is not None:
             return ""
         values = {
-            key: value for key, value in self._parameters(each, every=True).items() if key in asked_of(self.served)
+            key: value for key, value in self._parameters(each, every=True).items() if key in parameters_of(self.served)
         }
         view = View(model=self.served.name, geometry=each.geometry or "", unit=each.unit or "", parameters=values)
-        return "/page/predict?" + urlencode({key: told for key, told in view.query().items() if told is not None})
+        return "/page/predict?" + urlencode({key: value for key, value in view.query().items() if value is not None})
 
 
 def from_job(answers: Iterable[DesignAnswer], names: Mapping[str, str]) -> list[Candidate]:
@@ -218,12 +218,12 @@ def from_job(answers: Iterable[DesignAnswer], names: Mapping[str, str]) -> list[
     stated = {key for each in answers for key in each.parameters}
     texts = {key: {str(each.parameters.get(key)) for each in answers} for key in stated}
     varied = {key for key, own in texts.items() if len(own) > 1}
-    found = []
+    candidates = []
     for each in answers:
         own = {key: str(value) for key, value in each.parameters.items() if key in varied}
         name = names.get(each.geometry or "") or str(each.index + 1)
-        found.append(Candidate(name, each.geometry, each.length_unit, own, index=each.index, answer=each))
-    return found
+        candidates.append(Candidate(name, each.geometry, each.length_unit, own, index=each.index, answer=each))
+    return candidates
 
 
 def _in_unit(text: str, unit: str) -> float:

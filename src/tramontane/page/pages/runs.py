@@ -70,9 +70,9 @@ class Runs:
     def show(self, runs: Iterable[Run]) -> None:
         """Draw the list, the newest first; where the one that was shown is gone, the newest is."""
         runs = list(runs)
-        known = [each.identity for each in runs]
-        if self.identity not in known:
-            self.identity = known[0] if known else ""
+        identities = [each.identity for each in runs]
+        if self.identity not in identities:
+            self.identity = identities[0] if identities else ""
         if (self.identity, runs) == self._drawn:
             return
         self._drawn = self.identity, runs

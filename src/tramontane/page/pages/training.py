@@ -97,12 +97,12 @@ class TrainingPage:
 
     async def _start(self) -> None:
         minutes = min(max(self.minutes.number or _MINUTES, _LEAST), _MOST)
-        asked = TrainingRequest(dataset=self.dataset.value, model=self.kind.value, budget=f"{60 * minutes:.0f}s")
+        request = TrainingRequest(dataset=self.dataset.value, model=self.kind.value, budget=f"{60 * minutes:.0f}s")
         if assumed := self.shell.datasets.open(self.dataset.value).assumed_units:
             if not await self._sure("start", "training.ask_start", units=listed(assumed)):
                 return
-            asked = asked.model_copy(update={"assume_units": True})
-        begun = await self.runs.do(self.trainings.begin, self.reader.caller, asked)
+            request = request.model_copy(update={"assume_units": True})
+        begun = await self.runs.do(self.trainings.begin, self.reader.caller, request)
         if begun is not None:
             self.runs.choose(begun.id)
 
@@ -119,8 +119,8 @@ class TrainingPage:
             return
 
         def keep() -> None:
-            asked = KeepRequest(name=name, replace=taken)
-            self.trainings.keep(identity, asked.name, replace=asked.replace)
+            request = KeepRequest(name=name, replace=taken)
+            self.trainings.keep(identity, request.name, replace=request.replace)
 
         await self.runs.do(keep)
 
@@ -131,9 +131,9 @@ class TrainingPage:
 
     async def _sure(self, what: str, question: str, **values: Any) -> bool:
         """Whether the reader wants something that cannot be taken back, or that rests on what nobody stated."""
-        asked = self.words(question, **values)
+        sentence = self.words(question, **values)
         with ui.dialog() as dialog, ui.card():
-            ui.label(asked)
+            ui.label(sentence)
             with ui.row():
                 ui.button(self.words(f"training.{what}"), on_click=lambda: dialog.submit(True)).props(
                     "unelevated no-caps color=negative")  # fmt: skip
@@ -145,20 +145,20 @@ class TrainingPage:
     async def _refresh(self, turn: Turn[str]) -> None:
         every = (await turn(asyncio.to_thread(self.trainings.every))).trainings
         self._list(every)
-        found: TrainingAnswer | None = None
+        answer: TrainingAnswer | None = None
         if self.runs.identity:
             try:
-                found = await turn(asyncio.to_thread(self.trainings.find, self.runs.identity))
+                answer = await turn(asyncio.to_thread(self.trainings.find, self.runs.identity))
             except Problem:  # thrown away just now, by somebody else
                 self.runs.identity = ""
-        headed = None if found is None else found.model_dump_json(exclude={"progress"})
+        headed = None if answer is None else answer.model_dump_json(exclude={"progress"})
         if headed != self._headed or self._drawn is None:
             self._headed = headed
             self.head.clear()
             with self.head:
-                self._head(found)
+                self._head(answer)
                 ui.run_javascript(f"tramontaneLink({json.dumps({'id': self.runs.identity})})")
-        self._show(found)
+        self._show(answer)
 
     def _list(self, every: list[TrainingAnswer]) -> None:
         running = any(each.state == "running" for each in every)
@@ -175,52 +175,52 @@ class TrainingPage:
         state = training.state
         return self.words(f"state.{state}") if state in STATES else state
 
-    def _head(self, found: TrainingAnswer | None) -> None:
-        if found is None:
+    def _head(self, answer: TrainingAnswer | None) -> None:
+        if answer is None:
             ui.label(self.words("training.none")).classes("quiet")
             return
-        with ui.element("div").classes("row-between").props(f"data-state={found.state}"):
-            ui.label(self._title(found)).classes("run-title")
-            ui.label(self._state(found)).classes("tag")
-        if found.reason:
-            ui.label(complaint(self.words, found.reason)).classes("is-error").props("role=alert")
-        if found.why:
-            choice = None if found.progress is None else found.progress.choice
+        with ui.element("div").classes("row-between").props(f"data-state={answer.state}"):
+            ui.label(self._title(answer)).classes("run-title")
+            ui.label(self._state(answer)).classes("tag")
+        if answer.reason:
+            ui.label(complaint(self.words, answer.reason)).classes("is-error").props("role=alert")
+        if answer.why:
+            choice = None if answer.progress is None else answer.progress.choice
             if choice is not None:
                 ui.label(because(self.words, choice)).classes("small").props("data-why")
             elif self.words.language == "en":  # of an older version: words alone
-                ui.label(found.why).classes("small")
-        if found.ending and found.state == "running":
+                ui.label(answer.why).classes("small")
+        if answer.ending and answer.state == "running":
             ui.label(self.words("training.ending")).classes("quiet")
         with ui.element("div").classes("row-wrap"):
-            if found.state == "running" and not found.ending:
+            if answer.state == "running" and not answer.ending:
                 self._button("end", "stop", self._end, "unelevated")
-            if found.state == "stopped":
+            if answer.state == "stopped":
                 self._button("resume", "play_arrow", self._resume, "unelevated")
-            if found.state == "done" and found.kept is None:
-                free = free_name(found.dataset, self.shell.server.registry.models, "model")
+            if answer.state == "done" and answer.kept is None:
+                free = free_name(answer.dataset, self.shell.server.registry.models, "model")
                 name = ui.input(self.words("training.name"), value=free).props("outlined dense data-name maxlength=100")
                 self._button("keep", "save", lambda: self._keep(name.value), "unelevated")
-            if found.kept is not None:
+            if answer.kept is not None:
                 ui.button(self.words("models.open"), icon="play_arrow",
-                          on_click=lambda: ui.navigate.to(f"/predict?model={found.kept}")
+                          on_click=lambda: ui.navigate.to(f"/predict?model={answer.kept}")
                           ).props("unelevated no-caps")  # fmt: skip
             self._button("discard", "delete", self._discard, "outline")
 
     def _button(self, name: str, icon: str, work: Callable[[], Any], look: str) -> None:
         ui.button(self.words(f"training.{name}"), icon=icon, on_click=work).props(f"{look} no-caps data-do={name}")
 
-    def _show(self, found: TrainingAnswer | None) -> None:
-        self.live.set_visibility(found is not None and found.state == "running")
-        progress = ProgressAnswer() if found is None or found.progress is None else found.progress
-        if found is not None and found.state == "running":
+    def _show(self, answer: TrainingAnswer | None) -> None:
+        self.live.set_visibility(answer is not None and answer.state == "running")
+        progress = ProgressAnswer() if answer is None or answer.progress is None else answer.progress
+        if answer is not None and answer.state == "running":
             stage = progress.stage
-            said = self.words(f"stage.{stage}") if stage in STAGES else stage
-            self.stage.set_text(f"{said}: {progress.done} / {progress.of}" if progress.of else said)
+            stage_name = self.words(f"stage.{stage}") if stage in STAGES else stage
+            self.stage.set_text(f"{stage_name}: {progress.done} / {progress.of}" if progress.of else stage_name)
             self.time.set_text(
-                self.words("training.time", seconds=_clock(progress.seconds), budget=_clock(found.budget))
+                self.words("training.time", seconds=_clock(progress.seconds), budget=_clock(answer.budget))
             )
-            self.bar.set_value(min(progress.seconds / found.budget, 1.0))
+            self.bar.set_value(min(progress.seconds / answer.budget, 1.0))
         drawn = self.runs.identity, progress.model_dump_json(exclude={"seconds", "stage", "done", "of"})
         if drawn == self._drawn:
             return
@@ -237,16 +237,16 @@ class TrainingPage:
         with self.charts:
             if progress.loss:
                 last = progress.loss[-1]
-                said = f"{words('training.loss')}, {last.network}: {words.number(last.values[-1], 3)}"
+                label = f"{words('training.loss')}, {last.network}: {words.number(last.values[-1], 3)}"
                 lines = [(each.network, each.steps, each.values) for each in progress.loss]
-                _figure("loss", said, curves(words, lines, label=said, unit="", axis=axis))
+                _figure("loss", label, curves(words, lines, label=label, unit="", axis=axis))
             for field in dict.fromkeys(each.field for each in progress.errors):
                 own = [each for each in progress.errors if each.field == field]
                 unit, factor = readable(own[-1].unit, max(max(each.absolute) for each in own))
                 error = words.number(factor * own[-1].absolute[-1], 3)
-                said = f"{field}: {error} {unit}, {words.share(own[-1].relative[-1])}"
+                label = f"{field}: {error} {unit}, {words.share(own[-1].relative[-1])}"
                 lines = [(each.network, each.steps, each.absolute) for each in own]
-                _figure(field, said, curves(words, lines, label=said, unit=own[-1].unit, axis=axis))
+                _figure(field, label, curves(words, lines, label=label, unit=own[-1].unit, axis=axis))
         if progress.candidates:
             heads = [
                 "",
@@ -264,12 +264,12 @@ class TrainingPage:
                 )
 
 
-def _figure(name: str, said: str, picture: str) -> None:
+def _figure(name: str, label: str, picture: str) -> None:
     figure = ui.element("figure")
     figure.props["data-curve"] = name  # a field's name may have any character
     with figure:
         with ui.element("figcaption").classes("small"):
-            ui.label(said)
+            ui.label(label)
         ui.html(picture, sanitize=False)
 
 

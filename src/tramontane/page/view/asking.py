@@ -43,9 +43,9 @@ class Answer:
         served: The model.
         case: The case whose surface is drawn.
         domain: Its surface.
-        where: The same for all answers on the same mesh.
+        mesh_key: The same for all answers on the same mesh.
         prediction: As the API gives it.
-        told: What the view is told; None where the model has no fields.
+        payload: What the view is told; None where the model has no fields.
         line: Values along the line that the view has.
     """
 
@@ -53,21 +53,21 @@ class Answer:
     served: Served
     case: Case
     domain: str
-    where: str
+    mesh_key: str
     prediction: Prediction
-    told: dict[str, Any] | None
+    payload: dict[str, Any] | None
     line: LinePlot | None = None
 
 
-def asked_of(served: Served) -> Mapping[str, ParameterSpec]:
+def parameters_of(served: Served) -> Mapping[str, ParameterSpec]:
     """The parameters that a model is asked with."""
     return served.contract.asked(geometry=served.surrogate.needs_geometry)
 
 
 def choices_of(served: Served, words: Words) -> dict[str, str]:
     """What can be looked at of a model, and its names for people: fields, and how wide their intervals are."""
-    contract, known = served.contract, choices(served.contract)
-    return known | {choice: label_of(contract, choice, words) for choice in widths(known, intervals_of(served))}
+    contract, options = served.contract, choices(served.contract)
+    return options | {choice: label_of(contract, choice, words) for choice in widths(options, intervals_of(served))}
 
 
 def intervals_of(served: Served) -> set[str]:
@@ -91,10 +91,10 @@ class Asking:
 
     def settled(self, view: View) -> View:
         """A snapshot of a view, with a field that its model has."""
-        asked, served = view.snapshot(), self.server.registry.models.get(view.model)
-        if served is not None and asked.field not in (known := choices_of(served, self.words)):
-            asked.field = next(iter(known), "")
-        return asked
+        snapshot, served = view.snapshot(), self.server.registry.models.get(view.model)
+        if served is not None and snapshot.field not in (options := choices_of(served, self.words)):
+            snapshot.field = next(iter(options), "")
+        return snapshot
 
     def unknown(self, view: View) -> list[str]:
         """What a view asks that its model does not have: a field, parameters."""
@@ -102,7 +102,7 @@ class Asking:
         if served is None:
             return []
         field = [view.field] if view.field and view.field not in choices_of(served, self.words) else []
-        return field + [name for name in view.parameters if name not in asked_of(served)]
+        return field + [name for name in view.parameters if name not in parameters_of(served)]
 
     def is_heavy(self, view: View) -> bool:
         """Whether a view's surface is so large that a coarse one is shown first."""
@@ -123,7 +123,7 @@ class Asking:
         contract = served.contract
         on = str(surface_domain(contract))
         question = self._question(served, view, [on])
-        where = f"{served.hash} {question.geometry} {question.length_unit} coarse"
+        mesh_key = f"{served.hash} {question.geometry} {question.length_unit} coarse"
 
         def work() -> dict[str, Any]:
             design = designs.design(contract, self.server.geometries, question.values, geometry=question.geometry,
@@ -131,7 +131,7 @@ class Asking:
             try:
                 checked = served.surrogate.check(design, values=question.values, surface_hash=question.surface_hash)
                 mesh = self.buffers.drawn.get(
-                    (where, on, "mesh"),
+                    (mesh_key, on, "mesh"),
                     lambda: _coarse(served, checked, on),
                     size=lambda made: 1024 * made.actual_memory_size,
                 )
@@ -139,8 +139,8 @@ class Asking:
             except TramontaneError as error:
                 raise Problem(422, str(error)) from error
             scene = Scene(self.buffers, view, contract, self.words)
-            scene.surface(f"{question.key()} coarse", where, bounded(case, field_of(contract, view.field)), on)
-            return scene.told()
+            scene.surface(f"{question.key()} coarse", mesh_key, bounded(case, field_of(contract, view.field)), on)
+            return scene.payload()
 
         return await self.server.predictions.run(work)
 
@@ -186,10 +186,10 @@ class Asking:
                 if view.line:
                     line = self._line(view, contract, volume.case, within, case.meshes[domain])
                     scene.spec["line"] = [*line.points[0].tolist(), *line.points[-1].tolist()]
-            return case, domain, scene.told(), line
+            return case, domain, scene.payload(), line
 
-        case, domain, told, line = await self.server.predictions.run(draw)
-        return Answer(view, served, case, domain, prediction.place, prediction, told, line)
+        case, domain, payload, line = await self.server.predictions.run(draw)
+        return Answer(view, served, case, domain, prediction.place, prediction, payload, line)
 
     @staticmethod
     def _line(view: View, contract: Contract, case: Case, domain: str, body: Any) -> LinePlot:
@@ -221,7 +221,8 @@ class Asking:
         geometry = view.geometry if served.surrogate.needs_geometry else None
         return PredictRequest(
             geometry=geometry, length_unit=view.unit or None, cells=view.cells, domains=domains,
-            parameters={name: value for name, value in view.parameters.items() if name in asked_of(served)}, **more,
+            parameters={name: value for name, value in view.parameters.items() if name in parameters_of(served)},
+            **more,
         )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def section(scene: Scene, key: str, case: Case, domain: str) -> None:
     cut = cut.triangulate()
     part = Case("slice", case.design, {"slice": cut}, field_units=case.field_units)
     values = values_of(part, "slice", view.field, contract)
-    where = [key, domain, view.section, at, averaged]
+    key_parts = [key, domain, view.section, at, averaged]
     if values is not None and not (view.arrows or view.lines):  # it would hide half of them
         scene.see(values)
         cell = by_cell(part, "slice", view.field, contract)
@@ -67,14 +67,14 @@ def section(scene: Scene, key: str, case: Case, domain: str) -> None:
             scene.note(scene.words("view.averaged" if averaged else "view.by_cell"))
         shift, bounds = scene.shift(part, "slice"), bounds_of(part, "slice", view.field, contract)
         scene.spec["slice"] = scene.buffers.put(
-            [*where, view.field, shift is not None, "slice"],
+            [*key_parts, view.field, shift is not None, "slice"],
             lambda: coloured(cut, values, cell=cell, shift=shift, bounds=bounds),
         )
     vector, velocity = vector_field(contract, view.field), velocity_field(contract, view.field)
     if view.arrows and vector is not None:
-        _arrows(scene, where, part, cut, vector)
+        _arrows(scene, key_parts, part, cut, vector)
     if view.lines and velocity is not None:
-        _lines(scene, where, case, domain, cut, velocity)
+        _lines(scene, key_parts, case, domain, cut, velocity)
 
 
 def isosurface(scene: Scene, key: str, case: Case, domain: str) -> None:
@@ -87,8 +87,8 @@ def isosurface(scene: Scene, key: str, case: Case, domain: str) -> None:
         domain: Which it is.
     """
     view, contract = scene.view, scene.contract
-    known = volume_choices(contract)
-    if view.iso not in known:
+    options = volume_choices(contract)
+    if view.iso not in options:
         return
     mesh = case.meshes[domain].copy(deep=False)
     if "cell" in case.field_names(domain).values():
@@ -102,29 +102,29 @@ def isosurface(scene: Scene, key: str, case: Case, domain: str) -> None:
     level = (low + high) / 2 if view.level is None else view.level
     unit, factor = unit_of(contract, view.iso, max(abs(low), abs(high)))
     scene.spec["iso"] = {"low": low, "high": high, "level": level, "unit": unit, "factor": factor}
-    said = f"{known[view.iso]} = {number(level * factor)} {unit}".rstrip()
+    label = f"{options[view.iso]} = {number(level * factor)} {unit}".rstrip()
     mesh.point_data["iso level"] = levels
-    found = mesh.contour([level], scalars="iso level")
-    if found.n_cells == 0:
-        scene.note(scene.words("view.no_iso", said=said))
+    surface = mesh.contour([level], scalars="iso level")
+    if surface.n_cells == 0:
+        scene.note(scene.words("view.no_iso", said=label))
         return
-    scene.note(scene.words("view.level", said=said))
-    found = found.triangulate()
-    if found.n_cells > _ISO_TRIANGLES:
-        found = _gathered(found)
+    scene.note(scene.words("view.level", said=label))
+    surface = surface.triangulate()
+    if surface.n_cells > _ISO_TRIANGLES:
+        surface = _gathered(surface)
         scene.note(scene.words("view.coarse"))
-    own = Case("iso", case.design, {"iso": found}, field_units=case.field_units)
+    own = Case("iso", case.design, {"iso": surface}, field_units=case.field_units)
     values = values_of(own, "iso", view.field, contract)
     shift, bounds = scene.shift(own, "iso"), bounds_of(own, "iso", view.field, contract)
     if values is None:  # the field that is looked at is one of the surface alone
-        values = np.full(found.n_points, np.nan, dtype=np.float32)
+        values = np.full(surface.n_points, np.nan, dtype=np.float32)
     else:
         scene.see(values)
     scene.spec["ghost"] = contract.domains[domain].side == "inside"
     shown = values
     scene.spec["level"] = scene.buffers.put(
         [key, domain, view.iso, level, view.field, shift is not None, "iso"],
-        lambda: coloured(found, shown, cell=False, shift=shift, bounds=bounds),
+        lambda: coloured(surface, shown, cell=False, shift=shift, bounds=bounds),
     )
 
 
@@ -164,7 +164,7 @@ def _gathered(mesh: pv.PolyData) -> pv.PolyData:
     return coarse
 
 
-def _arrows(scene: Scene, where: list[Any], part: Case, cut: pv.PolyData, vector: str) -> None:
+def _arrows(scene: Scene, key_parts: list[Any], part: Case, cut: pv.PolyData, vector: str) -> None:
     contract, field = scene.contract, scene.view.field
     at_cells = by_cell(part, "slice", vector, contract)
     sites = cut.cell_centers() if at_cells else cut
@@ -182,29 +182,29 @@ def _arrows(scene: Scene, where: list[Any], part: Case, cut: pv.PolyData, vector
     values = shown[keep] if shown is not None and fits else np.full(len(keep), np.nan)
     scene.see(values)
     length = 0.08 * float(cut.length)
-    scene.spec["arrows"] = scene.buffers.put([*where, field, vector, "arrows"], lambda: pack(
+    scene.spec["arrows"] = scene.buffers.put([*key_parts, field, vector, "arrows"], lambda: pack(
         {"points": np.asarray(sites.points, dtype=np.float32)[keep], "vectors": vectors,
          "values": np.asarray(values, dtype=np.float32)}, {"length": length}))  # fmt: skip
 
 
-def _lines(scene: Scene, where: list[Any], case: Case, domain: str, cut: pv.PolyData, vector: str) -> None:
+def _lines(scene: Scene, key_parts: list[Any], case: Case, domain: str, cut: pv.PolyData, vector: str) -> None:
     contract, field = scene.contract, scene.view.field
     plain = case.meshes[domain].copy(deep=False)
     if by_cell(case, domain, vector, contract):
         plain = plain.cell_data_to_point_data()
     seeds = cut.points[np.random.default_rng(0).permutation(cut.n_points)[:_SEEDS]]
-    found = plain.streamlines_from_source(
+    streamlines = plain.streamlines_from_source(
         pv.PolyData(np.ascontiguousarray(seeds)), vectors=vector, integration_direction="both",
         max_length=3.0 * float(plain.length), initial_step_length=0.5, step_unit="cl",
     )  # fmt: skip
-    if found.n_points == 0 or found.n_lines == 0:
+    if streamlines.n_points == 0 or streamlines.n_lines == 0:
         return
-    tubes = found.tube(radius=0.0012 * float(plain.length), n_sides=5, capping=False).triangulate()
+    tubes = streamlines.tube(radius=0.0012 * float(plain.length), n_sides=5, capping=False).triangulate()
     part = Case("lines", case.design, {"lines": tubes}, field_units=case.field_units)
-    known = values_of(part, "lines", field, contract)
-    fits = known is not None and len(known) == tubes.n_points
-    values = known if known is not None and fits else np.full(tubes.n_points, np.nan)  # grey, as arrows are
+    speeds = values_of(part, "lines", field, contract)
+    fits = speeds is not None and len(speeds) == tubes.n_points
+    values = speeds if speeds is not None and fits else np.full(tubes.n_points, np.nan)  # grey, as arrows are
     scene.see(values)
     scene.spec["lines"] = scene.buffers.put(
-        [*where, field, vector, "lines"], lambda: coloured(tubes, values, cell=False)
+        [*key_parts, field, vector, "lines"], lambda: coloured(tubes, values, cell=False)
     )

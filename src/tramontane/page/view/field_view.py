@@ -42,14 +42,14 @@ class FieldView(ui.element, component="field_view.js"):
         self._props["taker"] = drop
         self._number = 0
 
-    def show(self, told: dict[str, Any]) -> int:
+    def show(self, payload: dict[str, Any]) -> int:
         """Show what a `Scene` gathered.
 
         Returns:
             The number of this picture: the event ``shown`` names it once the browser shows it.
         """
         self._number += 1
-        self.run_method("show", told | {"number": self._number})
+        self.run_method("show", payload | {"number": self._number})
         return self._number
 
     def wait(self, message: str, *, anew: bool = False) -> None:

@@ -43,10 +43,10 @@ class LinePlot:
     @property
     def inside(self) -> NDArray[np.bool_]:
         """Where the volume has values."""
-        found = np.zeros(len(self.distances), dtype=bool)
+        inside = np.zeros(len(self.distances), dtype=bool)
         for values in self.values.values():
-            found |= np.isfinite(values)
-        return found
+            inside |= np.isfinite(values)
+        return inside
 
     def title(self, choice: str, contract: Contract) -> str:
         """What the chart of a choice shows, with its unit."""
@@ -89,9 +89,9 @@ def along(case: Case, domain: str, contract: Contract, ends: Sequence[float], *,
     part = Case("line", case.design, {"line": sampled}, field_units=case.field_units)
     values = {}
     for choice in choices(contract):
-        found = values_of(part, "line", choice, contract)
-        if found is not None:
-            values[choice] = np.where(inside, found, np.nan)
+        field_values = values_of(part, "line", choice, contract)
+        if field_values is not None:
+            values[choice] = np.where(inside, field_values, np.nan)
     return LinePlot(points, np.linalg.norm(points - first, axis=1), values, averaged)
 
 

@@ -27,18 +27,18 @@ _BENT = 0.08  # of the part's diagonal: how far a deformed shape moves where its
 
 def choices(contract: Contract) -> dict[str, str]:
     """Fields that can be looked at, and their names for people: scalars, a vector's length, components."""
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for specs in contract.fields.values():
         for name, spec in specs.items():
             label = name.replace("_", " ")
             if spec.components in (1, 3):
-                found.setdefault(name, label if spec.components == 1 else f"|{label}|")
+                labels.setdefault(name, label if spec.components == 1 else f"|{label}|")
             parts = {3: tuple(AXES), 6: _TENSOR}.get(spec.components, ())
             for part in parts:
-                found.setdefault(f"{name}.{part}", f"{label} {part}")
+                labels.setdefault(f"{name}.{part}", f"{label} {part}")
     if pressure_coefficient(contract) is not None:
-        found[CP] = "Cp"
-    return found
+        labels[CP] = "Cp"
+    return labels
 
 
 def label_of(contract: Contract, choice: str, words: Words) -> str:
@@ -111,8 +111,8 @@ def values_of(case: Case, domain: str, choice: str, contract: Contract) -> Array
     values = np.asarray(case.field_values(domain, name), dtype=np.float32)
     if values.ndim == 2 and values.shape[1] > 1 and not part:
         return np.asarray(np.linalg.norm(values, axis=1))
-    derived, found = pressure_coefficient(contract) if choice == CP else None, _component(values, part)
-    return found if derived is None or found is None else derived.values(found, case, contract)
+    derived, component = pressure_coefficient(contract) if choice == CP else None, _component(values, part)
+    return component if derived is None or component is None else derived.values(component, case, contract)
 
 
 def bounds_of(case: Case, domain: str, choice: str, contract: Contract) -> tuple[Array, Array] | None:
@@ -123,11 +123,11 @@ def bounds_of(case: Case, domain: str, choice: str, contract: Contract) -> tuple
     name, part = field_of(contract, choice), choice.partition(".")[2]
     if choice.endswith(WIDTH) or name + LOWER not in case.field_names(domain):
         return None
-    found = [
+    limits = [
         _component(np.asarray(case.field_values(domain, name + suffix), dtype=np.float32), part)
         for suffix in (LOWER, UPPER)
     ]
-    low, high = found
+    low, high = limits
     if low is None or high is None:
         return None
     derived = pressure_coefficient(contract) if choice == CP else None
@@ -262,12 +262,12 @@ class Scene:
         self._notes: dict[str, None] = {}
         self._ranges: list[tuple[float, float]] = []
 
-    def surface(self, key: str, where: str, case: Case, domain: str, values: Array | None = None) -> None:
+    def surface(self, key: str, mesh_key: str, case: Case, domain: str, values: Array | None = None) -> None:
         """Add a surface with a field.
 
         Args:
             key: Of the prediction.
-            where: The same for all predictions on this mesh.
+            mesh_key: The same for all predictions on this mesh.
             case: Has the surface.
             domain: Which it is.
             values: Values to show in place of the case's own.
@@ -287,10 +287,10 @@ class Scene:
             self._state_coefficient(case, domain)
         self.body = np.asarray(mesh.bounds, dtype=float).reshape(3, 2)
         name = f"{key} difference" if values is not None else key
-        triangles = self.buffers.drawn.get((where, domain), lambda: triangles_of(mesh), size=Triangles.size)
+        triangles = self.buffers.drawn.get((mesh_key, domain), lambda: triangles_of(mesh), size=Triangles.size)
         shown = triangles.values(shown, cell=cell)
         self.spec["surface"] = {
-            "mesh": self.buffers.put([where, domain, "mesh"], lambda: pack(triangles.arrays)),
+            "mesh": self.buffers.put([mesh_key, domain, "mesh"], lambda: pack(triangles.arrays)),
             "values": self.buffers.put([name, domain, choice], lambda: pack({"values": shown})),
             "cell": cell,
         }
@@ -307,8 +307,8 @@ class Scene:
             scale = fitting if self.view.warp == AUTO else float(self.view.warp or 1.0)
             self.spec["warp"] = {"scale": scale, "fitting": fitting}
             kind = "auto" if self.view.warp == AUTO else "true" if scale == 1.0 else "by"
-            said = {"auto": "view.warp_auto", "true": "view.warp_true", "by": "view.warp_by"}[kind]
-            self.note(self.words(said, scale=number(scale)))
+            word = {"auto": "view.warp_auto", "true": "view.warp_true", "by": "view.warp_by"}[kind]
+            self.note(self.words(word, scale=number(scale)))
             whole = triangles.values(shift, cell=False)
             self.spec["surface"]["shift"] = self.buffers.put(
                 [key, domain, "shift", displacement_field(self.contract, choice)], lambda: pack({"shift": whole})
@@ -324,9 +324,9 @@ class Scene:
             mesh = mesh.cell_data_to_point_data()
         return np.nan_to_num(np.asarray(mesh.point_data[name], dtype=np.float32))
 
-    def note(self, said: str) -> None:
+    def note(self, sentence: str) -> None:
         """State something on the picture, once."""
-        self._notes[said] = None
+        self._notes[sentence] = None
 
     def see(self, values: Array) -> None:
         """Take values into the range of the colours."""
@@ -334,7 +334,7 @@ class Scene:
         if len(finite):
             self._ranges.append((float(finite.min()), float(finite.max())))
 
-    def told(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         """What the view is told."""
         low = min((low for low, _ in self._ranges), default=0.0)
         high = max((high for _, high in self._ranges), default=1.0)

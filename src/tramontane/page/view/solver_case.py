@@ -15,7 +15,7 @@ from tramontane.design import Design
 from tramontane.evaluation.judge import fitting_contract
 from tramontane.metrics import relative_l2
 from tramontane.page.language.words import Words
-from tramontane.page.view.asking import asked_of
+from tramontane.page.view.asking import parameters_of
 from tramontane.page.view.bounds import bounded
 from tramontane.page.view.buffers import Buffers
 from tramontane.page.view.cuts import isosurface, section
@@ -24,7 +24,7 @@ from tramontane.page.view.state import View
 from tramontane.service.registry import Served
 from tramontane.units import Quantity, from_si
 
-Seen = Literal["trained", "validation", "unseen", "unknown"]
+Role = Literal["trained", "validation", "unseen", "unknown"]
 
 
 class SolverCase:
@@ -44,7 +44,7 @@ class SolverCase:
         self.served, self.dataset, self.name = served, dataset, name
         self.key = f"{served.hash} {dataset.fingerprint()} {name}"
         self.true = dataset.case(name)
-        self.seen = seen(served, dataset, name)
+        self.role = role_of(served, dataset, name)
 
     @cached_property
     def on_surface(self) -> Case:
@@ -59,16 +59,16 @@ class SolverCase:
 
     def errors(self) -> dict[str, float]:
         """The relative L2 error of each field over all sites of the case, by ``domain/field``, as a report has it."""
-        found = {}
+        errors = {}
         for domain, specs in self.served.contract.fields.items():
             places = self.whole.field_names(domain)
             for field in specs:
                 truth = mesh_sites(self.true.meshes[domain], places[field], [field]).fields[field]
                 predicted = self.whole.field_values(domain, field)
-                found[f"{domain}/{field}"] = relative_l2(predicted.reshape(truth.shape), truth)
-        return found
+                errors[f"{domain}/{field}"] = relative_l2(predicted.reshape(truth.shape), truth)
+        return errors
 
-    def told(self, buffers: Buffers, view: View, words: Words) -> list[dict[str, Any]]:
+    def payloads(self, buffers: Buffers, view: View, words: Words) -> list[dict[str, Any]]:
         """What views are told of the solver's field, the model's, and the model's less the solver's.
 
         Args:
@@ -79,7 +79,7 @@ class SolverCase:
         contract, within = self.served.contract, volume_domain(self.served.contract)
         predicted = self.whole if within and (view.section or view.iso) else self.on_surface
         predicted = bounded(predicted, field_of(contract, view.field))
-        found = []
+        payloads = []
         shown = [drawn(case, contract) for case in (self.true, predicted)]
         for kind, case, (surface, domain) in zip(("true", "predicted"), (self.true, predicted), shown, strict=True):
             scene = Scene(buffers, view, contract, words)
@@ -89,7 +89,7 @@ class SolverCase:
                 section(scene, f"{self.key} {kind}", case, within)
             if view.iso and within:
                 isosurface(scene, f"{self.key} {kind}", case, within)
-            found.append(scene.told())
+            payloads.append(scene.payload())
         true, own = (values_of(surface, domain, view.field, contract) for surface, domain in shown)
         difference = View(field=view.field, camera=view.camera, map="coolwarm")
         scene = Scene(buffers, difference, contract, words)
@@ -97,22 +97,22 @@ class SolverCase:
         surface, domain = shown[1]
         less = np.full_like(own, np.nan) if own is not None and true is None else true
         scene.surface(self.key, self.key, surface, domain, None if own is None or less is None else own - less)
-        found.append(scene.told())
-        return [*one_scale(*found[:2], locked=view.low is not None or view.high is not None), found[2]]
+        payloads.append(scene.payload())
+        return [*one_scale(*payloads[:2], locked=view.low is not None or view.high is not None), payloads[2]]
 
     def _ask(self, domains: list[str]) -> Case:
         values = self.dataset.parameters(self.name)
-        asked = {
+        parameters = {
             name: Quantity(from_si(values[name], spec.unit), spec.unit)
-            for name, spec in asked_of(self.served).items()
+            for name, spec in parameters_of(self.served).items()
             if name in values
         }
         shape = self.dataset.geometry(self.name) if self.served.surrogate.needs_geometry else None
         meshes = {domain: _bare(self.true.meshes[domain]) for domain in domains}
-        return self.served.surrogate.simulate(Design(shape, **asked), meshes=meshes)
+        return self.served.surrogate.simulate(Design(shape, **parameters), meshes=meshes)
 
 
-def seen(served: Served, dataset: Dataset, name: str) -> Seen:
+def role_of(served: Served, dataset: Dataset, name: str) -> Role:
     """Whether a model was trained on a case, judged by the data that it names."""
     data = served.surrogate.record.data
     if data.fingerprint != dataset.fingerprint():

@@ -104,8 +104,8 @@ class View:
             return query.get(prefix + name, query.get(name, ""))[:200]
 
         def numbers(name: str) -> list[float] | None:
-            found = [number(part) for part in text(name).split(",")]
-            return [x for x in found if x is not None] if len(found) == 6 and None not in found else None
+            limits = [number(part) for part in text(name).split(",")]
+            return [x for x in limits if x is not None] if len(limits) == 6 and None not in limits else None
 
         section, at = text("section"), number(text("at"))
         return cls(

@@ -35,10 +35,10 @@ def least_of_widest(widths: Array, areas: Array) -> float | None:
         widths: At each place ``(n,)``; NaN where there is no interval.
         areas: Of each place.
     """
-    known = np.isfinite(widths) & (areas > 0)
-    if not known.any():
+    finite = np.isfinite(widths) & (areas > 0)
+    if not finite.any():
         return None
-    widths, areas = widths[known], areas[known]
+    widths, areas = widths[finite], areas[finite]
     order = np.argsort(-widths)
     within = np.cumsum(areas[order]) <= SHARE * areas.sum() * (1 + 1e-9)
     least = float(widths[order][max(int(within.sum()) - 1, 0)])

@@ -181,19 +181,19 @@ class Provider:
             TramontaneError: There is something else at the address.
         """
         issuer = self.settings.issuer
-        where = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+        configuration = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
         self._tried = time.monotonic()
         try:
             with httpx.Client(timeout=5.0, headers={"Accept": "application/json"}) as http:
-                about = _document(http, where)
+                about = _document(http, configuration)
                 if about.get("issuer") != issuer:
-                    raise TramontaneError(f"{where}: says that its issuer is {about.get('issuer')!r}; give that as "
-                                          "--oidc-issuer, letter by letter")  # fmt: skip
+                    raise TramontaneError(f"{configuration}: says that its issuer is {about.get('issuer')!r}; give "
+                                          "that as --oidc-issuer, letter by letter")  # fmt: skip
                 keys_at = str(about.get("jwks_uri"))
-                _check_address(keys_at, f"{where}: jwks_uri")
+                _check_address(keys_at, f"{configuration}: jwks_uri")
                 keys = _document(http, keys_at).get("keys")
         except httpx.HTTPError as error:
-            self._away = f"{where}: {error or type(error).__name__}"
+            self._away = f"{configuration}: {error or type(error).__name__}"
             _log.warning("provider away", extra={"reason": self._away})
             return
         usable = [each for each in keys if _signs(each)] if isinstance(keys, list) else []
@@ -204,30 +204,30 @@ class Provider:
         self._fetched = time.monotonic()
 
 
-def _document(http: httpx.Client, where: str) -> dict[str, Any]:
+def _document(http: httpx.Client, address: str) -> dict[str, Any]:
     """A JSON object at an address.
 
     Raises:
         httpx.HTTPError: It cannot be had just now.
         TramontaneError: There is none.
     """
-    with http.stream("GET", where) as answer:
+    with http.stream("GET", address) as answer:
         if answer.status_code >= 500:
             raise httpx.HTTPError(f"answers with status {answer.status_code}")
         content = b""
         for part in answer.iter_bytes():
             content += part
             if len(content) > MIB:
-                raise TramontaneError(f"{where}: is over a megabyte; check --oidc-issuer")
+                raise TramontaneError(f"{address}: is over a megabyte; check --oidc-issuer")
     if answer.status_code != 200:
-        raise TramontaneError(f"{where}: answers with status {answer.status_code}; check --oidc-issuer")
+        raise TramontaneError(f"{address}: answers with status {answer.status_code}; check --oidc-issuer")
     try:
-        found = httpx.Response(200, content=content).json()
+        document = httpx.Response(200, content=content).json()
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise TramontaneError(f"{where}: is no JSON object; check --oidc-issuer")
-    return found
+        document = None
+    if not isinstance(document, dict):
+        raise TramontaneError(f"{address}: is no JSON object; check --oidc-issuer")
+    return document
 
 
 def _check_address(address: str, what: str) -> None:
@@ -244,13 +244,13 @@ def _check_address(address: str, what: str) -> None:
 
 def _endpoints(about: Mapping[str, Any]) -> tuple[str, str] | None:
     """Those for signing in; a provider without them still signs tokens."""
-    found = [str(about.get(name)) for name in ("authorization_endpoint", "token_endpoint")]
+    addresses = [str(about.get(name)) for name in ("authorization_endpoint", "token_endpoint")]
     try:
-        for each in found:
+        for each in addresses:
             _check_address(each, "provider")
     except TramontaneError:
         return None
-    return found[0], found[1]
+    return addresses[0], addresses[1]
 
 
 def _signs(key: Any) -> bool:
@@ -264,23 +264,23 @@ def _roles(settings: Oidc) -> dict[str, str]:
             raise TramontaneError(f"--oidc-claim {settings.claim}: also say which of its values allow what, such as "
                                   "--oidc-role predict=simulation-engineers")  # fmt: skip
         return {scope: scope for scope in SCOPES}
-    found: dict[str, str] = {}
+    roles: dict[str, str] = {}
     for text in settings.roles:
         scope, _, value = text.partition("=")
         if scope not in SCOPES or not value:
             raise TramontaneError(f"--oidc-role {text}: give SCOPE=VALUE with a scope of {', '.join(SCOPES)}")
-        if value in found:
+        if value in roles:
             raise TramontaneError(f"--oidc-role {text}: {value} is given two scopes; each allows what those before it "
                                   f"allow ({', '.join(SCOPES)}), so give the widest")  # fmt: skip
-        found[value] = scope
-    return found
+        roles[value] = scope
+    return roles
 
 
 def _values(claims: Mapping[str, Any], claim: str) -> list[str]:
     """A claim's texts; ``realm_access.roles`` looks into objects unless there is a claim of just that name."""
-    found: Any = claims
+    value: Any = claims
     for part in [claim] if claim in claims else claim.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    if isinstance(found, str):
-        return [found, *found.split()]
-    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+        value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, str):
+        return [value, *value.split()]
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

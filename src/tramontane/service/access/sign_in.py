@@ -66,13 +66,13 @@ def address(provider: Provider, begun: Begun, back: str) -> str:
         Problem: The provider is away, or has no such address.
     """
     challenge = base64.urlsafe_b64encode(hashlib.sha256(begun.verifier.encode()).digest()).decode().rstrip("=")
-    asked = {
+    query = {
         "response_type": "code", "client_id": provider.settings.client_id, "redirect_uri": back,
         "scope": provider.settings.scope, "state": begun.state, "nonce": begun.nonce,
         "code_challenge": challenge, "code_challenge_method": "S256",
     }  # fmt: skip
-    where = _endpoints(provider)[0]
-    return f"{where}{'&' if '?' in where else '?'}{urlencode(asked)}"
+    endpoint = _endpoints(provider)[0]
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
 
 async def exchange(provider: Provider, begun: Begun, *, code: str, state: str, back: str) -> list[str]:
@@ -94,30 +94,32 @@ async def exchange(provider: Provider, begun: Begun, *, code: str, state: str, b
              "client_id": provider.settings.client_id, "code_verifier": begun.verifier}  # fmt: skip
     if provider.settings.secret:
         given["client_secret"] = provider.settings.secret
-    where = _endpoints(provider)[1]
+    endpoint = _endpoints(provider)[1]
     try:
         async with httpx.AsyncClient(timeout=_SECONDS, headers={"Accept": "application/json"}) as http:
-            answer = await http.post(where, data=given)
-        found: Any = answer.json() if len(answer.content) < MIB else None
+            answer = await http.post(endpoint, data=given)
+        answer_document: Any = answer.json() if len(answer.content) < MIB else None
     except (httpx.HTTPError, ValueError, RecursionError) as error:
         raise Problem(503, "the provider cannot be asked just now; try again in a moment", retry_after=5) from error
-    if answer.status_code != 200 or not isinstance(found, dict):
-        said = found.get("error") if isinstance(found, dict) else None
-        reason = str(said or answer.status_code)[:60]
+    if answer.status_code != 200 or not isinstance(answer_document, dict):
+        refusal = answer_document.get("error") if isinstance(answer_document, dict) else None
+        reason = str(refusal or answer.status_code)[:60]
         raise Problem(401, f"the provider did not accept the sign-in ({reason}); try again")
-    tokens = [found[name] for name in ("access_token", "id_token") if isinstance(found.get(name), str)]
-    if isinstance(found.get("id_token"), str):
-        _check_nonce(found["id_token"], begun.nonce)
+    tokens = [
+        answer_document[name] for name in ("access_token", "id_token") if isinstance(answer_document.get(name), str)
+    ]
+    if isinstance(answer_document.get("id_token"), str):
+        _check_nonce(answer_document["id_token"], begun.nonce)
     return tokens
 
 
 def _check_nonce(token: str, nonce: str) -> None:
     """The ID token came from the provider itself; still, it is to be the one that was asked for here."""
     try:
-        said = jwt.decode(token, options={"verify_signature": False}).get("nonce")
+        stated = jwt.decode(token, options={"verify_signature": False}).get("nonce")
     except jwt.PyJWTError:
-        said = None
-    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.encode()):
+        stated = None
+    if not isinstance(stated, str) or not hmac.compare_digest(stated.encode(), nonce.encode()):
         raise Problem(401, "the provider's answer is not to this sign-in; begin it again")
 
 

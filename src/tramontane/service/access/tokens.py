@@ -92,8 +92,8 @@ class Access:
         self._refresh()
         self.provider = _provider(settings)
         if not self._tokens and self.provider is None and (settings.require_tokens or not settings.on_loopback):
-            where = "tokens are required" if settings.on_loopback else f"{settings.host} can be reached by others"
-            raise TramontaneError(f"{where}, and there is no token; make one with `tramontane token create NAME "
+            reason = "tokens are required" if settings.on_loopback else f"{settings.host} can be reached by others"
+            raise TramontaneError(f"{reason}, and there is no token; make one with `tramontane token create NAME "
                                   f"--state {settings.state}`, or give --oidc-issuer")  # fmt: skip
 
     @property

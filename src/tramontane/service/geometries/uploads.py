@@ -52,7 +52,7 @@ class Geometries:
         for folder in (self.folder, self.incoming):
             folder.mkdir(parents=True, exist_ok=True)
         self._meshes: ByteCache[pv.PolyData] = ByteCache(128 * MIB)
-        self._known: ByteCache[StoredGeometry] = ByteCache(4 * MIB)
+        self._cache: ByteCache[StoredGeometry] = ByteCache(4 * MIB)
         # Threads of its own: a file that takes minutes to parse must not hold up what else is done in threads.
         self._turns = Turns(max(2, settings.workers), "parse")
         self._bytes = sum(file.stat().st_size for file in self.folder.glob("*/*/mesh.npz"))
@@ -72,16 +72,16 @@ class Geometries:
         Raises:
             Problem: It is not here.
         """
-        stored = self._known.get(identity)
+        stored = self._cache.get(identity)
         if stored is None:
             try:
                 text = (self._home(identity) / "about.json").read_text(encoding="utf-8")
             except FileNotFoundError:
                 raise _unknown(identity) from None
             stored = StoredGeometry.model_validate_json(text)
-            self._known.put(identity, stored, _ABOUT)
+            self._cache.put(identity, stored, _ABOUT)
             if not self._home(identity).exists():  # removed just now
-                self._known.drop(identity)
+                self._cache.drop(identity)
         return stored
 
     def every(self, *, start: int, count: int) -> tuple[list[StoredGeometry], int]:
@@ -90,11 +90,11 @@ class Geometries:
         for about in self.folder.glob("*/*/about.json"):
             with contextlib.suppress(FileNotFoundError):  # removed just now
                 dated.append((-about.stat().st_mtime_ns, about.parent.name))
-        found = []
+        geometries = []
         for _, identity in sorted(dated)[start : start + count]:
             with contextlib.suppress(Problem):
-                found.append(self.find(identity))
-        return found, len(dated)
+                geometries.append(self.find(identity))
+        return geometries, len(dated)
 
     def remove(self, identity: str) -> None:
         """Forget a geometry.
@@ -107,7 +107,7 @@ class Geometries:
             self._home(identity).rename(gone)  # at once for everybody else
         except FileNotFoundError:
             raise _unknown(identity) from None
-        self._known.drop(identity)
+        self._cache.drop(identity)
         with contextlib.suppress(FileNotFoundError):
             self._add(-(gone / "mesh.npz").stat().st_size)
         shutil.rmtree(gone, ignore_errors=True)
@@ -150,8 +150,8 @@ class Geometries:
         """
         suffix = Path(name).suffix.lower()
         if suffix not in SUFFIXES:
-            known = ", ".join(SUFFIXES)
-            raise at_fault(Fault(input="query.name", detail=f"{name!r} does not end in one of {known}"), status=415)
+            endings = ", ".join(SUFFIXES)
+            raise at_fault(Fault(input="query.name", detail=f"{name!r} does not end in one of {endings}"), status=415)
         most = min(self.settings.upload_bytes, limit or self.settings.upload_bytes)
         if announced is not None and announced > most:
             raise _too_large(most)
@@ -197,7 +197,7 @@ class Geometries:
         if suffix == ".stl" and (count := _stl_triangles(partial, size)) > self.settings.triangles:
             raise _too_many(count, self.settings.triangles)
         try:
-            blocks, found = read_isolated(
+            blocks, facts = read_isolated(
                 load, partial, seconds=self.settings.upload_seconds, memory=self.settings.upload_memory, fresh=True
             )
         except FormatError as error:
@@ -210,8 +210,8 @@ class Geometries:
         low, high = (tuple(corner.tolist()) for corner in (points.min(axis=0), points.max(axis=0)))
         stored = StoredGeometry(
             hash=identity, name=shown_name(name), bytes=size, format=suffix[1:], metric=suffix in (".step", ".stp"),
-            triangles=len(triangles), points=len(points), low=low, high=high, closed=bool(found["closed"]),
-            warnings=[self._shown(text, partial, name) for text in found["warnings"]],
+            triangles=len(triangles), points=len(points), low=low, high=high, closed=bool(facts["closed"]),
+            warnings=[self._shown(text, partial, name) for text in facts["warnings"]],
             created=time.time(),
         )  # fmt: skip
         home = self._home(identity)
@@ -242,7 +242,7 @@ class Geometries:
             staged.write_text(stored.model_dump_json(), encoding="utf-8")
             shutil.copystat(about, staged)
             staged.replace(about)
-            self._known.drop(identity)
+            self._cache.drop(identity)
         except FileNotFoundError:  # removed just now
             raise _unknown(identity) from None
         finally:

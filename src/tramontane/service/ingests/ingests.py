@@ -29,7 +29,7 @@ _LAST = 20.0  # s in which a process ends that has told its outcome
 _KEPT = 100  # that are told of
 _DIED = "its process ended without a word ({code}); the server's log may say why"
 _STOPPED = "the server ended meanwhile; start it again: cases that were read need not be read again"
-Said = TypeVar("Said", bound=BaseModel)
+Document = TypeVar("Document", bound=BaseModel)
 _log = logging.getLogger("tramontane.serve")
 
 
@@ -60,9 +60,9 @@ class Ingests:
     def every(self) -> IngestsAnswer:
         """All ingests, the newest first, and what can be ingested."""
         folders = self.folder.iterdir() if self.folder.is_dir() else []
-        found = [each for folder in folders if (each := self._answer(folder)) is not None]
-        found.sort(key=lambda each: -each.created)
-        return IngestsAnswer(ingests=found[:_KEPT], results=list(self.settings.named_results))
+        ingests = [each for folder in folders if (each := self._answer(folder)) is not None]
+        ingests.sort(key=lambda each: -each.created)
+        return IngestsAnswer(ingests=ingests[:_KEPT], results=list(self.settings.named_results))
 
     def find(self, identity: str) -> IngestAnswer:
         """One ingest, how far it is, and what came of it.
@@ -81,19 +81,19 @@ class Ingests:
 
     # -- what can be done ------------------------------------------------------------------------------------------
 
-    def begin(self, asked: IngestRequest) -> IngestAnswer:
+    def begin(self, request: IngestRequest) -> IngestAnswer:
         """Look at a folder of results, or make a dataset of it.
 
         Raises:
             Problem: An input is at fault, or another ingest runs.
         """
-        known = self.settings.named_results
-        if asked.results not in known:
-            detail = f"there is no folder of results {asked.results!r}; there is {', '.join(known) or 'none'}"
+        folders = self.settings.named_results
+        if request.results not in folders:
+            detail = f"there is no folder of results {request.results!r}; there is {', '.join(folders) or 'none'}"
             raise at_fault(Fault(input="results", detail=detail))
-        target = None if asked.name is None else self.settings.made_datasets.absolute() / asked.name
-        if asked.name is not None and (asked.name in self.settings.named_datasets or (target and target.exists())):
-            detail = f"there is a dataset {asked.name!r} already; choose another name"
+        target = None if request.name is None else self.settings.made_datasets.absolute() / request.name
+        if request.name is not None and (request.name in self.settings.named_datasets or (target and target.exists())):
+            detail = f"there is a dataset {request.name!r} already; choose another name"
             raise at_fault(Fault(input="name", detail=detail), status=409)
         identity = uuid.uuid4().hex
         folder = self.folder.absolute() / identity
@@ -101,12 +101,12 @@ class Ingests:
             self._need_idle()
             try:
                 folder.mkdir(parents=True)
-                if asked.contract is not None:
-                    (folder / CONTRACT).write_text(asked.contract, encoding="utf-8")
+                if request.contract is not None:
+                    (folder / CONTRACT).write_text(request.contract, encoding="utf-8")
                     Contract.from_toml(folder / CONTRACT)
-                put(folder / TASK, Task(source=known[asked.results].absolute(), target=target, test=asked.test,
-                                        validation=asked.validation))  # fmt: skip
-                put(folder / _ASKED, Asked(request=asked, created=time.time()))
+                put(folder / TASK, Task(source=folders[request.results].absolute(), target=target, test=request.test,
+                                        validation=request.validation))  # fmt: skip
+                put(folder / _ASKED, Asked(request=request, created=time.time()))
                 self._start(identity)
             except ContractError as error:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -160,8 +160,8 @@ class Ingests:
         return self.folder / identity
 
     def _answer(self, folder: Path) -> IngestAnswer | None:
-        asked = _read(folder / _ASKED, Asked)
-        if asked is None:
+        begun = _read(folder / _ASKED, Asked)
+        if begun is None:
             return None
         outcome = _read(folder / OUTCOME, IngestOutcome)
         state: IngestState
@@ -173,9 +173,9 @@ class Ingests:
             state = "running" if folder.name == self._running else "stopped"
         reached = _read(folder / PROGRESS, Reached) or Reached()
         return IngestAnswer(
-            id=folder.name, results=asked.request.results, name=asked.request.name, state=state,
+            id=folder.name, results=begun.request.results, name=begun.request.name, state=state,
             stage="done" if state == "done" else reached.stage, done=reached.done, count=reached.count,
-            created=asked.created,
+            created=begun.created,
         )  # fmt: skip
 
     def _need_idle(self) -> None:
@@ -222,7 +222,7 @@ class Ingests:
         self._running, self._process = None, None
 
 
-def _read(file: Path, kind: type[Said]) -> Said | None:
+def _read(file: Path, kind: type[Document]) -> Document | None:
     try:
         return kind.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValidationError):

@@ -59,12 +59,12 @@ def main(folder: Path) -> None:
     if hasattr(os, "nice"):
         os.nice(10)  # whoever waits for an answer goes first
     task = Task.model_validate_json((folder / TASK).read_text(encoding="utf-8"))
-    told = [0.0]
+    last_report = [0.0]
 
     def progress(stage: str, done: int, count: int) -> None:
         now = time.monotonic()
-        if done in (0, count) or now - told[0] > _OFTEN:
-            told[0] = now
+        if done in (0, count) or now - last_report[0] > _OFTEN:
+            last_report[0] = now
             put(folder / PROGRESS, Reached.model_validate({"stage": stage, "done": done, "count": count}))
 
     try:
@@ -85,11 +85,11 @@ def _run(folder: Path, task: Task, progress: Progress) -> IngestOutcome:
     file = folder / CONTRACT
     contract = Contract.from_toml(file) if file.is_file() else None
     if task.target is None:
-        found = survey(task.source, folder / WORK, contract=contract, progress=progress)
-        found.contract.to_toml(folder / "found.toml")
-        order = sorted(found.problems, key=lambda problem: (problem.severity != "warning", problem.case))
+        result = survey(task.source, folder / WORK, contract=contract, progress=progress)
+        result.contract.to_toml(folder / "found.toml")
+        order = sorted(result.problems, key=lambda problem: (problem.severity != "warning", problem.case))
         findings = [Finding(severity=each.severity, case=each.case, detail=each.message) for each in order[:_MOST]]
-        return IngestOutcome(cases=found.cases, left_out=found.left_out, findings=findings,
+        return IngestOutcome(cases=result.cases, left_out=result.left_out, findings=findings,
                              contract=(folder / "found.toml").read_text(encoding="utf-8"))  # fmt: skip
     task.target.parent.mkdir(parents=True, exist_ok=True)
     dataset = ingest(task.source, task.target, contract=contract, test=task.test, validation=task.validation,
@@ -106,10 +106,10 @@ class Record(BaseModel):
     warnings: list[str] = []
 
 
-def put(file: Path, said: BaseModel) -> None:
+def put(file: Path, document: BaseModel) -> None:
     """Write a file whole or not at all."""
     staged = file.with_suffix(".new")
-    staged.write_text(said.model_dump_json(), encoding="utf-8")
+    staged.write_text(document.model_dump_json(), encoding="utf-8")
     staged.replace(file)
 
 

@@ -214,8 +214,8 @@ def solve_one(folder: Path, name: str, identity: str, simulator: Simulator, task
     index, request = task
     begun = time.perf_counter()
     values = designs.understand(simulator.contract, DesignRequest.model_validate_json(request), geometry=False)
-    asked = designs.design(simulator.contract, None, values, geometry=None, length_unit="m")
-    case = simulator.simulate(asked)
+    design = designs.design(simulator.contract, None, values, geometry=None, length_unit="m")
+    case = simulator.simulate(design)
     case.name = str(index)
     if parent_is_alive():
         try:

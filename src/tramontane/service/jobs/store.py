@@ -179,16 +179,16 @@ class JobStore:
             "reason": None if reason is None else without_paths(reason),
         }
         with self.sessions.begin() as session:
-            found = DesignRow.job == identity, DesignRow.index == index
-            session.execute(update(DesignRow).where(*found).values(**values))
+            this_design = DesignRow.job == identity, DesignRow.index == index
+            session.execute(update(DesignRow).where(*this_design).values(**values))
 
     def end(self, identity: str, state: str, reason: str | None = None) -> None:
         """A job that was pending is ``done`` or ``stopped``."""
         with self.sessions.begin() as session:
-            found = JobRow.id == identity, JobRow.state.in_(PENDING)
+            pending = JobRow.id == identity, JobRow.state.in_(PENDING)
             session.execute(
                 update(JobRow)
-                .where(*found)
+                .where(*pending)
                 .values(state=state, reason=None if reason is None else without_paths(reason))
             )
 

@@ -138,8 +138,8 @@ def _field(values: np.ndarray[Any, Any], unit: str, location: Any, interval: Fie
 
 def _interval(interval: FieldInterval) -> FieldIntervalSummary:
     half = interval.half_width
-    known = half[np.isfinite(half)]
-    median, largest = (float(np.median(known)), float(known.max())) if len(known) else (None, None)
+    finite = half[np.isfinite(half)]
+    median, largest = (float(np.median(finite)), float(finite.max())) if len(finite) else (None, None)
     return FieldIntervalSummary(median=median, largest=largest, band=interval.band, cases=interval.cases)
 
 

@@ -16,14 +16,14 @@ from tramontane.units import Quantity, dimension, from_si, parse_quantity
 from tramontane.verdict import Verdict
 
 
-def understand(contract: Contract, request: DesignRequest, *, geometry: bool, where: str = "") -> dict[str, float]:
+def understand(contract: Contract, request: DesignRequest, *, geometry: bool, prefix: str = "") -> dict[str, float]:
     """The parameters of a request in SI, in the contract's order.
 
     Args:
         contract: Of the simulator that is asked.
         request: A design.
         geometry: Whether the simulator takes a geometry; then operating conditions are asked, else all parameters.
-        where: Where the design stands in the request, such as ``designs.3.``.
+        prefix: Where the design stands in the request, such as ``designs.3.``.
 
     Raises:
         Problem: Parameters are missing, unknown, no numbers, or in wrong units; all are named.
@@ -37,26 +37,28 @@ def understand(contract: Contract, request: DesignRequest, *, geometry: bool, wh
             broken[name] = str(error)
     values, faults = contract.examine(given, geometry=geometry)
     faults |= broken
-    found = [
-        Fault(input=f"{where}parameters.{name}", detail=detail,
+    problems = [
+        Fault(input=f"{prefix}parameters.{name}", detail=detail,
               unit=contract.parameters[name].unit if name in contract.parameters else None)
         for name, detail in faults.items()
     ]  # fmt: skip
     if geometry and request.geometry is None:
-        found.insert(0, Fault(input=f"{where}geometry", detail="a geometry is missing; upload one and give its hash"))
+        problems.insert(
+            0, Fault(input=f"{prefix}geometry", detail="a geometry is missing; upload one and give its hash")
+        )
     elif not geometry and request.geometry is not None:
-        found.insert(0, Fault(input=f"{where}geometry", detail="parameters alone say which design is meant here; "
-                                                               "leave the geometry out"))  # fmt: skip
+        problems.insert(0, Fault(input=f"{prefix}geometry", detail="parameters alone say which design is meant here; "
+                                 "leave the geometry out"))  # fmt: skip
     if request.length_unit is not None:
         try:
             wrong = dimension(request.length_unit) != dimension("m")
         except UnitError:
             wrong = True
         if wrong:
-            found.append(Fault(input=f"{where}length_unit", unit=contract.length_unit,
+            problems.append(Fault(input=f"{prefix}length_unit", unit=contract.length_unit,
                                detail=f"{request.length_unit!r} is no length; give 'mm' or the like"))  # fmt: skip
-    if found:
-        raise at_fault(*found[:20])
+    if problems:
+        raise at_fault(*problems[:20])
     return values
 
 
@@ -93,11 +95,13 @@ def stated(contract: Contract, values: Mapping[str, float]) -> dict[str, schemas
     }
 
 
-def verdict(found: Verdict | None) -> VerdictAnswer | None:
+def verdict(verdict_found: Verdict | None) -> VerdictAnswer | None:
     """A verdict as it is told, with its reasons in words."""
-    if found is None:
+    if verdict_found is None:
         return None
-    return VerdictAnswer(domain=found.domain, score=found.score, reasons=[warned(each) for each in found.reasons])
+    return VerdictAnswer(
+        domain=verdict_found.domain, score=verdict_found.score, reasons=[warned(each) for each in verdict_found.reasons]
+    )
 
 
 def warned(notice: Notice) -> Warned:

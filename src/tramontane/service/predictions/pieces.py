@@ -63,12 +63,12 @@ class _Gathered:
 
     def pieces(self) -> Pieces:
         """All of it in order, the small ones joined."""
-        found: list[Buffer] = []
+        pieces: list[Buffer] = []
         small: list[Buffer] = []
         for _, part in sorted(self._parts.items()):
             if len(part) < _SMALL:
                 small.append(part)
                 continue
-            found += [b"".join(small), part] if small else [part]
+            pieces += [b"".join(small), part] if small else [part]
             small = []
-        return (*found, b"".join(small)) if small else tuple(found)
+        return (*pieces, b"".join(small)) if small else tuple(pieces)

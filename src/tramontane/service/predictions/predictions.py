@@ -131,25 +131,25 @@ class Predictions:
         return self._turns.close(seconds)
 
     def understand(self, served: Served, request: DesignRequest, *, cells: int = 50_000,
-                   domains: list[str] | None = None, level: float = LEVEL, where: str = "") -> Question:  # fmt: skip
+                   domains: list[str] | None = None, level: float = LEVEL, prefix: str = "") -> Question:  # fmt: skip
         """Check a request.
 
         Raises:
             Problem: It names what the model does not know, or lacks what it asks.
         """
         contract = served.contract
-        values = designs.understand(contract, request, geometry=served.surrogate.needs_geometry, where=where)
-        known = tuple(contract.fields)
-        if unknown := sorted(set(domains or ()) - set(known)):
-            raise at_fault(Fault(input=f"{where}domains", detail=f"domain {unknown[0]!r} is not predicted; there is "
-                                                                 f"{', '.join(known)}"))  # fmt: skip
+        values = designs.understand(contract, request, geometry=served.surrogate.needs_geometry, prefix=prefix)
+        available = tuple(contract.fields)
+        if unknown := sorted(set(domains or ()) - set(available)):
+            raise at_fault(Fault(input=f"{prefix}domains", detail=f"domain {unknown[0]!r} is not predicted; there is "
+                                 f"{', '.join(available)}"))  # fmt: skip
         if cells > self.settings.cells:
             raise at_fault(Fault(input="cells", detail=f"{cells} cells are over the most that is predicted on, "
                                                        f"{self.settings.cells}"))  # fmt: skip
         unit = request.length_unit or contract.length_unit
         if request.geometry is None or self.geometries.find(request.geometry).metric:
             unit = "m"
-        picked = tuple(name for name in known if domains is None or name in domains)
+        picked = tuple(name for name in available if domains is None or name in domains)
         return Question(served, request.geometry, unit, values, cells, picked, level)
 
     async def ask(self, question: Question, *, keep: bool = True) -> tuple[Prediction, bool]:
@@ -162,8 +162,8 @@ class Predictions:
         Raises:
             Problem: Too many wait, or the design cannot be predicted.
         """
-        if (found := self._kept(question)) is not None:
-            return found, True
+        if (kept := self._kept(question)) is not None:
+            return kept, True
 
         def work(given_up: Callable[[], bool]) -> Prediction:
             return self._answer(question, keep=keep, given_up=given_up)
@@ -193,19 +193,19 @@ class Predictions:
             prediction = await self._share(question.key(), running)
         parts = [prediction.key if prediction else question.key(), domain, form, fields, bounds]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        if (found := self.files.get(key)) is not None:
+        if (file := self.files.get(key)) is not None:
             self.metrics.cached("file", hit=True)
-            return found, True
+            return file, True
         self.metrics.cached("file", hit=False)
 
         # Predicted and written in one go: going back and forth between threads costs as much as either's small parts.
         def work(given_up: Callable[[], bool]) -> Pieces:
-            known = prediction or self._answer(question, keep=True, given_up=given_up)
+            answered = prediction or self._answer(question, keep=True, given_up=given_up)
             content = answers.encode(
-                known.case.with_bounds(fields) if bounds else known.case, known.summary, domain, form,
+                answered.case.with_bounds(fields) if bounds else answered.case, answered.summary, domain, form,
                 None if bounds else fields,
                 mesh_arrays=lambda mesh: self._mesh_arrays.get(
-                    (known.place, domain),
+                    (answered.place, domain),
                     lambda: mesh_arrays_of(mesh),
                     size=lambda made: sum(array.nbytes for array in made.values()),
                 ),
@@ -239,9 +239,9 @@ class Predictions:
         """The answer that is in the cache; with ``more``, one with further domains will do, as for a file of one."""
         everything = tuple(question.served.contract.fields)
         keys = (question.key(), question.key(everything)) if more else (question.key(),)
-        found = next((kept for key in keys if (kept := self.cases.get(key)) is not None), None)
-        self.metrics.cached("prediction", hit=found is not None)
-        return found
+        prediction = next((kept for key in keys if (kept := self.cases.get(key)) is not None), None)
+        self.metrics.cached("prediction", hit=prediction is not None)
+        return prediction
 
     def _answer(self, question: Question, *, keep: bool, given_up: Callable[[], bool]) -> Prediction:
         prediction = self._predict(question, given_up)

@@ -72,7 +72,7 @@ class Recorder(Watch):
         self.folder = folder
         self._before = progress(folder).seconds
         self._begun = time.monotonic()
-        self._told: dict[str, float] = {}
+        self._last_told: dict[str, float] = {}
         self._losses: list[float] = []
         self._looked, self._enough = 0.0, False
         self._append("")  # a kill may have cut the last line
@@ -84,16 +84,16 @@ class Recorder(Watch):
     def case(self, done: int, of: int) -> None:
         """See `Watch`."""
         now = time.monotonic()
-        if done == of or now - self._told.get("", -1e9) >= _OFTEN:
-            self._told[""] = now
+        if done == of or now - self._last_told.get("", -1e9) >= _OFTEN:
+            self._last_told[""] = now
             self._write("case", done=done, of=of)
 
     def step(self, network: str, step: int, loss: float) -> None:
         """See `Watch`; the mean since the last line."""
         now = time.monotonic()
         self._losses.append(loss)
-        if now - self._told.get(network, -1e9) >= max(_OFTEN, _SHARE * (now - self._begun)):
-            self._told[network] = now
+        if now - self._last_told.get(network, -1e9) >= max(_OFTEN, _SHARE * (now - self._begun)):
+            self._last_told[network] = now
             self._write("loss", network=network, step=step, loss=sum(self._losses) / len(self._losses))
             self._losses.clear()
 
@@ -130,47 +130,47 @@ class Recorder(Watch):
 
 def progress(folder: Path) -> ProgressAnswer:
     """How far a training is, from what it said."""
-    found = ProgressAnswer(loss=[], errors=[], candidates=[])
+    answer = ProgressAnswer(loss=[], errors=[], candidates=[])
     try:
         lines = (folder / EVENTS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return found
+        return answer
     losses: dict[str, Curve] = {}
     errors: dict[tuple[str, str], ErrorCurve] = {}
     candidates: dict[str, CandidateAnswer] = {}
     for line in filter(None, lines):
         try:
-            said = json.loads(line)
+            event = json.loads(line)
         except ValueError:  # the last one, cut by a kill
             continue
-        found.seconds = said["seconds"]
-        if said["event"] == "stage":
-            found.stage, found.done, found.of = said["name"], None, None
-        elif said["event"] == "case":
-            found.done, found.of = said["done"], said["of"]
-        elif said["event"] == "loss":
-            name = said["network"]
+        answer.seconds = event["seconds"]
+        if event["event"] == "stage":
+            answer.stage, answer.done, answer.of = event["name"], None, None
+        elif event["event"] == "case":
+            answer.done, answer.of = event["done"], event["of"]
+        elif event["event"] == "loss":
+            name = event["network"]
             curve = losses.setdefault(name, Curve(network=name, steps=[], values=[]))
-            _back(said["step"], curve.steps, curve.values)
-            curve.steps.append(said["step"])
-            curve.values.append(said["loss"])
-        elif said["event"] == "errors":
-            for field, (relative, absolute, unit) in said["errors"].items():
-                key = said["network"], field
+            _back(event["step"], curve.steps, curve.values)
+            curve.steps.append(event["step"])
+            curve.values.append(event["loss"])
+        elif event["event"] == "errors":
+            for field, (relative, absolute, unit) in event["errors"].items():
+                key = event["network"], field
                 if key not in errors:
                     errors[key] = ErrorCurve(network=key[0], field=field, unit=unit, steps=[], absolute=[], relative=[])
                 each = errors[key]
-                _back(said["step"], each.steps, each.absolute, each.relative)
-                each.steps.append(said["step"])
+                _back(event["step"], each.steps, each.absolute, each.relative)
+                each.steps.append(event["step"])
                 each.absolute.append(absolute)
                 each.relative.append(relative)
-        elif said["event"] == "candidate":
-            about = {key: said[key] for key in ("name", "cases", "errors")}
-            candidates[said["name"]] = CandidateAnswer.model_validate(about)
-        elif said["event"] == "choice":
-            found.choice = ChoiceAnswer.model_validate(said)
-    found.loss, found.errors, found.candidates = [*losses.values()], [*errors.values()], [*candidates.values()]
-    return found
+        elif event["event"] == "candidate":
+            about = {key: event[key] for key in ("name", "cases", "errors")}
+            candidates[event["name"]] = CandidateAnswer.model_validate(about)
+        elif event["event"] == "choice":
+            answer.choice = ChoiceAnswer.model_validate(event)
+    answer.loss, answer.errors, answer.candidates = [*losses.values()], [*errors.values()], [*candidates.values()]
+    return answer
 
 
 def _back(step: int, steps: list[int], *columns: list[float]) -> None:

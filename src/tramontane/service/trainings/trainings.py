@@ -68,7 +68,7 @@ class Trainings:
 
     def datasets(self) -> DatasetsAnswer:
         """The server's datasets."""
-        found, refused = [], {}
+        answers, refused = [], {}
         for name, path in self.settings.named_datasets.items():
             try:
                 dataset = Dataset.open(path)
@@ -76,13 +76,13 @@ class Trainings:
                 refused[name] = without_paths(str(error).replace(str(path), name))
                 continue
             contract = dataset.contract
-            found.append(DatasetAnswer(
+            answers.append(DatasetAnswer(
                 name=name, cases=len(dataset.names), splits={key: len(of) for key, of in dataset.splits.items()},
                 parameters=[*contract.parameters], qoi=[*contract.qoi],
                 fields=[f"{domain}/{field}" for domain, fields in contract.fields.items() for field in fields],
                 assumed_units=dataset.assumed_units,
             ))  # fmt: skip
-        return DatasetsAnswer(datasets=found, refused=refused)
+        return DatasetsAnswer(datasets=answers, refused=refused)
 
     def every(self) -> TrainingsAnswer:
         """All trainings, the newest first; at most a hundred."""
@@ -102,29 +102,29 @@ class Trainings:
 
     # -- what can be done ------------------------------------------------------------------------------------------
 
-    def begin(self, caller: Caller, asked: TrainingRequest) -> TrainingAnswer:
+    def begin(self, caller: Caller, request: TrainingRequest) -> TrainingAnswer:
         """Start a training.
 
         Raises:
             Problem: An input is at fault, or another training runs.
         """
-        known = self.settings.named_datasets
-        if asked.dataset not in known:
-            detail = f"dataset {asked.dataset!r} is not served; there is {', '.join(known) or 'none'}"
+        folders = self.settings.named_datasets
+        if request.dataset not in folders:
+            detail = f"dataset {request.dataset!r} is not served; there is {', '.join(folders) or 'none'}"
             raise at_fault(Fault(input="dataset", detail=detail))
-        if asked.model not in ASKED:
-            detail = f"model {asked.model!r} is not known; choose one of {', '.join(ASKED)}"
+        if request.model not in ASKED:
+            detail = f"model {request.model!r} is not known; choose one of {', '.join(ASKED)}"
             raise at_fault(Fault(input="model", detail=detail))
         try:
-            budget = parse_budget(asked.budget)
+            budget = parse_budget(request.budget)
         except TramontaneError as error:
             raise at_fault(Fault(input="budget", unit="s", detail=str(error))) from error
         try:
-            assumed = Dataset.open(known[asked.dataset]).assumed_units
+            assumed = Dataset.open(folders[request.dataset]).assumed_units
         except TramontaneError as error:
             raise at_fault(Fault(input="dataset", detail=without_paths(str(error)))) from error
-        if assumed and not asked.assume_units:
-            raise at_fault(Fault(input="assume_units", detail=f"units of dataset {asked.dataset!r} are assumed from "
+        if assumed and not request.assume_units:
+            raise at_fault(Fault(input="assume_units", detail=f"units of dataset {request.dataset!r} are assumed from "
                                  f"names: {listed(assumed)}; if they are right, set assume_units"))  # fmt: skip
         with self._lock:
             self._need_idle()
@@ -132,12 +132,12 @@ class Trainings:
             (self.folder / identity).mkdir(parents=True)
             with self.sessions.begin() as session:
                 session.add(JobRow(
-                    id=identity, owner=caller.token, kind="training", model=asked.model, model_hash="", state="running",
-                    reason=None, cells=0, domains=None, keep=False, total=0,
+                    id=identity, owner=caller.token, kind="training", model=request.model, model_hash="",
+                    state="running", reason=None, cells=0, domains=None, keep=False, total=0,
                 ))  # fmt: skip
                 session.flush()
                 session.add(TrainingRow(
-                    job=identity, dataset=asked.dataset, budget=budget, seed=asked.seed, ending=False, kept=None,
+                    job=identity, dataset=request.dataset, budget=budget, seed=request.seed, ending=False, kept=None,
                     chosen=None, why=None,
                 ))  # fmt: skip
             self._start(identity)
@@ -229,8 +229,8 @@ class Trainings:
                 self._kill.set()
                 self._thread.join()
             with self.sessions.begin() as session:
-                for table, where in ((TrainingRow, identity), (JobRow, identity)):
-                    session.delete(session.get_one(table, where))
+                for table, key in ((TrainingRow, identity), (JobRow, identity)):
+                    session.delete(session.get_one(table, key))
                     session.flush()
             shutil.rmtree(self.folder / identity, ignore_errors=True)
 
@@ -293,8 +293,8 @@ class Trainings:
             self._set(identity, "stopped", without_paths(reason))
             return
         with self.sessions.begin() as session:
-            found = update(TrainingRow).where(TrainingRow.job == identity)
-            session.execute(found.values(chosen=ended.chosen, why=ended.why))
+            statement = update(TrainingRow).where(TrainingRow.job == identity)
+            session.execute(statement.values(chosen=ended.chosen, why=ended.why))
         self._set(identity, "done")
 
     def _set(self, identity: str, state: JobState, reason: str | None = None) -> None:

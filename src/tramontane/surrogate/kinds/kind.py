@@ -26,7 +26,7 @@ class Task:
         dataset: The store.
         contract: With the ranges of the training cases.
         names: Training cases.
-        held: Cases that may be watched meanwhile; may be empty.
+        validation: Cases that may be watched meanwhile; may be empty.
         training: How, with all options.
         templates: By domain, where training cases have their sites, relative to the bounding box ``(n, 3)``.
         start: Whose weights a run goes on from; None starts anew.
@@ -36,7 +36,7 @@ class Task:
     dataset: Dataset
     contract: Contract
     names: list[str]
-    held: list[str]
+    validation: list[str]
     training: Training
     templates: Mapping[str, Array]
     start: Predictor | None
