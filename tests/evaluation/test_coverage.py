@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tramontane.evaluation.coverage import RELIABILITY, case_coverage, coverage, reliability
-from tramontane.interval import FieldInterval
+from tramontane.evaluation.coverage import RELIABILITY, case_coverage, coverage, qoi_score, reliability
+from tramontane.interval import FieldInterval, Interval
 from tramontane.trust.calibration import LEVELS, Scale, Scores
 
 
@@ -21,6 +21,7 @@ def test_shares_bands_and_sharpness() -> None:
     assert one.points == 0.8
     assert one.band is True  # 99 of 100 within twice the half width
     assert one.score == pytest.approx(2 + 20 * (19 * 0.5 + 8.0) / 100)
+    assert one.relative_score == pytest.approx(one.score / np.sqrt(np.mean(truth**2)))
     assert one.constant == pytest.approx(4 + 20 * 7.0 / 100)
     inside = case_coverage(mean, truth / 10, FieldInterval(np.ones(100), None, 0.9), scores(2.0), 1.0)
     assert (inside.points, inside.band) == (1.0, None)
@@ -32,11 +33,17 @@ def test_shares_bands_and_sharpness() -> None:
     assert both.score_over_constant == pytest.approx((one.score + inside.score) / (one.constant + inside.constant))
 
 
+def test_the_score_of_a_qoi_is_its_width_and_what_it_misses() -> None:
+    interval = Interval(2.0, 5.0, 0.9)
+    assert [qoi_score(interval, truth) for truth in (2.0, 4.0, 5.5, 1.0)] == pytest.approx([3.0, 3.0, 13.0, 23.0])
+
+
 def test_units_do_not_matter() -> None:
     mean, truth, half = np.zeros((50, 3)), np.full((50, 3), 300.0), np.full((50, 3), 250.0)
     in_pascal = case_coverage(mean, truth, FieldInterval(half, 1.5, 0.9), scores(1.0), 1000.0)
     in_kilo = case_coverage(mean, truth / 1000, FieldInterval(half / 1000, 1.5, 0.9), scores(1.0), 1.0)
     assert in_pascal.score == pytest.approx(in_kilo.score)
+    assert in_pascal.relative_score == pytest.approx(in_kilo.relative_score)
     assert in_pascal.points == in_kilo.points == 0.0
     assert in_pascal.band
 

@@ -36,6 +36,15 @@ def train(
     restart: Annotated[bool, typer.Option(help="Forget an unfinished run.")] = False,
     checkpoint_every: Annotated[str, typer.Option(help="Time between two checkpoints.")] = "60s",
     licence: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "unspecified",
+    version_of: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Make it the next version of this model; promoted if it is not worse on frozen test cases."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why this version is trained, for its record.")] = "",
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="By which share of it a version's figure may be worse.")
+    ] = 0.05,
+    refreeze: Annotated[bool, typer.Option("--refreeze", help="Freeze the test cases of this dataset anew.")] = False,
     assume_units: AssumeUnits = False,
     seed: Seed = 0,
 ) -> None:
@@ -55,7 +64,16 @@ def train(
     if assume_units and dataset.assumed_units and first:
         console.print(f"Units assumed from names, as confirmed: {listed(dataset.assumed_units)}", style="yellow",
                       highlight=False, markup=False, soft_wrap=True)  # fmt: skip
-    store = Path(dataset.path)
+    store, version = Path(dataset.path), None
+    if version_of is not None:
+        from tramontane.evaluation.next_version import next_version
+
+        if out is not None:
+            raise typer.BadParameter("a version stands beside its model; leave --out away", param_hint="--version-of")
+        version = next_version(version_of, dataset, tolerance=tolerance, refreeze=refreeze)
+        dataset, out = version.dataset, version.path
+    elif reason or refreeze:
+        raise typer.BadParameter("goes with --version-of", param_hint="--reason" if reason else "--refreeze")
     target = out or Path("models") / store.resolve().name.removesuffix(".dataset")
     work = target.with_name(f"{target.name}.training")
 
@@ -81,8 +99,24 @@ def train(
         if first:
             surrogate.save(target, licence=licence)
             discard(work, lock=True)
-    if first:
+    if not first:
+        return
+    if version is None:
         console.print(f"Saved {target}; now `tramontane evaluate {target} {dataset.path}`")
+        return
+    print_outcome(version_of, version.settle(reason=reason, console=console))
+
+
+def print_outcome(model: Any, version: Any) -> None:
+    """Whether a version was promoted, and why."""
+    lines = [f"not compared: {version.note}"] if version.note else [f"worse: {figure}" for figure in version.worse]
+    if version.promotions:
+        lines.append(f"Promoted {model}@{version.number}: {version.promotions[-1].reason}")
+    else:
+        lines.append(f"{model} stays as it is; `tramontane promote {model}@{version.number} --reason WHY` promotes it "
+                     "nevertheless")  # fmt: skip
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from tramontane.interval import FieldInterval
+from tramontane.interval import FieldInterval, Interval
 from tramontane.trust.calibration import NEARLY_ALL, Scores, interval_score
 
 Array = NDArray[np.floating[Any]]
@@ -46,6 +46,8 @@ class Coverage(BaseModel):
         band: Share of the cases with nearly all points within the band of the whole field; None where it is not known.
         score_over_constant: Mean interval score (the lower, the sharper) over that of intervals of one width.
         rank_correlation: Spearman's, of stated and true error over the cases; None of fewer than three.
+        relative_score: Mean interval score over the root mean square of each case's field, mean over the cases: to
+            compare two models by; None of reports from before.
         reliability: What intervals of other levels held.
     """
 
@@ -55,12 +57,17 @@ class Coverage(BaseModel):
     band: float | None
     score_over_constant: float | None
     rank_correlation: float | None
+    relative_score: float | None = None
     reliability: list[Reliability] = []
 
 
 @dataclass(frozen=True)
 class CaseCoverage:
-    """What the interval of one case's field held; ``at_levels`` has the shares of points at those of `RELIABILITY`."""
+    """What the interval of one case's field held.
+
+    ``at_levels`` has the shares of points at those of `RELIABILITY`; ``relative_score`` is over the field's root mean
+    square.
+    """
 
     level: float
     points: float
@@ -70,6 +77,7 @@ class CaseCoverage:
     stated: float
     error: float
     at_levels: tuple[float, ...] = ()
+    relative_score: float = 0.0
 
 
 def case_coverage(mean: Array, truth: Array, interval: FieldInterval, scores: Scores, unit: float) -> CaseCoverage:
@@ -89,12 +97,20 @@ def case_coverage(mean: Array, truth: Array, interval: FieldInterval, scores: Sc
         band = bool(within.mean() >= NEARLY_ALL)
     width = scores.width(interval.level)
     reach = errors / np.maximum(half, 1e-300) * scores.multiple(interval.level)
+    score = interval_score(errors, half, interval.level)
+    magnitude = max(float(np.sqrt(np.mean(np.square(truth, dtype=np.float64)))) / abs(unit), 1e-300)
     return CaseCoverage(
-        interval.level, float(np.mean(errors <= half)), band, interval_score(errors, half, interval.level),
+        interval.level, float(np.mean(errors <= half)), band, score,
         interval_score(errors, np.array(width), interval.level),
         float(np.sqrt(np.mean(half**2))), float(np.sqrt(np.mean(errors**2))),
-        tuple(float(np.mean(reach <= scores.multiple(level))) for level in RELIABILITY),
+        tuple(float(np.mean(reach <= scores.multiple(level))) for level in RELIABILITY), score / magnitude,
     )  # fmt: skip
+
+
+def qoi_score(interval: Interval, truth: float) -> float:
+    """The interval score of a QoI: the width, and what is missed times 2 over the error rate (as `interval_score`)."""
+    missed = max(interval.low - truth, truth - interval.high, 0.0)
+    return interval.high - interval.low + 2 / (1 - interval.level) * missed
 
 
 def coverage(cases: Sequence[CaseCoverage]) -> Coverage:
@@ -114,6 +130,7 @@ def coverage(cases: Sequence[CaseCoverage]) -> Coverage:
         band=float(np.mean(bands)) if bands else None,
         score_over_constant=float(np.mean([each.score for each in cases])) / constant if constant > 0 else None,
         rank_correlation=correlation,
+        relative_score=float(np.mean([each.relative_score for each in cases])),
         reliability=reliability([each.at_levels for each in cases]),
     )
 

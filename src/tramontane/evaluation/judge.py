@@ -14,7 +14,7 @@ from tramontane.contract import Contract
 from tramontane.dataset import Dataset, measure_qoi
 from tramontane.errors import ContractError, DatasetError, SurrogateError, TramontaneError
 from tramontane.evaluation.baselines import BASELINES, Baselines
-from tramontane.evaluation.coverage import RELIABILITY, CaseCoverage, case_coverage
+from tramontane.evaluation.coverage import RELIABILITY, CaseCoverage, case_coverage, qoi_score
 from tramontane.evaluation.folds import make_folds
 from tramontane.evaluation.inputs import explained_by_inputs
 from tramontane.evaluation.learning import learning_curve
@@ -46,6 +46,7 @@ def evaluate(
     *,
     split: str = "test",
     learning: bool = False,
+    baselines: bool = True,
     console: Console | None = None,
     progress: Progress = lambda *_: None,
 ) -> Report:
@@ -57,6 +58,7 @@ def evaluate(
         split: Which cases; ``all`` takes every case of the dataset but those that the model was trained on.
         learning: Whether kriging is fitted twice more, to a half and a quarter of its training cases, to see what more
             of them would give.
+        baselines: Whether the figures of what needs no training stand beside.
         console: Where progress is shown.
         progress: Told how far it is.
 
@@ -97,6 +99,8 @@ def evaluate(
     if len(train) < _LEAST and len(names) > _LEAST:
         folds = make_folds(dataset, names, 5)
         notes.append("The baselines of each case are of the other cases of this dataset, a fifth left out at a time")
+    if not baselines:
+        folds = [(names, [])]
     scores = _Asked(contract)
 
     def show_progress(done: int, total: int) -> None:
@@ -231,6 +235,7 @@ class _Asked:
         self.within: dict[str, list[bool]] = {name: [] for name in contract.qoi}
         self.intervals_held: dict[tuple[str, str], list[CaseCoverage]] = {}
         self.qoi_held: dict[str, list[bool]] = {}
+        self.qoi_scores: dict[str, list[float]] = {}
         self.qoi_reliability: dict[str, list[list[float]]] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.errors: dict[tuple[str, str], list[tuple[float, float]]] = {}
@@ -289,6 +294,7 @@ class _Asked:
         true = dataset.qoi(name)
         for qoi, interval in bounds.of_qoi(last_values, scalars).items():
             self.qoi_held.setdefault(qoi, []).append(interval.low <= true[qoi] <= interval.high)
+            self.qoi_scores.setdefault(qoi, []).append(qoi_score(interval, true[qoi]))
         for qoi, held_at in _held_at_levels(bounds, last_values, scalars, true).items():
             self.qoi_reliability.setdefault(qoi, []).append(held_at)
         self.names.append(name)
@@ -356,6 +362,7 @@ class _Asked:
                     self.within[name],
                     self.qoi_held.get(name, []),
                     self.qoi_reliability.get(name, []),
+                    self.qoi_scores.get(name, []),
                 )
                 for name, spec in contract.qoi.items()
             },

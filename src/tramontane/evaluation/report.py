@@ -53,7 +53,8 @@ class FieldFigures(BaseModel, populate_by_name=True):
 class QoiFigures(BaseModel, populate_by_name=True):
     """Errors of one QoI over the cases.
 
-    ``coverage`` is the share of the cases whose truth lies in the interval that was stated with 90 %. ``relative`` is
+    ``coverage`` is the share of the cases whose truth lies in the interval that was stated with 90 %,
+    ``interval_score`` the mean score of these intervals over the mean magnitude. ``relative`` is
     the mean absolute error over the mean magnitude, ``mean_of_cases`` the mean of each case's own
     relative error, which one case near zero can make meaningless. ``within`` is the share of the cases whose error is
     below two of the standard deviations that the model states, where it states any. ``law`` has the powers of operating
@@ -74,6 +75,7 @@ class QoiFigures(BaseModel, populate_by_name=True):
     predicted: list[float] = []
     true: list[float] = []
     coverage: float | None = None
+    interval_score: float | None = None
     reliability: list[Reliability] = []
 
 
@@ -275,11 +277,14 @@ def qoi_figures(
     within: list[bool],
     covered: list[bool],
     at_levels: Sequence[Sequence[float]] = (),
+    scores: Sequence[float] = (),
 ) -> QoiFigures:
     """Of predictions and truth ``(cases,)`` in SI; ``baselines`` has a row each, or is None."""
 
+    magnitude = max(float(np.abs(truth).mean()), 1e-300)
+
     def relative(values: Any) -> float:
-        return mean_absolute(values, truth) / max(float(np.abs(truth).mean()), 1e-300)
+        return mean_absolute(values, truth) / magnitude
 
     def determination(values: Any) -> float | None:
         value = r2(values, truth)
@@ -296,6 +301,7 @@ def qoi_figures(
         r2=determination(predicted),
         within=float(np.mean(within)) if within else None,
         coverage=float(np.mean(covered)) if covered else None,
+        interval_score=float(np.mean(scores)) / magnitude if scores else None,
         reliability=reliability(at_levels),
         baselines={}
         if baselines is None

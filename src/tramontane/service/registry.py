@@ -20,7 +20,7 @@ from tramontane.surrogate.files import MANIFEST, WEIGHTS
 from tramontane.surrogate.in_place import between_renames
 from tramontane.surrogate.saved_documents import may_not_be_read
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9]\d{0,8})?")  # with a version
 _log = logging.getLogger("tramontane.serve")
 
 
@@ -139,7 +139,7 @@ class Registry:
         try:
             if not _NAME.fullmatch(name):
                 raise TramontaneError("its name has characters other than letters, digits, '.', '_' and '-'; rename it")
-            served = _loaded(name, directory)
+            served = self._shared(_loaded(name, directory))
         # Whatever one directory holds, the server starts, and the other models are served.
         except Exception as error:
             problem = may_not_be_read(directory / MANIFEST) if isinstance(error, PermissionError) else error
@@ -161,6 +161,12 @@ class Registry:
         self._models[name] = served
         _log.info("model loaded", extra={"model": name, "hash": served.hash})
         return before is None or before.hash != served.hash
+
+    def _shared(self, served: Served) -> Served:
+        """The model, with the arrays of one that has the same files, as a promoted version and itself have."""
+        same = (each for each in self._models.values() if each.hash == served.hash)
+        twin = next(same, None)
+        return served if twin is None else Served(served.name, served.hash, twin.surrogate)
 
     def _directories(self) -> dict[str, Path]:
         if (self.folder / MANIFEST).is_file():

@@ -57,8 +57,8 @@ class Question:
 
     def key(self, domains: tuple[str, ...] | None = None) -> str:
         """The same for equal questions, and for no others."""
-        parts = [self.served.hash, self.geometry, self.length_unit, self.values, self.cells, domains or self.domains,
-                 self.level]  # fmt: skip
+        parts = [self.served.name, self.served.hash, self.geometry, self.length_unit, self.values, self.cells,
+                 domains or self.domains, self.level]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
