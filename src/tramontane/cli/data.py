@@ -26,7 +26,9 @@ from tramontane.cli.common import (
 
 @app.command(cls=naming(solvers=solvers, executors=executors))
 def generate(
-    simulator: Annotated[str, typer.Argument(help="Name of a solver: {solvers}.")],
+    simulator: Annotated[
+        str, typer.Argument(help="A solver folder, a Python file with @solver, or one of: {solvers}.")
+    ],
     n: Annotated[int, typer.Option("-n", min=1, help="Number of designs.")] = 48,
     seed: Seed = 0,
     out: Out = None,
@@ -38,7 +40,7 @@ def generate(
     """Sample a design space and run a solver on every design; run again to resume."""
     from tramontane.studies import generate as run
 
-    folder = out or Path("data") / simulator
+    folder = out or Path("data") / Path(simulator).name.partition(".py")[0]
     if executor is not None:
         errors.print("--executor is now called --on", style="yellow")
     result = run(simulator, n, seed, folder, workers=workers, on=executor or on, retry_failed=retry_failed,

@@ -38,6 +38,7 @@ class ParameterSpec(_Spec):
         role: ``operating`` (speed, load: always asked), ``geometry`` (length, fillet radius: describes the geometry
             and is not asked when one is given) or ``constant`` (the same in all cases: never asked, and nothing follows
             it; ``low`` and ``high`` are its value).
+        integer: Whether only whole numbers of its unit are meant (a number of blades).
         source: Its name in the source files, where that differs.
     """
 
@@ -45,6 +46,7 @@ class ParameterSpec(_Spec):
     low: float
     high: float
     role: Role = "operating"
+    integer: bool = False
     source: str | None = None
 
 
@@ -203,6 +205,10 @@ class Contract(_Spec):
                     values[name] = to_si(parameters[name], unit=spec.unit, name=f"parameter {name!r}")
                 except UnitError as error:
                     faults[name] = str(error)
+                    continue
+                number = from_si(values[name], spec.unit)
+                if spec.integer and abs(number - round(number)) > _EQUAL * max(1.0, abs(number)):
+                    faults[name] = f"parameter {name!r} is {number:g}, and must be a whole number; give {round(number)}"
             elif spec.role == "constant":
                 values[name] = spec.low
         return values, faults
@@ -308,6 +314,8 @@ class Contract(_Spec):
         data = self.model_dump(mode="json", exclude_none=False)
         for name, spec in self.parameters.items():
             data["parameters"][name] |= {"low": from_si(spec.low, spec.unit), "high": from_si(spec.high, spec.unit)}
+            if not spec.integer:
+                del data["parameters"][name]["integer"]
         write_text(path, HEAD + tomli_w.dumps(without_none(data)))
 
     @classmethod
@@ -328,6 +336,19 @@ class Contract(_Spec):
         except RecursionError:
             raise ContractError(f"{path}: its tables or lists are nested too deeply; write a contract as "
                                 "`tramontane inspect --write-contract` does") from None  # fmt: skip
+        return cls.from_document(path, data)
+
+    @classmethod
+    def from_document(cls, path: str | os.PathLike[str], data: dict[str, Any]) -> Contract:
+        """The contract that a TOML document holds.
+
+        Args:
+            path: The document's file, for messages.
+            data: What it says; is changed.
+
+        Raises:
+            ContractError: An unknown key, a value of the wrong type, or an unknown unit; the key is named.
+        """
         if number := first_not_finite(data):
             raise ContractError(f"{path}: {number}")
         for table in data.get("domains", {}).values():

@@ -10,6 +10,8 @@ from tramontane.units import from_si
 if TYPE_CHECKING:
     from tramontane.contract import Contract
 
+_WHOLE = 1e-6  # so far from a whole number, one is taken for it: units have changed its last digits
+
 
 def check_contract(contract: Contract) -> None:
     """That there is something to learn, that power laws name parameters, and that ranges have the right way round.
@@ -46,6 +48,11 @@ def _check_ranges(contract: Contract) -> None:
         if spec.low > spec.high:
             low, high = from_si(spec.low, spec.unit), from_si(spec.high, spec.unit)
             raise ContractError(f"parameters.{name}: low ({low:g}) is above high ({high:g}); exchange or correct them")
+        for end in (spec.low, spec.high) if spec.integer else ():
+            number = from_si(end, spec.unit)
+            if abs(number - round(number)) > _WHOLE:
+                raise ContractError(f"parameters.{name}: is an integer, but its range ends at {number:g}; give whole "
+                                    "numbers")  # fmt: skip
     for name, domain in contract.domains.items():
         for axis, below, above in zip("xyz", domain.low, domain.high, strict=True):
             if below is not None and above is not None and below > above:  # a plane flow has no depth

@@ -51,7 +51,7 @@ class Solver:
 
     Attributes:
         name: Under which it is served: ``solver-`` and its own name, since a model of its cases often has that.
-        solver: Its own name.
+        solver: What `tramontane.solvers.create` knows it by.
         hash: Of its contract and of the program's version.
         contract: Of it.
     """
@@ -64,16 +64,23 @@ class Solver:
 
 
 def find_solvers(names: Iterable[str]) -> dict[str, Solver]:
-    """Embedded solvers by the names under which they are served.
+    """Solvers by the names under which they are served.
+
+    Args:
+        names: Of embedded ones, or paths of a user's own (`tramontane.solvers.create`).
 
     Raises:
-        TramontaneError: One is not known, or NGSolve is not installed.
+        TramontaneError: One is not known, what it needs is not installed, or its files are wrong.
     """
-    by_name = {}
+    by_name: dict[str, Solver] = {}
     for name in names:
-        contract = solvers.create(name).contract
-        identity = hashlib.sha256(f"{__version__} {name} {contract.model_dump_json()}".encode()).hexdigest()
-        by_name[f"solver-{name}"] = Solver(f"solver-{name}", name, identity, contract)
+        simulator = solvers.create(name)
+        contract, files = simulator.contract, getattr(simulator, "fingerprint", None)
+        own = name if files is None else contract.name
+        identity = files or hashlib.sha256(f"{__version__} {name} {contract.model_dump_json()}".encode()).hexdigest()
+        made = Solver(f"solver-{own}", solvers.absolute(name), identity, contract)
+        if by_name.setdefault(made.name, made).solver != made.solver:
+            raise TramontaneError(f"--solver {name}: another solver is called {own}, too; give one another name")
     return by_name
 
 

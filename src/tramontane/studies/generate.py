@@ -1,4 +1,4 @@
-"""A folder of cases from an embedded solver."""
+"""A folder of cases from a solver."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ def generate(
     """Run the first ``n`` designs of a solver's design space; call again to resume, or with a larger ``n``.
 
     Args:
-        name: Of the solver.
+        name: Of the solver, or the path of a user's own (`tramontane.solvers.create`).
         n: Number of designs.
         seed: Of the Sobol sequence.
         out: Folder of the cases; the solver's contract is written into it.
         workers: Designs at once; None takes as many as there is room for.
         retry_failed: Whether designs that failed before are tried again.
-        seconds: After which a design is ended, and counts as failed; None waits for ever.
+        seconds: After which a design is ended, and counts as failed; None waits for ever. A solver that states a longer
+            time limit of its own has that.
         on: Where the designs run; see `tramontane.farm.run`.
         console: Where progress is shown.
 
@@ -50,10 +51,15 @@ def generate(
     contract = simulator.contract
     designs = sobol_designs(contract, n, seed=seed)
     folder = Path(out)
-    _keep_to_plan(folder, {"simulator": name, "seed": seed, "version": __version__})
+    plan: dict[str, str | int] = {"simulator": name, "seed": seed, "version": __version__}
+    if (files := getattr(simulator, "fingerprint", None)) is not None:
+        plan |= {"simulator": contract.name, "hash of the solver's files": files}
+    if seconds is not None and (own := getattr(simulator, "time_limit", None)) is not None:
+        seconds = max(seconds, 1.1 * own + 60)  # the solver ends its run and says why
+    _keep_to_plan(folder, plan)
     if not (folder / "contract.toml").exists():
         contract.to_toml(folder / "contract.toml")
-    factory = functools.partial(solvers.create, name)
+    factory = functools.partial(solvers.create, solvers.absolute(name))
     return farm.run(
         factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=seconds, on=on,
         resources=getattr(simulator, "resources", None), console=console,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from tramontane.contract import Contract
+from tramontane.contract import Contract, ParameterSpec
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.units import Quantity, from_si
@@ -21,7 +23,8 @@ def sobol_designs(contract: Contract, n: int, *, seed: int = 0) -> list[Design]:
         seed: Of the scrambling.
 
     Returns:
-        Designs without a geometry, each parameter in the contract's unit.
+        Designs without a geometry, each parameter in the contract's unit; whole numbers, where it says so, are equally
+        frequent.
 
     Raises:
         TramontaneError: ``n`` is below one, or the contract has no parameters.
@@ -37,7 +40,15 @@ def sobol_designs(contract: Contract, n: int, *, seed: int = 0) -> list[Design]:
     low = np.array([spec.low for spec in contract.parameters.values()])
     high = np.array([spec.high for spec in contract.parameters.values()])
     return [
-        Design(**{name: Quantity(from_si(value, spec.unit), spec.unit)
-                  for (name, spec), value in zip(contract.parameters.items(), row.tolist(), strict=True)})
-        for row in low + unit * (high - low)
+        Design(**{name: Quantity(_stated(spec, value, share), spec.unit)
+                  for (name, spec), value, share in zip(contract.parameters.items(), row, shares, strict=True)})
+        for row, shares in zip((low + unit * (high - low)).tolist(), unit.tolist(), strict=True)
     ]  # fmt: skip
+
+
+def _stated(spec: ParameterSpec, value: float, share: float) -> float:
+    """A value in a parameter's own unit."""
+    if not spec.integer:
+        return from_si(value, spec.unit)
+    low, high = (round(from_si(end, spec.unit)) for end in (spec.low, spec.high))
+    return float(min(low + math.floor(share * (high - low + 1)), high))
