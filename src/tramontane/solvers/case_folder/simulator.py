@@ -170,6 +170,8 @@ class FolderSolver:
             program = command.log.name.removeprefix("log.")
             seconds[program] = round(seconds.get(program, 0.0) + each, 3)
         extra["seconds"] = seconds
+        if "warnings" in extra:
+            extra["warnings"] = [warning.replace(f"{run}{os.sep}", "") for warning in extra["warnings"]]
         extra |= {"memory": ended.memory} if ended.memory else {}
         extra |= {"converged": True} if config.log.converged else {}
         extra |= {"run_folder": str(run)} if config.keep else {}
