@@ -31,8 +31,8 @@ def main(what, target):
     solid.faces["toe"].maxh = 0.125 * values["fillet_radius"] * coarse
     step = meshing.MeshingStep.MESHSURFACE if what == "shape" else meshing.MeshingStep.MESHVOLUME
     mesh = occ.OCCGeometry(solid).GenerateMesh(
-        maxh=size, curvaturesafety=1.5 / coarse, grading=0.5, closeedgefac=None, minedgelen=None, parallel_meshing=False,
-        perfstepsend=step,
+        maxh=size, curvaturesafety=1.5 / coarse, grading=0.5, closeedgefac=None, minedgelen=None,
+        parallel_meshing=False, perfstepsend=step,
     )  # fmt: skip
     mesh.SecondOrder()
     points = np.array(mesh.Coordinates())
