@@ -77,10 +77,10 @@ def choice(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[S
     """What stood before networks were tried on them, and what was chosen at last; read only."""
 
     def choose(path: Path) -> None:
-        found: list[Surrogate] = []
+        chosen: list[Surrogate] = []
         config = {"dim": 32, "depth": 1, "hidden": 32}
-        found.append(fit(dataset, model="auto", config=config, steps=60, try_networks=True, ready=found.append))
-        for number, each in enumerate(found):
+        chosen.append(fit(dataset, model="auto", config=config, steps=60, try_networks=True, ready=chosen.append))
+        for number, each in enumerate(chosen):
             each.save(path / str(number))
 
     made = once(tmp_path_factory, "choice", choose)

@@ -48,8 +48,8 @@ def test_two_brackets_are_learned_by_heart(tmp_path: Path) -> None:
         sites = {domain: dataset.sites(name, domain) for domain in ("surface", "volume")}
         positions = {domain: of.positions for domain, of in sites.items()}
         answer = surrogate.fields(stored_design(dataset, name), positions)
-        for domain, found in answer.items():
-            assert relative_l2(found["displacement"], sites[domain].fields["displacement"]) < 0.02, (name, domain)
+        for domain, fields in answer.items():
+            assert relative_l2(fields["displacement"], sites[domain].fields["displacement"]) < 0.02, (name, domain)
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,8 @@ def test_generate_writes_brackets_with_their_contract_and_keeps_to_its_plan(tmp_
     bracket = create("bracket").contract
     assert contract.differences(bracket) == []
     case = read_case(out / "000", contract=contract)
-    asked = bracket.values(sobol_designs(bracket, 1, seed=3)[0])
-    assert contract.values(case.design.with_geometry(None)) == pytest.approx(asked)
+    values = bracket.values(sobol_designs(bracket, 1, seed=3)[0])
+    assert contract.values(case.design.with_geometry(None)) == pytest.approx(values)
     assert case.qoi["max_von_mises"] == pytest.approx(case.field_values("volume", "von_mises").max())
 
     assert generate("bracket", 1, 3, out).kept == ["000"]

@@ -68,10 +68,10 @@ class Container:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        told = ["-e", f"TRAMONTANE_ALLOW_HOST={SITE}"]
+        hosts = ["-e", f"TRAMONTANE_ALLOW_HOST={SITE}"]
         command = [IMAGE, "serve", "/models", "--data", "/data/bodies.dataset"]
         tool(
-            "run", "--detach", "--name", NAME, *OPTIONS, *LOCKED, "--stop-timeout", "60", *self.mounts, *told, *command
+            "run", "--detach", "--name", NAME, *OPTIONS, *LOCKED, "--stop-timeout", "60", *self.mounts, *hosts, *command
         )
 
         def answers() -> bool:
@@ -141,9 +141,9 @@ def test_it_has_no_rights_and_can_write_nothing_but_its_state(container: Contain
 
 def test_nothing_of_developers_or_solvers_is_in_it(container: Container) -> None:
     code = "from importlib.metadata import distributions as d; print(*sorted(x.name.lower() for x in d()))"
-    found = set(container.inside("python", "-c", code).stdout.split())
-    assert {"torch", "tramontane", "fastapi", "nicegui", "pg8000", "pyjwt"} <= found
-    assert not found & {
+    installed = set(container.inside("python", "-c", code).stdout.split())
+    assert {"torch", "tramontane", "fastapi", "nicegui", "pg8000", "pyjwt"} <= installed
+    assert not installed & {
         "pytest",
         "hypothesis",
         "mypy",
@@ -165,13 +165,13 @@ def test_only_with_a_token_and_under_its_names(container: Container) -> None:
 
 def test_its_answers_are_the_models(container: Container, geometry: Path, saved: Path, tmp_path: Path) -> None:
     assert [model["name"] for model in container.http.get("/v1/models").json()["models"]] == ["bodies"]
-    asked = {"geometry": sha256(geometry.read_bytes()), "parameters": {"load": "0.3 kN"}, "cells": 500}
+    request = {"geometry": sha256(geometry.read_bytes()), "parameters": {"load": "0.3 kN"}, "cells": 500}
     here = Surrogate.load(saved).simulate(Design(geometry, load="300 N"), cells=500)
-    summary = container.http.post("/v1/models/bodies/predict", json=asked).json()
+    summary = container.http.post("/v1/models/bodies/predict", json=request).json()
     assert {name: qoi["value"] for name, qoi in summary["qoi"].items()} == pytest.approx(here.qoi, rel=1e-4)
-    asked |= {"domains": ["surface"]}
+    request |= {"domains": ["surface"]}
     for form in ("npz", "vtp"):
-        answer = container.http.post("/v1/models/bodies/predict", json=asked | {"format": form})
+        answer = container.http.post("/v1/models/bodies/predict", json=request | {"format": form})
         assert answer.status_code == 200, answer.text
         if form == "npz":
             pressure = np.load(io.BytesIO(answer.content), allow_pickle=False)["point_data/pressure"]
@@ -194,16 +194,18 @@ def test_the_page_and_all_that_it_names_is_there(container: Container) -> None:
 def test_a_model_is_trained_in_it_and_not_kept_where_nothing_can_be_written(container: Container) -> None:
     begun = container.http.post("/v1/trainings", json={"dataset": "bodies", "model": "classical"})
     assert begun.status_code == 202, begun.text
-    where = f"/v1/trainings/{begun.json()['id']}"
-    until(lambda: container.http.get(where).json()["state"] != "running", 300)
-    assert container.http.get(where).json()["state"] == "done", container.http.get(where).text
-    kept = container.http.post(f"{where}/keep", json={"name": "new"})
+    path = f"/v1/trainings/{begun.json()['id']}"
+    until(lambda: container.http.get(path).json()["state"] != "running", 300)
+    assert container.http.get(path).json()["state"] == "done", container.http.get(path).text
+    kept = container.http.post(f"{path}/keep", json={"name": "new"})
     assert (kept.status_code, "cannot be written" in kept.json()["detail"]) == (409, True)
 
 
 def test_the_health_check_is_content(container: Container) -> None:
-    said = json.loads(tool("image", "inspect", IMAGE))[0]
-    kind, *command = (said["Config"].get("Healthcheck") or said["Healthcheck"])["Test"]  # docker's place, or podman's
+    description = json.loads(tool("image", "inspect", IMAGE))[0]
+    kind, *command = (description["Config"].get("Healthcheck") or description["Healthcheck"])[
+        "Test"
+    ]  # docker's place, or podman's
     assert kind == "CMD"
     assert container.inside(*command).returncode == 0
     elsewhere = [each.replace(":8000", ":8001") for each in command]
@@ -229,7 +231,7 @@ def test_it_stops_in_order_and_finds_everything_again(container: Container, geom
     container.start()
     assert container.http.get(f"/v1/geometries/{identity}").status_code == 200
     assert container.http.get(f"/v1/jobs/{job}/designs").json() == kept
-    where = f"/v1/trainings/{begun['id']}"
-    assert container.http.get(where).json()["state"] == "stopped"
-    assert container.http.post(f"{where}/resume").json()["state"] == "running"
-    assert container.http.delete(where).status_code == 204
+    path = f"/v1/trainings/{begun['id']}"
+    assert container.http.get(path).json()["state"] == "stopped"
+    assert container.http.post(f"{path}/resume").json()["state"] == "running"
+    assert container.http.delete(path).status_code == 204

@@ -31,9 +31,9 @@ KINDS = [
 @pytest.mark.parametrize(("notice", "sentence"), KINDS)
 def test_a_notice_says_its_sentence_here_and_behind_the_api(notice: Notice, sentence: str) -> None:
     assert str(notice) == sentence
-    told = warned(notice)
-    assert (told.detail, told.code, told.input) == (sentence, notice.code, notice.input)
-    back = _notice(told.model_dump(mode="json"))
+    warning = warned(notice)
+    assert (warning.detail, warning.code, warning.input) == (sentence, notice.code, notice.input)
+    back = _notice(warning.model_dump(mode="json"))
     assert str(back) == sentence
     if notice.code in ("range", "extent", "unit", "coarse"):
         assert back == notice

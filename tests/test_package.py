@@ -60,14 +60,14 @@ def test_a_server_starts_without_what_only_fitting_and_rare_formats_need() -> No
 
 
 def test_the_version_is_told() -> None:
-    told = CliRunner().invoke(app, ["--version"])
-    assert (told.exit_code, told.output) == (0, f"tramontane {tramontane.__version__}\n")
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"tramontane {tramontane.__version__}\n")
 
 
 def test_help_needs_nothing_that_is_optional() -> None:
     block = f"import sys\nfor name in {OPTIONAL}: sys.modules[name] = None\n"
-    said = run(block + "import pydoc, tramontane; print(pydoc.render_doc(tramontane, renderer=pydoc.plaintext))")
-    assert all(f"{name}" in said for name in tramontane.__all__)
+    text = run(block + "import pydoc, tramontane; print(pydoc.render_doc(tramontane, renderer=pydoc.plaintext))")
+    assert all(f"{name}" in text for name in tramontane.__all__)
     code = (
         "import tramontane\ntry: tramontane.connect('http://127.0.0.1:1')\n"
         "except tramontane.TramontaneError as error: print(error)"
@@ -96,9 +96,9 @@ def test_objects_say_what_they_are(two_ellipsoids: Dataset) -> None:
     assert all(f"{name} = " in repr(case) for name in case.qoi)
     assert repr(Design("part.stl", load="500 N")) == "Design(part.stl, load=500 N)"
     assert repr(Design(load="500 N")) == "Design(load=500 N)"
-    said = repr(two_ellipsoids)
-    assert said.startswith(f"<Dataset {two_ellipsoids.path}: 4 cases (")
-    assert "1 test" in said
+    text = repr(two_ellipsoids)
+    assert text.startswith(f"<Dataset {two_ellipsoids.path}: 4 cases (")
+    assert "1 test" in text
     contract = two_ellipsoids.contract
     assert repr(contract) == str(contract)
     assert all(name in repr(contract) for name in [*contract.parameters, *contract.qoi])

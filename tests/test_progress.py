@@ -25,15 +25,15 @@ class Clock:
 def test_a_pipe_gets_a_line_a_stage_and_one_every_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "time", Clock())
     console = Console(file=io.StringIO(), width=140)
-    told: list[tuple[int, int]] = []
-    assert list(follow(range(40), "reading", 40, console, watch=lambda done, of: told.append((done, of)))) == [
+    steps: list[tuple[int, int]] = []
+    assert list(follow(range(40), "reading", 40, console, watch=lambda done, of: steps.append((done, of)))) == [
         *range(40)
     ]
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "reading: 40 cases"
     assert lines[1] == "reading: case 4 of 40, 4 s, about 36 s left"
     assert len(lines) == 10
-    assert told == [(k, 40) for k in range(1, 41)]
+    assert steps == [(k, 40) for k in range(1, 41)]
 
 
 def test_slow_cases_are_told_of_one_by_one_and_quick_ones_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

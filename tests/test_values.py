@@ -171,14 +171,14 @@ def test_what_refers_to_a_parameter_follows_its_new_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("field", "qoi", "said"),
+    ("field", "qoi", "message"),
     [
         ({"lod": 1.0}, {}, r"fields\.surface\.pressure\.scales_with: lod is no parameter"),
         ({}, {"lod": 1.0}, r"qoi\.drag\.scales_with: lod is no parameter of the contract \(it has load, angle\)"),
     ],
 )
 def test_a_power_law_of_a_parameter_that_is_gone_is_refused(
-    tmp_path: Path, field: dict[str, float], qoi: dict[str, float], said: str
+    tmp_path: Path, field: dict[str, float], qoi: dict[str, float], message: str
 ) -> None:
     file = tmp_path / "contract.toml"
     CONTRACT.model_copy(
@@ -187,7 +187,7 @@ def test_a_power_law_of_a_parameter_that_is_gone_is_refused(
             "qoi": {"drag": QoiSpec(unit="N", scales_with=qoi)},
         }
     ).to_toml(file)
-    with pytest.raises(ContractError, match=said):
+    with pytest.raises(ContractError, match=message):
         Contract.from_toml(file)
 
 
@@ -247,7 +247,7 @@ def test_powers_in_units_are_understood(unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "names no field and no QoI, so that there is nothing to learn"),
         ('name = "x"\n[parameters.load]\nunit = "N"\nlow = 1.0\nhigh = 2.0\n', "names no field and no QoI"),
@@ -265,9 +265,9 @@ def test_powers_in_units_are_understood(unit: str) -> None:
         ("a = " + "[" * 5000, "nested too deeply"),
     ],
 )
-def test_a_contract_that_says_nothing_or_the_impossible_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_a_contract_that_says_nothing_or_the_impossible_is_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "contract.toml"
     file.write_text('name = "part"\n' + text if "name" not in text else text)
-    with pytest.raises(ContractError, match=said) as caught:
+    with pytest.raises(ContractError, match=message) as caught:
         Contract.from_toml(file)
     assert str(file) in str(caught.value)

@@ -32,12 +32,12 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         monkeypatch.setattr(sys, "argv", ["tramontane", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr().err.strip()
-        assert ended.value.code == 2, said
-        assert said.startswith("Error: "), said
-        assert said.count("\n") == 0, said
-        assert "Traceback" not in said
-        return said
+        message = capsys.readouterr().err.strip()
+        assert ended.value.code == 2, message
+        assert message.startswith("Error: "), message
+        assert message.count("\n") == 0, message
+        assert "Traceback" not in message
+        return message
 
     return run
 
@@ -72,8 +72,8 @@ def test_a_vtu_cut_off_in_the_middle(refused: Run, cases: Path, tmp_path: Path) 
     content = file.read_bytes()
     for share in (0.0, 0.3, 0.6, 0.99):
         file.write_bytes(content[: int(share * len(content))])
-        said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
-        assert str(file) in said
+        message = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
+        assert str(file) in message
         assert not list(tmp_path.glob("*out*"))
 
 
@@ -83,28 +83,28 @@ def test_values_that_are_not_finite(refused: Run, cases: Path, tmp_path: Path, v
         mesh.point_data["pressure"][7] = value
 
     spoil(cases, "005", "surface", change)
-    said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
-    assert "005" in said
-    assert "surface/pressure" in said
-    assert "is NaN or infinite at 1 of" in said
+    message = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
+    assert "005" in message
+    assert "surface/pressure" in message
+    assert "is NaN or infinite at 1 of" in message
     assert not list(tmp_path.glob("*out*"))
 
 
 def test_a_field_missing_in_one_case(refused: Run, cases: Path, tmp_path: Path) -> None:
     spoil(cases, "006", "volume", lambda mesh: mesh.point_data.remove("displacement"))
-    said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
-    assert "006" in said
-    assert "volume.vtu" in said
-    assert "field volume/displacement is missing" in said
+    message = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
+    assert "006" in message
+    assert "volume.vtu" in message
+    assert "field volume/displacement is missing" in message
 
 
 def test_cell_data_in_one_case_and_point_data_in_the_others(refused: Run, cases: Path, tmp_path: Path) -> None:
     file = cases / "003" / "surface.vtp"
     pv.read(file).point_data_to_cell_data().save(file)
-    said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
-    assert "003" in said
-    assert "surface.vtp" in said
-    assert "cell data, in other cases point data" in said
+    message = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
+    assert "003" in message
+    assert "surface.vtp" in message
+    assert "cell data, in other cases point data" in message
 
 
 def test_parameters_missing_for_one_case(refused: Run, cases: Path, tmp_path: Path) -> None:
@@ -112,20 +112,20 @@ def test_parameters_missing_for_one_case(refused: Run, cases: Path, tmp_path: Pa
     document = json.loads(file.read_text())
     del document["parameters"]["load"]
     file.write_text(json.dumps(document))
-    said = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
-    assert "002" in said
-    assert "case.json" in said
-    assert "parameter load is missing" in said
+    message = refused("ingest", cases, "--strict", "-o", tmp_path / "out")
+    assert "002" in message
+    assert "case.json" in message
+    assert "parameter load is missing" in message
 
 
 def test_a_contract_that_asks_for_what_is_not_there(
     refused: Run, cases: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
     fields = {**dataset.contract.fields, "volume": {"heat": dataset.contract.fields["volume"]["displacement"]}}
-    asked: Contract = dataset.contract.model_copy(update={"fields": fields})
-    asked.to_toml(tmp_path / "contract.toml")
-    said = refused("ingest", cases, "--contract", tmp_path / "contract.toml", "-o", tmp_path / "out")
-    assert "field volume/heat is missing" in said
+    contract: Contract = dataset.contract.model_copy(update={"fields": fields})
+    contract.to_toml(tmp_path / "contract.toml")
+    message = refused("ingest", cases, "--contract", tmp_path / "contract.toml", "-o", tmp_path / "out")
+    assert "field volume/heat is missing" in message
 
 
 def part(path: Path, change: Callable[[pv.PolyData], pv.PolyData] = lambda mesh: mesh) -> Path:
@@ -197,8 +197,8 @@ def test_a_model_directory_with_a_changed_byte(refused: Run, saved: Path, tmp_pa
     content = bytearray((copy / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (copy / "model.safetensors").write_bytes(content)
-    said = refused("predict", copy, part(tmp_path / "part.stl"), "--set", "load=1N")
-    assert "model.safetensors: has changed" in said
+    message = refused("predict", copy, part(tmp_path / "part.stl"), "--set", "load=1N")
+    assert "model.safetensors: has changed" in message
 
 
 def test_a_model_of_a_newer_format_version(refused: Run, saved: Path, tmp_path: Path) -> None:
@@ -216,9 +216,9 @@ def test_a_dataset_whose_contract_differs_from_the_models(
     from tramontane.dataset.ingest.run import ingest
 
     ingest(cases, tmp_path / "other")
-    said = refused("evaluate", saved, tmp_path / "other")
-    assert "field surface/pressure is missing" in said
-    assert "surface/temperature is new" in said
+    message = refused("evaluate", saved, tmp_path / "other")
+    assert "field surface/pressure is missing" in message
+    assert "surface/temperature is new" in message
 
 
 def test_a_dataset_that_is_there_is_not_overwritten(refused: Run, cases: Path, dataset: Dataset) -> None:

@@ -33,10 +33,10 @@ def sample(load: float) -> Sample:
         for base, dimension, count, kind, cells in (
             ("Base_2_2", 2, 12, "TRI_3", triangles), ("Base_1_2", 1, 4, "BAR_2", np.array([(0, 1), (1, 2), (2, 3)])),
         ):  # fmt: skip
-            where: dict[str, Any] = {"base": base, "time": time}
-            made.init_base(dimension, 2, **where)
-            zone = made.init_zone(np.array([[count, len(cells), 0]]), zone="Zone", **where)
-            made.set_nodes(np.stack([x, y], axis=1)[:count], zone="Zone", **where)
+            place: dict[str, Any] = {"base": base, "time": time}
+            made.init_base(dimension, 2, **place)
+            zone = made.init_zone(np.array([[count, len(cells), 0]]), zone="Zone", **place)
+            made.set_nodes(np.stack([x, y], axis=1)[:count], zone="Zone", **place)
             nodes.newElements(
                 zone, f"Elements_{kind}", kind, np.array([1, len(cells)]), (cells + 1).ravel().astype(np.int64)
             )

@@ -38,7 +38,7 @@ def test_an_assumed_unit_is_a_warning_and_training_asks_for_it(tmp_path: Path) -
     record = json.loads((tmp_path / "set" / RECORD).read_text())
     assert record["assumed_units"] == {"drag": "N", "speed": "m/s"}
     assert not record["units_confirmed"]
-    assert any(said.startswith(ASSUMED) for said in record["warnings"])
+    assert any(warning.startswith(ASSUMED) for warning in record["warnings"])
     with pytest.raises(DatasetError, match=r"units are assumed from names: drag in N, speed in m/s; .*--assume-units"):
         fit(dataset)
     assert fit(dataset, assume_units=True).contract.qoi["drag"].unit == "N"
@@ -87,18 +87,20 @@ def test_geometry_of_a_table_without_a_unit_is_a_warning(tmp_path: Path) -> None
     for side in (1200, 1300):
         pv.Cube(x_length=side).triangulate().save(tmp_path / f"{side}.stl")
     (tmp_path / "t.csv").write_text("stl,speed [m/s],drag [N]\n1200.stl,1,2\n1300.stl,2,3\n")
-    said = [str(problem) for problem in inspect_path(tmp_path / "t.csv").audit.problems if problem.place == "units"]
-    assert len(said) == 1
-    assert "taken to be in m, since nothing states their unit: the parts are 1200 to 1300 m long" in said[0]
+    messages = [str(problem) for problem in inspect_path(tmp_path / "t.csv").audit.problems if problem.place == "units"]
+    assert len(messages) == 1
+    assert "taken to be in m, since nothing states their unit: the parts are 1200 to 1300 m long" in messages[0]
     (tmp_path / "t.csv").write_text("stl [mm],speed [m/s],drag [N]\n1200.stl,1,2\n1300.stl,2,3\n")
     assert [p for p in inspect_path(tmp_path / "t.csv").audit.problems if p.place == "units"] == []
 
 
 def test_a_unit_that_does_not_fit_its_name_is_a_warning(tmp_path: Path) -> None:
     file = designs(tmp_path, "id,acceleration [g],width [m],torque [nm]")
-    said = " ".join(map(str, inspect_path(file).audit.problems))
-    assert "QoI torque is stated in nm, which is [length], where one would expect N*m; check it, or write Nm" in said
-    assert "parameter acceleration is stated in g, which is [mass], where one would expect m/s^2" in said
+    messages = " ".join(map(str, inspect_path(file).audit.problems))
+    assert (
+        "QoI torque is stated in nm, which is [length], where one would expect N*m; check it, or write Nm" in messages
+    )
+    assert "parameter acceleration is stated in g, which is [mass], where one would expect m/s^2" in messages
 
 
 def case_of(folder: Path, fields: dict[str, object]) -> dict[str, str]:
@@ -110,9 +112,9 @@ def case_of(folder: Path, fields: dict[str, object]) -> dict[str, str]:
         ).squeeze()
     folder.mkdir()
     mesh.save(folder / "volume.vtu")
-    found = inspect_path(folder).audit
-    assert [problem for problem in found.problems if problem.place == "units"]
-    return {key.split("/")[1]: fact.unit for key, of in found.fields.items() for fact in of.values()}
+    audit = inspect_path(folder).audit
+    assert [problem for problem in audit.problems if problem.place == "units"]
+    return {key.split("/")[1]: fact.unit for key, of in audit.fields.items() for fact in of.values()}
 
 
 def test_pressure_over_density_is_not_called_pascal(tmp_path: Path) -> None:

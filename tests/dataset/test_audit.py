@@ -33,22 +33,22 @@ def some(count: int = 5) -> list[Case]:
     return [ellipsoid(str(i), (1.0 - 0.05 * i, 0.8, 0.6), 100.0 + 10 * i) for i in range(count)]
 
 
-def problems(found: Audit) -> list[tuple[str, str, str]]:
-    return [(problem.severity, problem.case, problem.place) for problem in found.problems]
+def problems(result: Audit) -> list[tuple[str, str, str]]:
+    return [(problem.severity, problem.case, problem.place) for problem in result.problems]
 
 
 def test_good_cases_have_no_problems_and_their_ranges_are_kept() -> None:
-    found = audit(some())
-    assert found.problems == []
-    found.raise_if_bad()
-    assert found.cases == ["0", "1", "2", "3", "4"]
-    pressure = found.fields["surface/pressure"]
+    result = audit(some())
+    assert result.problems == []
+    result.raise_if_bad()
+    assert result.cases == ["0", "1", "2", "3", "4"]
+    pressure = result.fields["surface/pressure"]
     assert pressure["2"][:3] == ("point", 1, "Pa")
     assert max(fact.high for fact in pressure.values()) == pytest.approx(140 * 2.12, rel=0.02)
-    assert min(found.parameters["load"].values()) == 100
-    assert found.units["load"] == "N"
-    assert found.domains["volume"]["0"].cells == some(1)[0].meshes["volume"].n_cells
-    assert found.geometry["0"].closed
+    assert min(result.parameters["load"].values()) == 100
+    assert result.units["load"] == "N"
+    assert result.domains["volume"]["0"].cells == some(1)[0].meshes["volume"].n_cells
+    assert result.geometry["0"].closed
 
 
 def test_one_case_at_a_time_is_in_memory() -> None:
@@ -117,7 +117,7 @@ def _millimetres(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected", "said"),
+    ("spoil", "expected", "message"),
     [
         (_drop, ("error", "3", "field volume/displacement"),
          "case 3: field volume/displacement is missing; 4 other cases have it, export it"),
@@ -151,27 +151,27 @@ def _millimetres(case: Case) -> None:
         (_both, ("warning", "3", "domain surface"), "pressure stands at points and at cells, the cells' is taken"),
     ],
 )  # fmt: skip
-def test_the_odd_one_out_is_named(spoil: Callable[[Case], Any], expected: tuple[str, str, str], said: str) -> None:
+def test_the_odd_one_out_is_named(spoil: Callable[[Case], Any], expected: tuple[str, str, str], message: str) -> None:
     cases = some()
     spoil(cases[3])
-    found = audit(cases)
-    assert expected in problems(found)
-    assert all(problem.case == "3" for problem in found.problems)
-    assert any(said in str(problem) for problem in found.problems), [str(problem) for problem in found.problems]
+    result = audit(cases)
+    assert expected in problems(result)
+    assert all(problem.case == "3" for problem in result.problems)
+    assert any(message in str(problem) for problem in result.problems), [str(problem) for problem in result.problems]
     if expected[0] == "error":
         with pytest.raises(DatasetError, match="case 3: "):
-            found.raise_if_bad()
+            result.raise_if_bad()
     else:
-        found.compare()  # raises nothing
+        result.compare()  # raises nothing
 
 
 def test_a_field_at_points_beside_one_at_cells_is_a_warning() -> None:
     cases = some(3)
     for case in cases:
         _mixed(case)
-    found = audit(cases)
-    assert problems(found) == [("warning", "", "domain volume")]
-    assert str(found.problems[0]).startswith(
+    result = audit(cases)
+    assert problems(result) == [("warning", "", "domain volume")]
+    assert str(result.problems[0]).startswith(
         "in all cases: has fields at points (displacement) and at cells (pressure)"
     )
 
@@ -183,13 +183,13 @@ def test_what_is_said_of_most_cases_is_said_once_and_of_the_set() -> None:
         case.provenance.sources = {"beam.frd": f"{case.name}"}
         case.provenance.extra["warnings"] = [f"{file}: states no units"] + ["ran on a Monday"] * (int(case.name) < 5)
     cases[0].provenance.extra["warnings"] = [f"{cases[0].name}: odd", "ran on a Monday"]
-    found = audit(cases)
-    assert [(problem.case, problem.message) for problem in found.problems] == [
+    result = audit(cases)
+    assert [(problem.case, problem.message) for problem in result.problems] == [
         ("0", "0: odd"),
         ("", "in 5 of 9 cases: ran on a Monday"),
         ("", "in all cases but 0: beam.frd: states no units"),
     ]
-    assert [row.state for row in rows_of(found)] == ["warning"] + ["ok"] * 8
+    assert [row.state for row in rows_of(result)] == ["warning"] + ["ok"] * 8
 
 
 def test_components_that_are_round_off_are_left_out() -> None:
@@ -203,17 +203,17 @@ def test_components_that_are_round_off_are_left_out() -> None:
             "max": 1e-9,
         }
         case.qoi_units |= {name: "N" for name in case.qoi if name.startswith("force")}
-    found = audit(cases)
-    assert [problem.message for problem in found.problems if problem.place == "QoIs"] == [
+    result = audit(cases)
+    assert [problem.message for problem in result.problems if problem.place == "QoIs"] == [
         "force_x_TIP, force_z_TIP: zero but for round-off in all cases, beside other components; left out (a contract "
         "that names them keeps them)"
     ]
-    assert {"force_x_TIP", "force_z_TIP"} == found.rare
+    assert {"force_x_TIP", "force_z_TIP"} == result.rare
     inference = ContractInference()
     for case in cases:
-        inference.add(found.facts[case.name], contract_facts(case, None))
+        inference.add(result.facts[case.name], contract_facts(case, None))
     assert {"force_y_TIP", "flow_x", "max"} < set(inference.contract().qoi)
-    assert not found.rare & set(inference.contract().qoi)
+    assert not result.rare & set(inference.contract().qoi)
     kept = Audit()
     for case in cases:
         kept.add(case)
@@ -235,16 +235,16 @@ def test_the_first_error_is_raised_with_the_number_of_the_others() -> None:
     _drop(cases[3])
     with pytest.raises(DatasetError, match=r"^case 1: field surface/pressure is NaN .* \(and 1 more; `tramontane insp"):
         audit(cases).raise_if_bad()
-    found = Audit(problems=[Problem("warning", "1", "geometry", "has holes")])
-    found.raise_if_bad()
+    result = Audit(problems=[Problem("warning", "1", "geometry", "has holes")])
+    result.raise_if_bad()
 
 
 def test_parameters_in_other_units_of_the_same_dimension_are_alike() -> None:
     cases = some(3)
     cases[1].design.parameters["load"] = Quantity(0.11, "kN")
-    found = audit(cases)
-    assert found.problems == []
-    assert found.parameters["load"] == pytest.approx({"0": 100, "1": 110, "2": 120})
+    result = audit(cases)
+    assert result.problems == []
+    assert result.parameters["load"] == pytest.approx({"0": 100, "1": 110, "2": 120})
 
 
 def test_bad_cases_are_named_with_their_first_error() -> None:
@@ -273,7 +273,7 @@ def test_a_surface_that_stands_for_the_geometry_is_checked_like_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "said"),
+    ("extra", "message"),
     [
         ({"residuals": {"Ux": 2e-3, "p": 1e-5}}, "the residual of Ux is 0.002 (1 of 2 are above 0.001)"),
         ({"residuals": {"Ux": [1.0, 0.1, 1e-6], "p": [1.0, 0.5]}}, "the residual of p is 0.5 (1 of 2 are above 0.001)"),
@@ -282,12 +282,12 @@ def test_a_surface_that_stands_for_the_geometry_is_checked_like_one() -> None:
         ({"residuals": {"Ux": 1e-5}, "converged": False}, "its solver says that the run did not converge"),
     ],
 )
-def test_a_run_that_did_not_converge_is_a_warning(extra: dict[str, Any], said: str) -> None:
+def test_a_run_that_did_not_converge_is_a_warning(extra: dict[str, Any], message: str) -> None:
     cases = some(3)
     cases[1].provenance.extra |= extra
     (problem,) = audit(cases).problems
     assert (problem.severity, problem.case, problem.place) == ("warning", "1", "convergence")
-    assert said in problem.message
+    assert message in problem.message
 
 
 @pytest.mark.parametrize("extra", [{"residuals": {"Ux": 1e-3}}, {"converged": True}, {"residuals": None}, {}])
@@ -369,11 +369,11 @@ def test_parameters_and_qoi_in_a_wrong_unit_are_named() -> None:
     cases = some(12)
     cases[3].design.parameters["half_width"] = Quantity(800.0, "m")
     cases[5].qoi["mass"] *= 1000
-    found = audit(cases)
-    assert problems(found) == [("warning", "3", "parameter half_width"), ("warning", "5", "QoI mass")]
-    assert "half_width = 800 m is 1000 times as large as in the median of the other cases" in str(found.problems[0])
-    assert "check its unit (as between m and mm)" in str(found.problems[0])
-    assert "(as between kg and g)" in str(found.problems[1])
+    result = audit(cases)
+    assert problems(result) == [("warning", "3", "parameter half_width"), ("warning", "5", "QoI mass")]
+    assert "half_width = 800 m is 1000 times as large as in the median of the other cases" in str(result.problems[0])
+    assert "check its unit (as between m and mm)" in str(result.problems[0])
+    assert "(as between kg and g)" in str(result.problems[1])
 
 
 def test_one_value_that_is_far_too_large_is_seen_though_the_mean_size_is_not() -> None:
@@ -598,12 +598,12 @@ def test_missing_cases_are_named(folder: Path) -> None:
     (folder / "failed").mkdir()
     (folder / "failed" / "run_6.json").write_text(json.dumps({"reason": "the mesh is tangled", "parameters": {}}))
     (folder / "failed" / "run_7.json").write_text("[")
-    found = [problem for problem in inspect_path(folder).audit.problems if problem.place != "files"]
-    assert [(problem.severity, problem.case, problem.place) for problem in found] == [
+    problems_found = [problem for problem in inspect_path(folder).audit.problems if problem.place != "files"]
+    assert [(problem.severity, problem.case, problem.place) for problem in problems_found] == [
         ("warning", "run_6", "failed"), ("warning", "run_7", "failed"), ("warning", "run_2", "numbering"),
     ]  # fmt: skip
-    assert "its simulation failed (the mesh is tangled); see" in found[0].message
-    assert "the reason cannot be read" in found[1].message
+    assert "its simulation failed (the mesh is tangled); see" in problems_found[0].message
+    assert "the reason cannot be read" in problems_found[1].message
 
 
 def test_numbers_that_are_far_from_complete_have_no_gaps(folder: Path) -> None:

@@ -86,8 +86,8 @@ def reddish(image: NDArray[np.int64]) -> int:
 def test_a_page_holds_the_whole_set_and_nothing_from_outside(tmp_path: Path) -> None:
     cases = some()
     cases[3].meshes["surface"].point_data["pressure"] *= 1000
-    found = audit(cases)
-    write_report(found, tmp_path / "new" / "report.html", title="Ellipsoids")
+    result = audit(cases)
+    write_report(result, tmp_path / "new" / "report.html", title="Ellipsoids")
     text = (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"(?:https?:)?//[a-z]", text)
     shown = Page(text)
@@ -130,9 +130,9 @@ def test_names_cannot_become_markup(tmp_path: Path) -> None:
         case.field_units['<img src="x">'] = "<b>"
         case.provenance.solver = "</style><i>"
         case.qoi["\"onload='"] = 1.0 + float(case.name) if case is not evil else 1e9
-    found = audit(cases)
-    found.note("error", "\udcff\n&amp;", "files", f"{EVIL} is & stays \udcff text")
-    write_report(found, tmp_path / "report.html", title=EVIL, read_again=lambda name: _no(name))
+    result = audit(cases)
+    result.note("error", "\udcff\n&amp;", "files", f"{EVIL} is & stays \udcff text")
+    write_report(result, tmp_path / "report.html", title=EVIL, read_again=lambda name: _no(name))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     shown = Page(text)
     assert len(shown.all("script")) == 1
@@ -182,9 +182,9 @@ def test_pictures_of_the_worst_are_in_the_page(tmp_path: Path) -> None:
 
 
 def picture(case: Case, place: str) -> NDArray[np.int64]:
-    found = draw(case, Problem("warning", case.name, place, ""))
-    assert found is not None
-    return pixels(found.png)
+    drawn = draw(case, Problem("warning", case.name, place, ""))
+    assert drawn is not None
+    return pixels(drawn.png)
 
 
 def test_open_edges_and_bad_places_are_marked_and_whole_ones_are_not() -> None:

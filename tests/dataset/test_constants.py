@@ -45,9 +45,9 @@ def test_a_constant_is_filled_in_and_another_value_is_warned_of(pipes: Path, tmp
 
 
 def test_a_constant_can_be_edited_and_read_back(pipes: Path, tmp_path: Path) -> None:
-    found = infer_contract(pipes)
-    found.to_toml(tmp_path / "contract.toml")
-    assert Contract.from_toml(tmp_path / "contract.toml") == found
+    contract = infer_contract(pipes)
+    contract.to_toml(tmp_path / "contract.toml")
+    assert Contract.from_toml(tmp_path / "contract.toml") == contract
     text = (tmp_path / "contract.toml").read_text().replace('role = "constant"', 'role = "operating"')
     (tmp_path / "contract.toml").write_text(text)
     edited = Contract.from_toml(tmp_path / "contract.toml")
@@ -70,6 +70,6 @@ def test_a_set_whose_parameters_never_differ_is_told_so(
     monkeypatch.setattr(sys, "argv", ["tramontane", "ingest", str(tmp_path / "runs.csv")])
     with pytest.raises(SystemExit):
         main()
-    said = capsys.readouterr().out
-    assert "the parameters are the same in all cases" in said
-    assert "constant speed = 12 m/s in all cases, not asked" in said
+    output = capsys.readouterr().out
+    assert "the parameters are the same in all cases" in output
+    assert "constant speed = 12 m/s in all cases, not asked" in output

@@ -145,13 +145,13 @@ def test_a_window_of_any_size_is_a_uniform_sample(dataset: Dataset) -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         positions = dataset.sample("a", "volume", 4096, rng).positions
-        found = np.histogramdd(positions, bins=(4, 4, 4), range=[(0, 1)] * 3)[0].ravel()
+        counts = np.histogramdd(positions, bins=(4, 4, 4), range=[(0, 1)] * 3)[0].ravel()
         all_sites = np.histogramdd(dataset.sites("a", "volume").positions, bins=(4, 4, 4), range=[(0, 1)] * 3)[
             0
         ].ravel()
         expected = 4096 * all_sites / all_sites.sum()
         # 63 degrees of freedom: 63 on average, above 120 once in 50,000.
-        assert ((found - expected) ** 2 / expected).sum() < 120
+        assert ((counts - expected) ** 2 / expected).sum() < 120
 
 
 def test_a_sample_goes_round_the_end_and_takes_no_site_twice(dataset: Dataset) -> None:
@@ -197,7 +197,7 @@ def _spoil(case: Case, what: str) -> Case:
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "message"),
     [
         ("nan", "surface/pressure is NaN, infinite or beyond float32 at cell 7"),
         ("elsewhere", "surface/pressure lies elsewhere; the contract wants it at cells"),
@@ -209,9 +209,9 @@ def _spoil(case: Case, what: str) -> Case:
         ("infinite qoi", "drag is inf"),
     ],
 )
-def test_a_case_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path: Path, what: str, said: str) -> None:
+def test_a_case_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path: Path, what: str, message: str) -> None:
     dataset = Dataset.create(tmp_path / "data", CONTRACT)
-    with pytest.raises(ContractError, match=said):
+    with pytest.raises(ContractError, match=message):
         dataset.add(_spoil(make_case(), what))
     assert Dataset.open(dataset.path).names == []
     assert dataset.verify() == []
@@ -254,7 +254,7 @@ def test_what_is_not_there_is_named(dataset: Dataset, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda text: text[: len(text) // 2], "cannot be read"),
         (lambda text: text.replace('"drag": 20.0', '"drag": 21.0'), "is not as it was written"),
@@ -263,10 +263,10 @@ def test_what_is_not_there_is_named(dataset: Dataset, tmp_path: Path) -> None:
         (lambda text: "[]", "not a dataset's manifest"),
     ],
 )
-def test_a_damaged_or_newer_manifest_is_refused(dataset: Dataset, damage: Any, said: str) -> None:
+def test_a_damaged_or_newer_manifest_is_refused(dataset: Dataset, damage: Any, message: str) -> None:
     file = dataset.path / "manifest.json"
     file.write_text(damage(file.read_text()))
-    with pytest.raises(DatasetError, match=said):
+    with pytest.raises(DatasetError, match=message):
         Dataset.open(dataset.path)
 
 
@@ -278,12 +278,12 @@ def test_statistics_are_numpys_over_the_training_cases_alone(dataset: Dataset) -
     dataset.set_splits({"train": ["a", "b"], "test": ["c"]})
     # Not a byte of the test case is read.
     shutil.rmtree(dataset.path / "cases/c")
-    found = dataset.statistics()["volume"]["velocity"]
+    statistics = dataset.statistics()["volume"]["velocity"]
     values = np.concatenate([make_case(n, 33, s).meshes["volume"]["velocity"] for n, s in (("a", 10.0), ("b", 11.0))])
-    assert found.count == len(values)
+    assert statistics.count == len(values)
     for key, expected in (("mean", values.mean(0)), ("std", values.std(0)), ("min", values.min(0)),
                           ("max", values.max(0)), ("rms", np.sqrt((values**2).mean(0)))):  # fmt: skip
-        assert getattr(found, key) == pytest.approx(expected, rel=1e-6), key
+        assert getattr(statistics, key) == pytest.approx(expected, rel=1e-6), key
     assert set(dataset.statistics()["surface"]) == {"pressure"}
     with pytest.raises(DatasetError, match="no split 'calibration'; it has train, test"):
         dataset.statistics("calibration")
@@ -297,23 +297,29 @@ def test_moments_merge_to_those_of_the_whole(windows: list[np.ndarray], offset: 
     moments, whole = Moments(), np.concatenate(windows).astype(np.float64) + offset
     for window in windows:
         moments.add(window.astype(np.float64) + offset)
-    found = moments.statistics()
+    merged = moments.statistics()
     # However large the mean, the deviation keeps its digits.
-    assert found.mean == pytest.approx(whole.mean(0), rel=1e-12, abs=1e-9)
-    assert found.std == pytest.approx(whole.std(0), rel=1e-6, abs=1e-6)
+    assert merged.mean == pytest.approx(whole.mean(0), rel=1e-12, abs=1e-9)
+    assert merged.std == pytest.approx(whole.std(0), rel=1e-6, abs=1e-6)
 
 
 @given(st.integers(3, 60), st.integers(0, 9), st.integers(0, 9), st.integers(0, 99))
-def test_a_split_has_exact_counts_and_does_not_depend_on_the_order(count: int, test: int, held: int, seed: int) -> None:
+def test_a_split_has_exact_counts_and_does_not_depend_on_the_order(
+    count: int, test: int, validation: int, seed: int
+) -> None:
     names = [f"{place:03d}" for place in range(count)]
-    if test + held >= count:
+    if test + validation >= count:
         with pytest.raises(DatasetError, match="hold out fewer"):
-            make_splits(names, test=test, validation=held, seed=seed)
+            make_splits(names, test=test, validation=validation, seed=seed)
         return
-    splits = make_splits(names, test=test, validation=held, seed=seed)
-    assert [len(splits[split]) for split in ("train", "validation", "test")] == [count - test - held, held, test]
+    splits = make_splits(names, test=test, validation=validation, seed=seed)
+    assert [len(splits[split]) for split in ("train", "validation", "test")] == [
+        count - test - validation,
+        validation,
+        test,
+    ]
     assert sorted(name for cases in splits.values() for name in cases) == names
-    assert splits == make_splits(names[::-1], test=test, validation=held, seed=seed)
+    assert splits == make_splits(names[::-1], test=test, validation=validation, seed=seed)
 
 
 def test_splits_are_checked_fixed_and_stored(dataset: Dataset) -> None:

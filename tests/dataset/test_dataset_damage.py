@@ -44,7 +44,7 @@ def _swap(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "lines", "said"),
+    ("damage", "lines", "message"),
     [
         (lambda file: os.truncate(file, file.stat().st_size - 100), 1, "chunk 1 is not the one that was written"),
         (lambda file: os.truncate(file, 0), 1, "chunk 1 is not the one that was written"),
@@ -55,19 +55,21 @@ def _swap(file: Path) -> None:
     ids=["truncated", "emptied", "flipped", "deleted", "swapped"],
 )
 def test_a_damaged_chunk_is_refused_in_use_and_found_by_verify(
-    dataset: Dataset, damage: Any, lines: int, said: str
+    dataset: Dataset, damage: Any, lines: int, message: str
 ) -> None:
     dataset.sites("a", "volume", 0, 10)  # it was opened before the damage came
     damage(dataset.path / "cases/a/domains/volume/point_data/velocity/c/1/0")
     for reader in (dataset, Dataset.open(dataset.path)):
-        with pytest.raises(DatasetError, match=f"case a, array domains/volume/point_data/velocity: .*{said}.*restore"):
+        with pytest.raises(
+            DatasetError, match=f"case a, array domains/volume/point_data/velocity: .*{message}.*restore"
+        ):
             reader.sites("a", "volume")
         with pytest.raises(DatasetError, match="velocity"):
             reader.case("a")
         assert len(reader.sites("b", "volume").positions) == 33**3
-    found = dataset.verify()
-    assert len(found) == lines
-    assert all("case a, array domains/volume/point_data/velocity: chunk" in line for line in found)
+    lines_found = dataset.verify()
+    assert len(lines_found) == lines
+    assert all("case a, array domains/volume/point_data/velocity: chunk" in line for line in lines_found)
 
 
 def test_a_chunk_put_in_another_arrays_place_is_refused(dataset: Dataset) -> None:

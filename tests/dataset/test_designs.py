@@ -74,9 +74,9 @@ def test_geometry_files_beside_the_table(tmp_path: Path) -> None:
     # The last is the first once more: the two are in one split.
     homes = [split for split, names in dataset.splits.items() if {"box0", "box7"} & set(names)]
     assert len(homes) == 1
-    found = inspect_path(tmp_path / "set").audit
-    assert found.duplicate_groups() == [["box0", "box7"]]
-    assert "has the geometry and the parameters and the QoIs of case box0" in "".join(map(str, found.problems))
+    audit = inspect_path(tmp_path / "set").audit
+    assert audit.duplicate_groups() == [["box0", "box7"]]
+    assert "has the geometry and the parameters and the QoIs of case box0" in "".join(map(str, audit.problems))
 
 
 def test_a_table_beside_results_is_not_the_data_set(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_what_is_missing_costs_its_case_and_is_named(tmp_path: Path) -> None:
     lines[4] = ";72;1;"
     lines[5] = "shapes/box4.stl;inf;1;"
     table.write_text("\n".join(lines))
-    found = inspect_path(table).audit
-    said = "\n".join(found.bad_cases().values())
+    audit = inspect_path(table).audit
+    reasons = "\n".join(audit.bad_cases().values())
     for words in (
         "line 2, column 'stl [mm]': there is no file",
         "line 3, column 'drag [N]': is empty",
@@ -134,8 +134,8 @@ def test_what_is_missing_costs_its_case_and_is_named(tmp_path: Path) -> None:
         "line 5, column 'stl [mm]': is empty",
         "line 6, column 'speed [km/h]': is inf; write a finite number",
     ):
-        assert words in said
-    assert len(found.bad_cases()) == 5
+        assert words in reasons
+    assert len(audit.bad_cases()) == 5
     dataset = ingest(table, tmp_path / "out", test=1, validation=0)
     assert len(dataset.names) == 3
     with pytest.raises(DatasetError, match=r"designs\.csv: line 2.*and 4 more"):
@@ -183,7 +183,7 @@ def test_results_are_told_by_their_names(tmp_path: Path, heads: str, results: st
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("case,load [blorg],drag\na,1,2\n", r"column 'load \[blorg\]': unit 'blorg' is not known"),
         ("case,load [m(],drag\na,1,2\n", r"unit 'm\(' is not known"),
@@ -201,8 +201,8 @@ def test_results_are_told_by_their_names(tmp_path: Path, heads: str, results: st
         ("one,two,drag\na.stl,b.stl,1\n", "'one' and 'two' both name geometry files"),
     ],
 )
-def test_a_table_that_is_wrong(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(TramontaneError, match=rf"designs\.csv: .*{said}"):
+def test_a_table_that_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(TramontaneError, match=rf"designs\.csv: .*{message}"):
         ingest(write(tmp_path, text), tmp_path / "out")
 
 

@@ -121,7 +121,7 @@ def _other_load(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda case: None, "has the shape, the parameters and the results of case 2; leave one of them out"),
         (_perturbed, "case copy: has the shape, the parameters and the results of case 2"),
@@ -131,29 +131,29 @@ def _other_load(case: Case) -> None:
          "has the shape and the results of case 2, though its load is 130 N, not 120 N; one of them was copied"),
     ],
 )  # fmt: skip
-def test_a_copy_is_named_and_grouped(spoil: Callable[[Case], object], said: str) -> None:
-    found = copied(spoil)
-    (problem,) = found.problems
+def test_a_copy_is_named_and_grouped(spoil: Callable[[Case], object], message: str) -> None:
+    result = copied(spoil)
+    (problem,) = result.problems
     assert (problem.severity, problem.case, problem.place) == ("warning", "copy", "copies")
-    assert said in problem.message
-    assert found.duplicate_groups() == [["2", "copy"]]
-    assert found.bad_cases() == {}
+    assert message in problem.message
+    assert result.duplicate_groups() == [["2", "copy"]]
+    assert result.bad_cases() == {}
 
 
 def test_one_shape_under_two_loads_is_said_but_not_grouped() -> None:
-    found = copied(_other_load)
-    (problem,) = found.problems
+    result = copied(_other_load)
+    (problem,) = result.problems
     assert (problem.case, problem.place) == ("", "shapes")
     assert "2 of 7 cases share their shape with others under other conditions (such as 2, copy)" in problem.message
-    assert found.duplicate_groups() == []
-    assert found.shape_groups() == [["2", "copy"]]
+    assert result.duplicate_groups() == []
+    assert result.shape_groups() == [["2", "copy"]]
 
 
 def test_a_set_of_one_shape_has_nothing_to_say_of_shapes() -> None:
     cases = [ellipsoid(str(load), (0.9, 0.8, 0.6), load) for load in (100.0, 110.0, 125.0)]
-    found = audit(cases)
-    assert found.problems == []
-    assert found.duplicate_groups() == []
+    result = audit(cases)
+    assert result.problems == []
+    assert result.duplicate_groups() == []
 
 
 def test_cases_of_one_shape_without_parameters_are_copies_by_their_results_alone() -> None:
@@ -188,9 +188,9 @@ def test_a_case_written_in_another_format_is_a_copy(tmp_path: Path) -> None:
     surface = pv.read(other / "geometry.stl")
     (other / "geometry.stl").unlink()
     surface.save(other / "geometry.ply")
-    found = audit(read_case(folder) for folder in sorted(root.iterdir()))
-    assert found.duplicate_groups() == [["002", "again"]]
-    assert "the parameters and the results of case 002" in found.problems[-1].message
+    result = audit(read_case(folder) for folder in sorted(root.iterdir()))
+    assert result.duplicate_groups() == [["002", "again"]]
+    assert "the parameters and the results of case 002" in result.problems[-1].message
 
 
 def test_a_chain_of_small_steps_is_no_single_group() -> None:
@@ -207,9 +207,9 @@ def test_what_is_kept_of_a_case_is_small_and_travels() -> None:
     sent = pickle.dumps(facts)
     assert len(sent) < 8000
     assert b"pyvista" not in sent
-    found = Audit()
-    found.take(pickle.loads(sent))
-    assert found.fields["surface/pressure"]["0"] == facts.fields["surface/pressure"]
+    result = Audit()
+    result.take(pickle.loads(sent))
+    assert result.fields["surface/pressure"]["0"] == facts.fields["surface/pressure"]
 
 
 # -- splits --------------------------------------------------------------------------------------------------------

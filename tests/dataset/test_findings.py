@@ -89,11 +89,11 @@ def test_a_parameter_that_few_cases_have_is_left_out_and_the_cases_stay(cases: P
     assert dataset.verify() == []
     for name in dataset.names:  # what the contract does not name would be an error in a prediction
         assert set(dataset.contract.values(dataset.case(name).design)) == set(dataset.contract.parameters)
-    said = page.getvalue()
-    assert "left out: case 005 (case.json): parameter load is missing; 7 other cases have it" in said
+    output = page.getvalue()
+    assert "left out: case 005 (case.json): parameter load is missing; 7 other cases have it" in output
     for name in ("002", "003"):
         sentence = f"case {name} (case.json): parameter humidity is in 2 of 8 cases only; it is left out; add it to all"
-        assert sentence in said
+        assert sentence in output
         assert sentence in json.loads((tmp_path / "out" / RECORD).read_text())["warnings"]
     assert "humidity" not in infer_contract(cases).parameters
 
@@ -133,10 +133,10 @@ def test_half_models_without_a_geometry_are_said_once(tmp_path: Path) -> None:
         write_case(case, tmp_path / "cases" / f"{index}")
     console, page = wide()
     print_report(inspect_path(tmp_path / "cases"), console)
-    said = page.getvalue()
-    assert said.count("domain surface stands for the geometry and is open") == 1
-    assert "in 5 of 5 cases, domain surface stands for the geometry" in said
-    assert "open edges" not in said
+    output = page.getvalue()
+    assert output.count("domain surface stands for the geometry and is open") == 1
+    assert "in 5 of 5 cases, domain surface stands for the geometry" in output
+    assert "open edges" not in output
 
 
 def test_a_readers_warnings_are_printed(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_a_file_that_is_not_read_is_told_which_are(tmp_path: Path) -> None:
     (tmp_path / "table.dat").write_text("no Tecplot file")
     with pytest.raises(
         FormatError, match=r"notes\.docx: \.docx is not read as results; convert it to one of \.vtp"
-    ) as said:
+    ) as error:
         open_collection(tmp_path / "notes.docx")
-    assert all(suffix in str(said.value) for suffix in known_formats())
+    assert all(suffix in str(error.value) for suffix in known_formats())
     with pytest.raises(
         FormatError, match=r"table\.dat: does not look like results in any format with the suffix \.dat"
     ):

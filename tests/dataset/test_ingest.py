@@ -100,7 +100,7 @@ def test_when_no_case_is_good_there_is_no_dataset(results: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("read", "said"),
+    ("read", "message"),
     [
         (crash, "its process was ended by SIGSEGV"),
         (hang, "was not done after 8 s"),
@@ -109,7 +109,7 @@ def test_when_no_case_is_good_there_is_no_dataset(results: Path, tmp_path: Path)
     ],
 )
 def test_a_reader_that_crashes_hangs_or_eats_memory_costs_its_case_alone(
-    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Any, said: str
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Any, message: str
 ) -> None:
     honest = open_collection(results)
     bad = CaseSource("bad", results / "bad.x", read)
@@ -123,18 +123,18 @@ def test_a_reader_that_crashes_hangs_or_eats_memory_costs_its_case_alone(
     dataset = ingest(results, tmp_path / "d", workers=1, validation=0, test=1, console=console)
     assert dataset.names == ["0", "1", "2", "3"]
     assert f"left out: {results / 'bad.x'}: " in text(console)
-    assert said in text(console)
+    assert message in text(console)
 
 
-@pytest.mark.parametrize("where", ["read", "assemble", "write"])
+@pytest.mark.parametrize("stage", ["read", "assemble", "write"])
 def test_whatever_goes_wrong_with_a_case_costs_that_case(
-    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     """Without processes of their own, too: no error of a kind that nobody thought of ends the run."""
     place, name = {
         "read": (collection_module, "read_results"), "assemble": (audit_module, "assemble_source"),
         "write": (staging, "write_case"),
-    }[where]  # fmt: skip
+    }[stage]  # fmt: skip
     honest = getattr(place, name)
 
     def broken(*given: Any, **options: Any) -> Any:
@@ -146,9 +146,9 @@ def test_whatever_goes_wrong_with_a_case_costs_that_case(
     console = quiet()
     dataset = ingest(results, tmp_path / "d", workers=0, console=console)
     assert dataset.names == [f"{index}" for index in range(8) if index != 3]
-    said = next(line for line in text(console).splitlines() if line.startswith("left out: "))
-    assert str(results / "3") in said
-    assert "ZeroDivisionError: in a reader" in said
+    line = next(line for line in text(console).splitlines() if line.startswith("left out: "))
+    assert str(results / "3") in line
+    assert "ZeroDivisionError: in a reader" in line
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
 
 
@@ -294,14 +294,14 @@ def test_a_contract_renames_and_defines_what_the_cases_do_not_state(blocks: Path
     assert dataset.names == ["0", "1", "2", "3"]
     for name, speed in zip(dataset.names, (1.0, 2.0, 3.0, 4.0), strict=True):
         q = speed**2
-        found = dataset.qoi(name)
-        assert found["buoyancy"] == pytest.approx(q, rel=1e-6)
-        assert found["drag"] == pytest.approx(3.0 * q, rel=1e-6)
-        assert found["drag_of_roof"] == pytest.approx(0.5 * q, rel=1e-6)
-        assert found["drag_coefficient"] == pytest.approx(6.0, rel=1e-6)
-        assert found["pitch"] == pytest.approx(1.5 * q, rel=1e-6)
-        assert found["roof"] == pytest.approx(q, rel=1e-6)
-        assert found["highest"] == pytest.approx(2.0 * q, rel=1e-6)
+        qoi = dataset.qoi(name)
+        assert qoi["buoyancy"] == pytest.approx(q, rel=1e-6)
+        assert qoi["drag"] == pytest.approx(3.0 * q, rel=1e-6)
+        assert qoi["drag_of_roof"] == pytest.approx(0.5 * q, rel=1e-6)
+        assert qoi["drag_coefficient"] == pytest.approx(6.0, rel=1e-6)
+        assert qoi["pitch"] == pytest.approx(1.5 * q, rel=1e-6)
+        assert qoi["roof"] == pytest.approx(q, rel=1e-6)
+        assert qoi["highest"] == pytest.approx(2.0 * q, rel=1e-6)
         assert dataset.parameters(name) == {"speed": speed}
         sites = dataset.sites(name, "surface")
         assert sorted(sites.fields) == ["pressure", "wall_shear_stress"]
@@ -322,7 +322,7 @@ def test_a_domain_of_some_patches(blocks: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("definition", "said"),
+    ("definition", "message"),
     [
         (FORCE.model_copy(update={"field": "heat"}), "there is no 'heat'"),
         (FORCE.model_copy(update={"domain": "hull"}), "there is no 'hull'"),
@@ -331,9 +331,9 @@ def test_a_domain_of_some_patches(blocks: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_definition_that_cannot_be_measured_says_why(
-    blocks: Path, tmp_path: Path, definition: QoiDefinition, said: str
+    blocks: Path, tmp_path: Path, definition: QoiDefinition, message: str
 ) -> None:
-    with pytest.raises(DatasetError, match=said):
+    with pytest.raises(DatasetError, match=message):
         ingest(blocks, tmp_path / "d", contract=mapping(drag=QoiSpec(unit="N", definition=definition)))
 
 
@@ -364,8 +364,8 @@ def test_the_contract_that_inspect_writes_is_obeyed_after_an_edit(blocks: Path, 
 
 def test_cases_without_any_parameter_are_pointed_out(results: Path, tmp_path: Path) -> None:
     for file in results.glob("*/case.json"):
-        told = json.loads(file.read_text())
-        file.write_text(json.dumps(told | {"parameters": {}}))
+        document = json.loads(file.read_text())
+        file.write_text(json.dumps(document | {"parameters": {}}))
     console = quiet()
     dataset = ingest(results, tmp_path / "d", console=console)
     assert dataset.contract.parameters == {}
@@ -386,7 +386,7 @@ def test_many_cases_left_out_are_counted(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text("\n".join(lines))
     console = quiet()
     ingest(tmp_path / "runs.csv", tmp_path / "d", console=console)
-    said = text(console)
-    assert said.count("is empty; write a number") == 20
-    assert f"left out: ... and 7 more; {tmp_path / 'd' / 'ingest.json'} names all" in said
+    output = text(console)
+    assert output.count("is empty; write a number") == 20
+    assert f"left out: ... and 7 more; {tmp_path / 'd' / 'ingest.json'} names all" in output
     assert len(json.loads((tmp_path / "d" / "ingest.json").read_text())["left_out"]) == 27

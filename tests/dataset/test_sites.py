@@ -127,13 +127,13 @@ def test_a_domain_that_mixes_points_and_cells_averages_points_to_cells() -> None
 
 @pytest.mark.skipif(not AHMED.is_dir(), reason="needs the Ahmed bodies beside the repository")
 def test_forces_and_volumes_of_a_solver_with_polyhedra() -> None:
-    told = json.loads((AHMED / "case.json").read_text())["integrated"]
+    integrals = json.loads((AHMED / "case.json").read_text())["integrated"]
     sites = mesh_sites(pv.read(AHMED / "surface.vtp"), "cell")
     assert sites.normals is not None
     pressure = -(sites.fields["pressure"] * sites.normals * sites.weights[:, None]).astype(np.float64).sum(axis=0)
     shear = (sites.fields["wall_shear_stress"] * sites.weights[:, None]).astype(np.float64).sum(axis=0)
-    assert pressure == pytest.approx(told["Fp"], rel=1e-5)
-    assert shear == pytest.approx(told["Fw"], rel=1e-4)
+    assert pressure == pytest.approx(integrals["Fp"], rel=1e-5)
+    assert shear == pytest.approx(integrals["Fw"], rel=1e-4)
     # What the cells fill is also what their outer faces enclose.
     volume = pv.read(AHMED / "volume.vtu")
     boundary = volume.extract_surface(algorithm="dataset_surface").triangulate()

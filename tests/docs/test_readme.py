@@ -36,11 +36,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Path:
     """The model that the five commands leave, each of them run as it is written."""
-    asked = commands(section(README, "Five commands"))
-    assert [words[0] for words in asked] == ["inspect", "ingest", "train", "evaluate", "predict"]
+    listed = commands(section(README, "Five commands"))
+    assert [words[0] for words in listed] == ["inspect", "ingest", "train", "evaluate", "predict"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for words in asked:
+        for words in listed:
             done = CliRunner().invoke(app, words)
             assert done.exit_code == 0, (words, done.output)
             if words[0] == "evaluate":
@@ -89,9 +89,9 @@ def test_the_make_targets_and_extras_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     pages = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", pages, re.MULTILINE)) <= targets
-    known = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
-    asked = {extra for group in re.findall(r'pip install "\.\[([\w,]+)\]"', pages) for extra in group.split(",")}
-    assert asked <= known
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    named = {extra for group in re.findall(r'pip install "\.\[([\w,]+)\]"', pages) for extra in group.split(",")}
+    assert named <= extras
 
 
 def test_the_figures_are_those_of_the_results() -> None:

@@ -42,23 +42,23 @@ def test_the_mesh_of_a_beam(beam: pv.UnstructuredGrid) -> None:
 
 
 def test_modes_of_a_square_beam_come_in_pairs() -> None:
-    found = read_ansys(EXAMPLE)
-    frequencies = [found.qoi[f"frequency_{mode}"].value for mode in range(1, 7)]
-    assert found.qoi["frequency_1"].unit == "Hz"
+    results = read_ansys(EXAMPLE)
+    frequencies = [results.qoi[f"frequency_{mode}"].value for mode in range(1, 7)]
+    assert results.qoi["frequency_1"].unit == "Hz"
     assert frequencies[0] == pytest.approx(frequencies[1], rel=1e-9)
     assert frequencies[3] == pytest.approx(frequencies[4], rel=1e-9)
     assert frequencies[0] == pytest.approx(7366.495, abs=1e-3)
-    assert (found.solver, found.version) == ("ANSYS Mechanical", "15.0")
-    assert [each["number"] for each in found.extra["results"]] == [1, 2, 3, 4, 5, 6]
-    assert found.extra["result"] == 1
-    assert any("holds modes" in warning for warning in found.warnings)
-    assert any("states no units" in warning for warning in found.warnings)
-    assert found.units == {}
-    assert found.length_unit is None
+    assert (results.solver, results.version) == ("ANSYS Mechanical", "15.0")
+    assert [each["number"] for each in results.extra["results"]] == [1, 2, 3, 4, 5, 6]
+    assert results.extra["result"] == 1
+    assert any("holds modes" in warning for warning in results.warnings)
+    assert any("states no units" in warning for warning in results.warnings)
+    assert results.units == {}
+    assert results.length_unit is None
     third = read_ansys(EXAMPLE, result=3)
     assert third.extra["result"] == 3
     assert not np.allclose(
-        third.meshes["volume"].point_data["displacement"], found.meshes["volume"].point_data["displacement"]
+        third.meshes["volume"].point_data["displacement"], results.meshes["volume"].point_data["displacement"]
     )
     with pytest.raises(FormatError, match=r"file\.rst: has no result set 9; it has 6"):
         read_ansys(EXAMPLE, result=9)
@@ -82,13 +82,13 @@ def test_strain_is_the_gradient_of_the_displacement(beam: pv.UnstructuredGrid) -
     """Which also says that both stand at the right nodes."""
     gradient = beam.compute_derivative(scalars="displacement")["gradient"].reshape(-1, 3, 3)
     symmetric = gradient + gradient.transpose(0, 2, 1)  # shears are whole angles
-    found = beam.point_data["elastic_strain"]
-    scale = np.abs(found).max()
+    strain = beam.point_data["elastic_strain"]
+    scale = np.abs(strain).max()
     for column, (i, j) in enumerate(((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2))):
         mine = symmetric[:, i, j] / (2 if i == j else 1)
-        assert np.abs(mine - found[:, column]).mean() < 0.05 * scale
-        if np.abs(found[:, column]).max() > 0.2 * scale:
-            assert np.corrcoef(mine, found[:, column])[0, 1] > 0.95
+        assert np.abs(mine - strain[:, column]).mean() < 0.05 * scale
+        if np.abs(strain[:, column]).max() > 0.2 * scale:
+            assert np.corrcoef(mine, strain[:, column])[0, 1] > 0.95
 
 
 def test_a_folder_of_results_and_a_readme(tmp_path: Path) -> None:
@@ -124,17 +124,17 @@ def test_damage_ends_in_an_error_and_takes_nothing_down(tmp_path: Path) -> None:
 
     used = 4 * int(np.frombuffer(content, "<i4", 1, 4 * 114)[0])
     for place in [0, 1, 300, 479, *np.linspace(500, used - 4, 40).astype(int).tolist()]:
-        said = reason(content[:place])
-        assert said.startswith(f"{file}: ")
-        assert "\n" not in said
+        message = reason(content[:place])
+        assert message.startswith(f"{file}: ")
+        assert "\n" not in message
     assert "is empty" in reason(b"")
     assert "no result file of ANSYS" in reason(b"x" * 4000)
     rng = np.random.default_rng(0)
-    said = []
+    message = []
     for _ in range(4):  # each a process of its own: among them are crashes and claims of any amount of memory
         spoilt = bytearray(content)
         for place in rng.integers(0, 3000, 12):
             spoilt[place] ^= 1 << int(rng.integers(8))
-        said.append(reason(bytes(spoilt)))
-    assert any(said)
-    assert all(not each or each.startswith(f"{file}: ") for each in said)
+        message.append(reason(bytes(spoilt)))
+    assert any(message)
+    assert all(not each or each.startswith(f"{file}: ") for each in message)

@@ -34,15 +34,15 @@ def square(x: float) -> pv.UnstructuredGrid:
 
 
 @pytest.mark.parametrize(
-    ("found", "name"),
+    ("given", "name"),
     [
         ("Pressure", "pressure"), ("static_pressure", "pressure"), ("SV_P", "pressure"), ("Temperature", "temperature"),
         ("TurbulentEnergyKinetic", "turbulent_kinetic_energy"), ("von Mises", "von_mises"), ("U", "U"), ("p", "p"),
         ("WallShearStress", "wall_shear_stress"), ("CoefPressure", "CoefPressure"), ("σ_vM", "σ_vM"),
     ],
 )  # fmt: skip
-def test_names(found: str, name: str) -> None:
-    assert standard_name(found) == name
+def test_names(given: str, name: str) -> None:
+    assert standard_name(given) == name
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,16 @@ def test_blocks_by_the_dimension_of_their_cells() -> None:
         mesh.cell_data["Density"] = np.full(mesh.n_cells, 2.0)
     line = pv.Line((0, 0, 0), (3, 0, 0)).cast_to_unstructured_grid()
     line.clear_data()
-    found = domains(FILE, [Named("a", left), Named("b", right), Named("in", square(0)), Named("out", square(3)),
+    parts = domains(FILE, [Named("a", left), Named("b", right), Named("in", square(0)), Named("out", square(3)),
                            Named("axis", line)])  # fmt: skip
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    volume, surface = parts.meshes["volume"], parts.meshes["surface"]
     assert volume.volume == pytest.approx(3)
     assert volume.n_points == 16  # the four between left and right are there once
     assert volume.point_data["temperature"] == pytest.approx(volume.points[:, 0])
     patches, names = patches_of(surface)  # type: ignore[misc]
     assert [names[index] for index in patches] == ["in", "out"]
     assert surface.area == pytest.approx(2)
-    assert found.warnings == ["some.file: lines are left out (axis)"]
+    assert parts.warnings == ["some.file: lines are left out (axis)"]
 
 
 def test_points_of_one_place_with_two_values_stay_two() -> None:
@@ -125,11 +125,11 @@ def test_fields_that_some_blocks_lack_are_named() -> None:
     inlet.cell_data["pressure"] = np.array([5.0])
     solid, fluid = cubes(1, start=5.0), cubes(1)
     fluid.cell_data["velocity"] = np.ones((1, 3))
-    found = domains(FILE, [Named("wall", wall), Named("in", inlet), Named("s", solid), Named("f", fluid)])
-    assert found.meshes["surface"].cell_data["wall_shear_stress"].tolist() == [[1, 2, 3], [0, 0, 0]]
-    assert found.meshes["surface"].cell_data["pressure"].tolist() == [4, 5]
-    assert found.meshes["volume"].cell_data.keys() == []
-    assert found.warnings == [
+    parts = domains(FILE, [Named("wall", wall), Named("in", inlet), Named("s", solid), Named("f", fluid)])
+    assert parts.meshes["surface"].cell_data["wall_shear_stress"].tolist() == [[1, 2, 3], [0, 0, 0]]
+    assert parts.meshes["surface"].cell_data["pressure"].tolist() == [4, 5]
+    assert parts.meshes["volume"].cell_data.keys() == []
+    assert parts.warnings == [
         "some.file: volume/velocity is on 1 of 2 blocks and is left out",
         "some.file: surface/wall_shear_stress is on 1 of 2 patches and 0 on the others",
     ]
@@ -149,8 +149,8 @@ def test_curved_faces_through_their_corners_and_pixels_in_their_order() -> None:
 
 
 def test_faces_that_stand_in_two_patches_and_files_without_a_mesh() -> None:
-    found = domains(FILE, [Named("all", square(0)), Named("left", square(0)), Named("v", cubes(1))])
-    assert found.warnings[0].startswith("some.file: 1 of 2 faces stand in two patches")
+    parts = domains(FILE, [Named("all", square(0)), Named("left", square(0)), Named("v", cubes(1))])
+    assert parts.warnings[0].startswith("some.file: 1 of 2 faces stand in two patches")
     with pytest.raises(FormatError, match=r"some\.file: holds no mesh"):
         domains(FILE, [Named("a", pv.UnstructuredGrid())])
 
@@ -160,9 +160,9 @@ def test_blocks_of_a_vtkhdf_file(tmp_path: Path) -> None:
     writer.SetInputDataObject(pv.MultiBlock({"surface": pv.Sphere(), "volume": cubes(2)}))
     writer.SetFileName(str(tmp_path / "two.vtkhdf"))
     writer.Write()
-    found = read_vtk(tmp_path / "two.vtkhdf")
-    assert {name: mesh.n_cells for name, mesh in found.meshes.items()} == {"surface": pv.Sphere().n_cells, "volume": 2}
-    assert found.extra == {}
+    parts = read_vtk(tmp_path / "two.vtkhdf")
+    assert {name: mesh.n_cells for name, mesh in parts.meshes.items()} == {"surface": pv.Sphere().n_cells, "volume": 2}
+    assert parts.extra == {}
 
 
 class Steps(VTKPythonAlgorithmBase):
@@ -194,17 +194,17 @@ def test_the_last_step_of_a_vtkhdf_file(tmp_path: Path) -> None:
     writer.SetFileName(str(tmp_path / "steps.vtkhdf"))
     writer.SetWriteAllTimeSteps(True)
     writer.Write()
-    found = read_vtk(tmp_path / "steps.vtkhdf")
-    assert found.meshes["steps"].cell_data["pressure"].tolist() == [1.5, 1.5]
-    assert found.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}}
+    parts = read_vtk(tmp_path / "steps.vtkhdf")
+    assert parts.meshes["steps"].cell_data["pressure"].tolist() == [1.5, 1.5]
+    assert parts.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}}
 
 
 def test_the_sign_of_shear_that_openfoam_exported_is_not_known() -> None:
     mesh = square(0.0)
     mesh.cell_data["wallShearStress"] = np.array([[-1.0, 0, 0]])
-    found = domains(FILE, [Named("wall", mesh)])
-    assert found.meshes["surface"].cell_data["wall_shear_stress"].tolist() == [[-1, 0, 0]]
-    assert [said for said in found.warnings if "OpenFOAM writes the force of the wall on the fluid" in said]
+    parts = domains(FILE, [Named("wall", mesh)])
+    assert parts.meshes["surface"].cell_data["wall_shear_stress"].tolist() == [[-1, 0, 0]]
+    assert [warning for warning in parts.warnings if "OpenFOAM writes the force of the wall on the fluid" in warning]
     mesh = square(0.0)
     mesh.cell_data["WallShearStress"] = np.array([[1.0, 0, 0]])
     assert domains(FILE, [Named("wall", mesh)]).warnings == []

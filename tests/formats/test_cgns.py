@@ -30,8 +30,8 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_code_saturne(channel: Path) -> None:
     assert file_reader(channel) is read_cgns
-    found = read_cgns(channel)
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    results = read_cgns(channel)
+    volume, surface = results.meshes["volume"], results.meshes["surface"]
     assert (volume.n_cells, volume.n_points) == (24, 60)
     assert volume.volume == pytest.approx(2)
     assert surface.area == pytest.approx(10)
@@ -43,8 +43,8 @@ def test_code_saturne(channel: Path) -> None:
     assert surface.cell_data["Stress"].shape == (52, 3)
     assert surface.cell_data["y_plus"].min() >= 0
     assert patches_of(surface)[1] == ["Boundary"]  # type: ignore[index]
-    assert found.extra == {"time": {"value": pytest.approx(0.5), "step": 3, "steps": 3}}
-    assert found.length_unit is None  # it does not say
+    assert results.extra == {"time": {"value": pytest.approx(0.5), "step": 3, "steps": 3}}
+    assert results.length_unit is None  # it does not say
 
 
 def test_a_structured_zone_of_the_cgns_tools(tmp_path: Path) -> None:
@@ -91,16 +91,16 @@ def test_units_are_read_where_the_file_says_them(channel: Path, tmp_path: Path) 
             units = "".join(word.ljust(32) for word in ("Kilogram", "Millimeter", "Second", "Kelvin", "Degree"))
             node(root[base], "DataClass", "DataClass_t", text("Dimensional"))
             node(root[base], "DimensionalUnits", "DimensionalUnits_t", text(units))
-    found = read_cgns(file)
-    assert found.length_unit == "mm"
-    assert found.units["volume/pressure"] == "kg^1*mm^-1*s^-2"
-    assert found.units["volume/velocity"] == "mm^1*s^-1"
+    results = read_cgns(file)
+    assert results.length_unit == "mm"
+    assert results.units["volume/pressure"] == "kg^1*mm^-1*s^-2"
+    assert results.units["volume/velocity"] == "mm^1*s^-1"
     case = read_case(file.parent)
     assert case.meshes["volume"].bounds[1] == pytest.approx(2e-3)
     assert case.field_units["velocity"] == "m/s"
     assert case.field_units["pressure"] == "Pa"
     assert case.field_values("volume", "velocity")[:, 0].mean() == pytest.approx(1e-3, rel=0.1)
-    assert case.field_values("volume", "pressure") == pytest.approx(1e3 * found.meshes["volume"]["pressure"])
+    assert case.field_values("volume", "pressure") == pytest.approx(1e3 * results.meshes["volume"]["pressure"])
 
 
 def test_sections_of_faces_are_called_after_their_boundary_conditions(tmp_path: Path) -> None:
@@ -132,9 +132,9 @@ def test_sections_of_faces_are_called_after_their_boundary_conditions(tmp_path: 
             node(condition, "PointRange", "IndexRange_t", np.array([[number], [number]], np.int32))
             node(condition, "GridLocation", "GridLocation_t", text("CellCenter"))
             node(condition, "FamilyName", "FamilyName_t", text(name))
-    found = read_cgns(file)
-    assert found.meshes["volume"].volume == pytest.approx(2)
-    surface = found.meshes["surface"]
+    results = read_cgns(file)
+    assert results.meshes["volume"].volume == pytest.approx(2)
+    surface = results.meshes["surface"]
     assert surface.n_points == 8  # those of the two faces alone
     patches, names = patches_of(surface)  # type: ignore[misc]
     assert [names[index] for index in patches] == ["inlet", "outlet"]
@@ -198,9 +198,9 @@ def write_cubes(
         solution = node(zone, "FlowSolution", "FlowSolution_t")
         node(solution, "GridLocation", "GridLocation_t", text("CellCenter"))
         node(solution, "Pressure", "DataArray_t", np.array([10.0, 20.0]))
-        held = node(zone, "ZoneBC", "ZoneBC_t") if conditions else None
+        conditions_node = node(zone, "ZoneBC", "ZoneBC_t") if conditions else None
         for name, (kind, family, faces) in conditions.items():
-            condition = node(held, name, "BC_t", text(kind))
+            condition = node(conditions_node, name, "BC_t", text(kind))
             node(condition, "PointList", "IndexArray_t", np.array([faces], np.int32).T)
             location = "Vertex" if name == by_vertices else "FaceCenter"
             node(condition, "GridLocation", "GridLocation_t", text(location))
@@ -225,30 +225,30 @@ def test_conditions_with_and_without_families(tmp_path: Path, polyhedra: bool) -
         "right": ("BCOutflow", "", [2]),
     }
     file = write_cubes(tmp_path / "cubes.cgns", conditions, polyhedra=polyhedra)
-    found = named_faces(file)
-    assert {name: found[name] for name in ("Wall", "left", "right")} == {"Wall": [0.5, 1.5], "left": [0], "right": [2]}
-    assert found["faces"] == ([0.5, 0.5, 0.5, 1.5, 1.5, 1.5] if polyhedra else [0.5, 0.5, 0.5, 1, 1.5, 1.5, 1.5])
+    faces = named_faces(file)
+    assert {name: faces[name] for name in ("Wall", "left", "right")} == {"Wall": [0.5, 1.5], "left": [0], "right": [2]}
+    assert faces["faces"] == ([0.5, 0.5, 0.5, 1.5, 1.5, 1.5] if polyhedra else [0.5, 0.5, 0.5, 1, 1.5, 1.5, 1.5])
     assert read_cgns(file).meshes["volume"].volume == pytest.approx(2)
 
 
 def test_polyhedra_without_conditions_have_their_outer_faces(tmp_path: Path) -> None:
-    found = read_cgns(write_cubes(tmp_path / "cubes.cgns", {}, polyhedra=True))
-    surface = found.meshes["surface"]
+    results = read_cgns(write_cubes(tmp_path / "cubes.cgns", {}, polyhedra=True))
+    surface = results.meshes["surface"]
     assert surface.n_cells == 10
     assert surface.area == pytest.approx(10)
-    assert found.meshes["volume"].cell_data["pressure"].tolist() == [10, 20]
+    assert results.meshes["volume"].cell_data["pressure"].tolist() == [10, 20]
 
 
 def test_a_condition_of_faces_that_are_nowhere_is_said(tmp_path: Path) -> None:
     conditions = {"left": ("BCInflow", "", [1]), "lost": ("BCWall", "", [99])}
-    found = read_cgns(write_cubes(tmp_path / "cubes.cgns", conditions, polyhedra=False))
-    assert "boundary condition lost of zone Zone is left out" in found.warnings[-1]
+    results = read_cgns(write_cubes(tmp_path / "cubes.cgns", conditions, polyhedra=False))
+    assert "boundary condition lost of zone Zone is left out" in results.warnings[-1]
 
 
 def test_a_condition_by_vertices_is_said_and_the_others_are_read(tmp_path: Path) -> None:
     conditions = {"bottom": ("FamilySpecified", "Wall", [8, 9]), "right": ("BCOutflow", "", [3, 6, 9, 12])}
     file = write_cubes(tmp_path / "cubes.cgns", conditions, polyhedra=False, by_vertices="right")
     assert named_faces(file)["Wall"] == [0.5, 1.5]
-    (said,) = [text for text in read_cgns(file).warnings if "boundary condition" in text]
-    assert "boundary condition right of zone Zone is left out" in said
-    assert "GridLocation FaceCenter" in said
+    (warning,) = [text for text in read_cgns(file).warnings if "boundary condition" in text]
+    assert "boundary condition right of zone Zone is left out" in warning
+    assert "GridLocation FaceCenter" in warning

@@ -51,8 +51,8 @@ def foam_field(file: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["binary", "text"])
 def test_parts_of_cells_are_the_volume_and_parts_of_faces_the_patches(elbow: Path, kind: str) -> None:
-    found = read_ensight(elbow / kind / "elbow.case")
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    results = read_ensight(elbow / kind / "elbow.case")
+    volume, surface = results.meshes["volume"], results.meshes["surface"]
     assert (volume.n_cells, volume.n_points) == (918, 1074)
     # The last of all steps, as OpenFOAM has them.
     last = elbow / "0.5"
@@ -62,9 +62,9 @@ def test_parts_of_cells_are_the_volume_and_parts_of_faces_the_patches(elbow: Pat
     assert names == PATCHES
     inlet = patches == names.index("velocity-inlet-6")
     assert surface.cell_data["U"][inlet] == pytest.approx(np.tile([0, 3, 0], (4, 1)))
-    assert found.extra["time"]["value"] == pytest.approx(0.5)
-    assert found.extra["time"]["steps"] == found.extra["time"]["step"] >= 5
-    assert found.warnings == []
+    assert results.extra["time"]["value"] == pytest.approx(0.5)
+    assert results.extra["time"]["steps"] == results.extra["time"]["step"] >= 5
+    assert results.warnings == []
 
 
 def test_a_symmetric_tensor_in_the_order_of_ours(elbow: Path) -> None:
@@ -108,8 +108,8 @@ def test_code_saturne(tmp_path: Path) -> None:
     folder = run_saturne(tmp_path, "ensight")
     (file,) = [file for file in folder.iterdir() if file.suffix.lower() == ".case" and "error" not in file.name.lower()]
     assert file_reader(file) is read_ensight
-    found = read_ensight(file)
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    results = read_ensight(file)
+    volume, surface = results.meshes["volume"], results.meshes["surface"]
     assert (volume.n_cells, volume.volume) == (24, pytest.approx(2))
     assert surface.area == pytest.approx(10)
     # Pressure falls along the channel; all of it flows along x.
@@ -118,7 +118,7 @@ def test_code_saturne(tmp_path: Path) -> None:
     assert pressure[x < 0.5].mean() > pressure[x > 1.5].mean()
     assert volume.cell_data["velocity"][:, 0].mean() == pytest.approx(1, rel=0.1)
     assert surface.cell_data["y_plus"].min() >= 0
-    assert found.extra["time"] == {"value": pytest.approx(0.5), "step": 3, "steps": 3}
+    assert results.extra["time"] == {"value": pytest.approx(0.5), "step": 3, "steps": 3}
 
 
 def write_gold(folder: Path, geometry: str, variable: str) -> Path:
@@ -165,10 +165,10 @@ def write_gold(folder: Path, geometry: str, variable: str) -> Path:
     ],
 )
 def test_quoted_names_with_blanks(tmp_path: Path, geometry: str, variable: str) -> None:
-    found = read_ensight(write_gold(tmp_path, geometry, variable))
-    assert found.meshes["volume"].point_data["press"].tolist() == [100.0 + value for value in range(8)]
-    assert found.extra["time"]["value"] == 0.5
-    assert found.warnings == [f"{tmp_path / 'c.case'}: constant per case Re is left out"]
+    results = read_ensight(write_gold(tmp_path, geometry, variable))
+    assert results.meshes["volume"].point_data["press"].tolist() == [100.0 + value for value in range(8)]
+    assert results.extra["time"]["value"] == 0.5
+    assert results.warnings == [f"{tmp_path / 'c.case'}: constant per case Re is left out"]
 
 
 def test_a_quoted_name_of_a_file_that_is_missing(tmp_path: Path) -> None:

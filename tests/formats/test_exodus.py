@@ -22,8 +22,8 @@ def file(tmp_path: Path) -> Path:
 
 def test_blocks_are_one_volume_and_side_sets_the_patches_of_its_surface(file: Path) -> None:
     assert file_reader(file) is read_exodus
-    found = read_exodus(file)
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    results = read_exodus(file)
+    volume, surface = results.meshes["volume"], results.meshes["surface"]
     assert volume.n_points == 13  # where blocks meet, their nodes are the same
     assert volume.volume == pytest.approx(2 + 1 / 3)
     assert volume.celltypes.tolist() == [pv.CellType.HEXAHEDRON, pv.CellType.HEXAHEDRON, pv.CellType.PYRAMID]
@@ -31,13 +31,13 @@ def test_blocks_are_one_volume_and_side_sets_the_patches_of_its_surface(file: Pa
     assert names == ["fixed", "front"]
     areas = surface.compute_cell_sizes()["Area"]
     assert [areas[patches == index].sum() for index in (0, 1)] == pytest.approx([1, 2])
-    assert found.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}, "title": "a bar"}
-    assert found.files == [file]
+    assert results.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}, "title": "a bar"}
+    assert results.files == [file]
 
 
 def test_the_last_step_with_vectors_and_tensors_put_together(file: Path) -> None:
-    found = read_exodus(file)
-    volume = found.meshes["volume"]
+    results = read_exodus(file)
+    volume = results.meshes["volume"]
     assert sorted(volume.point_data.keys()) == ["displacement", "temperature"]
     x = volume.points[:, 0]
     assert volume.point_data["displacement"] == pytest.approx(np.stack([3 * x, 6 * x, 9 * x], axis=1))
@@ -46,7 +46,7 @@ def test_the_last_step_with_vectors_and_tensors_put_together(file: Path) -> None
     assert volume.cell_data["stress"].tolist() == [
         [30, 60, 90, 120, 150, 180], [7] * 6, [-3, -6, -9, -12, -15, -18],
     ]  # fmt: skip
-    front = found.meshes["surface"]
+    front = results.meshes["surface"]
     assert front.point_data["temperature"] == pytest.approx(303 + front.points[:, 0])
 
 
@@ -77,6 +77,6 @@ def test_the_last_of_the_meshes_of_an_adaptive_run(tmp_path: Path) -> None:
     write_bar(tmp_path / "early.e").rename(tmp_path / "out.e")
     write_bar(tmp_path / "late.e").rename(tmp_path / "out.e-s002")
     write_bar(tmp_path / "later.e").rename(tmp_path / "out.e-s010")
-    found = read_exodus(tmp_path / "out.e")
-    assert found.files == [tmp_path / "out.e-s010"]
-    assert "its mesh changes with time, the last mesh is in out.e-s010, which is read" in found.warnings[0]
+    results = read_exodus(tmp_path / "out.e")
+    assert results.files == [tmp_path / "out.e-s010"]
+    assert "its mesh changes with time, the last mesh is in out.e-s010, which is read" in results.warnings[0]

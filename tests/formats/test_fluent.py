@@ -29,8 +29,8 @@ def case(tmp_path: Path) -> Path:
 def test_cells_are_the_volume_and_boundary_zones_the_patches(case: Path) -> None:
     assert file_reader(case) is read_fluent
     assert file_reader(case.with_name("duct.dat.h5")) is None
-    found = read_fluent(case)
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    results = read_fluent(case)
+    volume, surface = results.meshes["volume"], results.meshes["surface"]
     assert volume.volume == pytest.approx(2)
     assert surface.area == pytest.approx(10)
     patches, names = patches_of(surface)  # type: ignore[misc]
@@ -40,11 +40,11 @@ def test_cells_are_the_volume_and_boundary_zones_the_patches(case: Path) -> None
     assert surface.cell_data["pressure"].tolist() == [9, 21, 0, 1, 2, 3, 4, 5, 6, 7]
     assert surface.cell_data["wall_shear_stress"][patches == 2] == pytest.approx(0.1 * np.arange(1, 9))
     assert surface.cell_data["wall_shear_stress"][patches != 2].tolist() == [0, 0]
-    assert found.warnings == [f"{case}: surface/wall_shear_stress is on 1 of 3 patches and 0 on the others"]
-    assert found.units["surface/wall_shear_stress"] == "Pa"
-    assert found.units["volume/velocity"] == "m/s"
-    assert (found.length_unit, found.solver) == ("m", "Fluent")
-    assert [file.name for file in found.files] == ["duct.cas.h5", "duct.dat.h5"]
+    assert results.warnings == [f"{case}: surface/wall_shear_stress is on 1 of 3 patches and 0 on the others"]
+    assert results.units["surface/wall_shear_stress"] == "Pa"
+    assert results.units["volume/velocity"] == "m/s"
+    assert (results.length_unit, results.solver) == ("m", "Fluent")
+    assert [file.name for file in results.files] == ["duct.cas.h5", "duct.dat.h5"]
 
 
 def test_a_folder_of_cases_in_hdf5(case: Path) -> None:
@@ -75,15 +75,15 @@ def elbow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_older_kind(elbow: Path) -> None:
     assert file_reader(elbow) is read_fluent
-    found = read_fluent(elbow)
-    assert list(found.meshes) == ["volume"]
-    volume = found.meshes["volume"]
+    results = read_fluent(elbow)
+    assert list(results.meshes) == ["volume"]
+    volume = results.meshes["volume"]
     assert volume.n_cells == 918
     lines = (elbow.parent / "elbow0.5.dat").read_text().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("(300 (1 1 1"))
     written = np.array(lines[start + 1 : start + 919], float)
     assert volume.cell_data["pressure"] == pytest.approx(written, rel=1e-6)
-    assert found.warnings == [f"{elbow}: zones of faces are not read from a .cas; save it as .cas.h5 for a surface"]
+    assert results.warnings == [f"{elbow}: zones of faces are not read from a .cas; save it as .cas.h5 for a surface"]
 
 
 def test_damage_of_the_older_kind(elbow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,13 +123,13 @@ def test_fields_of_several_cell_zones(case: Path) -> None:
             for number, (first, values) in enumerate(sections, 1):
                 section = stored.create_dataset(str(number), data=np.array(values))
                 section.attrs["minId"], section.attrs["maxId"] = np.uint64(first), np.uint64(first + len(values) - 1)
-    found = read_fluent(case)
-    volume = found.meshes["volume"]
+    results = read_fluent(case)
+    volume = results.meshes["volume"]
     assert volume.cell_data["temperature"].tolist() == [300.0, 500.0]
     assert volume.cell_data["velocity"] == pytest.approx(np.array([[1, 0.1, 0], [2, 0.2, 0.3]]))
     assert "pressure" not in volume.cell_data.keys()  # noqa: SIM118
-    assert f"{case}: volume/pressure is on 1 of 2 blocks and is left out" in found.warnings
-    assert patches_of(found.meshes["surface"])[1][0] == "between"  # type: ignore[index]
+    assert f"{case}: volume/pressure is on 1 of 2 blocks and is left out" in results.warnings
+    assert patches_of(results.meshes["surface"])[1][0] == "between"  # type: ignore[index]
 
 
 def test_a_section_that_is_too_short_is_named(case: Path) -> None:

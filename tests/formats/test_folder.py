@@ -126,7 +126,7 @@ def test_a_contract_gives_the_units_and_says_what_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"parameters": {"yaw": ParameterSpec(unit="deg", low=0, high=1)}}, r"case\.json: parameter yaw is missing"),
         ({"qoi": {"moment": QoiSpec(unit="N*m")}}, r"case\.json: QoI moment is missing"),
@@ -140,8 +140,8 @@ def test_a_contract_gives_the_units_and_says_what_is_read(folder: Path) -> None:
          r"017: field surface/pressure has 1 components, the contract says 3"),
     ],
 )  # fmt: skip
-def test_what_a_contract_names_must_be_there(folder: Path, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ContractError, match=said):
+def test_what_a_contract_names_must_be_there(folder: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
         read_case(folder, contract=contract(**changes))
 
 
@@ -202,7 +202,7 @@ def test_several_csv_files_are_joined_by_case(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("case,load\n", "has no rows"),
         ("case,load\n017,1,2\n", "line 2 has 3 columns, the first line 2"),
@@ -215,9 +215,9 @@ def test_several_csv_files_are_joined_by_case(folder: Path) -> None:
         ("name,load\nrun17,1\n", r"name no case of this folder \(the first is 'run17'\)"),
     ],
 )
-def test_a_csv_that_is_wrong(folder: Path, text: str, said: str) -> None:
+def test_a_csv_that_is_wrong(folder: Path, text: str, message: str) -> None:
     (folder.parent / "table.csv").write_text(text)
-    with pytest.raises(FormatError, match=said):
+    with pytest.raises(FormatError, match=message):
         read_table(folder.parent)
 
 
@@ -277,7 +277,7 @@ def _two_units(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (_cut, r"surface\.vtp: is cut off .*; write or copy it again$"),
         (_set((1, np.nan, np.inf)),
@@ -299,9 +299,9 @@ def _two_units(folder: Path) -> None:
         (_two_units, r"volume\.vtu: field volume/pressure is in m\^2/s\^2, on another domain in Pa"),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_line_that_names_the_file(folder: Path, spoil: Callable[[Path], Any], said: str) -> None:
+def test_bad_input_is_one_line_that_names_the_file(folder: Path, spoil: Callable[[Path], Any], message: str) -> None:
     spoil(folder)
-    with pytest.raises(FormatError, match=said) as error:
+    with pytest.raises(FormatError, match=message) as error:
         read_case(folder)
     assert "\n" not in str(error.value)
     assert "017" in str(error.value)

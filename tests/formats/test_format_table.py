@@ -42,20 +42,20 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("toy")
 def test_a_format_in_a_file_of_its_own_is_read_and_named(tmp_path: Path) -> None:
     (tmp_path / "run.toy").write_text("3")
-    told = CliRunner().invoke(app, ["inspect", str(tmp_path / "run.toy")])
-    assert told.exit_code == 0, told.output
-    assert "domain surface: 842 points" in told.output
-    assert "-1.498" in told.output
+    result = CliRunner().invoke(app, ["inspect", str(tmp_path / "run.toy")])
+    assert result.exit_code == 0, result.output
+    assert "domain surface: 842 points" in result.output
+    assert "-1.498" in result.output
     assert ".toy" in readers.not_read(tmp_path / "x.unknown")
 
 
 def test_every_suffix_has_one_format() -> None:
-    known = readers.known_formats()
+    formats = readers.known_formats()
     entries = find_entries("tramontane.formats", "FORMATS", Format, skip=readers._NO_FORMATS)
     listed = [suffix for each in entries for suffix in each.suffixes]
-    assert len(listed) == len(set(listed)) == len(known)
-    assert {"VTK", "CGNS", "Fluent", "CalculiX", "Tecplot"} <= {each.name for each in known.values()}
-    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in known)
+    assert len(listed) == len(set(listed)) == len(formats)
+    assert {"VTK", "CGNS", "Fluent", "CalculiX", "Tecplot"} <= {each.name for each in formats.values()}
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in formats)
 
 
 def test_what_is_read_with_a_file_of_the_same_stem_and_what_is_not(tmp_path: Path) -> None:

@@ -35,17 +35,17 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_meshes_come_back_bit_for_bit_with_their_names(file: Path) -> None:
-    blocks, found = read_isolated(load_two, file)
+    blocks, extra = read_isolated(load_two, file)
     assert [block.path for block in blocks] == [("some", "out", "a/b"), ("some", "in")]
     assert_same(blocks[0].mesh, polyhedron())
     sphere = load_two(file)[0]["in"]
     assert isinstance(blocks[1].mesh, pv.PolyData)
     assert_same(blocks[1].mesh, sphere)
-    assert found == {"read": "content"}
+    assert extra == {"read": "content"}
 
 
 @pytest.mark.parametrize(
-    ("load", "said"),
+    ("load", "message"),
     [
         (load_and_crash, r"cannot be read \(its reader crashes: SIGSEGV\); write or copy it again"),
         (load_too_much, r"cannot be read \(its reader wants more than 4 GB for it\); write or copy it again"),
@@ -57,9 +57,9 @@ def test_meshes_come_back_bit_for_bit_with_their_names(file: Path) -> None:
 )
 @pytest.mark.parametrize("fresh", [False, True])
 def test_what_goes_wrong_there_is_said_here(
-    file: Path, load: isolated.Loader, said: str, fresh: bool, capfd: pytest.CaptureFixture[str]
+    file: Path, load: isolated.Loader, message: str, fresh: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(FormatError, match=f"some.file: {said}$") as error:
+    with pytest.raises(FormatError, match=f"some.file: {message}$") as error:
         read_isolated(load, file, fresh=fresh)
     assert "\n" not in str(error.value)
     assert capfd.readouterr() == ("", "")
@@ -86,8 +86,8 @@ def test_a_fresh_process_reads_beside_others_and_takes_what_it_started_with_it(t
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(read_isolated, load_with_a_helper, slow, seconds=12.0, fresh=True)
         helper = until_written(slow)
-        _, found = read_isolated(load_two, quick, fresh=True)  # the other still reads
-        assert found == {"read": "y"}
+        _, extra = read_isolated(load_two, quick, fresh=True)  # the other still reads
+        assert extra == {"read": "y"}
         assert not waiting.done()
         with pytest.raises(FormatError, match="was not read within"):
             waiting.result()

@@ -80,13 +80,13 @@ def test_scaled_places_are_places_in_the_box(fall: Path) -> None:
 
 
 def test_units_and_time_where_the_dump_says_them(fall: Path, tmp_path: Path) -> None:
-    found = read_lammps(fall / "each.1000.dump")
-    assert found.warnings == []
-    assert (found.length_unit, found.extra["units"]) == ("m", "si")
-    assert found.units == {"particles/diameter": "m", "particles/mass": "kg"}
-    assert found.extra["time"] == {"step": 1, "steps": 1, "value": pytest.approx(0.01)}
+    results = read_lammps(fall / "each.1000.dump")
+    assert results.warnings == []
+    assert (results.length_unit, results.extra["units"]) == ("m", "si")
+    assert results.units == {"particles/diameter": "m", "particles/mass": "kg"}
+    assert results.extra["time"] == {"step": 1, "steps": 1, "value": pytest.approx(0.01)}
     mass = 2500 * np.pi / 6 * 0.003**3
-    assert found.meshes["particles"].point_data["mass"] == pytest.approx(mass, rel=1e-5)
+    assert results.meshes["particles"].point_data["mass"] == pytest.approx(mass, rel=1e-5)
     # A file for each step: the last of them is the case.
     (tmp_path / "fall").mkdir()
     for file in fall.glob("each.*.dump"):
@@ -105,7 +105,7 @@ def test_a_box_that_leans(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (("id xs ys zs", "id a b c"), "has no columns with places"),
         (("2 0.5 0.25 0\n", "2 0.5 0.25\n"), "step 0: its rows do not fit its columns"),
@@ -117,10 +117,10 @@ def test_a_box_that_leans(tmp_path: Path) -> None:
         (("1 4 1", "1 4"), "the head of a step is incomplete"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+def test_what_is_wrong_is_said(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     file = tmp_path / "dump.0"
     file.write_text(LEANING.format(bounds="0 3.5 -1\n1 6 0.5\n1 4 1").replace(*change))
-    with pytest.raises(FormatError, match=said) as error:
+    with pytest.raises(FormatError, match=message) as error:
         read_lammps(file)
     assert str(error.value).startswith(f"{file}: ")
 

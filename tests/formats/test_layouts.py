@@ -39,10 +39,10 @@ def cases(collection: Collection) -> Iterator[Case]:
 
 
 def case(collection: Collection, name: str) -> Case:
-    return next(found for found in cases(collection) if found.name == name)
+    return next(each for each in cases(collection) if each.name == name)
 
 
-def said(collection: Collection) -> str:
+def notes_of(collection: Collection) -> str:
     return " ".join(collection.notes)
 
 
@@ -50,10 +50,10 @@ def said(collection: Collection) -> str:
 
 
 def test_ahmedml(tmp_path: Path) -> None:
-    found = open_collection(published.write_ahmedml(tmp_path / "ahmed"))
-    assert (found.layout, found.length_unit) == ("AhmedML", "m")
-    assert found.splits == {"train": ["run_1"], "validation": ["run_2"], "test": ["run_3"]}
-    run = case(found, "run_2")
+    collection = open_collection(published.write_ahmedml(tmp_path / "ahmed"))
+    assert (collection.layout, collection.length_unit) == ("AhmedML", "m")
+    assert collection.splits == {"train": ["run_1"], "validation": ["run_2"], "test": ["run_3"]}
+    run = case(collection, "run_2")
     surface = run.meshes["surface"]
     # The fields at points, 99 everywhere, are interpolations of those at cells: these are what is kept.
     assert run.field_names("surface") == {"pressure": "cell", "wall_shear_stress": "cell"}
@@ -68,15 +68,15 @@ def test_ahmedml(tmp_path: Path) -> None:
     assert run.design.geometry == tmp_path / "ahmed" / "run_2" / "ahmed_2.stl"
     assert "assumed_units" not in run.provenance.extra
     assert sorted(run.provenance.sources) == ["ahmed_2.stl", "boundary_2.vtp", "volume_2.vtu"]
-    assert "3 of the 500 published runs are here" in said(found)
+    assert "3 of the 500 published runs are here" in notes_of(collection)
 
 
 def test_another_family_of_splits_is_chosen_by_name(tmp_path: Path) -> None:
     root = published.write_ahmedml(tmp_path / "ahmed")
-    found = open_collection(root, splits="scarce")
-    assert found.splits == {"train": ["run_1"], "test": ["run_2", "run_3"]}
-    assert "'scarce' of full, scarce" in said(found)
-    assert "1 are not here: run_400" in said(found)
+    collection = open_collection(root, splits="scarce")
+    assert collection.splits == {"train": ["run_1"], "test": ["run_2", "run_3"]}
+    assert "'scarce' of full, scarce" in notes_of(collection)
+    assert "1 are not here: run_400" in notes_of(collection)
     with pytest.raises(FormatError, match=r"manifest\.json: has no splits 'tiny'; choose one of full, scarce"):
         open_collection(root, splits="tiny")
 
@@ -85,31 +85,31 @@ def test_a_partial_download_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     root = published.write_ahmedml(tmp_path / "ahmed", (1, 3), volume=False)
     (root / "run_3" / "boundary_3.vtp").unlink()
     shutil.rmtree(root / "splits")
-    found = open_collection(root)
-    assert "There are no volume files (volume_N.vtu): volume is not read." in found.notes
-    assert "Boundary files (boundary_n.vtp) are not read: 1 of 2 cases have none (run_3)." in found.notes
-    assert "splits/manifest.json is not here" in said(found)
-    assert not found.splits
-    assert [list(run.meshes) for run in cases(found)] == [[], []]  # what is left: geometry, parameters, QoIs
-    assert case(found, "run_3").qoi["drag_coefficient"] == pytest.approx(0.3)
+    collection = open_collection(root)
+    assert "There are no volume files (volume_N.vtu): volume is not read." in collection.notes
+    assert "Boundary files (boundary_n.vtp) are not read: 1 of 2 cases have none (run_3)." in collection.notes
+    assert "splits/manifest.json is not here" in notes_of(collection)
+    assert not collection.splits
+    assert [list(run.meshes) for run in cases(collection)] == [[], []]  # what is left: geometry, parameters, QoIs
+    assert case(collection, "run_3").qoi["drag_coefficient"] == pytest.approx(0.3)
 
 
 def test_of_many_runs_the_one_that_lacks_a_file_is_left_out(tmp_path: Path) -> None:
     root = published.write_ahmedml(tmp_path / "ahmed", range(1, 13), volume=False)
     (root / "run_5" / "boundary_5.vtp").unlink()
     (root / "run_7" / "geo_parameters_7.csv").unlink()
-    found = open_collection(root)
-    assert [source.name for source in found.sources] == [f"run_{n}" for n in (1, 2, 3, 4, 6, 8, 9, 10, 11, 12)]
-    assert "for want of STL files (ahmed_N.stl) or boundary files (boundary_N.vtp) (1): run_5." in said(found)
-    assert "(1): run_7." in said(found)
+    collection = open_collection(root)
+    assert [source.name for source in collection.sources] == [f"run_{n}" for n in (1, 2, 3, 4, 6, 8, 9, 10, 11, 12)]
+    assert "for want of STL files (ahmed_N.stl) or boundary files (boundary_N.vtp) (1): run_5." in notes_of(collection)
+    assert "(1): run_7." in notes_of(collection)
 
 
 def test_drivaerml_joins_a_volume_in_parts(tmp_path: Path) -> None:
     root = published.write_drivaerml(tmp_path / "drivaer")
-    found = open_collection(root)
-    assert found.splits == {"train": ["run_1", "run_2"], "validation": ["run_4"], "test": ["run_11"]}
-    assert "Of the 484 cases of the official splits, 480 are not here" in said(found)
-    run = case(found, "run_4")
+    collection = open_collection(root)
+    assert collection.splits == {"train": ["run_1", "run_2"], "validation": ["run_4"], "test": ["run_11"]}
+    assert "Of the 484 cases of the official splits, 480 are not here" in notes_of(collection)
+    run = case(collection, "run_4")
     assert run.field_values("volume", "velocity")[0].tolist() == [4, 0, 0]
     assert run.field_values("surface", "wall_shear_stress")[0].tolist() == [4, 0, 0]
     # force_mom has each car's own reference area here, and 9 in this data; force_mom_constref is what is read.
@@ -131,8 +131,8 @@ def test_drivaerml_with_a_part_missing(tmp_path: Path) -> None:
 
 
 def test_windsorml(tmp_path: Path) -> None:
-    found = open_collection(published.write_windsorml(tmp_path / "windsor"))
-    run = case(found, "run_2")
+    collection = open_collection(published.write_windsorml(tmp_path / "windsor"))
+    run = case(collection, "run_2")
     assert run.field_values("surface", "pressure_coefficient").tolist() == [2.0] * run.meshes["surface"].n_points
     # In the file, z stands before y.
     assert run.field_values("surface", "skin_friction_coefficient")[0].tolist() == [2, 4, 6]
@@ -143,7 +143,7 @@ def test_windsorml(tmp_path: Path) -> None:
     assert run.qoi == pytest.approx({"drag_coefficient": 0.4, "lift_coefficient": 0.4, "side_force_coefficient": 0.0,
                                      "moment_coefficient_y": 0.01})  # fmt: skip
     assert run.design.parameters["bottom_taper_angle"] == Quantity(12.0, "deg")
-    assert "pressureavg in the volume is not documented" in said(found)
+    assert "pressureavg in the volume is not documented" in notes_of(collection)
 
 
 # -- the others ----------------------------------------------------------------------------------------------------
@@ -151,15 +151,15 @@ def test_windsorml(tmp_path: Path) -> None:
 
 def test_shapenet_car(tmp_path: Path) -> None:
     root = published.write_shapenet_car(tmp_path / "mlcfd_data")
-    found = open_collection(root)
-    assert open_collection(root / "training_data").splits == found.splits
-    assert found.splits == {
+    collection = open_collection(root)
+    assert open_collection(root / "training_data").splits == collection.splits
+    assert collection.splits == {
         "train": ["param1-b0f00", "param1-b1f00", "param3-a0f00", "param3-a1f00"],
         "test": ["param0-a0f00", "param0-a1f00"],
     }  # fmt: skip
-    assert "Left out, folders without meshes (1): param1-empty00." in found.notes
+    assert "Left out, folders without meshes (1): param1-empty00." in collection.notes
     for name in ("param3-a0f00", "param3-a1f00"):  # of one, the mesh has the velocity, of the other, velo.npy
-        car = case(found, name)
+        car = case(collection, name)
         level = 30.0 + (name == "param3-a1f00")
         assert car.field_values("surface", "pressure").tolist() == [level] * car.meshes["surface"].n_points
         assert car.field_values("volume", "velocity")[0].tolist() == [0, 0, level]
@@ -171,9 +171,9 @@ def test_shapenet_car(tmp_path: Path) -> None:
 def test_airfrans(tmp_path: Path) -> None:
     root = published.write_airfrans(tmp_path / "airfrans")
     four, five = published.AEROFOILS[3], published.AEROFOILS[1]
-    found = open_collection(root)
-    assert found.splits == {"train": list(published.AEROFOILS[:3]), "test": [four]}
-    flow = case(found, four)
+    collection = open_collection(root)
+    assert collection.splits == {"train": list(published.AEROFOILS[:3]), "test": [four]}
+    flow = case(collection, four)
     # p is divided by density: 1.184 kg/m3 is that of air at 25 degrees Celsius.
     for domain in ("surface", "volume"):
         x = flow.meshes[domain].points[:, 0]
@@ -185,7 +185,7 @@ def test_airfrans(tmp_path: Path) -> None:
         "naca_camber": Quantity(1, ""), "naca_position": Quantity(4, ""), "naca_reflex": Quantity(0, ""),
         "naca_thickness": Quantity(10, ""),
     }  # fmt: skip
-    reflexed = case(found, five).design.parameters
+    reflexed = case(collection, five).design.parameters
     assert (reflexed["naca_series"], reflexed["naca_reflex"]) == (Quantity(5, ""), Quantity(1, ""))
     assert reflexed["naca_thickness"] == Quantity(14.328, "")
     body = read_geometry(flow.design.geometry)
@@ -200,8 +200,8 @@ def test_airfrans(tmp_path: Path) -> None:
     [("scarce", [0], [3]), ("reynolds", [0, 1], [2, 3]), ("aoa", [2], [0])],
 )
 def test_the_tasks_of_airfrans(tmp_path: Path, task: str, train: list[int], test: list[int]) -> None:
-    found = open_collection(published.write_airfrans(tmp_path / "Dataset").parent, splits=task)
-    assert found.splits == {
+    collection = open_collection(published.write_airfrans(tmp_path / "Dataset").parent, splits=task)
+    assert collection.splits == {
         "train": [published.AEROFOILS[i] for i in train], "test": [published.AEROFOILS[i] for i in test],
     }  # fmt: skip
 
@@ -219,11 +219,11 @@ def test_a_manifest_of_other_cases(tmp_path: Path) -> None:
 
 
 def test_drivaernet(tmp_path: Path) -> None:
-    found = open_collection(published.write_drivaernet(tmp_path / "cars"))
-    assert found.splits == {
+    collection = open_collection(published.write_drivaernet(tmp_path / "cars"))
+    assert collection.splits == {
         "train": list(published.DESIGNS[:2]), "validation": [published.DESIGNS[2]], "test": [published.DESIGNS[3]],
     }  # fmt: skip
-    car = case(found, published.DESIGNS[2])
+    car = case(collection, published.DESIGNS[2])
     x = car.meshes["surface"].points[:, 0]
     assert car.field_values("surface", "pressure") == pytest.approx(1.184 * 2 * x, rel=1e-5)
     shear = car.field_values("surface", "wall_shear_stress")  # its file has the points in another order
@@ -231,8 +231,8 @@ def test_drivaernet(tmp_path: Path) -> None:
     assert shear[:, 2] == pytest.approx(np.full(len(x), -1.184 * 2))
     assert car.qoi == pytest.approx({"drag_coefficient": 0.27})
     assert not car.design.parameters  # one of four designs has some
-    assert "parameter b_ramp_angle is left out: 3 of 4 cases have none" in said(found)
-    assert "CC BY-NC 4.0, rules commercial use out" in said(found)
+    assert "parameter b_ramp_angle is left out: 3 of 4 cases have none" in notes_of(collection)
+    assert "CC BY-NC 4.0, rules commercial use out" in notes_of(collection)
     assert car.design.geometry == tmp_path / "cars" / "3DMeshesSTL" / "E_S_WW_WM" / "E_S_WW_WM_075.stl"
 
 
@@ -246,18 +246,18 @@ def test_shear_of_another_car(tmp_path: Path) -> None:
 
 
 def test_emmi_wing_goes_by_pattern(tmp_path: Path) -> None:
-    found = open_collection(published.write_emmi_wing(tmp_path / "wings"))
-    wing = case(found, "data-scan_1")
+    collection = open_collection(published.write_emmi_wing(tmp_path / "wings"))
+    wing = case(collection, "data-scan_1")
     assert wing.field_values("surface", "pressure") == pytest.approx(1e5 + wing.meshes["surface"].points[:, 0])
     assert wing.field_values("volume", "velocity")[0].tolist() == [200, 0, 0]
     assert wing.design.parameters == {
         "sweep_angle": Quantity(21, "deg"), "span": Quantity(1.2, "m"), "inlet_velocity": Quantity(200, "m/s"),
         "angle_of_attack": Quantity(4, "deg"),
     }  # fmt: skip
-    assert "Not read: other.npy." in found.notes
+    assert "Not read: other.npy." in collection.notes
     (tmp_path / "wings" / "data" / "scan_0" / "surface_points.npy").unlink()
     with pytest.raises(FormatError, match=r"scan_0: has fields of the surface, but no points"):
-        found.sources[0].read()
+        collection.sources[0].read()
 
 
 # -- PLAID ---------------------------------------------------------------------------------------------------------
@@ -265,11 +265,11 @@ def test_emmi_wing_goes_by_pattern(tmp_path: Path) -> None:
 
 def test_plaid_as_its_library_writes_it() -> None:
     pytest.importorskip("h5py")
-    found = open_collection(PLAID)
-    assert found.layout == "PLAID"
-    assert found.splits == {"train": ["train-sample_000000000"], "test": ["test-sample_000000000"]}
-    assert "In none of these splits (2): extrapolation-sample_000000000, train-sample_000000001." in found.notes
-    sample = case(found, "test-sample_000000000")  # of load 5
+    collection = open_collection(PLAID)
+    assert collection.layout == "PLAID"
+    assert collection.splits == {"train": ["train-sample_000000000"], "test": ["test-sample_000000000"]}
+    assert "In none of these splits (2): extrapolation-sample_000000000, train-sample_000000001." in collection.notes
+    sample = case(collection, "test-sample_000000000")  # of load 5
     plate, edge = sample.meshes["volume"], sample.meshes["surface"]
     x, y = plate.points[:, 0], plate.points[:, 1]
     assert sample.field_values("volume", "p") == pytest.approx(5 * (x + 2 * y) + 0.5)  # the last of two times, 0.5
@@ -308,16 +308,16 @@ def older_plaid(root: Path, *, split: str = "split.json") -> Path:
 def test_plaid_before_1_0(tmp_path: Path, split: str) -> None:
     pytest.importorskip("h5py")
     root = older_plaid(tmp_path / "old", split=split)
-    found = open_collection(root, splits="train_2")
-    assert found.splits == {"train": ["sample_000000000", "sample_000000002"], "test": ["sample_000000001"]}
-    sample = case(found, "sample_000000002")
+    collection = open_collection(root, splits="train_2")
+    assert collection.splits == {"train": ["sample_000000000", "sample_000000002"], "test": ["sample_000000001"]}
+    sample = case(collection, "sample_000000002")
     assert sample.design.parameters == {"load": Quantity(5.0, "N")}
     assert sample.qoi == {"mass": 15.0}
     assert sample.provenance.extra["scalars"] == {"room": 20.0}  # the problem neither asks for it nor gives it
     assert sample.field_values("volume", "heat")[0] == 5.0
     default = open_collection(root)
     assert default.splits["train"] == ["sample_000000000"]
-    assert "'train_1' is taken for train; there are train_2, too" in said(default)
+    assert "'train_1' is taken for train; there are train_2, too" in notes_of(default)
 
 
 def test_plaid_of_another_back_end(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ def test_cgns_quadratic_elements_in_the_order_of_vtk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sections", "said"),
+    ("sections", "message"),
     [
         ({"Cells": (10, 2, [1, 2, 3, 4, 1, 2, 3, 99], None)}, "has a cell of point 99, points are 1 to 12"),
         ({"Cells": (10, 2, [1, 2, 3, 4, 1], None)}, "Cells is cut off"),
@@ -415,9 +415,9 @@ def test_cgns_quadratic_elements_in_the_order_of_vtk(tmp_path: Path) -> None:
         ({}, "/Base/Zone has points and no elements"),
     ],
 )
-def test_cgns_that_is_wrong(tmp_path: Path, sections: dict[str, Any], said: str) -> None:
+def test_cgns_that_is_wrong(tmp_path: Path, sections: dict[str, Any], message: str) -> None:
     points = np.array([[x, y, z] for z in (0, 1, 2) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))], float)
-    with pytest.raises(FormatError, match=rf"mesh\.cgns: .*{said}"):
+    with pytest.raises(FormatError, match=rf"mesh\.cgns: .*{message}"):
         cgns_mesh.read_bases(cgns(tmp_path / "mesh.cgns", sections, points))
 
 
@@ -428,20 +428,20 @@ def test_cgns_that_is_wrong(tmp_path: Path, sections: dict[str, Any], said: str)
 def test_a_layout_becomes_a_dataset(tmp_path: Path, layout: str) -> None:
     if layout == "PLAID":
         pytest.importorskip("h5py")
-    found = open_collection(PLAID if layout == "PLAID" else published.WRITERS[layout](tmp_path / "data"))
-    assert found.layout == layout
+    collection = open_collection(PLAID if layout == "PLAID" else published.WRITERS[layout](tmp_path / "data"))
+    assert collection.layout == layout
     inference = ContractInference(layout)
-    for each in cases(found):
+    for each in cases(collection):
         inference.add(examine(each), contract_facts(each, case_geometry(each)))
-    audit(cases(found)).raise_if_bad()
+    audit(cases(collection)).raise_if_bad()
     dataset = Dataset.create(tmp_path / "store", inference.contract().in_si())
-    for each in cases(found):
+    for each in cases(collection):
         dataset.add(each, case_geometry(each))
-    dataset.set_splits(found.splits)
+    dataset.set_splits(collection.splits)
     again = Dataset.open(tmp_path / "store")
-    assert set(again.names) == {source.name for source in found.sources}
-    assert {split: list(names) for split, names in again.splits.items()} == found.splits
-    first = next(cases(found))
+    assert set(again.names) == {source.name for source in collection.sources}
+    assert {split: list(names) for split, names in again.splits.items()} == collection.splits
+    first = next(cases(collection))
     stored = again.case(first.name)
     assert stored.field_units == first.field_units
     for domain in first.meshes:
@@ -470,7 +470,7 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path, layout: str, file: str)
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "said"),
+    ("file", "text", "message"),
     [
         ("run_1/force_mom_1.csv", "cl\n0.1\n", r"force_mom_1\.csv: has no column 'cd', it has cl"),
         ("run_1/force_mom_1.csv", "cd, cl\n", r"force_mom_1\.csv: has no line of values"),
@@ -480,10 +480,10 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path, layout: str, file: str)
         ("splits/manifest.json", '{"all": []}', r"manifest\.json: has no list whose name ends in _test"),
     ],
 )
-def test_a_table_that_is_wrong(tmp_path: Path, file: str, text: str, said: str) -> None:
+def test_a_table_that_is_wrong(tmp_path: Path, file: str, text: str, message: str) -> None:
     root = published.write_ahmedml(tmp_path / "ahmed", volume=False)
     (root / file).write_text(text)
-    with pytest.raises(FormatError, match=said):
+    with pytest.raises(FormatError, match=message):
         open_collection(root)
 
 

@@ -175,10 +175,10 @@ def test_arrays_of_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_vtm_is_probed_with_its_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pieces count for the bounds."""
-    asked: list[int] = []
+    sizes: list[int] = []
     monkeypatch.setattr(
-        "tramontane.formats.isolation.isolated.memory_for", lambda size: asked.append(size) or memory_for(size)
+        "tramontane.formats.isolation.isolated.memory_for", lambda size: sizes.append(size) or memory_for(size)
     )
     file = vtk_blocks(tmp_path).path
     read_meshes(file)
-    assert asked == [sum(each.stat().st_size for each in tmp_path.rglob("*") if each.is_file())]
+    assert sizes == [sum(each.stat().st_size for each in tmp_path.rglob("*") if each.is_file())]

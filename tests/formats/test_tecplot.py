@@ -25,14 +25,14 @@ def test_zones_of_the_last_time_with_shared_points_and_values_at_cells(tmp_path:
     file = tmp_path / "plate.dat"
     file.write_text(WALL + LATER)
     assert file_reader(file) is read_tecplot
-    found = read_tecplot(file)
-    surface = found.meshes["surface"]
+    results = read_tecplot(file)
+    surface = results.meshes["surface"]
     assert surface.area == pytest.approx(1)
     assert surface.cell_data["pressure"].tolist() == [10, 20]
     assert surface.cell_data["wall_shear_stress"].tolist() == [0.5, -0.625]
     assert surface.point_data["velocity"].tolist() == [[1.5, 1, 0], [1.5, 2, 0], [1.5, 3, 0], [1.5, 4, 0]]
-    assert (found.length_unit, found.units) == ("mm", {"surface/pressure": "kPa"})
-    assert found.extra == {"time": {"value": 1.25, "step": 2, "steps": 2}}
+    assert (results.length_unit, results.units) == ("mm", {"surface/pressure": "kPa"})
+    assert results.extra == {"time": {"value": 1.25, "step": 2, "steps": 2}}
     assert patches_of(surface) is None  # one zone alone is no patch
     file.write_text(WALL)
     assert read_tecplot(file).meshes["surface"].point_data["pressure"].tolist() == [1, 2, 3, 4]
@@ -54,8 +54,8 @@ def test_bricks_with_fewer_corners_and_a_patch_for_each_zone_of_faces(tmp_path: 
         + "\n".join(rows.splitlines()[5:8])
         + "\n1 2 3 4\n"
     )
-    found = read_tecplot(tmp_path / "part.tec")
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    results = read_tecplot(tmp_path / "part.tec")
+    volume, surface = results.meshes["volume"], results.meshes["surface"]
     assert sorted(volume.celltypes.tolist()) == [pv.CellType.HEXAHEDRON, pv.CellType.WEDGE, pv.CellType.PYRAMID]
     assert volume.n_points == 11
     assert abs(volume.compute_cell_sizes()["Volume"]).sum() == pytest.approx(1 + 1 / 3 + 1 / 2)
@@ -70,8 +70,8 @@ def test_what_a_cgns_tool_writes_is_read(tmp_path: Path) -> None:
     need("cgns_to_tecplot", "cgns-convert")
     folder = run_saturne(tmp_path, "cgns")
     run(["cgns_to_tecplot", "-a", "results.cgns", "results.dat"], folder)
-    found, source = read_tecplot(folder / "results.dat"), read_cgns(folder / "results.cgns")
-    volume = found.meshes["volume"]
+    results, source = read_tecplot(folder / "results.dat"), read_cgns(folder / "results.cgns")
+    volume = results.meshes["volume"]
     assert volume.volume == pytest.approx(2, rel=1e-5)
     assert volume.points == pytest.approx(source.meshes["volume"].points, abs=1e-5)
     # The tool averages the first step's cells to points, one variable after the other.
@@ -82,7 +82,7 @@ def test_what_a_cgns_tool_writes_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("VARIABLES = A B\nZONE I=2\n1 2\n3 4\n", r"x\.tec: zone zone 1 has no variables X and Y"),
         ("VARIABLES = X Y\nZONE N=3 E=1 ET=FEPOLYGON F=FEPOINT\n1 2\n", "line 2: zone zone 1 is of kind FEPOLYGON"),
@@ -100,10 +100,10 @@ def test_what_a_cgns_tool_writes_is_read(tmp_path: Path) -> None:
         ("", "is empty"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "x.tec"
     file.write_text(text)
-    with pytest.raises(FormatError, match=said) as error:
+    with pytest.raises(FormatError, match=message) as error:
         read_tecplot(file)
     assert str(error.value).startswith(f"{file}: ")
 
@@ -149,32 +149,32 @@ def read(tmp_path: Path, *zones: str, head: str = HEAD) -> Results:
 
 
 def test_a_static_zone_belongs_to_every_time(tmp_path: Path) -> None:
-    found = read(tmp_path, PLATE, brick("0.1"), brick("0.2", value="310"))
-    assert found.meshes["volume"].point_data["T"].tolist() == [310.0] * 8
-    assert found.meshes["surface"].n_cells == 1
-    held = patches_of(found.meshes["surface"])
-    assert held is not None
-    assert held[1] == ["wall"]
-    assert found.extra["time"] == {"value": 0.2, "step": 2, "steps": 2}
-    assert not found.warnings
+    results = read(tmp_path, PLATE, brick("0.1"), brick("0.2", value="310"))
+    assert results.meshes["volume"].point_data["T"].tolist() == [310.0] * 8
+    assert results.meshes["surface"].n_cells == 1
+    patches = patches_of(results.meshes["surface"])
+    assert patches is not None
+    assert patches[1] == ["wall"]
+    assert results.extra["time"] == {"value": 0.2, "step": 2, "steps": 2}
+    assert not results.warnings
 
 
 def test_zones_that_are_all_of_strand_0_are_steps(tmp_path: Path) -> None:
-    found = read(tmp_path, brick("0.1", strand=0), brick("0.2", strand=0, value="310"))
-    assert found.meshes["volume"].n_cells == 1
-    assert found.meshes["volume"].point_data["T"].max() == 310.0
+    results = read(tmp_path, brick("0.1", strand=0), brick("0.2", strand=0, value="310"))
+    assert results.meshes["volume"].n_cells == 1
+    assert results.meshes["volume"].point_data["T"].max() == 310.0
 
 
 def test_a_zone_that_ends_before_the_last_time_is_said(tmp_path: Path) -> None:
-    found = read(tmp_path, brick("0.1", strand=1), brick("0.1", strand=2, name="porous"), brick("0.2", strand=1))
-    assert found.meshes["volume"].n_cells == 1
-    assert found.warnings[0].endswith("zone porous has no values at the last time, 0.2; it is left out")
+    results = read(tmp_path, brick("0.1", strand=1), brick("0.1", strand=2, name="porous"), brick("0.2", strand=1))
+    assert results.meshes["volume"].n_cells == 1
+    assert results.warnings[0].endswith("zone porous has no values at the last time, 0.2; it is left out")
 
 
 def test_exponents_as_fortran_prints_them(tmp_path: Path) -> None:
-    found = read(tmp_path, brick("1.0D-01", value="3.1D+02"), brick("2.0d-01", value="1.5-103"))
-    assert found.extra["time"]["value"] == 0.2
-    assert found.meshes["volume"].point_data["T"].tolist() == [1.5e-103] * 8
+    results = read(tmp_path, brick("1.0D-01", value="3.1D+02"), brick("2.0d-01", value="1.5-103"))
+    assert results.extra["time"]["value"] == 0.2
+    assert results.meshes["volume"].point_data["T"].tolist() == [1.5e-103] * 8
     assert read(tmp_path, brick("1", value="3.1D+02")).meshes["volume"].point_data["T"].max() == 310.0
 
 

@@ -22,17 +22,17 @@ from tramontane.formats.xdmf.reader import read_xdmf
 def test_a_grid(tmp_path: Path, binary: bool) -> None:
     file = write(tmp_path / "body.xdmf", grid(folder=tmp_path if binary else None))
     assert file_reader(file) is read_xdmf
-    found = read_xdmf(file)
-    assert list(found.meshes) == ["volume"]
-    volume = found.meshes["volume"]
+    results = read_xdmf(file)
+    assert list(results.meshes) == ["volume"]
+    volume = results.meshes["volume"]
     assert volume.points == pytest.approx(POINTS)
     assert volume.cells.reshape(2, 5)[:, 1:].tolist() == TETRAHEDRA.tolist()
     assert volume.volume == pytest.approx(1 / 6 + 1 / 3)
     assert volume.point_data["temperature"] == pytest.approx(300 + POINTS[:, 0])
     assert volume.point_data["velocity"] == pytest.approx(2 * POINTS)
     assert volume.cell_data["heat"].tolist() == [5, 7]
-    assert found.extra == {}
-    assert len(found.files) == (6 if binary else 1)
+    assert results.extra == {}
+    assert len(results.files) == (6 if binary else 1)
 
 
 def test_the_last_of_several_steps(tmp_path: Path) -> None:
@@ -40,9 +40,9 @@ def test_the_last_of_several_steps(tmp_path: Path) -> None:
     file = write(
         tmp_path / "body.xmf", f'<Grid GridType="Collection" CollectionType="Temporal" Name="t">{steps}</Grid>'
     )
-    found = read_xdmf(file)
-    assert found.meshes["volume"].point_data["temperature"] == pytest.approx(301.5 + POINTS[:, 0])
-    assert found.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}}
+    results = read_xdmf(file)
+    assert results.meshes["volume"].point_data["temperature"] == pytest.approx(301.5 + POINTS[:, 0])
+    assert results.extra == {"time": {"value": 1.5, "step": 3, "steps": 3}}
 
 
 def test_faces_beside_cells_are_the_surface(tmp_path: Path) -> None:
@@ -51,19 +51,19 @@ def test_faces_beside_cells_are_the_surface(tmp_path: Path) -> None:
         '<Grid Name="wall" GridType="Uniform"><Topology TopologyType="Triangle" NumberOfElements="2">'
         f'{triangles}</Topology><Geometry GeometryType="XYZ">{item(POINTS)}</Geometry></Grid>'
     )
-    found = read_xdmf(write(tmp_path / "body.xdmf", grid(), faces))
-    assert found.meshes["volume"].n_cells == 2
-    assert found.meshes["surface"].area == pytest.approx(1)
-    assert found.meshes["surface"].n_points == 4
+    results = read_xdmf(write(tmp_path / "body.xdmf", grid(), faces))
+    assert results.meshes["volume"].n_cells == 2
+    assert results.meshes["surface"].area == pytest.approx(1)
+    assert results.meshes["surface"].n_points == 4
 
 
 def test_what_vtk_writes_is_read(tmp_path: Path) -> None:
     mesh = write_with_vtk(tmp_path / "grid.xmf")
-    found = read_xdmf(tmp_path / "grid.xmf")
-    volume = found.meshes["volume"]
+    results = read_xdmf(tmp_path / "grid.xmf")
+    volume = results.meshes["volume"]
     assert volume.volume == pytest.approx(8)
     assert volume.point_data["pressure"] == pytest.approx(mesh.points[:, 0])
-    assert [file.name for file in found.files] == ["grid.xmf", "grid.h5"]
+    assert [file.name for file in results.files] == ["grid.xmf", "grid.h5"]
 
 
 def test_what_meshio_writes_is_read(tmp_path: Path) -> None:
@@ -79,11 +79,11 @@ def test_what_meshio_writes_is_read(tmp_path: Path) -> None:
                 writer.write_data(time, point_data={"temperature": 300 + time + POINTS[:, 0]})
     finally:
         os.chdir(before)
-    found = read_xdmf(file)
-    assert list(found.meshes) == ["volume"]
-    assert found.meshes["volume"].n_cells == 2  # the mesh that the steps refer to is not a second one
-    assert found.meshes["volume"].point_data["temperature"] == pytest.approx(301 + POINTS[:, 0])
-    assert found.extra["time"] == {"value": 1.0, "step": 3, "steps": 3}
+    results = read_xdmf(file)
+    assert list(results.meshes) == ["volume"]
+    assert results.meshes["volume"].n_cells == 2  # the mesh that the steps refer to is not a second one
+    assert results.meshes["volume"].point_data["temperature"] == pytest.approx(301 + POINTS[:, 0])
+    assert results.extra["time"] == {"value": 1.0, "step": 3, "steps": 3}
 
 
 def test_damage(tmp_path: Path) -> None:
@@ -143,28 +143,28 @@ def fenics(file: Path, functions: dict[str, str], *, pointer: str = POINTERS[0],
 @pytest.mark.parametrize("pointer", POINTERS)
 @pytest.mark.parametrize("protocol", ["http", "https"])
 def test_a_mesh_that_is_included(tmp_path: Path, protocol: str, pointer: str) -> None:
-    found = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node"}, protocol=protocol, pointer=pointer))
-    volume = found.meshes["volume"]
+    results = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node"}, protocol=protocol, pointer=pointer))
+    volume = results.meshes["volume"]
     assert (volume.n_points, volume.n_cells) == (5, 2)
     assert np.array_equal(volume.point_data["u"], 200.0 + np.arange(15).reshape(5, 3))
-    assert found.extra["time"] == {"value": 1.0, "step": 3, "steps": 3}
-    assert not found.warnings
+    assert results.extra["time"] == {"value": 1.0, "step": 3, "steps": 3}
+    assert not results.warnings
 
 
 @pytest.mark.parametrize("protocol", ["http", "https"])
 def test_several_functions_are_fields_of_one_mesh(tmp_path: Path, protocol: str) -> None:
-    found = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node", "c": "Cell", "w": "Node"}, protocol=protocol))
-    volume = found.meshes["volume"]
+    results = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node", "c": "Cell", "w": "Node"}, protocol=protocol))
+    volume = results.meshes["volume"]
     assert (volume.n_points, volume.n_cells) == (5, 2)
     assert volume.point_data["u"].max() == volume.point_data["w"].max() == 214.0
     assert volume.cell_data["c"].tolist() == [200.0, 201.0]
-    assert not found.warnings
+    assert not results.warnings
 
 
 def test_a_checkpoint_is_named_as_left_out(tmp_path: Path) -> None:
-    found = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node", "stress": "Other"}))
-    assert found.meshes["volume"].array_names == ["u"]
-    assert found.warnings[0].startswith(f"{tmp_path / 'u.xdmf'}: field stress is left out, its values are neither at")
+    results = read_xdmf(fenics(tmp_path / "u.xdmf", {"u": "Node", "stress": "Other"}))
+    assert results.meshes["volume"].array_names == ["u"]
+    assert results.warnings[0].startswith(f"{tmp_path / 'u.xdmf'}: field stress is left out, its values are neither at")
 
 
 def test_a_mesh_that_is_not_there_cannot_be_included(tmp_path: Path) -> None:

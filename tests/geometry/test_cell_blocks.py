@@ -43,24 +43,24 @@ def test_blocks_measure_what_vtk_measures_of_the_whole(mesh: pv.DataSet, block: 
     cells = Cells(mesh, block)
     sized, centers = mesh.compute_cell_sizes(), mesh.cell_centers().points
     expected = np.max([np.abs(np.asarray(sized[key])) for key in ("Length", "Area", "Volume")], axis=0)
-    seen = 0
+    count = 0
     for part in cells:
         dimensions, sizes, middles = cells.measure(part)
         assert sizes == pytest.approx(expected[part.slice], rel=1e-6)
         assert np.allclose(middles, centers[part.slice], atol=1e-6)
         assert ((dimensions > 0) == (sizes > 0)).all()
-        seen += len(sizes)
-    assert seen == len(cells) == mesh.n_cells
+        count += len(sizes)
+    assert count == len(cells) == mesh.n_cells
 
 
 @pytest.mark.parametrize("block", [1, 2, 1000])
 def test_polyhedra_have_their_own_faces_in_every_block(block: int) -> None:
     mesh = polyhedra()
     cells = Cells(mesh, block)
-    found = [cells.measure(part) for part in cells]
+    measured = [cells.measure(part) for part in cells]
     lengths = 1.0 + np.arange(5) % 2
-    assert np.concatenate([sizes for _, sizes, _ in found]) == pytest.approx(lengths)
-    middles = np.concatenate([centers for _, _, centers in found])
+    assert np.concatenate([sizes for _, sizes, _ in measured]) == pytest.approx(lengths)
+    middles = np.concatenate([centers for _, _, centers in measured])
     assert middles == pytest.approx(np.column_stack([3 * np.arange(5) + lengths / 2, *[np.full(5, 0.5)] * 2]))
 
 

@@ -32,9 +32,9 @@ def grid(
 @pytest.mark.parametrize("steps", [(23, 17, 14), (31, 22, 0)])
 def test_the_cells_are_those_of_the_surfaces_own_cut(steps: tuple[int, ...], keep_inside: bool) -> None:
     low = (-1.2, -1.1, -1.0) if steps[2] else (-1.2, -1.1, 0.03)
-    where, surface = grid(*steps, low=low), shell()
-    ours = cut_grid(where, surface, keep_inside=keep_inside)
-    theirs = where.cast_to_unstructured_grid().clip_surface(surface, invert=keep_inside)
+    grid_cut, surface = grid(*steps, low=low), shell()
+    ours = cut_grid(grid_cut, surface, keep_inside=keep_inside)
+    theirs = grid_cut.cast_to_unstructured_grid().clip_surface(surface, invert=keep_inside)
     assert ours.n_cells > 100
     np.testing.assert_array_equal(ours.cells, theirs.cells)
     np.testing.assert_array_equal(ours.celltypes, theirs.celltypes)

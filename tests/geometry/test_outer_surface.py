@@ -83,9 +83,9 @@ def corners(surface: pv.PolyData) -> Counter[tuple[bytes, ...]]:
 
 @pytest.mark.parametrize("mesh", SUBJECTS.values(), ids=SUBJECTS)
 def test_it_is_what_vtk_finds(mesh: pv.UnstructuredGrid) -> None:
-    found, expected = outer_surface(mesh, many=0), outer_surface(mesh, many=1 << 40)
-    assert corners(found) == corners(expected)
-    assert found.n_points == len(np.unique(np.concatenate([[], *found.irregular_faces])))
+    surface, expected = outer_surface(mesh, many=0), outer_surface(mesh, many=1 << 40)
+    assert corners(surface) == corners(expected)
+    assert surface.n_points == len(np.unique(np.concatenate([[], *surface.irregular_faces])))
 
 
 @pytest.mark.parametrize("mesh", [SUBJECTS["a cavity"], SUBJECTS["tetrahedra"]])
@@ -94,12 +94,12 @@ def test_its_faces_look_outward(mesh: pv.UnstructuredGrid) -> None:
 
 
 def test_only_cells_at_the_surface_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+    sizes: list[int] = []
     extract = pv.UnstructuredGrid.extract_surface
     monkeypatch.setattr(pv.UnstructuredGrid, "extract_surface",
-                        lambda self, **options: (seen.append(self.n_cells), extract(self, **options))[1])  # fmt: skip
+                        lambda self, **options: (sizes.append(self.n_cells), extract(self, **options))[1])  # fmt: skip
     outer_surface(block(), many=0)
-    assert seen == [12 * 11 * 11 - 10 * 9 * 9]
+    assert sizes == [12 * 11 * 11 - 10 * 9 * 9]
 
 
 def test_other_kinds_of_cells_are_left_to_vtk() -> None:

@@ -30,8 +30,8 @@ def test_each_face_of_a_box_gets_its_share_far_better_than_by_chance(count: int)
     chi_square = []
     for seed in range(10):
         _, normals = sample_surface(box(), count, seed)
-        found = np.bincount(face_of(normals), minlength=6)
-        chi_square.append(((found - count * share) ** 2 / (count * share)).sum())
+        counts = np.bincount(face_of(normals), minlength=6)
+        chi_square.append(((counts - count * share) ** 2 / (count * share)).sum())
     # Independent points would have 5 on average, one for each degree of freedom.
     assert np.mean(chi_square) < 1.5
 
@@ -39,9 +39,9 @@ def test_each_face_of_a_box_gets_its_share_far_better_than_by_chance(count: int)
 def test_points_cover_a_face_evenly() -> None:
     points, normals = sample_surface(box(), 8000, 0)
     top = points[normals[:, 2] > 0.9]
-    found, *_ = np.histogram2d(top[:, 0], top[:, 1], bins=(6, 4), range=((0, 3), (0, 2)))
-    expected = len(top) / found.size
-    assert ((found - expected) ** 2 / expected).sum() < 0.5 * (found.size - 1)
+    counts, *_ = np.histogram2d(top[:, 0], top[:, 1], bins=(6, 4), range=((0, 3), (0, 2)))
+    expected = len(top) / counts.size
+    assert ((counts - expected) ** 2 / expected).sum() < 0.5 * (counts.size - 1)
 
 
 def test_the_mean_of_the_points_is_the_centroid_of_the_surface() -> None:
@@ -110,8 +110,8 @@ def test_needles_are_sampled_like_any_triangle() -> None:
     # The triangles of a long cylinder reach from end to end.
     rod = pv.Cylinder(radius=0.01, height=10.0, resolution=30).triangulate()
     points, _ = sample_surface(rod, 2000, 0)
-    found = np.histogram(points[:, 0], bins=20, range=(-5, 5))[0]
-    assert np.abs(found - 100).max() <= 10
+    counts = np.histogram(points[:, 0], bins=20, range=(-5, 5))[0]
+    assert np.abs(counts - 100).max() <= 10
 
 
 def test_a_speck_far_from_the_body_is_passed_over() -> None:
@@ -128,15 +128,15 @@ def test_a_speck_far_from_the_body_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("surface", "said"),
+    ("surface", "message"),
     [
         (pv.PolyData(np.zeros((3, 3), np.float32)), "no triangles"),
         (pv.PolyData.from_regular_faces(np.zeros((3, 3)), [[0, 1, 2]]), "no triangles"),
         (pv.PolyData.from_regular_faces([[0, 0, 0], [1, 0, 0], [0, np.nan, 0]], [[0, 1, 2]]), "NaN"),
     ],
 )
-def test_a_surface_without_area_is_refused(surface: pv.PolyData, said: str) -> None:
-    with pytest.raises(GeometryError, match=said):
+def test_a_surface_without_area_is_refused(surface: pv.PolyData, message: str) -> None:
+    with pytest.raises(GeometryError, match=message):
         sample_surface(surface, 10, 0)
 
 

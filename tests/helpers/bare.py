@@ -21,20 +21,20 @@ def base_dependencies(requirements: list[str]) -> dict[str, Distribution]:
     Args:
         requirements: Of the wheel; those of an extra do not count.
     """
-    found: dict[str, Distribution] = {}
-    seen: set[tuple[str, str]] = set()
+    distributions: dict[str, Distribution] = {}
+    visited: set[tuple[str, str]] = set()
     waiting = [(Requirement(each), "") for each in requirements]
     while waiting:
         requirement, extra = waiting.pop()
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
             continue
         name = canonicalize_name(requirement.name)
-        found.setdefault(name, distribution(name))
-        for asked in ("", *requirement.extras):
-            if (name, asked) not in seen:
-                seen.add((name, asked))
-                waiting += [(Requirement(each), asked) for each in found[name].requires or []]
-    return found
+        distributions.setdefault(name, distribution(name))
+        for chosen_extra in ("", *requirement.extras):
+            if (name, chosen_extra) not in visited:
+                visited.add((name, chosen_extra))
+                waiting += [(Requirement(each), chosen_extra) for each in distributions[name].requires or []]
+    return distributions
 
 
 def make_bare(place: Path, wheel: Path, dependencies: dict[str, Distribution], *, from_index: str = "") -> Path:
@@ -53,11 +53,11 @@ def make_bare(place: Path, wheel: Path, dependencies: dict[str, Distribution], *
         subprocess.run([*pip, from_index], check=True)
         subprocess.run([*pip, str(wheel)], check=True)
         return programs
-    where = subprocess.run(
+    located = subprocess.run(
         [programs / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    site = Path(where.stdout.strip())
+    site = Path(located.stdout.strip())
     shared = _shared(dependencies)
     for each in dependencies.values():
         for file in each.files or ():

@@ -50,12 +50,12 @@ class Tab:
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.wrong: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
+        self.page.on("request", lambda request: self.requested.append(request.url))
+        self.page.on("websocket", lambda socket: self.requested.append(socket.url))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)
+        self.page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
 
     def __enter__(self) -> Tab:
         return self
@@ -67,37 +67,37 @@ class Tab:
         """Go to an address of the server."""
         self.page.goto(self.url + path)
 
-    def ready(self, count: int = 1, where: str = "") -> None:
+    def ready(self, count: int = 1, part: str = "") -> None:
         """Wait until so many views show something."""
         for index in range(count):
-            self.page.locator(f"{where} {READY}").nth(index).wait_for()
+            self.page.locator(f"{part} {READY}").nth(index).wait_for()
 
-    def shown(self, where: str = "") -> int:
+    def shown(self, part: str = "") -> int:
         """How many pictures a view has shown."""
-        return int(self.page.locator(f"{where} .field-view").get_attribute("data-shown") or 0)
+        return int(self.page.locator(f"{part} .field-view").get_attribute("data-shown") or 0)
 
-    def shows_more_than(self, count: int, where: str = "") -> None:
+    def shows_more_than(self, count: int, part: str = "") -> None:
         """Wait for a new picture."""
         self.page.wait_for_function(
             "([where, count]) => Number(document.querySelector(`${where} .field-view`).dataset.shown) > count",
-            arg=[where, count],
+            arg=[part, count],
         )
 
-    def hover(self, where: str = "", x: float = 0.5, y: float = 0.5) -> tuple[float, list[float]]:
+    def hover(self, part: str = "", x: float = 0.5, y: float = 0.5) -> tuple[float, list[float]]:
         """The value under the pointer and the point there, SI."""
-        canvas = self.page.locator(f"{where} .field-view canvas")
+        canvas = self.page.locator(f"{part} .field-view canvas")
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
         self.page.mouse.move(box["x"] + 2, box["y"] + 2)
         self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
-        value = self.page.locator(f"{where} .field-view-value")
+        value = self.page.locator(f"{part} .field-view-value")
         self.page.wait_for_function("element => element.dataset.value !== ''", arg=value.element_handle())
         point = value.get_attribute("data-point").split()
         return float(value.get_attribute("data-value")), [float(part) for part in point]
 
-    def camera(self, where: str = "") -> list[float]:
+    def camera(self, part: str = "") -> list[float]:
         """Where a view's camera stands and looks, m."""
-        return [float(x) for x in self.page.locator(f"{where} .field-view").get_attribute("data-camera").split(",")]
+        return [float(x) for x in self.page.locator(f"{part} .field-view").get_attribute("data-camera").split(",")]
 
     def parameter(self, name: str) -> str | None:
         """A parameter of the address."""
@@ -117,15 +117,17 @@ class Tab:
     def is_clean(self) -> None:
         """Nothing went wrong, and no other host was asked."""
         own = self.url.removeprefix("http://")
-        others = [url for url in self.asked if not url.startswith(("data:", "blob:", f"http://{own}", f"ws://{own}"))]
+        others = [
+            url for url in self.requested if not url.startswith(("data:", "blob:", f"http://{own}", f"ws://{own}"))
+        ]
         assert others == []
         assert self.wrong == []
 
 
-def at(found: pv.DataSet, point: list[float], field: str) -> Any:
+def at(mesh: pv.DataSet, point: list[float], field: str) -> Any:
     """The value of a field at a point of a mesh, linear in the cell that is nearest."""
-    index, closest = found.find_closest_cell(point, return_closest_point=True)
-    cell = found.get_cell(index)
+    index, closest = mesh.find_closest_cell(point, return_closest_point=True)
+    cell = mesh.get_cell(index)
     corners = np.asarray(cell.points, dtype=float)
     weights = np.linalg.lstsq(np.vstack([corners.T, np.ones(len(corners))]), [*closest, 1.0], rcond=None)[0]
-    return weights @ np.asarray(found.point_data[field])[cell.point_ids]
+    return weights @ np.asarray(mesh.point_data[field])[cell.point_ids]

@@ -50,8 +50,8 @@ class Company:
 
     def sign(self, *, header: dict[str, Any] | None = None, **changed: Any) -> str:
         """A token that the provider's own key signs."""
-        asked = self.http.post("/sign", json=self.claims(**changed), params={"header": json.dumps(header or {})})
-        return asked.raise_for_status().text
+        answer = self.http.post("/sign", json=self.claims(**changed), params={"header": json.dumps(header or {})})
+        return answer.raise_for_status().text
 
     def log_in(self, who: str, audience: str = "tramontane", **claims: Any) -> str:
         """A token as a person gets one: by the provider's own page, a code and the exchange of that code."""

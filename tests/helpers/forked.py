@@ -39,17 +39,17 @@ class Forked:
 
     def __init__(self, arguments: Sequence[str], stderr: IO[Any], code: str = COMMAND) -> None:
         out, written = os.pipe()
-        told, telling = os.pipe()
-        asked = json.dumps({"argv": ["tramontane", *arguments], "code": code, "env": dict(os.environ)}).encode()
+        reading, telling = os.pipe()
+        request = json.dumps({"argv": ["tramontane", *arguments], "code": code, "env": dict(os.environ)}).encode()
         parent = _parent()
-        parent.sendall(len(asked).to_bytes(8, "big"))
+        parent.sendall(len(request).to_bytes(8, "big"))
         socket.send_fds(parent, [b"."], [written, stderr.fileno(), telling])
-        parent.sendall(asked)
+        parent.sendall(request)
         os.close(written)
         os.close(telling)
         self.stdout: IO[str] = os.fdopen(out)
-        self._told = os.fdopen(told)
-        self.pid = int(self._told.readline())
+        self._reading = os.fdopen(reading)
+        self.pid = int(self._reading.readline())
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -80,9 +80,9 @@ class Forked:
         self.send_signal(9)
 
     def _ended(self, timeout: float | None) -> int | None:
-        if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
-            with self._told:
-                self.returncode = int(self._told.readline())
+        if self.returncode is None and select.select([self._reading], [], [], timeout)[0]:
+            with self._reading:
+                self.returncode = int(self._reading.readline())
         return self.returncode
 
 
@@ -125,10 +125,10 @@ def serve(descriptor: int) -> None:
         import_module(name)
     threads = Path("/proc/self/task")
     assert not threads.is_dir() or len(list(threads.iterdir())) == 1, "a process with threads cannot be forked"
-    with socket.socket(fileno=descriptor) as asked:
-        while size := asked.recv(8, socket.MSG_WAITALL):
-            _, files, _, _ = socket.recv_fds(asked, 1, 3)
-            given = json.loads(asked.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
+    with socket.socket(fileno=descriptor) as connection:
+        while size := connection.recv(8, socket.MSG_WAITALL):
+            _, files, _, _ = socket.recv_fds(connection, 1, 3)
+            given = json.loads(connection.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
             if not os.fork():
                 break
             for file in files:
@@ -137,15 +137,15 @@ def serve(descriptor: int) -> None:
         else:
             _reap()
             return
-    out, error, told = files
+    out, error, status_pipe = files
     # One process more stays as its parent, and tells the exit code.
     if pid := os.fork():
         os.close(out)
-        os.write(told, b"%d\n" % pid)
+        os.write(status_pipe, b"%d\n" % pid)
         _, status = os.waitpid(pid, 0)
-        os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+        os.write(status_pipe, b"%d\n" % os.waitstatus_to_exitcode(status))
         os._exit(0)
-    os.close(told)
+    os.close(status_pipe)
     os.dup2(out, 1)
     os.dup2(error, 2)
     os.close(out)

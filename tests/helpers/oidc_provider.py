@@ -47,7 +47,7 @@ def main(port: int, file: Path) -> None:
         file.write_text(json.dumps(key.as_dict(is_private=True)))
         return ""
 
-    asked: dict[str, str] = {}
+    challenges: dict[str, str] = {}
 
     @app.after_request
     def remember(answer: flask.Response) -> flask.Response:
@@ -55,13 +55,15 @@ def main(port: int, file: Path) -> None:
         code = parse_qs(urlsplit(answer.headers.get("location", "")).query).get("code")
         if flask.request.path == "/oauth2/authorize" and code and "code_challenge" in flask.request.args:
             assert flask.request.args["code_challenge_method"] == "S256"
-            asked[code[0]] = flask.request.args["code_challenge"]
+            challenges[code[0]] = flask.request.args["code_challenge"]
         return answer
 
     @app.before_request
     def prove() -> tuple[dict[str, str], int] | None:
         """RFC 7636, which the provider itself leaves out."""
-        challenge = asked.get(flask.request.form.get("code", "")) if flask.request.path == "/oauth2/token" else None
+        challenge = (
+            challenges.get(flask.request.form.get("code", "")) if flask.request.path == "/oauth2/token" else None
+        )
         digest = hashlib.sha256(flask.request.form.get("code_verifier", "").encode()).digest()
         if challenge is not None and base64.urlsafe_b64encode(digest).decode().rstrip("=") != challenge:
             return {"error": "invalid_grant"}, 400

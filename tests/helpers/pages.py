@@ -20,7 +20,7 @@ _BLOCK = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def blocks(text: str, language: str = "") -> list[str]:
     """The fenced blocks of a page in one language; of commands, which have none, by default."""
-    return [body for found, body in _BLOCK.findall(text) if found == language]
+    return [body for block_language, body in _BLOCK.findall(text) if block_language == language]
 
 
 def section(text: str, title: str) -> str:

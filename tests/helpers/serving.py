@@ -53,12 +53,12 @@ class Running:
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], 120.0)
         line = self.process.stdout.readline() if ready else ""
-        found = re.search(r"http://\S+", line)
-        if found is None:
+        match = re.search(r"http://\S+", line)
+        if match is None:
             self.process.kill()
             self.process.communicate()
             raise AssertionError(f"the server did not start: {line}{self.log.read_text()}")
-        return found[0]
+        return match[0]
 
     def __enter__(self) -> Running:
         return self
@@ -103,8 +103,8 @@ def until(condition: Any, seconds: float = 60.0) -> Any:
     """What a condition gives once it gives anything; an error if it never does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := condition():
-            return found
+        if value := condition():
+            return value
         time.sleep(0.05)
     raise AssertionError("this did not come about")
 

@@ -144,10 +144,10 @@ def test_the_summary_says_what_the_bare_model_says(
         assert entry["deviation"] == (pytest.approx(deviations[name], rel=1e-4) if name in deviations else None)
     assert answer["parameters"] == {"load": {"value": pytest.approx(300.0), "unit": "N"}}
     pressure = case.meshes["surface"].point_data["pressure"]
-    said = answer["domains"]["surface"]["fields"]["pressure"]
-    assert (said["unit"], said["location"], said["components"]) == ("Pa", "point", 1)
-    assert said["low"] == pytest.approx([pressure.min()], rel=1e-4)
-    assert said["high"] == pytest.approx([pressure.max()], rel=1e-4)
+    field = answer["domains"]["surface"]["fields"]["pressure"]
+    assert (field["unit"], field["location"], field["components"]) == ("Pa", "point", 1)
+    assert field["low"] == pytest.approx([pressure.min()], rel=1e-4)
+    assert field["high"] == pytest.approx([pressure.max()], rel=1e-4)
     length = np.linalg.norm(case.meshes["volume"].point_data["displacement"], axis=1)
     moved = answer["domains"]["volume"]["fields"]["displacement"]["magnitude"]
     assert moved == pytest.approx([length.min(), length.max()], rel=1e-4)
@@ -234,7 +234,7 @@ def test_many_clients_at_once_get_what_one_gets(server: Running, geometry: str) 
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(ask, loads))
     for load in set(loads):
-        values = {value for asked, value in zip(loads, together, strict=True) if asked == load}
+        values = {value for sent, value in zip(loads, together, strict=True) if sent == load}
         assert len(values) == 1  # one answer each, shared or kept
     assert len(set(together)) == 8
     one = server.predict(geometry, parameters={"load": loads[0]}, cells=3 * CELLS, domains=["surface"], format="npz")
@@ -284,14 +284,14 @@ def test_the_summary_has_intervals_and_a_verdict_at_the_level_asked_for(
     assert answers[1]["verdict"]["domain"] == case.verdict.domain
     assert answers[1]["verdict"]["score"] == pytest.approx(case.verdict.score, rel=1e-3)
     half = case.field_intervals["surface"]["pressure"].half_width
-    said = answers[1]["domains"]["surface"]["fields"]["pressure"]["interval"]
-    assert said["median"] == pytest.approx(float(np.median(half)), rel=1e-3)
+    interval = answers[1]["domains"]["surface"]["fields"]["pressure"]["interval"]
+    assert interval["median"] == pytest.approx(float(np.median(half)), rel=1e-3)
     assert inputs(server.predict(geometry, parameters={"load": 300}, level=2)) == {"level": None}
 
 
 def test_a_file_holds_the_bounds_of_fields(server: Running, geometry: str, tmp_path: Path) -> None:
-    asked = {"parameters": {"load": 300}, "cells": CELLS, "domains": ["surface"], "format": "vtp"}
-    plain, wide = (server.predict(geometry, **asked, bounds=bounds) for bounds in (False, True))
+    request = {"parameters": {"load": 300}, "cells": CELLS, "domains": ["surface"], "format": "vtp"}
+    plain, wide = (server.predict(geometry, **request, bounds=bounds) for bounds in (False, True))
     meshes = []
     for number, answer in enumerate((plain, wide)):
         file = tmp_path / f"{number}.vtp"
@@ -307,14 +307,14 @@ def test_a_file_holds_the_bounds_of_fields(server: Running, geometry: str, tmp_p
 def test_an_unknown_key_is_answered_with_those_that_are_known(server: Running, geometry: str) -> None:
     answer = server.predict(geometry, parameters={"load": 3}, fmt="npz")
     assert inputs(answer) == {"fmt": None}
-    known = "geometry, length_unit, parameters, cells, domains, format, fields, level, bounds"
-    assert answer.json()["detail"] == f"fmt: is not known here; known are {known}"
+    keys = "geometry, length_unit, parameters, cells, domains, format, fields, level, bounds"
+    assert answer.json()["detail"] == f"fmt: is not known here; known are {keys}"
     design = {"geometry": geometry, "params": {"load": 3}}
     answer = server.http.post("/v1/jobs", json={"model": "model", "designs": [design], "cell": 9})
     assert inputs(answer) == {"designs.0.params": None, "cell": None}
-    said = {fault["input"]: fault["detail"] for fault in answer.json()["errors"]}
-    assert said["designs.0.params"].endswith("known are geometry, length_unit, parameters")
-    assert said["cell"].endswith("known are model, designs, cells, domains, keep")
+    details = {fault["input"]: fault["detail"] for fault in answer.json()["errors"]}
+    assert details["designs.0.params"].endswith("known are geometry, length_unit, parameters")
+    assert details["cell"].endswith("known are model, designs, cells, domains, keep")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -45,8 +45,8 @@ def same(one: Case, other: Case, within: float) -> None:
         np.testing.assert_allclose(one.meshes[domain].points, mesh.points, rtol=1e-6, atol=1e-7)
         for field in other.field_names(domain):
             truth = other.field_values(domain, field)
-            found = one.field_values(domain, field)
-            np.testing.assert_allclose(found, truth, atol=within * float(np.abs(truth).max()))
+            values = one.field_values(domain, field)
+            np.testing.assert_allclose(values, truth, atol=within * float(np.abs(truth).max()))
 
 
 @pytest.mark.parametrize("kind", ["file", "mesh"])

@@ -50,10 +50,10 @@ def head(path: str, **headers: object) -> bytes:
 
 def answer_of(connection: socket.socket) -> bytes:
     connection.settimeout(60)
-    found = b""
-    while b"\r\n\r\n" not in found and (part_ := connection.recv(65536)):
-        found += part_
-    return found
+    received = b""
+    while b"\r\n\r\n" not in received and (part_ := connection.recv(65536)):
+        received += part_
+    return received
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +73,10 @@ def geometry(server: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_two_gigabytes_are_refused_before_they_come(server: Running) -> None:
     with socket.create_connection(address(server)) as connection:
         connection.sendall(head("/v1/geometries?name=a.stl", **{"content-length": 2 << 30}))
-        found = answer_of(connection)
-    assert found.startswith(b"HTTP/1.1 413 ")
-    assert b"application/problem+json" in found
-    assert b"connection: close" in found.lower()
+        answer = answer_of(connection)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"application/problem+json" in answer
+    assert b"connection: close" in answer.lower()
 
 
 def test_what_does_not_say_its_length_is_counted(server: Running) -> None:
@@ -227,8 +227,8 @@ def test_ten_thousand_connections_are_held_off_and_others_are_served(saved: Path
                 while not done.is_set():
                     with httpx.Client(base_url=running.url, timeout=60) as http:
                         statuses.append(http.get("/v1/models").status_code)
-                        asked = {"geometry": geometry, "parameters": {"load": 100 + len(statuses)}, "cells": 500}
-                        statuses.append(http.post("/v1/models/model/predict", json=asked).status_code)
+                        request = {"geometry": geometry, "parameters": {"load": 100 + len(statuses)}, "cells": 500}
+                        statuses.append(http.post("/v1/models/model/predict", json=request).status_code)
 
             other = threading.Thread(target=ask)
             other.start()

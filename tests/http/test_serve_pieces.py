@@ -27,11 +27,11 @@ ARRAYS = {
 def test_numpy_reads_what_was_gathered() -> None:
     content = b"".join(npz(ARRAYS))
     assert len(content) == size_of(npz(ARRAYS))
-    with np.load(io.BytesIO(content), allow_pickle=False) as found:
-        assert list(found) == list(ARRAYS)
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays_read:
+        assert list(arrays_read) == list(ARRAYS)
         for name, array in ARRAYS.items():
-            assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
-            np.testing.assert_array_equal(found[name], array)
+            assert (arrays_read[name].dtype, arrays_read[name].shape) == (array.dtype, array.shape)
+            np.testing.assert_array_equal(arrays_read[name], array)
 
 
 def test_the_archive_is_whole_and_states_its_sizes_in_front_of_each_entry() -> None:
@@ -56,19 +56,19 @@ def test_a_large_array_is_a_piece_itself() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_arrays(count: int) -> None:
     arrays = dict(list(ARRAYS.items())[:count])
-    with np.load(io.BytesIO(b"".join(npz(arrays)))) as found:
-        assert list(found) == list(arrays)
+    with np.load(io.BytesIO(b"".join(npz(arrays)))) as arrays_read:
+        assert list(arrays_read) == list(arrays)
 
 
 def test_an_answer_is_whole_on_pythons_own_event_loop_too(saved: Path, tmp_path: Path) -> None:
     plain = "import sys; sys.modules['uvloop'] = None; from tramontane.cli import main; main()"
-    asked = {"parameters": {"load": 300}, "cells": 60_000, "domains": ["surface"]}
+    request = {"parameters": {"load": 300}, "cells": 60_000, "domains": ["surface"]}
     files = []
     for program in ([sys.executable, "-c", plain], None):
         with Running(saved.parent, tmp_path / f"state{len(files)}", program=program) as server:
             geometry = server.upload(part(tmp_path).read_bytes()).json()["hash"]
-            answer = server.predict(geometry, **asked, format="npz")
-            again = server.predict(geometry, **asked, format="npz")
+            answer = server.predict(geometry, **request, format="npz")
+            again = server.predict(geometry, **request, format="npz")
             assert answer.content == again.content
             assert len(answer.content) == int(answer.headers["content-length"]) > 1_000_000
             files.append(answer.content)

@@ -62,14 +62,14 @@ def test_a_full_disk_stops_a_job_that_keeps_cases_and_it_is_resumed(saved: Path,
     with start(saved.parent, state, file_size=400_000) as server:
         geometry = server.upload(part(tmp_path).read_bytes()).json()["hash"]
         identity = submit(server, geometry, 2, cells=20_000, keep=True)
-        stopped = until(lambda: found if (found := job(server, identity))["state"] == "stopped" else None)
+        stopped = until(lambda: state if (state := job(server, identity))["state"] == "stopped" else None)
         assert (stopped["failed"], stopped["waiting"]) == (0, 2)
         assert "resume the job" in stopped["reason"]
         assert str(tmp_path) not in stopped["reason"]
         assert not list((state / "jobs" / identity).glob("*"))
     with start(saved.parent, state) as server:
         assert server.http.post(f"/v1/jobs/{identity}/resume").status_code == 200
-        done = until(lambda: found if (found := job(server, identity))["state"] == "done" else None)
+        done = until(lambda: state if (state := job(server, identity))["state"] == "done" else None)
         assert (done["done"], done["failed"]) == (2, 0)
 
 
@@ -91,7 +91,7 @@ def test_a_database_that_is_held_delays_an_answer_and_loses_none(saved: Path, tm
         finally:
             holder.execute("ROLLBACK")
             holder.close()
-        done = until(lambda: found if (found := job(server, identity))["state"] == "done" else None)
+        done = until(lambda: state if (state := job(server, identity))["state"] == "done" else None)
         assert (done["done"], done["failed"]) == (1, 0)
 
 
@@ -140,7 +140,7 @@ def test_a_stop_does_not_wait_for_the_process_that_is_to_read_uploads(saved: Pat
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("message", "shown"),
     [
         ("/srv/models/bracket/model.safetensors: is missing", "model.safetensors: is missing"),
         ("no '/var/lib/tramontane/jobs/3/.0.partial/surface.vtp' (full)", "no 'surface.vtp' (full)"),
@@ -153,8 +153,8 @@ def test_a_stop_does_not_wait_for_the_process_that_is_to_read_uploads(saved: Pat
         ("two\nlines", "two lines"),
     ],
 )  # fmt: skip
-def test_messages_name_files_and_not_where_they_are(said: str, shown: str) -> None:
-    assert without_paths(said.replace("\\\\", "\\")) == shown
+def test_messages_name_files_and_not_where_they_are(message: str, shown: str) -> None:
+    assert without_paths(message.replace("\\\\", "\\")) == shown
 
 
 def test_nothing_that_a_client_is_told_says_where_the_server_keeps_its_files(saved: Path, tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_nothing_that_a_client_is_told_says_where_the_server_keeps_its_files(sav
         ):  # fmt: skip
             answer = server.upload(content, name)
             assert answer.status_code < 500, answer.text
-            for told in (str(tmp_path), "incoming", "a state", "Traceback"):
-                assert told not in answer.text
+            for secret in (str(tmp_path), "incoming", "a state", "Traceback"):
+                assert secret not in answer.text
         stored = server.upload(open_body, "open.stl").json()
         assert stored["warnings"]
         answer = server.predict(stored["hash"], parameters={"load": 300}, cells=500)

@@ -31,34 +31,34 @@ def needed(*extras: str) -> set[str]:
     project = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())["project"]
     chosen = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     todo = [(Requirement(line), "") for line in chosen]
-    found: set[tuple[str, str]] = set()
+    needed_parts: set[tuple[str, str]] = set()
     while todo:
         wanted, extra = todo.pop()
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": extra}):
             continue
         name = canonicalize_name(wanted.name)
         for part_ in {"", *wanted.extras}:
-            if (name, part_) not in found:
-                found.add((name, part_))
+            if (name, part_) not in needed_parts:
+                needed_parts.add((name, part_))
                 try:
                     todo += [(Requirement(line), part_) for line in requires(name) or ()]
                 except PackageNotFoundError:  # of another platform
                     continue
-    return {name for name, _ in found}
+    return {name for name, _ in needed_parts}
 
 
 @pytest.fixture(scope="module")
 def hidden() -> set[str]:
     """Modules that are here, and would not be there."""
     there = needed("serve")
-    found = {
+    names = {
         module
         for module, owners in packages_distributions().items()
         if not {canonicalize_name(owner) for owner in owners} & there
     } - {"tramontane"}
-    assert {"ngsolve", "netgen", "pytest", "hypothesis", "zarr", "jwt", "pg8000", "s3fs", "moto"} <= found
-    assert not {"torch", "fastapi", "nicegui", "sqlalchemy", "pyarrow", "vtkmodules"} & found
-    return found
+    assert {"ngsolve", "netgen", "pytest", "hypothesis", "zarr", "jwt", "pg8000", "s3fs", "moto"} <= names
+    assert not {"torch", "fastapi", "nicegui", "sqlalchemy", "pyarrow", "vtkmodules"} & names
+    return names
 
 
 def test_it_serves(
@@ -73,11 +73,11 @@ def test_it_serves(
     with Running(saved, tmp_path / "state", "--data", str(dataset.path), program=program) as running:
         geometry = running.upload(part(tmp_path).read_bytes()).json()["hash"]
         for form in ("json", "vtp", "npz", "arrow"):
-            asked = {"parameters": {"load": "0.3 kN"}, "cells": 500, "domains": ["surface"], "format": form}
-            assert running.predict(geometry, **asked).status_code == 200
+            request = {"parameters": {"load": "0.3 kN"}, "cells": 500, "domains": ["surface"], "format": form}
+            assert running.predict(geometry, **request).status_code == 200
         assert running.http.get("/page/").status_code == 200
-        asked = {"dataset": dataset.path.name, "model": "classical"}  # type: ignore[union-attr]
-        training = running.http.post("/v1/trainings", json=asked).json()["id"]
+        request = {"dataset": dataset.path.name, "model": "classical"}  # type: ignore[union-attr]
+        training = running.http.post("/v1/trainings", json=request).json()["id"]
         until(lambda: running.http.get(f"/v1/trainings/{training}").json()["state"] == "done", 300)
     for option, extra in (("--oidc-issuer", "oidc"), ("--database", "postgres"), ("--solver", "solve")):
         given = {

@@ -77,10 +77,10 @@ def test_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not(monkeypatc
     monkeypatch.setattr(signal, "getsignal", lambda number: signal.default_int_handler)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt), between_steps() as asked:  # noqa: PT012
-            assert not asked()
+        with pytest.raises(KeyboardInterrupt), between_steps() as stop_requested:  # noqa: PT012
+            assert not stop_requested()
             signal.raise_signal(signal.SIGINT)
-            assert asked()  # and what is not asked for is not lost
+            assert stop_requested()  # and what is not asked for is not lost
         with pytest.raises(KeyboardInterrupt), between_steps():  # noqa: PT012
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)

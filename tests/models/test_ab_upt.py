@@ -115,14 +115,14 @@ def test_radius_graph_finds_what_brute_force_finds():
     torch.manual_seed(0)
     points = torch.rand(2, 300, 3)
     centres = points[:, :20]
-    index, found = radius_graph(points, centres, radius=0.3, max_neighbours=12)
+    index, within = radius_graph(points, centres, radius=0.3, max_neighbours=12)
     for b in range(2):
         for s in range(20):
             distance = (points[b] - centres[b, s]).norm(dim=-1)
             nearest = distance.argsort()[:12]
-            assert set(index[b, s][found[b, s]].tolist()) == set(nearest[distance[nearest] <= 0.3].tolist())
-    assert not found.all()  # the radius counts ...
-    assert found.all(-1).any()  # ... and so does the largest number
+            assert set(index[b, s][within[b, s]].tolist()) == set(nearest[distance[nearest] <= 0.3].tolist())
+    assert not within.all()  # the radius counts ...
+    assert within.all(-1).any()  # ... and so does the largest number
 
 
 def test_all_distances_find_what_trees_find(monkeypatch):
@@ -244,10 +244,10 @@ def test_cached_queries_at_the_anchors_say_what_the_anchors_say(sizes: dict[str,
         for i, (name, n) in enumerate(sizes.items()):
             assert fields[name].shape == (2, n, i + 1)
             torch.testing.assert_close(model.decode(cache, name, inputs.points[name]), fields[name])
-        asked = make_inputs(dict.fromkeys(sizes, 5), batch=2, seed=3).points
-        inputs.queries = asked
-        for name, found in model(inputs).items():
-            torch.testing.assert_close(found, model.decode(cache, name, asked[name]))
+        points = make_inputs(dict.fromkeys(sizes, 5), batch=2, seed=3).points
+        inputs.queries = points
+        for name, decoded in model(inputs).items():
+            torch.testing.assert_close(decoded, model.decode(cache, name, points[name]))
 
 
 def test_cached_queries_agree_with_the_whole_network_written_out():

@@ -228,19 +228,19 @@ def test_a_field_that_changes_its_sign_in_a_region_is_followed() -> None:
 
 def test_stencils_reproduce_linear_fields_and_spikes_go() -> None:
     random = np.random.default_rng(2)
-    known, wanted = random.random((3000, 3)), 0.2 + 0.6 * random.random((200, 3))
+    points, wanted = random.random((3000, 3)), 0.2 + 0.6 * random.random((200, 3))
     slope = np.array([[1.0], [-2.0], [0.5]])
     exact = wanted @ slope
-    nearest = (known @ slope)[cKDTree(known).query(wanted)[1]]
-    interpolated = weighted(known @ slope, stencil(cKDTree(known), wanted))
+    nearest = (points @ slope)[cKDTree(points).query(wanted)[1]]
+    interpolated = weighted(points @ slope, stencil(cKDTree(points), wanted))
     assert np.abs(interpolated - exact).mean() < 0.3 * np.abs(nearest - exact).mean()
-    in_pieces = in_portions(lambda part: stencil(cKDTree(known), part), np.tile(wanted, (100, 1)))
-    together = np.concatenate([weighted(known @ slope, part) for part in in_pieces])
+    in_pieces = in_portions(lambda part: stencil(cKDTree(points), part), np.tile(wanted, (100, 1)))
+    together = np.concatenate([weighted(points @ slope, part) for part in in_pieces])
     np.testing.assert_array_equal(together, np.tile(interpolated, (100, 1)))
-    spiky = known @ slope
+    spiky = points @ slope
     spiky[17] = 50.0
-    cleaned = without_spikes(known, spiky)
-    assert abs(cleaned[17, 0] - (known @ slope)[17, 0]) < 2
+    cleaned = without_spikes(points, spiky)
+    assert abs(cleaned[17, 0] - (points @ slope)[17, 0]) < 2
     np.testing.assert_array_equal(np.delete(cleaned, 17), np.delete(spiky, 17))
 
 

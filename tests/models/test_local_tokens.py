@@ -20,7 +20,7 @@ def points() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def layouts(points: dict[str, np.ndarray]) -> dict[str, TokenLayout]:
-    return {domain: TokenLayout(where, 24, 4) for domain, where in points.items()}
+    return {domain: TokenLayout(positions, 24, 4) for domain, positions in points.items()}
 
 
 def network(layouts: dict[str, TokenLayout], points: dict[str, np.ndarray], *, trained: bool = True) -> LocalTokens:
@@ -69,11 +69,11 @@ def test_every_token_reaches_every_row_but_rows_reach_no_token(layouts, points) 
 
 
 def test_a_point_looks_at_its_nearest_tokens_nearest_first(layouts, points) -> None:
-    layout, where = layouts["volume"], points["volume"]
-    distance = np.linalg.norm(where[:, None] - where[layout.tokens], axis=-1)
+    layout, positions = layouts["volume"], points["volume"]
+    distance = np.linalg.norm(positions[:, None] - positions[layout.tokens], axis=-1)
     np.testing.assert_array_equal(layout.nearest, np.argsort(distance, axis=1)[:, :4])
     np.testing.assert_allclose(
-        layout.offsets[9, 2] * layout.spacing, where[9] - where[layout.tokens[layout.nearest[9, 2]]]
+        layout.offsets[9, 2] * layout.spacing, positions[9] - positions[layout.tokens[layout.nearest[9, 2]]]
     )
 
 

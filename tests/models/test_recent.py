@@ -61,8 +61,8 @@ def test_all_caches_together_keep_one_bound(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_value_that_grew_is_measured_again() -> None:
     kept = Recent(4)
-    held: dict[str, object] = kept.get("a", lambda: {"points": np.zeros(10)})
-    held["more"] = [np.zeros(100), held["points"]]
+    value: dict[str, object] = kept.get("a", lambda: {"points": np.zeros(10)})
+    value["more"] = [np.zeros(100), value["points"]]
     kept.grown("a")
     assert kept.bytes == 880  # what is held twice counts once
     assert pickle.loads(pickle.dumps(kept)).bytes == 0

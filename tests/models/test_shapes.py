@@ -58,11 +58,11 @@ def test_dividing_triangles_changes_no_point_and_no_descriptor() -> None:
 
 
 def test_descriptors_are_known_integrals() -> None:
-    found = Window(LOW, HIGH, {}, np.ones(3), 0.1).sample(shape(pv.Box((1, 3, 0, 4, -1, 4)))).descriptors
-    np.testing.assert_allclose(np.exp(found[:3]), [2, 4, 5], rtol=1e-9)
-    np.testing.assert_allclose(np.exp(found[3:5]), [40 ** (1 / 3), 40 / 76], rtol=1e-9)
+    descriptors = Window(LOW, HIGH, {}, np.ones(3), 0.1).sample(shape(pv.Box((1, 3, 0, 4, -1, 4)))).descriptors
+    np.testing.assert_allclose(np.exp(descriptors[:3]), [2, 4, 5], rtol=1e-9)
+    np.testing.assert_allclose(np.exp(descriptors[3:5]), [40 ** (1 / 3), 40 / 76], rtol=1e-9)
     # Volume moments of the unit cube: 1 / ((i + 1) (j + 1) (k + 1)), orders (0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 0, 3).
-    np.testing.assert_allclose(np.exp(found[5:9]), [1, 1 / 2, 1 / 3, 1 / 4], rtol=1e-4)
+    np.testing.assert_allclose(np.exp(descriptors[5:9]), [1, 1 / 2, 1 / 3, 1 / 4], rtol=1e-4)
 
 
 def test_what_lies_outside_the_window_is_not_seen() -> None:

@@ -82,13 +82,16 @@ def test_a_case_left_out_touches_no_correction_of_its_own() -> None:
 def test_surface_features_are_learnt_from_and_used(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = draw(10, seed=5)
     model = fitted(cases, templates=1)
-    shape, where, _ = cases[0][2]
-    seen = model.predict(shape, np.array([cases[0][1]]), where)
+    shape, sites, _ = cases[0][2]
+    with_features = model.predict(shape, np.array([cases[0][1]]), sites)
     monkeypatch.setattr(
         classical, "surface_features", lambda samples, points, scale: np.zeros((len(points), 7), np.float32)
     )
-    blind = model.predict(shape, np.array([cases[0][1]]), where)
-    assert np.abs(seen["surface"][0] - blind["surface"][0]).max() > 1e-4 * np.abs(seen["surface"][0]).max()
+    blind = model.predict(shape, np.array([cases[0][1]]), sites)
+    assert (
+        np.abs(with_features["surface"][0] - blind["surface"][0]).max()
+        > 1e-4 * np.abs(with_features["surface"][0]).max()
+    )
     never = fitted(cases, templates=1)
     assert all(np.ptp(one.scale[-7:]) == 0 for one in never.corrections["surface"] if one is not None)
     assert all(np.ptp(one.scale[-7:]) > 0 for one in model.corrections["surface"] if one is not None)
@@ -99,14 +102,14 @@ def test_saved_and_loaded_it_corrects_the_same_and_each_site_by_itself() -> None
     cases = draw(10, seed=4)
     model = fitted(cases, templates=1)
     assert set(model.corrections) == set(COMPONENTS)
-    shape, where, _ = cases[0][2]
+    shape, sites, _ = cases[0][2]
     parameters = np.array([cases[0][1]])
-    whole = model.predict(shape, parameters, where)
-    again = ClassicalModel.from_state(model.state()).predict(shape, parameters, where)
-    some = model.predict(shape, parameters, {name: at[::7] for name, at in where.items()})
-    for name in where:
+    whole = model.predict(shape, parameters, sites)
+    again = ClassicalModel.from_state(model.state()).predict(shape, parameters, sites)
+    some = model.predict(shape, parameters, {name: at[::7] for name, at in sites.items()})
+    for name in sites:
         np.testing.assert_array_equal(whole[name][0], again[name][0])
         np.testing.assert_allclose(some[name][0], whole[name][0][::7], atol=1e-5)
     model.corrections = {}
-    plain = model.predict(shape, parameters, where)
+    plain = model.predict(shape, parameters, sites)
     assert np.abs(plain["surface"][0] - whole["surface"][0]).max() > 1e-6

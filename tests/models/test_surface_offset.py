@@ -92,14 +92,14 @@ def test_sides_of_a_sheet_are_told_apart_by_their_normals() -> None:
     def fitted(cases: list[Any]) -> ClassicalModel:
         return ClassicalModel({"surface": (1,)}, templates=1).fit(
             [shape for shape, *_ in cases], np.zeros((len(cases), 0)),
-            [{"surface": (where, values)} for _, where, values in cases], surfaces=["surface"],
+            [{"surface": (sites, values)} for _, sites, values in cases], surfaces=["surface"],
         )  # fmt: skip
 
     model = fitted([sheet(sag, seed) for seed, sag in enumerate((0.1, 0.15, 0.2, 0.25, 0.3))])
     assert model.frame.oriented == {"surface"}
-    shape, where, values = sheet(0.22, 9)
-    found = model.predict(shape, np.zeros(0), {"surface": where})["surface"][0]
-    assert np.linalg.norm(found - values) < 0.1 * np.linalg.norm(values)
+    shape, sites, values = sheet(0.22, 9)
+    predicted = model.predict(shape, np.zeros(0), {"surface": sites})["surface"][0]
+    assert np.linalg.norm(predicted - values) < 0.1 * np.linalg.norm(values)
     loaded = ClassicalModel.from_state(model.state())
     assert loaded.frame.oriented == {"surface"} == loaded.frame.surfaces
 

@@ -102,8 +102,8 @@ def test_what_is_in_it(wheel: Path) -> None:
 def test_what_it_asks_for(wheel: Path) -> None:
     head = metadata(wheel)
     assert head["Version"] == tramontane.__version__
-    asked = [Requirement(each) for each in head.get_all("Requires-Dist")]
-    assert {canonicalize_name(each.name) for each in asked if "extra" not in str(each.marker)} == BASE
+    requirements = [Requirement(each) for each in head.get_all("Requires-Dist")]
+    assert {canonicalize_name(each.name) for each in requirements if "extra" not in str(each.marker)} == BASE
     assert {"serve", "solve", "docs", "dev"} <= set(head.get_all("Provides-Extra"))
 
 

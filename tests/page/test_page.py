@@ -51,11 +51,11 @@ def mesh(server: Running, geometry: str, domain: str, load: float) -> pv.DataSet
     answer = server.predict(geometry, parameters={"load": load}, cells=CELLS, domains=[domain], format="npz")
     with np.load(io.BytesIO(answer.content)) as arrays:
         cells = np.insert(arrays["connectivity"], arrays["offsets"][:-1], np.diff(arrays["offsets"]))
-        found = pv.UnstructuredGrid(cells, arrays["types"], arrays["points"])
+        grid = pv.UnstructuredGrid(cells, arrays["types"], arrays["points"])
         for name in arrays:
             if name.startswith("point_data/"):
-                found.point_data[name.removeprefix("point_data/")] = arrays[name]
-    return found
+                grid.point_data[name.removeprefix("point_data/")] = arrays[name]
+    return grid
 
 
 def test_a_dropped_part_is_predicted_and_its_results_are_those_of_the_api(
@@ -67,8 +67,8 @@ def test_a_dropped_part_is_predicted_and_its_results_are_those_of_the_api(
     tab.ready()
     assert "wing-rib.stl" in tab.page.locator(".controls").inner_text()
     geometry = tab.parameter("geometry")
-    asked = server.predict(geometry, parameters={"load": 250}, cells=CELLS).json()
-    for name, quantity in asked["qoi"].items():
+    answer = server.predict(geometry, parameters={"load": 250}, cells=CELLS).json()
+    for name, quantity in answer["qoi"].items():
         assert tab.qoi(name) == pytest.approx(quantity["value"], rel=1e-6)
     tab.page.locator(".verdict.is-fine").wait_for()
     tab.picture("predict")
@@ -92,7 +92,7 @@ def test_what_is_refused_is_said_and_what_is_outside_is_warned_of(tab: Tab, geom
     assert "load = 2000 N lies outside" in warning.inner_text()
     tab.page.set_input_files("input[type=file]", str(broken))
     tab.page.locator(".q-notification").get_by_text("part.stl").wait_for()
-    tab.wrong = [said for said in tab.wrong if "422" not in said]  # the browser notes the refusal
+    tab.wrong = [message for message in tab.wrong if "422" not in message]  # the browser notes the refusal
 
 
 def test_a_slider_moves_the_field_and_the_link(tab: Tab, server: Running, geometry: str) -> None:
@@ -185,15 +185,15 @@ def test_a_link_restores_the_view(browser: Any, server: Running, geometry: str) 
         first.page.locator("[data-preset=left]").click()
         first.page.locator(".field-view canvas").press("ArrowLeft")
         first.page.wait_for_function("() => new URL(location.href).searchParams.has('camera')")
-        address, seen = first.page.url, first.hover()
+        address, hovered = first.page.url, first.hover()
         camera = first.camera()
     with Tab(browser, server.url) as second:
         second.page.goto(address)
         second.ready()
         assert second.camera() == pytest.approx(camera, abs=1e-4)
         value, point = second.hover()
-        assert value == pytest.approx(seen[0], rel=1e-4)
-        assert point == pytest.approx(seen[1], abs=1e-4)
+        assert value == pytest.approx(hovered[0], rel=1e-4)
+        assert point == pytest.approx(hovered[1], abs=1e-4)
         ticks = second.page.locator(".field-view-bar-ticks").inner_text().split()
         assert (float(ticks[-1]), float(ticks[0])) in ((-100.0, 900.0), (-0.1, 0.9))
         assert second.page.locator("[role=switch]").first.get_attribute("aria-checked") == "true"
@@ -331,13 +331,13 @@ def test_pages_of_other_sites_may_not_connect(
 ) -> None:
     address = urlsplit(server.url)
     with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20) as line:
-        asked = [
+        lines = [
             "GET /page/_nicegui_ws/socket.io/?EIO=4&transport=websocket HTTP/1.1",
             f"Host: {host or address.netloc}", "Connection: Upgrade", "Upgrade: websocket",
             "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
             *([] if origin is None else [f"Origin: {server.url if origin == 'own' else origin}"]),
         ]  # fmt: skip
-        line.sendall(("\r\n".join(asked) + "\r\n\r\n").encode())
+        line.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         status = line.recv(4096).split(b"\r\n")[0]
     assert status.startswith(b"HTTP/1.1 101" if connects else b"HTTP/1.1 403")
 
@@ -384,14 +384,14 @@ def test_a_scale_has_five_numbers_whatever_was_shown_before(tab: Tab, geometry: 
     designs = "&".join(f"{name}.model=model&{name}.geometry={geometry}&{name}.p.load=300" for name in "ab")
     tab.open(f"/page/compare?{designs}&cells={CELLS}")
     tab.ready(3)
-    where = "[data-view=difference]"
-    assert tab.page.locator(f"{where} .field-view-bar-ticks").inner_text().split() == ["0"] * 5
-    before = tab.shown(where)
+    view = "[data-view=difference]"
+    assert tab.page.locator(f"{view} .field-view-bar-ticks").inner_text().split() == ["0"] * 5
+    before = tab.shown(view)
     field = tab.page.locator("[data-design=b] [data-parameter=load]")
     field.fill("360")
     field.press("Enter")
-    tab.shows_more_than(before, where)
-    ticks = [float(tick) for tick in tab.page.locator(f"{where} .field-view-bar-ticks").inner_text().split()]
+    tab.shows_more_than(before, view)
+    ticks = [float(tick) for tick in tab.page.locator(f"{view} .field-view-bar-ticks").inner_text().split()]
     assert len(ticks) == 5
     assert ticks[0] > 0
     assert ticks == pytest.approx([ticks[0] * share for share in (1, 0.5, 0, -0.5, -1)], rel=2e-3)
@@ -403,9 +403,9 @@ def test_a_link_to_a_model_that_is_not_there_says_which_are(tab: Tab, geometry: 
         f"/page/compare?a.model=gone&a.geometry={geometry}&b.model=model&b.geometry={geometry}":
             "[data-view=a] .field-view-state.is-error",
     }  # fmt: skip
-    for path, where in paths.items():
+    for path, selector in paths.items():
         tab.open(path)
-        tab.page.locator(where, has_text="Model gone is not served here. Served: model").wait_for()
+        tab.page.locator(selector, has_text="Model gone is not served here. Served: model").wait_for()
         assert tab.page.locator(READY).count() == 0
 
 

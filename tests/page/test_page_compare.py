@@ -67,9 +67,9 @@ def test_the_difference_is_that_of_the_model_and_the_solvers_case(
         difference, point = tab.hover("[data-view=difference]", x, y)
         there = [float(at(case.meshes["surface"], point, "pressure")) for case in (own, true)]
         assert difference == pytest.approx(there[0] - there[1], abs=1e-3 * spread)
-    (shown, point), (solved, where) = tab.hover("[data-view=a]"), tab.hover("[data-view=b]")
+    (shown, point), (solved, place) = tab.hover("[data-view=a]"), tab.hover("[data-view=b]")
     assert shown == pytest.approx(float(at(own.meshes["surface"], point, "pressure")), abs=1e-3 * spread)
-    assert solved == pytest.approx(float(at(true.meshes["surface"], where, "pressure")), abs=1e-3 * spread)
+    assert solved == pytest.approx(float(at(true.meshes["surface"], place, "pressure")), abs=1e-3 * spread)
     tab.picture("compare-case")
 
 
@@ -87,11 +87,11 @@ def test_errors_and_qois_are_those_of_a_report(tab: Tab, dataset: Dataset, surro
         row = tab.page.locator(f"tr[data-qoi={qoi}]")
         assert float(row.get_attribute("data-a")) == pytest.approx(value, rel=1e-5)
         assert float(row.get_attribute("data-b")) == pytest.approx(dataset.qoi(name)[qoi], rel=1e-12)
-    said = tab.page.locator(".side .verdict").all_inner_texts()
-    assert "The model never saw this case." in said[0]
+    verdicts = tab.page.locator(".side .verdict").all_inner_texts()
+    assert "The model never saw this case." in verdicts[0]
     outside = [*map(str, own.notices)]
-    assert all(sentence in said[1] for sentence in outside)
-    assert ("Within what the model was trained on" in said[1]) == (not outside)
+    assert all(sentence in verdicts[1] for sentence in outside)
+    assert ("Within what the model was trained on" in verdicts[1]) == (not outside)
 
 
 def test_a_case_is_chosen_and_what_the_model_knew_of_it_is_said(tab: Tab, dataset: Dataset) -> None:
@@ -134,7 +134,7 @@ def test_a_case_that_is_not_there_is_said(tab: Tab, dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "probability", "correlation", "bounded", "said"),
+    ("value", "probability", "correlation", "bounded", "sentence"),
     [
         (-2.0, 0.979, 0.8, False, "B is lower with 97 %"),
         (2.0, 0.984, 0.8, True, "B is higher with ≥ 98 %"),
@@ -144,10 +144,10 @@ def test_a_case_that_is_not_there_is_said(tab: Tab, dataset: Dataset) -> None:
     ],
 )
 def test_what_is_said_of_a_difference(
-    value: float, probability: float, correlation: float | None, bounded: bool, said: str
+    value: float, probability: float, correlation: float | None, bounded: bool, sentence: str
 ) -> None:
-    found = Difference(value, 1.0, 0.9, probability, correlation, bounded, assumed=False)
-    assert difference(Words("en"), found) == said
+    apart = Difference(value, 1.0, 0.9, probability, correlation, bounded, assumed=False)
+    assert difference(Words("en"), apart) == sentence
 
 
 def test_whether_two_designs_differ_is_said_of_each_qoi(
@@ -159,9 +159,9 @@ def test_whether_two_designs_differ_is_said_of_each_qoi(
     tab.open(f"/page/compare?{designs}&cells=2000")
     tab.ready(3)
     one, other = (surrogate.simulate(Design(file, load=f"{load} N"), cells=2000) for load in loads.values())
-    found = {name: each for name, each in surrogate.differences(one, other).items() if each.value}
-    assert "charge" in found
-    for name, each in found.items():
+    differences = {name: each for name, each in surrogate.differences(one, other).items() if each.value}
+    assert "charge" in differences
+    for name, each in differences.items():
         row = tab.page.locator(f"tr[data-difference={name}]")
         row.wait_for()
         assert row.inner_text().startswith(difference(Words("en"), each))

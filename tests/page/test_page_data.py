@@ -63,11 +63,11 @@ def test_a_dataset_is_shown_case_by_case(tab: Tab, server: Running, dataset: Dat
 def test_an_evaluation_is_that_of_the_library(
     tab: Tab, server: Running, dataset: Dataset, surrogate: Surrogate
 ) -> None:
-    told: list[tuple[str, int, int]] = []
-    report = evaluate(surrogate, dataset, progress=lambda *reached: told.append(reached))
+    steps_reported: list[tuple[str, int, int]] = []
+    report = evaluate(surrogate, dataset, progress=lambda *reached: steps_reported.append(reached))
     count, steps = len(report.cases), 2 * len(dataset.splits["train"]) * len(dataset.contract.fields)
     expected = [("cases", done, count) for done in range(count + 1)]
-    assert told == [*expected, *(("baselines", done, steps) for done in range(steps + 1))]
+    assert steps_reported == [*expected, *(("baselines", done, steps) for done in range(steps + 1))]
     tab.open("/page/evaluation")
     tab.page.get_by_text("every test case is predicted and compared with its true values").wait_for()
     tab.page.get_by_role("button", name="Evaluate").click()
@@ -167,10 +167,10 @@ def test_numbers_on_the_page_are_those_of_the_language(
         tab.page.get_by_role("button", name="Bewerten").click()
         tab.ready(3)
         report = evaluate(surrogate, dataset)
-        said = tab.page.locator(".page-body").inner_text()
+        text = tab.page.locator(".page-body").inner_text()
         for figures in report.fields.values():
-            assert f"{100 * figures.relative_l2:.1f} %".replace(".", ",") in said
-        assert re.search(r"\d\.\d", said) is None  # no number has a point, those of the colour bars included
+            assert f"{100 * figures.relative_l2:.1f} %".replace(".", ",") in text
+        assert re.search(r"\d\.\d", text) is None  # no number has a point, those of the colour bars included
         tab.picture("de-evaluation")
         tab.open("/page/")
         tab.page.locator("[data-model] table.figures").first.wait_for()
@@ -211,9 +211,9 @@ def test_a_number_is_typed_with_a_comma_a_point_or_a_unit(browser: Any, server: 
                 "value => Number(new URL(location.href).searchParams.get('p.load')) === value", arg=value
             )
             assert field.input_value() == f"{value:g}".replace(".", ",")
-        for typed, said in (("1.234", "1234 ou 1,234"), ("3 m", "N"), ("abc", "abc")):
+        for typed, message in (("1.234", "1234 ou 1,234"), ("3 m", "N"), ("abc", "abc")):
             field.fill(typed)
             field.press("Enter")
-            tab.page.locator(".q-field__messages", has_text=said).wait_for()
+            tab.page.locator(".q-field__messages", has_text=message).wait_for()
             assert float(tab.parameter("p.load") or 0) == 310.25
         tab.is_clean()

@@ -55,9 +55,9 @@ def test_a_folder_is_inspected_edited_and_made_a_dataset(browser: Any, tmp_path:
         tab.page.locator("[data-do=ingest]").click()
         tab.page.locator("[data-do=open]").wait_for()
         assert tab.page.locator("[data-cases]").inner_text() == "7 cases are in the dataset, 1 were left out"
-        (found,) = server.http.get("/v1/datasets").json()["datasets"]
-        assert (found["name"], found["cases"], "force" in found["parameters"]) == ("edited", 7, True)
-        assert set(found["qoi"]) == {"charge", "peak_pressure"}
+        (listed,) = server.http.get("/v1/datasets").json()["datasets"]
+        assert (listed["name"], listed["cases"], "force" in listed["parameters"]) == ("edited", 7, True)
+        assert set(listed["qoi"]) == {"charge", "peak_pressure"}
         tab.page.locator("[data-do=open]").click()
         tab.page.wait_for_url("**/page/data?set=edited")
         assert "force [N]" in tab.page.locator("thead").first.inner_text()

@@ -57,11 +57,11 @@ def asking(server: Server) -> Asking:
     return Asking(server, Buffers(), Caller(None, "predict"), Words("en"))
 
 
-def length(asking: Asking, told: dict[str, Any] | None) -> float:
+def length(asking: Asking, payload: dict[str, Any] | None) -> float:
     """Of what is drawn, along x, m."""
-    assert told is not None
-    points = arrays(asking.buffers, told["surface"]["mesh"])["points"].reshape(-1, 3)
-    assert len(arrays(asking.buffers, told["surface"]["values"])["values"]) == len(points)
+    assert payload is not None
+    points = arrays(asking.buffers, payload["surface"]["mesh"])["points"].reshape(-1, 3)
+    assert len(arrays(asking.buffers, payload["surface"]["values"])["values"]) == len(points)
     return float(np.ptp(points[:, 0]))
 
 
@@ -80,10 +80,10 @@ def test_another_part_chosen_meanwhile_changes_no_answer_and_no_cache(
         answer = await task
         return answer.payload, answer.view.geometry
 
-    told, asked = asyncio.run(choose_twice())
-    assert length(asking, told) == pytest.approx(2 * (SMALL if asked == small else LARGE)[0], rel=0.02)
+    payload, chosen = asyncio.run(choose_twice())
+    assert length(asking, payload) == pytest.approx(2 * (SMALL if chosen == small else LARGE)[0], rel=0.02)
     if when:
-        assert asked == small
+        assert chosen == small
     for geometry, axes in ((small, SMALL), (large, LARGE)):  # somebody else, later
         other = View(model="model", geometry=geometry, parameters={"load": 300.0 + when}, cells=CELLS)
         assert length(asking, asyncio.run(asking.answer(other)).payload) == pytest.approx(2 * axes[0], rel=0.02)
@@ -91,12 +91,12 @@ def test_another_part_chosen_meanwhile_changes_no_answer_and_no_cache(
 
 def test_two_people_who_choose_at_the_same_time_see_their_own_parts(asking: Asking, parts: list[str]) -> None:
     async def person(turns: list[str]) -> list[float]:
-        seen = []
+        lengths = []
         view = View(model="model", geometry=turns[0], parameters={"load": 250.0}, cells=CELLS)
         for geometry in turns:
             view.geometry = geometry
-            seen.append(length(asking, (await asking.answer(view)).payload))
-        return seen
+            lengths.append(length(asking, (await asking.answer(view)).payload))
+        return lengths
 
     async def both() -> list[list[float]]:
         return await asyncio.gather(person([*parts, *parts]), person([*parts[::-1], *parts[::-1]]))

@@ -68,9 +68,9 @@ def test_parts_and_a_table_become_a_ranking(browser: Any, saved: Path, tmp_path:
             tab.page.locator("[data-do=csv]").click()
         rows = list(csv.DictReader(io.StringIO(Path(begun.value.path()).read_text(encoding="utf-8-sig"))))
         assert [row["verdict"] for row in rows].count("failed") == 2
-        told = {row["part"]: row for row in rows}
+        row_of = {row["part"]: row for row in rows}
         for each, load in zip(designs, loads, strict=False):
-            row, qoi = told[f"d{each['index']}"], each["summary"]["qoi"]["charge"]
+            row, qoi = row_of[f"d{each['index']}"], each["summary"]["qoi"]["charge"]
             assert float(row["load [N]"]) == load
             (head,) = (name for name in row if name.startswith("predicted charge ["))
             unit = head.removeprefix("predicted charge [").removesuffix("]")
@@ -88,7 +88,7 @@ def test_parts_and_a_table_become_a_ranking(browser: Any, saved: Path, tmp_path:
         tab.ready()
         assert tab.parameter("geometry") in target
         assert f"p.load={tab.parameter('p.load')}" in target
-        tab.wrong = [said for said in tab.wrong if "422" not in said]  # the browser notes the refusal
+        tab.wrong = [message for message in tab.wrong if "422" not in message]  # the browser notes the refusal
         tab.is_clean()
 
 

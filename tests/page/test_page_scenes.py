@@ -51,7 +51,7 @@ def bent() -> Any:
     return flow_cases.bent("b", (0.1, 0.02, 0.02), 300.0)
 
 
-def told(case: Any, contract: Contract, *, volume: bool = True, **look: Any) -> tuple[Scene, dict[str, Any]]:
+def drawn(case: Any, contract: Contract, *, volume: bool = True, **look: Any) -> tuple[Scene, dict[str, Any]]:
     """What a view of a case is told."""
     scene = Scene(Buffers(), View(model="m", **look), contract, Words("en"))
     scene.surface("key", "place", case, "surface")
@@ -64,11 +64,11 @@ def told(case: Any, contract: Contract, *, volume: bool = True, **look: Any) -> 
 
 def test_a_section_goes_through_the_middle_of_a_half_body_not_of_the_domain_beside_it() -> None:
     case = wind()
-    _, half = told(case, WIND, field="pressure", section="y")
+    _, half = drawn(case, WIND, field="pressure", section="y")
     assert half["section"]["at"] == pytest.approx(np.mean(case.meshes["surface"].bounds[2:4]), abs=0.01)
     assert 0.2 * AXES[1] < half["section"]["at"] < 0.8 * AXES[1]
     assert half["plane"] == [0.0, 1.0, 0.0, -half["section"]["at"]]
-    _, placed = told(case, WIND, field="pressure", section="y", at=0.75)
+    _, placed = drawn(case, WIND, field="pressure", section="y", at=0.75)
     low, high = case.meshes["volume"].bounds[2:4]
     assert placed["section"]["at"] == pytest.approx(low + (high - low) * (0.001 + 0.998 * 0.75))
 
@@ -76,28 +76,28 @@ def test_a_section_goes_through_the_middle_of_a_half_body_not_of_the_domain_besi
 @pytest.mark.parametrize("smooth", [True, False])
 def test_values_of_cells_are_averaged_to_points_or_shown_as_they_are_and_which_is_said(smooth: bool) -> None:
     case = wind()
-    scene, shown = told(case, WIND, field="velocity.x", section="z", smooth=smooth)
-    found = arrays(scene.buffers, shown["slice"])
-    sites = len(found["points"]) // 3 if smooth else len(found["triangles"]) // 3
-    assert len(found["values"]) == sites
-    said = "Cell values averaged to points" if smooth else "Cell values, one colour a cell"
-    assert shown["note"] == f"z = {number(shown['section']['at'])} m · {said}"
+    scene, shown = drawn(case, WIND, field="velocity.x", section="z", smooth=smooth)
+    drawn_arrays = arrays(scene.buffers, shown["slice"])
+    sites = len(drawn_arrays["points"]) // 3 if smooth else len(drawn_arrays["triangles"]) // 3
+    assert len(drawn_arrays["values"]) == sites
+    note = "Cell values averaged to points" if smooth else "Cell values, one colour a cell"
+    assert shown["note"] == f"z = {number(shown['section']['at'])} m · {note}"
     if not smooth:
         own = np.asarray(case.meshes["volume"].cell_data["velocity"])[:, 0]
-        assert set(np.unique(found["values"])) <= set(own.astype(np.float32))
+        assert set(np.unique(drawn_arrays["values"])) <= set(own.astype(np.float32))
 
 
 def test_streamlines_follow_velocities_alone_and_what_has_no_value_there_is_grey() -> None:
     assert velocity_field(WIND, "pressure") == "velocity"
     assert velocity_field(BENT, "displacement") is None
-    _, shown = told(bent(), BENT, field="displacement", section="y", lines=True, arrows=True)
+    _, shown = drawn(bent(), BENT, field="displacement", section="y", lines=True, arrows=True)
     assert "lines" not in shown
     assert "arrows" in shown
     only = WIND.model_copy(update={"fields": {"surface": {"shear": WIND.fields["surface"]["pressure"]},
                                               "volume": WIND.fields["volume"]}})  # fmt: skip
     case = wind()
     case.meshes["surface"].cell_data["shear"] = case.meshes["surface"].cell_data.pop("pressure")
-    scene, shown = told(case, only, field="shear", section="z", lines=True, arrows=True)
+    scene, shown = drawn(case, only, field="shear", section="z", lines=True, arrows=True)
     for layer in ("lines", "arrows"):
         assert np.isnan(arrays(scene.buffers, shown[layer])["values"]).all()
 
@@ -105,7 +105,7 @@ def test_streamlines_follow_velocities_alone_and_what_has_no_value_there_is_grey
 def test_the_pressure_coefficient_is_that_of_its_stated_reference() -> None:
     case = wind()
     assert choices(WIND)[CP] == "Cp"
-    _, shown = told(case, WIND, field=CP)
+    _, shown = drawn(case, WIND, field=CP)
     assert shown["note"] == "Cp = (p − 0 Pa) / (½ · 1.25 kg/m³ · (32 m/s)²)"
     assert (shown["unit"], shown["title"]) == ("", "Cp")
     values = values_of(case, "surface", CP, WIND)
@@ -129,7 +129,7 @@ def test_the_coefficient_needs_one_speed_one_density_and_a_pressure() -> None:
     case.meshes["surface"].cell_data["pressure"] += 101_325.0
     np.testing.assert_allclose(values_of(case, "surface", CP, absolute), gauge, atol=1e-3)
     # Without that reference an absolute pressure has no coefficient, and the picture says so.
-    _, shown = told(case, WIND, field=CP)
+    _, shown = drawn(case, WIND, field=CP)
     assert "the pressures are absolute" in shown["note"]
     assert np.isnan(values_of(case, "surface", CP, WIND)).all()
 
@@ -155,20 +155,20 @@ def with_intervals(case: Any) -> Any:
 
 
 def test_the_width_of_an_interval_is_a_field_of_its_own_with_its_own_scale() -> None:
-    known = choices(BENT)
-    assert widths(known, {"stress"}) == ["stress.width"]
-    assert widths(known, {"displacement"}) == [f"displacement.{axis}.width" for axis in "xyz"]  # of its length none
+    options = choices(BENT)
+    assert widths(options, {"stress"}) == ["stress.width"]
+    assert widths(options, {"displacement"}) == [f"displacement.{axis}.width" for axis in "xyz"]  # of its length none
     assert widths(choices(WIND), ()) == []
     case = bounded(with_intervals(bent()), "stress")
-    scene, shown = told(case, BENT, field="stress.width")
+    scene, shown = drawn(case, BENT, field="stress.width")
     half = case.field_intervals["surface"]["stress"].half_width
-    found = arrays(scene.buffers, shown["surface"]["values"])["values"]
-    np.testing.assert_allclose(found, 2 * half, rtol=1e-5)
+    drawn_arrays = arrays(scene.buffers, shown["surface"]["values"])["values"]
+    np.testing.assert_allclose(drawn_arrays, 2 * half, rtol=1e-5)
     assert shown["range"] == pytest.approx([2 * half.min(), 2 * half.max()], rel=1e-5)
     assert shown["unit"] == unit_of(BENT, "stress", 2 * half.max())[0]
     assert shown["title"] == "stress: interval width (90 %)"
     assert "bounds" not in shown["surface"]
-    _, component = told(bounded(with_intervals(bent()), "displacement"), BENT, field="displacement.z.width")
+    _, component = drawn(bounded(with_intervals(bent()), "displacement"), BENT, field="displacement.z.width")
     assert component["title"] == "displacement z: interval width (90 %)"
 
 
@@ -176,17 +176,17 @@ def test_bounds_stand_beside_each_value_of_a_scalar_or_component_and_of_no_lengt
     case = bounded(with_intervals(bent()), "displacement")
     shift, half = (np.asarray(of) for of in (case.field_values("surface", "displacement"),
                                              case.field_intervals["surface"]["displacement"].half_width))  # fmt: skip
-    scene, shown = told(case, BENT, field="displacement.z", section="y")
-    found = arrays(scene.buffers, shown["surface"]["bounds"])
-    np.testing.assert_allclose(found["low"], shift[:, 2] - half[:, 2], rtol=1e-4)
-    np.testing.assert_allclose(found["high"], shift[:, 2] + half[:, 2], rtol=1e-4)
+    scene, shown = drawn(case, BENT, field="displacement.z", section="y")
+    drawn_arrays = arrays(scene.buffers, shown["surface"]["bounds"])
+    np.testing.assert_allclose(drawn_arrays["low"], shift[:, 2] - half[:, 2], rtol=1e-4)
+    np.testing.assert_allclose(drawn_arrays["high"], shift[:, 2] + half[:, 2], rtol=1e-4)
     cut = arrays(scene.buffers, shown["slice"])
     assert len(cut["low"]) == len(cut["high"]) == len(cut["values"])
     assert (cut["low"] < cut["values"]).all()
     assert (cut["values"] < cut["high"]).all()
-    _, length = told(case, BENT, field="displacement", section="y")
+    _, length = drawn(case, BENT, field="displacement", section="y")
     assert "bounds" not in length["surface"]
-    _, without = told(bent(), BENT, field="displacement.z", section="y")
+    _, without = drawn(bent(), BENT, field="displacement.z", section="y")
     assert "bounds" not in without["surface"]
 
 
@@ -220,7 +220,7 @@ def test_a_tenth_of_the_area_is_marked_not_a_tenth_of_the_places() -> None:
 
 def test_the_least_sure_tenth_of_a_surface_is_marked_and_said() -> None:
     case = bounded(with_intervals(bent()), "stress")
-    scene, shown = told(case, BENT, field="stress", unsure=True)
+    scene, shown = drawn(case, BENT, field="stress", unsure=True)
     marks = arrays(scene.buffers, shown["surface"]["marks"])["marks"]
     points = case.meshes["surface"].points
     assert len(marks) == len(points)
@@ -230,14 +230,14 @@ def test_the_least_sure_tenth_of_a_surface_is_marked_and_said() -> None:
     assert shown["note"] == (
         f"Hatched: the tenth of the surface with the widest intervals of stress, {share:.1f} % of its range or wider"
     )
-    _, width = told(case, BENT, field="stress.width", unsure=True)
+    _, width = drawn(case, BENT, field="stress.width", unsure=True)
     assert width["note"] == shown["note"]
-    _, plain = told(case, BENT, field="stress")
+    _, plain = drawn(case, BENT, field="stress")
     assert "marks" not in plain["surface"]
-    _, length = told(bounded(with_intervals(bent()), "displacement"), BENT, field="displacement", unsure=True)
+    _, length = drawn(bounded(with_intervals(bent()), "displacement"), BENT, field="displacement", unsure=True)
     assert length["note"].endswith("the widest intervals of the components of |displacement|")
     by_cell = bounded(with_intervals(wind()), "pressure")
-    scene, cells = told(by_cell, WIND, field="pressure", unsure=True)
+    scene, cells = drawn(by_cell, WIND, field="pressure", unsure=True)
     marks = arrays(scene.buffers, cells["surface"]["marks"])["marks"]
     areas = np.asarray(by_cell.meshes["surface"].compute_cell_sizes().cell_data["Area"])
     assert 0.05 < areas[marks >= 1].sum() / areas.sum() <= 0.1 + 1e-6
@@ -247,46 +247,46 @@ def test_where_no_interval_stands_out_nothing_is_marked() -> None:
     case = with_intervals(bent())
     one = np.full(case.meshes["surface"].n_points, 5.0, dtype=np.float32)
     case.field_intervals["surface"]["stress"] = FieldInterval(one, None, 0.9)
-    _, shown = told(bounded(case, "stress"), BENT, field="stress", unsure=True)
+    _, shown = drawn(bounded(case, "stress"), BENT, field="stress", unsure=True)
     assert "marks" not in shown["surface"]
     assert shown["note"] == "Nothing is hatched: intervals of stress are about as wide everywhere"
-    _, without = told(bent(), BENT, field="stress", unsure=True)
+    _, without = drawn(bent(), BENT, field="stress", unsure=True)
     assert without["note"] == ""
 
 
 def test_what_one_of_two_views_has_not_leaves_the_others_scale() -> None:
-    _, own = told(bounded(with_intervals(bent()), "stress"), BENT, field="stress.width")
-    _, none = told(bent(), BENT, field="stress.width")
+    _, own = drawn(bounded(with_intervals(bent()), "stress"), BENT, field="stress.width")
+    _, none = drawn(bent(), BENT, field="stress.width")
     assert none["blank"]
     assert one_scale(own, none, locked=False)[0]["range"] == own["range"]
 
 
 def test_on_an_iso_surface_the_field_has_its_value() -> None:
     case = bent()
-    scene, shown = told(case, BENT, field="displacement", iso="stress", level=2e5)
-    found = arrays(scene.buffers, shown["level"])
-    points = pv.PolyData(found["points"].reshape(-1, 3).astype(float)).sample(case.meshes["volume"])
+    scene, shown = drawn(case, BENT, field="displacement", iso="stress", level=2e5)
+    drawn_arrays = arrays(scene.buffers, shown["level"])
+    points = pv.PolyData(drawn_arrays["points"].reshape(-1, 3).astype(float)).sample(case.meshes["volume"])
     np.testing.assert_allclose(np.asarray(points.point_data["stress"]), 2e5, rtol=0.02)
     lengths = np.linalg.norm(np.asarray(points.point_data["displacement"]), axis=1)
-    np.testing.assert_allclose(found["values"], lengths, atol=1e-3 * lengths.max())
+    np.testing.assert_allclose(drawn_arrays["values"], lengths, atol=1e-3 * lengths.max())
     assert shown["note"] == "Iso-surface: stress = 200 kPa"
     assert shown["ghost"]
-    _, nowhere = told(case, BENT, field="stress", iso="stress", level=9e9)
+    _, nowhere = drawn(case, BENT, field="stress", iso="stress", level=9e9)
     assert "level" not in nowhere
     assert nowhere["note"] == "Nowhere: stress = 9.000e+06 kPa"
 
 
 def test_a_deformed_shape_moves_by_its_displacement_and_says_how_much_larger() -> None:
     case = bent()
-    scene, shown = told(case, BENT, field="stress", warp=AUTO)
+    scene, shown = drawn(case, BENT, field="stress", warp=AUTO)
     shift = arrays(scene.buffers, shown["surface"]["shift"])["shift"].reshape(-1, 3)
     np.testing.assert_allclose(shift, np.asarray(case.meshes["surface"].point_data["displacement"]), atol=1e-12)
     bend = shown["warp"]["scale"] * np.linalg.norm(shift, axis=1).max() / case.meshes["surface"].length
     assert 0.03 < bend < 0.09  # of the diagonal: seen, and not grotesque
     assert shown["note"] == f"Deformed × {shown['warp']['scale']:.0f} (automatic)"
-    _, true = told(case, BENT, field="stress", warp=1.0)
+    _, true = drawn(case, BENT, field="stress", warp=1.0)
     assert (true["warp"]["scale"], true["note"]) == (1.0, "Deformed × 1 (true scale)")
-    _, plain = told(case, BENT, field="stress")
+    _, plain = drawn(case, BENT, field="stress")
     assert "warp" not in plain
     assert displacement_field(WIND, "pressure") is None
     assert [round_scale(x) for x in (0.7, 3.2, 999.0, 1000.0)] == [0.5, 2.0, 500.0, 1000.0]

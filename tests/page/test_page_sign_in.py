@@ -20,9 +20,9 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    found = Company(tmp_path_factory.mktemp("company"))
-    yield found
-    found.end()
+    provider = Company(tmp_path_factory.mktemp("company"))
+    yield provider
+    provider.end()
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,9 @@ def test_a_person_signs_in_at_the_provider_and_comes_back(tab: Tab, company: Com
     tab.open("/page/predict?model=model&p.load=250")
     tab.page.get_by_role("link", name="Sign in at 127.0.0.1").click()
     tab.page.wait_for_url(f"{company.issuer}/oauth2/authorize**")
-    asked = {key: of[0] for key, of in parse_qs(urlsplit(tab.page.url).query).items()}
-    assert (asked["client_id"], asked["code_challenge_method"]) == ("tramontane", "S256")
-    assert asked["redirect_uri"] == f"{tab.url}/page/login/back"
+    query = {key: of[0] for key, of in parse_qs(urlsplit(tab.page.url).query).items()}
+    assert (query["client_id"], query["code_challenge_method"]) == ("tramontane", "S256")
+    assert query["redirect_uri"] == f"{tab.url}/page/login/back"
     at_provider(tab, company, "anna")
     tab.page.wait_for_url("**/page/predict?model=model**")
     tab.page.locator("input[type=file]").wait_for(state="attached")
@@ -78,7 +78,9 @@ def test_a_person_signs_in_at_the_provider_and_comes_back(tab: Tab, company: Com
     tab.page.get_by_role("button", name="Sign out").click()
     tab.page.get_by_role("link", name="Sign in at 127.0.0.1").wait_for()
     assert "tramontane_token" not in cookies(tab)
-    assert {urlsplit(url).netloc for url in tab.asked if "/page/" in urlsplit(url).path} == {urlsplit(tab.url).netloc}
+    assert {urlsplit(url).netloc for url in tab.requested if "/page/" in urlsplit(url).path} == {
+        urlsplit(tab.url).netloc
+    }
 
 
 def test_who_signed_out_is_out(tab: Tab, company: Company, server: Running) -> None:
@@ -121,8 +123,8 @@ def sign_in(company: Company, server: Running, spoilt: str | None = None) -> htt
     *given, _ = begin.cookies["tramontane_begun"].strip('"').split(".")
     kept = dict(zip(("state", "nonce", "verifier"), given, strict=True))
     server.http.cookies.clear()
-    asked = begin.headers["location"].removeprefix(company.issuer)
-    back = urlsplit(company.http.post(asked, data={"sub": "anna"}).headers["location"])
+    path = begin.headers["location"].removeprefix(company.issuer)
+    back = urlsplit(company.http.post(path, data={"sub": "anna"}).headers["location"])
     if spoilt is not None:
         kept[spoilt] = kept[spoilt][::-1]
     begun = ".".join((*kept.values(), "%2Fpage%2F"))
@@ -132,15 +134,15 @@ def sign_in(company: Company, server: Running, spoilt: str | None = None) -> htt
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "said"),
+    ("spoilt", "message"),
     [(None, None), ("state", "not begun in this browser"), ("verifier", "invalid_grant"), ("nonce", "not to this")],
 )
 def test_a_code_needs_state_proof_and_nonce(
-    company: Company, server: Running, spoilt: str | None, said: str | None
+    company: Company, server: Running, spoilt: str | None, message: str | None
 ) -> None:
     answer = sign_in(company, server, spoilt)
-    assert ("tramontane_token" in answer.cookies) == (said is None)
-    assert (said or 'url=/page/"') in answer.text
+    assert ("tramontane_token" in answer.cookies) == (message is None)
+    assert (message or 'url=/page/"') in answer.text
 
 
 def test_a_client_with_a_secret(company: Company, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

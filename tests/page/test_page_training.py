@@ -53,15 +53,15 @@ def test_a_training_is_started_watched_ended_and_kept(browser: Any, saved: Path,
         assert tab.parameter("id") == training["id"]
         # The curve grows while one looks.
         tab.page.wait_for_function(GROWN, arg=["loss", 1], timeout=300_000)
-        seen = int(tab.page.locator("[data-curve=loss] [data-points]").get_attribute("data-points"))
-        tab.page.wait_for_function(GROWN, arg=["loss", seen], timeout=300_000)
+        points = int(tab.page.locator("[data-curve=loss] [data-points]").get_attribute("data-points"))
+        tab.page.wait_for_function(GROWN, arg=["loss", points], timeout=300_000)
         assert tab.page.get_by_role("button", name="Start").is_disabled()
         tab.page.get_by_role("button", name="End now").click()
         wait_for(tab, "done")
         done = server.http.get(f"/v1/trainings/{training['id']}").json()
         for each in done["progress"]["errors"]:
-            said = tab.page.locator(f"[data-curve='{each['field']}'] figcaption").inner_text()
-            shown, unit, share = re.fullmatch(rf"{each['field']}: (\S+) (\S*), (\S+) %", said).groups()  # type: ignore[union-attr]
+            caption = tab.page.locator(f"[data-curve='{each['field']}'] figcaption").inner_text()
+            shown, unit, share = re.fullmatch(rf"{each['field']}: (\S+) (\S*), (\S+) %", caption).groups()  # type: ignore[union-attr]
             factor = {"Pa": 1.0, "kPa": 1e-3, "µm": 1e6, "mm": 1e3, "nm": 1e9}[unit]
             assert float(shown) == pytest.approx(factor * each["absolute"][-1], rel=1e-2)
             assert float(share) == pytest.approx(100 * each["relative"][-1], abs=0.1)
@@ -97,8 +97,8 @@ def test_a_training_is_started_watched_ended_and_kept(browser: Any, saved: Path,
 
 def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, few: Dataset, tmp_path: Path) -> None:
     with start(tmp_path / "models", few, tmp_path) as server:
-        asked = {"dataset": few.path.name, "model": "classical"}  # type: ignore[union-attr]
-        identity = server.http.post("/v1/trainings", json=asked).json()["id"]
+        request = {"dataset": few.path.name, "model": "classical"}  # type: ignore[union-attr]
+        identity = server.http.post("/v1/trainings", json=request).json()["id"]
         server.end(signal.SIGKILL)
     narrow = {"viewport": {"width": 390, "height": 844}, "locale": "de-DE", "color_scheme": "dark"}
     with start(tmp_path / "models", few, tmp_path) as server, Tab(browser, server.url, **narrow) as tab:
@@ -129,8 +129,8 @@ def test_a_training_that_the_server_left_is_gone_on_with(browser: Any, few: Data
         models.write_text("in its place")
         tab.page.locator("[data-name]").fill("kept")
         tab.page.get_by_role("button", name="Veröffentlichen").click()
-        said = tab.page.locator(".q-notification", has_text="Der Server meldet: the model cannot be written")
-        said.get_by_text("folder of models, models (Not a directory)").wait_for()
+        notification = tab.page.locator(".q-notification", has_text="Der Server meldet: the model cannot be written")
+        notification.get_by_text("folder of models, models (Not a directory)").wait_for()
         models.unlink()
         (tmp_path / "away").rename(models)
         tab.page.get_by_role("button", name="Veröffentlichen").click()
@@ -162,8 +162,8 @@ def test_who_may_not_train_is_told(browser: Any, saved: Path, dataset: Dataset, 
 def test_numbers_are_short_and_plain() -> None:
     from tramontane.page.language.readable_units import number
 
-    said = {999.6: "1000", 1234.5: "1234", 123456.0: "123456", 0.00123: "0.00123", 1.5e7: "1.50e+07", 0.0: "0"}
-    assert {value: number(value, 3) for value in said} == said
+    expected = {999.6: "1000", 1234.5: "1234", 123456.0: "123456", 0.00123: "0.00123", 1.5e7: "1.50e+07", 0.0: "0"}
+    assert {value: number(value, 3) for value in expected} == expected
 
 
 def test_every_kind_of_model_can_be_chosen() -> None:
@@ -181,16 +181,16 @@ def test_why_a_kind_was_chosen_is_said_in_every_language() -> None:
         {"cases": 3, "errors": {"classical": 0.061, "tokens": 0.2}},
     ]
     choice = ChoiceAnswer.model_validate({"chosen": "corrected", "fields": 2, "cases": 11, "compared": compared})
-    said = {language: because(Words(language), choice) for language in ("en", "fr", "de", "zh")}
-    assert said["en"] == (
+    sentences = {language: because(Words(language), choice) for language in ("en", "fr", "de", "zh")}
+    assert sentences["en"] == (
         "Kriging + network was chosen. Cross-validation error, mean of the fields (2): Kriging 5.0 %, "
         "Kriging + network 4.1 % on 11 of 11 cases; Kriging 6.1 %, Network 20.0 % on 3 of 11 cases."
     )
-    assert said["fr"] == (
+    assert sentences["fr"] == (
         "Krigeage + réseau : choisi. Erreur de validation croisée, moyenne des champs (2) : Krigeage 5,0 %, "
         "Krigeage + réseau 4,1 % sur 11 cas parmi 11; Krigeage 6,1 %, Réseau 20,0 % sur 3 cas parmi 11."
     )
-    for text in said.values():
+    for text in sentences.values():
         shares = re.findall(r"([\d.,]+) %", text)
         assert [float(share.replace(",", ".")) for share in shares] == [5.0, 4.1, 6.1, 20.0]
 

@@ -66,9 +66,9 @@ def tab(browser: Any, server: Running) -> Iterator[Tab]:
 
 def value(text: str, unit: str) -> float:
     """The number of a text in a unit."""
-    found = re.fullmatch(rf"([-+.\de]+)(?: ± [.\de-]+)? {re.escape(unit)}", text.strip())
-    assert found is not None, text
-    return float(found[1])
+    match = re.fullmatch(rf"([-+.\de]+)(?: ± [.\de-]+)? {re.escape(unit)}", text.strip())
+    assert match is not None, text
+    return float(match[1])
 
 
 def test_results_and_sliders_are_in_the_units_of_the_contract(tab: Tab, server: Running, geometry: str) -> None:
@@ -100,8 +100,8 @@ def test_a_slider_of_a_length_is_in_millimetres(tab: Tab, server: Running, beams
     assert slider.get_attribute("aria-label") == "length [mm]"
     ends = [float(slider.get_attribute(f"aria-value{end}")) for end in ("min", "now", "max")]
     assert ends == pytest.approx([min(lengths), 1000.0, max(lengths)])
-    said = tab.page.locator(".controls").inner_text()
-    assert f"trained from {min(lengths):.4g} to {max(lengths):.4g} mm" in said
+    controls = tab.page.locator(".controls").inner_text()
+    assert f"trained from {min(lengths):.4g} to {max(lengths):.4g} mm" in controls
     field = tab.page.locator("[data-parameter=length]")
     assert float(field.input_value()) == 1000.0
     slider.locator("[tabindex]").focus()
@@ -112,8 +112,8 @@ def test_a_slider_of_a_length_is_in_millimetres(tab: Tab, server: Running, beams
     )
     length = float(tab.parameter("p.length") or 0)
     assert float(field.input_value()) == pytest.approx(length, rel=1e-4)
-    asked = server.http.post("/v1/models/beam/predict", json={"parameters": given | {"length": length}}).json()
-    answer = asked["qoi"]["deflection"]
+    summary = server.http.post("/v1/models/beam/predict", json={"parameters": given | {"length": length}}).json()
+    answer = summary["qoi"]["deflection"]
     assert answer["unit"] == "m"
     tab.page.wait_for_function(
         "given => Math.abs(document.querySelector('[data-qoi=deflection]')?.dataset.value / given - 1) < 1e-6",
@@ -135,8 +135,8 @@ def test_two_designs_and_a_solvers_case_are_compared_in_these_units(
         f"{name}.model=body&{name}.geometry={geometry}&{name}.p.load={load}" for name, load in (("a", 20), ("b", 40))
     )
     case = bodies.splits["test"][0]
-    for where in (f"{designs}&cells=2000", f"a.model=body&b.set={bodies.path.name}&b.case={case}"):
-        tab.open(f"/page/compare?{where}")
+    for query in (f"{designs}&cells=2000", f"a.model=body&b.set={bodies.path.name}&b.case={case}"):
+        tab.open(f"/page/compare?{query}")
         for name, (unit, factor) in SHOWN.items():
             row = tab.page.locator(f"tr[data-qoi={name}]")
             row.wait_for()
@@ -144,7 +144,7 @@ def test_two_designs_and_a_solvers_case_are_compared_in_these_units(
             assert row.locator("th").inner_text() == f"{name.replace('_', ' ')} [{unit}]"
             first, second, change = (float(text) for text in row.locator("td").all_inner_texts())
             assert (first, second) == pytest.approx((factor * one, factor * other), rel=CLOSE)
-            if "b.case" in where:
+            if "b.case" in query:
                 assert other == pytest.approx(bodies.qoi(case)[name])
                 assert change == pytest.approx(100 * (one - other) / abs(other), abs=0.06)
             else:
@@ -217,8 +217,8 @@ def test_what_is_written_in_si_is_shown_with_a_prefix_that_keeps_it_short() -> N
         (QoiSpec(unit="rad", display_unit="deg"), 0.1, "deg", 180 / np.pi),
         (QoiSpec(), 0.3, "", 1.0),
     ):
-        found, into = shown(spec, magnitude)
-        assert (found, into) == (unit, pytest.approx(factor))
+        unit_shown, into = shown(spec, magnitude)
+        assert (unit_shown, into) == (unit, pytest.approx(factor))
 
 
 def test_what_lies_outside_is_said_in_the_readers_language(browser: Any, server: Running, tmp_path: Path) -> None:
@@ -237,10 +237,10 @@ def test_what_lies_outside_is_said_in_the_readers_language(browser: Any, server:
     for each in (load, extent, warned(fixed)):
         assert remark(Words("en"), each) == each.detail
         for language in ("fr", "de", "zh"):
-            said = remark(Words(language), each)
-            assert said != each.detail
+            sentence = remark(Words(language), each)
+            assert sentence != each.detail
             written = [f"{number:.4g}"[:4] for number in (each.value, each.low, each.high)]
-            assert all(number.replace(".", Words(language).decimal) in said for number in written)
+            assert all(number.replace(".", Words(language).decimal) in sentence for number in written)
     note = Warned(code="geometry", input="geometry", detail="the geometry is not closed")
     assert remark(Words("fr"), note) == note.detail
     with Tab(browser, server.url, locale="fr-FR") as tab:

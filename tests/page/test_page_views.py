@@ -45,13 +45,13 @@ def links(server: Running, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """Of the page Predict, for each model's part."""
     folder = tmp_path_factory.mktemp("parts")
     cases = {"wind": flow_cases.wind("w", AXES, 30.0), "bent": flow_cases.bent("b", BAR, 300.0)}
-    found = {}
+    addresses = {}
     for model, case in cases.items():
         name = f"{model} part.stl"
         geometry = server.upload(file(folder, case, name).read_bytes(), name).json()["hash"]
         given = "p.speed=30" if model == "wind" else "p.load=300"
-        found[model] = f"/page/predict?model={model}&geometry={geometry}&unit=m&cells={CELLS}&{given}"
-    return found
+        addresses[model] = f"/page/predict?model={model}&geometry={geometry}&unit=m&cells={CELLS}&{given}"
+    return addresses
 
 
 @pytest.fixture
@@ -84,10 +84,10 @@ def test_one_looks_along_an_axis_and_pressed_again_against_it(tab: Tab, links: d
         button = tab.page.locator(f"[data-preset={preset}]")
         button.click()
         assert towards(tab) == pytest.approx(axis, abs=1e-3)
-        found = triad(tab)
-        assert set(found) == {"x", "y", "z"}
+        axes = triad(tab)
+        assert set(axes) == {"x", "y", "z"}
         for name, end in ends.items():
-            assert found[name] == pytest.approx(end, abs=0.1)
+            assert axes[name] == pytest.approx(end, abs=0.1)
         button.click()
         assert towards(tab) == pytest.approx([-x for x in axis], abs=1e-3)
 
@@ -126,7 +126,7 @@ def test_a_section_says_where_it_is_and_is_put_there(tab: Tab, links: dict[str, 
 def test_a_deformed_shape_says_its_scale_and_values_stay(tab: Tab, links: dict[str, str]) -> None:
     tab.open(links["bent"] + "&field=displacement.z")
     tab.ready()
-    plain, where = tab.hover(x=0.6, y=0.52)
+    plain, other = tab.hover(x=0.6, y=0.52)
     before = tab.shown()
     tab.page.get_by_role("button", name="auto", exact=True).click()
     tab.shows_more_than(before)
@@ -137,7 +137,7 @@ def test_a_deformed_shape_says_its_scale_and_values_stay(tab: Tab, links: dict[s
     assert value < 0
     assert scale * abs(value) > 1e-4
     assert plain < 0
-    assert point != pytest.approx(where, abs=1e-5)  # another point of the bent bar lies under the pointer
+    assert point != pytest.approx(other, abs=1e-5)  # another point of the bent bar lies under the pointer
     tab.page.get_by_role("button", name="× 1", exact=True).click()
     tab.page.get_by_text("Deformed × 1 (true scale)").wait_for()
     assert tab.parameter("warp") == "1"
@@ -151,8 +151,8 @@ def first_value(tab: Tab) -> tuple[float, list[float]]:
     for y, x in itertools.product(np.linspace(0.3, 0.7, 21), np.linspace(0.2, 0.8, 13)):
         tab.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
         tab.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        if found := value.get_attribute("data-value"):
-            return float(found), [float(part) for part in value.get_attribute("data-point").split()]
+        if text := value.get_attribute("data-value"):
+            return float(text), [float(part) for part in value.get_attribute("data-point").split()]
     raise AssertionError("there is a value nowhere")
 
 

@@ -118,8 +118,8 @@ def test_a_unit_that_is_typed_counts() -> None:
 
 def test_dates_are_those_of_the_language() -> None:
     moment = time.mktime((2026, 3, 9, 14, 5, 0, 0, 0, -1))
-    said = {language: Words(language).when(moment) for language in LANGUAGES}
-    assert said == {
+    dates = {language: Words(language).when(moment) for language in LANGUAGES}
+    assert dates == {
         "en": "2026-03-09 14:05",
         "fr": "09/03/2026 14:05",
         "de": "09.03.2026 14:05",

@@ -25,16 +25,16 @@ def models(folder: Path) -> Path:
 def wait(server: Running, identity: str, *states: str) -> dict[str, Any]:
     deadline = time.monotonic() + 300
     while True:
-        found = server.http.get(f"/v1/ingests/{identity}").json()
-        if found["state"] in states:
-            return found  # type: ignore[no-any-return]
-        assert found["state"] == "running", found
-        assert time.monotonic() < deadline, found
+        answer = server.http.get(f"/v1/ingests/{identity}").json()
+        if answer["state"] in states:
+            return answer  # type: ignore[no-any-return]
+        assert answer["state"] == "running", answer
+        assert time.monotonic() < deadline, answer
         time.sleep(0.2)
 
 
-def begin(server: Running, **asked: Any) -> dict[str, Any]:
-    answer = server.http.post("/v1/ingests", json=asked)
+def begin(server: Running, **request: Any) -> dict[str, Any]:
+    answer = server.http.post("/v1/ingests", json=request)
     assert answer.status_code == 202, answer.text
     return answer.json()  # type: ignore[no-any-return]
 
@@ -57,10 +57,10 @@ def test_results_are_looked_at_and_become_a_dataset(tmp_path: Path) -> None:
         made = begin(server, results="cases", name="edited", contract=table.toml(), test=2, validation=1)
         done = wait(server, made["id"], "done")
         assert (done["stage"], done["done"], done["count"], done["outcome"]["cases"]) == ("done", 7, 7, 7)
-        (found,) = server.http.get("/v1/datasets").json()["datasets"]
-        assert (found["name"], found["cases"], found["splits"]["test"]) == ("edited", 7, 2)
-        assert set(found["qoi"]) == {"charge"}
-        assert "force" in found["parameters"]
+        (listed,) = server.http.get("/v1/datasets").json()["datasets"]
+        assert (listed["name"], listed["cases"], listed["splits"]["test"]) == ("edited", 7, 2)
+        assert set(listed["qoi"]) == {"charge"}
+        assert "force" in listed["parameters"]
         dataset = Dataset.open(tmp_path / "state" / "datasets" / "edited")
         assert 100 <= dataset.parameters(dataset.names[0])["force"] <= 500
         # A dataset that was made here is trained on like any other.
@@ -75,14 +75,14 @@ def test_results_are_looked_at_and_become_a_dataset(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     cases = write_family(tmp_path / "cases", 5)
     with Running(models(tmp_path), tmp_path / "state", "--results", str(cases)) as server:
-        for asked, part in (
+        for request, part in (
             ({"results": str(cases)}, "results"), ({"results": "../cases"}, "results"),
             ({"results": "cases", "contract": "[parameters.load]\nlow = 1"}, "contract"),
             ({"results": "cases", "contract": "no toml ["}, "contract"),
             ({"results": "cases", "name": "../out"}, "name"), ({"results": "cases", "test": -1}, "test"),
         ):  # fmt: skip
-            answer = server.http.post("/v1/ingests", json=asked)
-            assert (answer.status_code, answer.json()["errors"][0]["input"].rpartition(".")[2]) == (422, part), asked
+            answer = server.http.post("/v1/ingests", json=request)
+            assert (answer.status_code, answer.json()["errors"][0]["input"].rpartition(".")[2]) == (422, part), request
             assert str(tmp_path / "state") not in answer.text
         for path in ("none", "0" * 32, "..%2f..", "x" * 32):
             assert server.http.get(f"/v1/ingests/{path}").status_code == 404
@@ -103,8 +103,8 @@ def test_an_ingest_is_cancelled_and_one_that_the_server_left_is_told_of(tmp_path
         left = begin(server, results="cases", name="first")["id"]
         server.end(signal.SIGKILL)
     with Running(models(tmp_path), tmp_path / "state", *options) as server:
-        found = server.http.get(f"/v1/ingests/{left}").json()
-        assert (found["state"], found["outcome"]["reason"][:29]) == ("stopped", "the server ended meanwhile; s")
+        answer = server.http.get(f"/v1/ingests/{left}").json()
+        assert (answer["state"], answer["outcome"]["reason"][:29]) == ("stopped", "the server ended meanwhile; s")
         again = wait(server, begin(server, results="cases", name="first")["id"], "done")
         assert again["outcome"]["cases"] == 12
 

@@ -37,8 +37,8 @@ def designs(server: Running, identity: str, **query: int) -> list[dict[str, Any]
 
 def finished(server: Running, identity: str, seconds: float = 120.0) -> dict[str, Any]:
     def done() -> dict[str, Any] | None:
-        found = job(server, identity)
-        return found if found["state"] in ("done", "stopped") else None
+        answer = job(server, identity)
+        return answer if answer["state"] in ("done", "stopped") else None
 
     return dict(until(done, seconds))
 
@@ -51,9 +51,9 @@ def test_a_killed_server_loses_no_finished_prediction_and_goes_on(saved: Path, t
         server.end(signal.SIGKILL)
     with Running(saved.parent, tmp_path / "state") as server:
         before = [each for each in designs(server, identity, count=30) if each["state"] == "done"]
-        found = finished(server, identity)
+        answer = finished(server, identity)
         assert 3 <= len(before) < 30
-        assert (found["state"], found["done"], found["failed"], found["waiting"]) == ("done", 30, 0, 0)
+        assert (answer["state"], answer["done"], answer["failed"], answer["waiting"]) == ("done", 30, 0, 0)
         after = designs(server, identity, count=30)
         # The seconds that each took say that nothing was predicted twice.
         assert [after[each["index"]] for each in before] == before
@@ -117,15 +117,15 @@ def test_kept_cases_are_had_as_files(saved: Path, surrogate: Surrogate, tmp_path
         geometry = server.upload(content.read_bytes()).json()["hash"]
         identity = submit(server, loads(geometry, 2), keep=True).json()["id"]
         assert finished(server, identity)["done"] == 2
-        where = f"/v1/jobs/{identity}/designs/1"
+        path = f"/v1/jobs/{identity}/designs/1"
         file = tmp_path / "answer.vtu"
-        file.write_bytes(server.http.get(where, params={"format": "vtu", "domain": "volume"}).content)
+        file.write_bytes(server.http.get(path, params={"format": "vtu", "domain": "volume"}).content)
         truth = surrogate.simulate(Design(content, load="151 N"), cells=CELLS).meshes["volume"]
-        found = read_mesh(file)
-        np.testing.assert_allclose(found.points, truth.points, rtol=1e-5, atol=1e-6)
+        mesh = read_mesh(file)
+        np.testing.assert_allclose(mesh.points, truth.points, rtol=1e-5, atol=1e-6)
         size = float(np.abs(truth.point_data["displacement"]).max())
-        np.testing.assert_allclose(found["displacement"], truth["displacement"], atol=1e-3 * size)
-        assert inputs(server.http.get(where, params={"format": "vtu"})) == {"query.domain": None}
+        np.testing.assert_allclose(mesh["displacement"], truth["displacement"], atol=1e-3 * size)
+        assert inputs(server.http.get(path, params={"format": "vtu"})) == {"query.domain": None}
         plain = submit(server, loads(geometry, 1)).json()["id"]
         finished(server, plain)
         assert server.http.get(f"/v1/jobs/{plain}/designs/0", params={"format": "vtu"}).status_code == 409
@@ -142,13 +142,13 @@ def test_a_model_that_was_replaced_stops_its_jobs(saved: Path, tmp_path: Path) -
         identity = submit(server, loads(geometry, 400), cells=4000).json()["id"]
         until(lambda: job(server, identity)["done"] >= 1)
         shutil.rmtree(models / "model")
-        found = finished(server, identity)
-        assert found["state"] == "stopped"
-        assert "no longer served" in found["reason"]
+        answer = finished(server, identity)
+        assert answer["state"] == "stopped"
+        assert "no longer served" in answer["reason"]
         shutil.copytree(saved, models / "model")
         until(lambda: server.http.get("/v1/models").json()["models"])
         server.http.post(f"/v1/jobs/{identity}/resume")
-        until(lambda: job(server, identity)["done"] > found["done"])
+        until(lambda: job(server, identity)["done"] > answer["done"])
 
 
 def test_a_solver_is_asked_the_same_way_as_a_job(saved: Path, tmp_path: Path) -> None:
@@ -162,12 +162,12 @@ def test_a_solver_is_asked_the_same_way_as_a_job(saved: Path, tmp_path: Path) ->
         kinds = {each["name"]: each["kind"] for each in server.http.get("/v1/models").json()["models"]}
         assert kinds == {"model": "surrogate", "solver-bracket": "solver"}
         assert server.http.post("/v1/models/solver-bracket/predict", json={}).status_code == 409
-        asked = [{"parameters": given}, {"parameters": impossible}]
+        submitted = [{"parameters": given}, {"parameters": impossible}]
         short = [{"parameters": {"load": "0.5 kN"}}]
         assert "designs.0.parameters.width" in inputs(submit(server, short, model="solver-bracket"))
-        identity = submit(server, asked, model="solver-bracket").json()["id"]
-        found = finished(server, identity)
-        assert (found["done"], found["failed"], found["keep"]) == (1, 1, True)
+        identity = submit(server, submitted, model="solver-bracket").json()["id"]
+        answer = finished(server, identity)
+        assert (answer["done"], answer["failed"], answer["keep"]) == (1, 1, True)
         good, bad = designs(server, identity)
         truth = solver.simulate(Design(None, **given))
         assert good["summary"]["qoi"]["max_displacement"]["value"] == pytest.approx(
@@ -175,6 +175,6 @@ def test_a_solver_is_asked_the_same_way_as_a_job(saved: Path, tmp_path: Path) ->
         )
         assert bad["reason"]
         file = tmp_path / "surface.vtp"
-        where = f"/v1/jobs/{identity}/designs/0"
-        file.write_bytes(server.http.get(where, params={"format": "vtp", "domain": "surface"}).content)
+        path = f"/v1/jobs/{identity}/designs/0"
+        file.write_bytes(server.http.get(path, params={"format": "vtp", "domain": "surface"}).content)
         assert read_mesh(file)["von_mises"].max() == pytest.approx(truth.meshes["surface"]["von_mises"].max(), rel=1e-3)

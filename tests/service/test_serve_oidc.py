@@ -30,9 +30,9 @@ def ask(running: Running, path: str, token: str, method: str = "GET", **request:
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    found = Company(tmp_path_factory.mktemp("company"))
-    yield found
-    found.end()
+    provider = Company(tmp_path_factory.mktemp("company"))
+    yield provider
+    provider.end()
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def _now(seconds: float) -> int:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"aud": "payroll"}, "for somebody else"),
         ({"aud": ["payroll", "mail"]}, "for somebody else"),
@@ -100,11 +100,11 @@ def _now(seconds: float) -> int:
         ({"sub": ["anna"]}, "does not hold"),
     ],
 )
-def test_claims_that_are_not_good(company: Company, server: Running, changed: dict[str, Any], said: str) -> None:
+def test_claims_that_are_not_good(company: Company, server: Running, changed: dict[str, Any], message: str) -> None:
     at = {name: _now(value) if isinstance(value, int) else value for name, value in changed.items()}
     answer = ask(server, "/v1/models", company.sign(**at))
     assert (answer.status_code, answer.headers["www-authenticate"], inputs(answer)) == (401, "Bearer", {})
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 def test_clocks_may_differ_a_little(company: Company, server: Running) -> None:
@@ -160,7 +160,7 @@ def _of_an_unknown_key(company: Company, name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("forge", "said"),
+    ("forge", "message"),
     [
         (_unsigned, "signed with 'none'"),
         (_with_the_public_key, "signed with 'HS256'"),
@@ -171,12 +171,16 @@ def _of_an_unknown_key(company: Company, name: str) -> str:
     ],
 )
 def test_forged_tokens(
-    company: Company, server: Running, forge: Callable[[Company, str], str], said: str, request: pytest.FixtureRequest
+    company: Company,
+    server: Running,
+    forge: Callable[[Company, str], str],
+    message: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     name = company.http.get("/jwks").json()["keys"][0]["kid"]
     answer = ask(server, "/v1/models", forge(company, name))
     assert (answer.status_code, inputs(answer)) == (401, {})
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 def test_what_is_no_token_at_all(server: Running) -> None:
@@ -188,13 +192,13 @@ def test_what_is_no_token_at_all(server: Running) -> None:
 
 
 def test_an_unknown_key_does_not_make_the_server_ask_each_time(company: Company, server: Running) -> None:
-    def asked() -> int:
+    def requests() -> int:
         return company.log.read_text().count("GET /jwks")
 
-    token, before, begun = _of_an_unknown_key(company, ""), asked(), time.monotonic()
+    token, before, begun = _of_an_unknown_key(company, ""), requests(), time.monotonic()
     for _ in range(40):
         assert ask(server, "/v1/models", token).status_code == 401
-    assert asked() - before <= 1 + (time.monotonic() - begun) / 5
+    assert requests() - before <= 1 + (time.monotonic() - begun) / 5
 
 
 def test_a_provider_that_goes_comes_back_and_changes_its_key(saved: Path, tmp_path: Path) -> None:
@@ -232,17 +236,17 @@ def test_roles_in_a_claim_of_the_company(company: Company, saved: Path, tmp_path
     options = ("--oidc-issuer", company.issuer, "--oidc-audience", "tramontane", *ROLES)
     content = part(tmp_path).read_bytes()
     with Running(saved.parent, tmp_path / "state", *options) as running:
-        found = []
+        statuses = []
         for roles in (["staff", "cfd"], ["guests"], ["guests", "cfd"], ["predict", "admin"]):
             token = company.log_in("carl", realm_access={"roles": roles}, scope="admin")
             posted = ask(running, "/v1/geometries?name=a.stl", token, "POST", content=content)
-            found.append((ask(running, "/v1/models", token).status_code, posted.status_code))
-        assert found == [(200, 201), (200, 403), (200, 200), (403, 403)]
+            statuses.append((ask(running, "/v1/models", token).status_code, posted.status_code))
+        assert statuses == [(200, 201), (200, 403), (200, 200), (403, 403)]
 
 
 def test_settings_that_do_not_fit(company: Company) -> None:
-    def refused(said: str, issuer: str = company.issuer, audience: str = "tramontane", **more: Any) -> None:
-        with pytest.raises(TramontaneError, match=said):
+    def refused(message: str, issuer: str = company.issuer, audience: str = "tramontane", **more: Any) -> None:
+        with pytest.raises(TramontaneError, match=message):
             Provider(Oidc(issuer, audience, **more))
 
     refused("--oidc-audience", audience="")

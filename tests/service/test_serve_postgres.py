@@ -23,15 +23,15 @@ pytest.importorskip("pg8000", reason="its driver is missing: pip install 'tramon
 
 def programs() -> Path | None:
     """Where initdb and postgres are: Debian keeps them off the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "/none")]
-    return found[-1].parent if found[-1].is_file() else None
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "/none")]
+    return places[-1].parent if places[-1].is_file() else None
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """URL of a cluster of its own, of a user without privileges: PostgreSQL does not run as root."""
-    where = programs()
-    if where is None:
+    folder_of_programs = programs()
+    if folder_of_programs is None:
         pytest.skip("PostgreSQL is not installed; on Debian: apt-get install postgresql")
     root = os.geteuid() == 0
     if root and "postgres" not in {entry.pw_name for entry in pwd.getpwall()}:
@@ -44,10 +44,10 @@ def database() -> Iterator[str]:
         port = free.getsockname()[1]
     try:
         subprocess.run(
-            [where / "initdb", "-D", folder / "data", "-U", "tramontane", "--auth=trust", "--no-sync"],
+            [folder_of_programs / "initdb", "-D", folder / "data", "-U", "tramontane", "--auth=trust", "--no-sync"],
             check=True, capture_output=True, cwd=folder, timeout=120, **user,  # type: ignore[call-overload]
         )  # fmt: skip
-        control = [where / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log"]
+        control = [folder_of_programs / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log"]
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
         subprocess.run([*control, "-o", options, "start"], check=True, stdout=subprocess.DEVNULL, cwd=folder,
                        timeout=120, **user)  # type: ignore[call-overload]  # fmt: skip
@@ -75,9 +75,9 @@ def test_tokens(database: str) -> None:
 def test_a_killed_server_goes_on_from_the_database(database: str, saved: Path, tmp_path: Path) -> None:
     _, sessions = open_database(database)
     token = create_token(sessions, "somebody", scope="predict")
-    asked = {"authorization": f"Bearer {token}"}
+    headers = {"authorization": f"Bearer {token}"}
     with Running(saved.parent, tmp_path / "state", "--database", database) as server:
-        server.http.headers.update(asked)
+        server.http.headers.update(headers)
         geometry = server.upload(part(tmp_path).read_bytes()).json()["hash"]
         designs = [{"geometry": geometry, "parameters": {"load": f"{150 + k} N"}} for k in range(25)]
         job = server.http.post("/v1/jobs", json={"model": "model", "designs": designs, "cells": 4000}).json()["id"]
@@ -85,11 +85,11 @@ def test_a_killed_server_goes_on_from_the_database(database: str, saved: Path, t
         server.end(signal.SIGKILL)
     assert not (tmp_path / "state" / "serve.db").exists()
     with Running(saved.parent, tmp_path / "state", "--database", database) as server:
-        server.http.headers.update(asked)
-        where = f"/v1/jobs/{job}/designs"
-        before = [each for each in server.http.get(where).json()["designs"] if each["state"] == "done"]
+        server.http.headers.update(headers)
+        path = f"/v1/jobs/{job}/designs"
+        before = [each for each in server.http.get(path).json()["designs"] if each["state"] == "done"]
         until(lambda: server.http.get(f"/v1/jobs/{job}").json()["state"] == "done")
-        after = server.http.get(where).json()["designs"]
+        after = server.http.get(path).json()["designs"]
         assert len(before) >= 2
         assert [after[each["index"]] for each in before] == before
         peaks = [each["summary"]["qoi"]["peak_pressure"]["value"] for each in after]
@@ -102,6 +102,6 @@ def test_a_killed_server_goes_on_from_the_database(database: str, saved: Path, t
 def test_a_database_that_is_away_is_said(saved: Path) -> None:
     from tramontane.errors import TramontaneError
 
-    with pytest.raises(TramontaneError, match=r"cannot be used .*check the URL") as found:
+    with pytest.raises(TramontaneError, match=r"cannot be used .*check the URL") as error:
         open_database("postgresql://anna:secret@127.0.0.1:1/none")
-    assert "secret" not in str(found.value)
+    assert "secret" not in str(error.value)

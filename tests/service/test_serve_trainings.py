@@ -62,15 +62,15 @@ def start(models: Path, store: Path, folder: Path, *options: str) -> Running:
 
 
 def begin(server: Running, model: str, budget: str = "10min", dataset: str = NAME) -> str:
-    asked = server.http.post("/v1/trainings", json={"dataset": dataset, "model": model, "budget": budget})
-    assert asked.status_code == 202, asked.text
-    assert asked.json()["state"] == "running"
-    return str(asked.json()["id"])
+    answer = server.http.post("/v1/trainings", json={"dataset": dataset, "model": model, "budget": budget})
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["state"] == "running"
+    return str(answer.json()["id"])
 
 
 def find(server: Running, identity: str) -> dict[str, Any]:
-    found: dict[str, Any] = server.http.get(f"/v1/trainings/{identity}").json()
-    return found
+    training: dict[str, Any] = server.http.get(f"/v1/trainings/{identity}").json()
+    return training
 
 
 def steps(server: Running, identity: str) -> list[int]:
@@ -80,7 +80,7 @@ def steps(server: Running, identity: str) -> list[int]:
 
 
 def ended(server: Running, identity: str) -> dict[str, Any]:
-    return until(lambda: (found := find(server, identity))["state"] != "running" and found)  # type: ignore[no-any-return]
+    return until(lambda: (training := find(server, identity))["state"] != "running" and training)  # type: ignore[no-any-return]
 
 
 def children(process: int) -> list[int]:
@@ -97,7 +97,7 @@ def test_a_training_is_watched_ended_and_kept(server: Running, models: Path, tmp
         (NAME, 16, {"train": 11, "validation": 2, "test": 3}), (FEW, 6, {"train": 4, "validation": 1, "test": 1}),
     ]  # fmt: skip
     identity = begin(server, "ab-upt", dataset=FEW)
-    first = until(lambda: (found := steps(server, identity)) and found)
+    first = until(lambda: (reported := steps(server, identity)) and reported)
     assert until(lambda: steps(server, identity)[-1] > first[-1])
     # It runs beside the server, after everything else.
     assert until(lambda: children(server.process.pid))
@@ -123,8 +123,8 @@ def test_a_training_is_watched_ended_and_kept(server: Running, models: Path, tmp
         assert (shown[field]["steps"][-1], shown[field]["unit"]) == (last["step"], unit)
         assert (shown[field]["relative"][-1], shown[field]["absolute"][-1]) == pytest.approx((relative, absolute))
     geometry = server.upload(part(tmp_path).read_bytes()).json()["hash"]
-    asked = server.predict(geometry, "ellipsoids-1", parameters={"load": "0.3 kN"}, cells=500)
-    assert asked.status_code == 200
+    prediction = server.predict(geometry, "ellipsoids-1", parameters={"load": "0.3 kN"}, cells=500)
+    assert prediction.status_code == 200
     assert server.http.post(f"/v1/trainings/{identity}/keep", json={"name": "again"}).status_code == 409
     assert server.http.delete(f"/v1/trainings/{identity}").status_code == 204
     assert server.http.get("/v1/models/ellipsoids-1").status_code == 200  # it stays
@@ -171,13 +171,13 @@ def test_a_model_that_cannot_be_written_can_be_kept_later(saved: Path, small: Pa
 
         def refused(status: int, why: str) -> None:
             for name in ("taken", "new"):
-                asked = {"name": name, "replace": True}
-                answer = server.http.post(f"/v1/trainings/{identity}/keep", json=asked)
+                request = {"name": name, "replace": True}
+                answer = server.http.post(f"/v1/trainings/{identity}/keep", json=request)
                 assert (answer.status_code, inputs(answer)) == (status, {}), answer.text
                 assert f"the folder of models, models ({why});" in answer.json()["detail"]
                 assert str(tmp_path) not in answer.text
-            found = find(server, identity)
-            assert (found["state"], found["kept"]) == ("done", None)
+            training = find(server, identity)
+            assert (training["state"], training["kept"]) == ("done", None)
 
         models.chmod(0o555)
         refused(409, "Permission denied")
@@ -213,13 +213,13 @@ def test_a_model_that_cannot_be_replaced_stays(saved: Path, tmp_path: Path) -> N
 
 
 def test_what_cannot_be_trained_is_refused_by_name(server: Running, store: Path) -> None:
-    for wrong, where in (
+    for wrong, key in (
         ({"dataset": str(store)}, "dataset"), ({"dataset": f"../{store.name}"}, "dataset"),
         ({"dataset": NAME, "model": "oracle"}, "model"), ({"dataset": NAME, "budget": "soon"}, "budget"),
         ({"dataset": NAME, "path": "/etc"}, "path"),
     ):  # fmt: skip
         refused = server.http.post("/v1/trainings", json=wrong)
-        assert (refused.status_code, list(inputs(refused))) == (422, [where])
+        assert (refused.status_code, list(inputs(refused))) == (422, [key])
     for method, path in (("GET", ""), ("POST", "/end"), ("POST", "/resume"), ("DELETE", "")):
         assert server.http.request(method, f"/v1/trainings/{'0' * 32}{path}").status_code == 404
     assert server.http.get(f"/v1/jobs/{'0' * 32}").status_code == 404
@@ -239,7 +239,7 @@ def test_a_server_that_ends_leaves_trainings_to_go_on_with(models: Path, store: 
     with start(models, store, tmp_path) as server:
         identity = begin(server, "ab-upt")
         until(lambda: steps(server, identity))
-        told = steps(server, identity)[-1]
+        last_step = steps(server, identity)[-1]
         assert server.end(signal.SIGTERM) == 0
     assert [file.name for file in (tmp_path / "state" / "trainings" / identity).glob("*.safetensors")] == [
         "checkpoint.safetensors"
@@ -249,7 +249,7 @@ def test_a_server_that_ends_leaves_trainings_to_go_on_with(models: Path, store: 
         assert left["state"] == "stopped"
         assert "resume the training" in left["reason"]
         assert server.http.post(f"/v1/trainings/{identity}/resume").json()["state"] == "running"
-        grown = until(lambda: (found := steps(server, identity)) and found[-1] > told and found)
+        grown = until(lambda: (reported := steps(server, identity)) and reported[-1] > last_step and reported)
         assert grown[0] < grown[-1]
         (process,) = until(lambda: children(server.process.pid))
         server.end(signal.SIGKILL)
@@ -268,7 +268,7 @@ def test_a_server_that_ends_leaves_trainings_to_go_on_with(models: Path, store: 
     firsts = [next(each["step"] for each in told_all[index:] if "step" in each) for index in begun]
     assert len(begun) == 3
     assert firsts[0] == 1
-    assert min(firsts[1:]) > told  # none of the later parts began anew
+    assert min(firsts[1:]) > last_step  # none of the later parts began anew
 
 
 def test_training_is_for_operators(models: Path, tmp_path: Path) -> None:
@@ -283,8 +283,8 @@ def test_training_is_for_operators(models: Path, tmp_path: Path) -> None:
     with Running(models, tmp_path / "state", "--no-page", "--require-tokens") as server:
         for scope, started, listed in (("predict", 403, 403), ("admin", 422, 200)):
             head = {"authorization": f"Bearer {tokens[scope]}"}
-            asked = server.http.post("/v1/trainings", json={"dataset": NAME, "model": "classical"}, headers=head)
-            assert asked.status_code == started  # there is no dataset
+            answer = server.http.post("/v1/trainings", json={"dataset": NAME, "model": "classical"}, headers=head)
+            assert answer.status_code == started  # there is no dataset
             assert server.http.get("/v1/datasets", headers=head).status_code == 200
             assert server.http.get("/v1/trainings", headers=head).status_code == listed
         assert server.http.get("/v1/trainings").status_code == 401

@@ -49,11 +49,11 @@ def test_there_are_43_ways() -> None:
 def test_a_spoilt_model_is_refused_by_name(spoilt: dict[str, Path], name: str) -> None:
     with pytest.raises(SurrogateError) as error:
         Surrogate.load(spoilt[name])
-    said = str(error.value)
-    assert said.startswith(str(spoilt[name]))
-    assert "\n" not in said
-    assert len(said) < 700
-    assert "Traceback" not in said
+    message = str(error.value)
+    assert message.startswith(str(spoilt[name]))
+    assert "\n" not in message
+    assert len(message) < 700
+    assert "Traceback" not in message
 
 
 def test_models_that_are_whole_are_not_refused(saved: Path, reference_points: Path) -> None:

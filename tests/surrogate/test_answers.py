@@ -44,8 +44,8 @@ def test_a_linear_problem_is_in_proportion_to_its_load(model: Surrogate, body: p
         assert case.qoi["charge"] == pytest.approx(whole.qoi["charge"] * load / 300, rel=1e-9)
         assert case.qoi["mass"] == pytest.approx(whole.qoi["mass"])
         warned = any("load" in sentence for sentence in [*map(str, case.notices)])
-        known = model.contract.parameters["load"]
-        assert warned == (not known.low <= load <= known.high)
+        spec = model.contract.parameters["load"]
+        assert warned == (not spec.low <= load <= spec.high)
 
 
 def test_an_extremum_has_the_law_of_its_field(dataset: Dataset, model: Surrogate) -> None:
@@ -102,9 +102,9 @@ def test_a_norm_is_never_negative(model: Surrogate, body: pv.PolyData, monkeypat
 
     monkeypatch.setattr(model.predictor, "predict", lambda *_, deviations: Prediction(kriged()))
     design = ResolvedDesign(body, {"load": 300.0})
-    found = model.fields(design, {"volume": np.zeros((2, 3))})["volume"]
-    assert found["von_mises"].tolist() == [0.0, 2.0]
-    assert found["displacement"].min() == -1.0
+    fields = model.fields(design, {"volume": np.zeros((2, 3))})["volume"]
+    assert fields["von_mises"].tolist() == [0.0, 2.0]
+    assert fields["displacement"].min() == -1.0
     monkeypatch.setattr(model.predictor, "at_references", kriged)
     reference = model.at_references(design, "volume")  # where a QoI has its extremum
     assert reference is not None

@@ -19,8 +19,8 @@ from tramontane.training.watch import Choice, Compared
 
 
 def test_help_and_refusals_name_every_kind(dataset: Dataset) -> None:
-    told = " ".join(CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "300"}).output.split())
-    assert ", ".join(ASKED) in told
+    text = " ".join(CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "300"}).output.split())
+    assert ", ".join(ASKED) in text
     with pytest.raises(TramontaneError, match=f"choose one of {', '.join(ASKED)}"):
         fit(dataset, model="toy")
 

@@ -94,8 +94,8 @@ def test_creases_stay_edges_and_long_facets_are_cut_across() -> None:
     given = read_geometry(shaft(12)).mesh
     mesh = pv.PolyData.from_regular_faces(*refine(given.points, given.regular_faces, 20_000))
     creases = mesh.extract_feature_edges(25, boundary_edges=False, non_manifold_edges=False, manifold_edges=False)
-    known = given.extract_feature_edges(25, boundary_edges=False, non_manifold_edges=False, manifold_edges=False)
-    lengths = [float(edges.compute_cell_sizes()["Length"].sum()) for edges in (creases, known)]
+    own_creases = given.extract_feature_edges(25, boundary_edges=False, non_manifold_edges=False, manifold_edges=False)
+    lengths = [float(edges.compute_cell_sizes()["Length"].sum()) for edges in (creases, own_creases)]
     assert lengths[0] == pytest.approx(lengths[1], rel=1e-6)
     points = mesh.points[mesh.regular_faces]
     longest = np.linalg.norm(points - np.roll(points, 1, axis=1), axis=2).max(1)

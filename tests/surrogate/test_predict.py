@@ -34,17 +34,17 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["tramontane", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        assert ended.value.code == code, said
-        return said.out + said.err
+        output = capsys.readouterr()
+        assert ended.value.code == code, output
+        return output.out + output.err
 
     return run
 
 
-def answers(said: str) -> dict[str, float]:
+def answers(output: str) -> dict[str, float]:
     """QoIs that a prediction printed, in the units that it printed."""
-    found = re.findall(r"^(\w+) = ([-+.\de]+)", said, re.M)
-    return {name: float(value) for name, value in found}
+    pairs = re.findall(r"^(\w+) = ([-+.\de]+)", output, re.M)
+    return {name: float(value) for name, value in pairs}
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +63,11 @@ def test_a_case_is_a_design_and_set_changes_its_parameter(
 ) -> None:
     name = dataset.splits["test"][0]
     case, load = family / name, dataset.parameters(name)["load"]
-    said = run("predict", shapes, case, "--cells", 500)
-    assert f"{name}: load = {load:.6g} N" in said
+    output = run("predict", shapes, case, "--cells", 500)
+    assert f"{name}: load = {load:.6g} N" in output
     assert f"{name}: load = 250 N" in run("predict", shapes, case, "--set", "load=250", "--cells", 500)
     assert f"{case}: is a folder; name a mesh file in it" in run("predict", shapes, case, "--on", case, code=2)
-    itself = answers(said)
+    itself = answers(output)
     assert itself["charge"] == pytest.approx(dataset.qoi(name)["charge"], rel=0.05)
     assert answers(run("predict", shapes, case, "--set", f"load={load} N", "--cells", 500)) == itself
     # Linear in the load, whose unit may be another.
@@ -84,8 +84,8 @@ def test_a_case_without_a_geometry_file_has_its_surface(run: Run, shapes: Path, 
     body = ellipsoid("body", (0.8, 0.7, 0.6), 300.0)
     (tmp_path / "new").mkdir()
     body.meshes["surface"].save(tmp_path / "new" / "surface.vtp")
-    said = run("predict", shapes, tmp_path / "new", "--set", "load=300N", "--cells", 500)
-    assert answers(said)["mass"] == pytest.approx(body.qoi["mass"], rel=1e-3)
+    output = run("predict", shapes, tmp_path / "new", "--set", "load=300N", "--cells", 500)
+    assert answers(output)["mass"] == pytest.approx(body.qoi["mass"], rel=1e-3)
     assert "'load' is missing" in run("predict", shapes, tmp_path / "new", code=2)
 
 
@@ -96,23 +96,23 @@ def test_open_walls_are_warned_of_where_the_training_cases_were_closed(run: Run,
 
     (tmp_path / "new").mkdir()
     wall(1.0).save(tmp_path / "new" / "surface.vtp")
-    said = run("predict", shapes, tmp_path / "new", "--set", "load=300N", "--cells", 500)
-    assert "the surface has holes" in said
+    output = run("predict", shapes, tmp_path / "new", "--set", "load=300N", "--cells", 500)
+    assert "the surface has holes" in output
     lines = ["wall,load [N],qoi:drag [N]"]
     for number in range(8):
         wall(1 + 0.05 * number).save(tmp_path / f"{number}.vtp")
         lines.append(f"{number}.vtp,{100 + 7 * number},{number + 3}")
     (tmp_path / "walls.csv").write_text("\n".join(lines))
     run("train", tmp_path / "walls.csv", "-o", tmp_path / "model")
-    said = run("predict", tmp_path / "model", tmp_path / "new", "--set", "load=110N")
-    assert "holes" not in said
-    assert "drag = " in said
+    output = run("predict", tmp_path / "model", tmp_path / "new", "--set", "load=110N")
+    assert "holes" not in output
+    assert "drag = " in output
 
 
 def test_which_case_is_meant_is_asked(run: Run, shapes: Path, family: Path, dataset: Dataset, tmp_path: Path) -> None:
     for source in (family, dataset.path):
-        said = run("predict", shapes, source, code=2)
-        assert re.search(r"holds 16 cases \(\d+, .* and 10 more\); choose one with --case", said)
+        output = run("predict", shapes, source, code=2)
+        assert re.search(r"holds 16 cases \(\d+, .* and 10 more\); choose one with --case", output)
         assert re.search(r"has no case x; it has \d+", run("predict", shapes, source, "--case", "x", code=2))
     assert f"{tmp_path / 'none'}: does not exist" in run("predict", shapes, tmp_path / "none", code=2)
     assert "or the results of a case" in run("predict", shapes, "--set", "load=1N", code=2)
@@ -136,8 +136,8 @@ def test_lengths_are_in_the_unit_that_the_model_learned(run: Run, tmp_path: Path
     run("ingest", tmp_path / "runs", "-o", tmp_path / "store", "--contract", tmp_path / "contract.toml", "--test", 1,
         "--validation", 0)  # fmt: skip
     run("train", tmp_path / "store", "-o", tmp_path / "model")
-    said = run("predict", tmp_path / "model", tmp_path / "runs" / "3")
-    assert "Warning" not in said
+    output = run("predict", tmp_path / "model", tmp_path / "runs" / "3")
+    assert "Warning" not in output
     assert Surrogate.load(tmp_path / "model").contract.length_unit == "mm"
 
 
@@ -172,7 +172,7 @@ def test_a_table_of_designs_is_answered_line_by_line(run: Run, beams: Path, tmp_
         "beam;note;length [m];inertia [cm^4];force [N];deflection [mm]\n"
         "a;first;1,0;5;200;9\nb;;0,8;4;300;9\nfar;too long;4,0;5;200;9\nbad;;;5;200;9\n"
     )
-    said = run("predict", beams, table, "--set", "modulus=150GPa", "-o", tmp_path / "out" / "answers.csv")
+    output = run("predict", beams, table, "--set", "modulus=150GPa", "-o", tmp_path / "out" / "answers.csv")
     rows = read(tmp_path / "out" / "answers.csv")
     assert [row["beam"] for row in rows] == ["a", "b", "far", "bad"]
     assert [row["note"] for row in rows] == ["first", "", "too long", ""]
@@ -184,7 +184,7 @@ def test_a_table_of_designs_is_answered_line_by_line(run: Run, beams: Path, tmp_
     assert "length = 4000 mm lies outside" in rows[2]["remarks"]
     assert "line 5, column 'length [m]': is empty" in rows[3]["remarks"]
     assert rows[3]["predicted deflection [mm]"] == ""
-    assert "4 designs: 2 inside, 0 edge, 1 outside, 1 failed" in said
+    assert "4 designs: 2 inside, 0 edge, 1 outside, 1 failed" in output
     # An answer can be asked again, and is written as its suffix says; its own columns are replaced.
     again = tmp_path / "again.tsv"
     run("predict", beams, tmp_path / "out" / "answers.csv", "--set", "modulus=150GPa", "-o", again)
@@ -200,13 +200,13 @@ def test_a_table_of_parquet(run: Run, beams: Path, tmp_path: Path) -> None:
                "modulus [GPa]": [150.0, 100.0], "who": ["Anna", None]}  # fmt: skip
     pq.write_table(pa.table(columns), tmp_path / "designs.parquet")
     run("predict", beams, tmp_path / "designs.parquet", "-o", tmp_path / "answers.parquet")
-    found = pq.read_table(tmp_path / "answers.parquet").to_pydict()
-    assert found["force [N]"] == [200.0, 300.0]
+    table_read = pq.read_table(tmp_path / "answers.parquet").to_pydict()
+    assert table_read["force [N]"] == [200.0, 300.0]
     expected = [
         1e3 * f * x**3 / (3 * e * 1e9 * i * 1e-8) for x, i, f, e in zip(*list(columns.values())[:4], strict=True)
     ]
-    assert found["predicted deflection [mm]"] == pytest.approx(expected, rel=1e-3)
-    assert found["verdict"] == ["inside", "inside"]
+    assert table_read["predicted deflection [mm]"] == pytest.approx(expected, rel=1e-3)
+    assert table_read["verdict"] == ["inside", "inside"]
 
 
 def test_a_table_names_geometry_files(run: Run, shapes: Path, tmp_path: Path) -> None:
@@ -219,14 +219,14 @@ def test_a_table_names_geometry_files(run: Run, shapes: Path, tmp_path: Path) ->
     table.write_text(
         "part,stl [mm],load\nslow,0.stl,150\nfast,0.stl,300\nother,1.stl,300\nhigh,2.stl,300\nno,9.stl,1\n"
     )
-    said = run("predict", shapes, table, "--cells", 500, "-o", tmp_path / "answers.csv")
+    output = run("predict", shapes, table, "--cells", 500, "-o", tmp_path / "answers.csv")
     rows = {row["part"]: row for row in read(tmp_path / "answers.csv")}
     surrogate = Surrogate.load(shapes)
     for name, axes, load in (("slow", sizes[0], 150), ("fast", sizes[0], 300), ("other", sizes[1], 300)):
         shown = {qoi: spec.shown for qoi, spec in surrogate.contract.qoi.items()}
         alone = surrogate.simulate(Design(ellipsoid("x", axes, 1.0).meshes["surface"], load=f"{load} N"), cells=500)
-        found = {qoi: float(rows[name][f"predicted {qoi} [{unit}]"]) for qoi, unit in shown.items()}
-        assert found == pytest.approx(alone.qoi, rel=1e-3)
+        answers_of = {qoi: float(rows[name][f"predicted {qoi} [{unit}]"]) for qoi, unit in shown.items()}
+        assert answers_of == pytest.approx(alone.qoi, rel=1e-3)
         interval = alone.qoi_intervals["charge"]
         assert interval.low < alone.qoi["charge"] < interval.high
         assert float(rows[name]["predicted charge high [N*m]"]) == pytest.approx(interval.high)
@@ -235,7 +235,7 @@ def test_a_table_names_geometry_files(run: Run, shapes: Path, tmp_path: Path) ->
     assert rows["high"]["verdict"] == "outside"
     assert "m long in z" in rows["high"]["remarks"]
     assert "there is no file" in rows["no"]["remarks"]
-    assert "5 designs: 3 inside, 0 edge, 1 outside, 1 failed" in said
+    assert "5 designs: 3 inside, 0 edge, 1 outside, 1 failed" in output
     # One line of it as a design of its own.
     one = answers(run("predict", shapes, table, "--case", "fast", "--cells", 500))
     assert one["charge"] == pytest.approx(float(rows["fast"]["predicted charge [N*m]"]), rel=1e-3)

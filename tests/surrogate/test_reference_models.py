@@ -111,13 +111,13 @@ def test_a_part_asked_again_and_again_gets_the_bits_of_the_first_time(
         for name in dataset.names[:6]:  # more shapes than are remembered
             design = ResolvedDesign(dataset.geometry(name), {"load": load})
             for domain in ("surface", "volume"):
-                where = {domain: dataset.sites(name, domain).positions[:200]}
-                for asked in (where, where):
-                    found = used.fields(design, asked)
+                positions = {domain: dataset.sites(name, domain).positions[:200]}
+                for points in (positions, positions):
+                    fields = used.fields(design, points)
             at = used.predictor.coordinates(design)
         first = Surrogate.load(tmp_path / "model")
-        expected = first.fields(design, where)
-        np.testing.assert_array_equal(found["volume"]["displacement"], expected["volume"]["displacement"])
+        expected = first.fields(design, positions)
+        np.testing.assert_array_equal(fields["volume"]["displacement"], expected["volume"]["displacement"])
         np.testing.assert_array_equal(at, first.predictor.coordinates(design))
 
 
@@ -131,27 +131,27 @@ def test_deviations_are_of_the_size_of_the_errors(dataset: Dataset, kriging: Sur
     ratios = []
     for name in dataset.splits["test"]:
         sites = dataset.sites(name, "volume")
-        asked = stored_design(dataset, name), {"volume": sites.positions}
-        answer = kriging.predict(*asked)
+        question = stored_design(dataset, name), {"volume": sites.positions}
+        answer = kriging.predict(*question)
         assert answer.deviation is not None
         mean, deviation = (of["volume"]["displacement"] for of in (answer.mean, answer.deviation))
-        np.testing.assert_array_equal(mean, kriging.fields(*asked)["volume"]["displacement"])
+        np.testing.assert_array_equal(mean, kriging.fields(*question)["volume"]["displacement"])
         assert deviation.shape == mean.shape
         assert (deviation >= 0).all()
         errors = mean - sites.fields["displacement"]
         ratios.append(np.sqrt(np.mean(errors**2) / np.mean(deviation**2)))
     assert 0.1 < np.mean(ratios) < 3
-    assert surrogate.predict(*asked).deviation is None  # a single network has none
+    assert surrogate.predict(*question).deviation is None  # a single network has none
 
 
 def test_any_positions_are_answered_on_their_own(corrected: Surrogate, dataset: Dataset) -> None:
     name = dataset.splits["test"][1]
     design = stored_design(dataset, name)
-    where = dataset.sites(name, "volume").positions
-    whole = corrected.fields(design, {"volume": where})["volume"]["displacement"]
-    part = corrected.fields(design, {"volume": where[::7]})["volume"]["displacement"]
+    positions = dataset.sites(name, "volume").positions
+    whole = corrected.fields(design, {"volume": positions})["volume"]["displacement"]
+    part = corrected.fields(design, {"volume": positions[::7]})["volume"]["displacement"]
     np.testing.assert_allclose(part, whole[::7], atol=1e-12)
-    nothing = corrected.fields(design, {"volume": where[:0]})["volume"]["displacement"]
+    nothing = corrected.fields(design, {"volume": positions[:0]})["volume"]["displacement"]
     assert nothing.shape == (0, 3)
 
 
@@ -159,9 +159,10 @@ def test_retriangulating_the_geometry_changes_little(chosen: Surrogate) -> None:
     coarse = ellipsoid("part", (0.8, 0.7, 0.6), 1.0).meshes["surface"]
     fine = coarse.subdivide(2, "linear")
     turned = pv.PolyData.from_regular_faces(coarse.points, coarse.regular_faces[::-1])
-    where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
+    positions = {"surface": np.asarray(coarse.points, dtype=np.float32)}
     one, *others = (
-        chosen.fields(ResolvedDesign(g, {"load": 200.0}), where)["surface"]["pressure"] for g in (coarse, fine, turned)
+        chosen.fields(ResolvedDesign(g, {"load": 200.0}), positions)["surface"]["pressure"]
+        for g in (coarse, fine, turned)
     )
     for other in others:
         assert relative_l2(other, one) < 1e-3  # the tolerance stated in docs/explanation/architecture.md

@@ -115,15 +115,15 @@ def test_doubt_grows_away_from_the_training_cases(surrogate: Surrogate) -> None:
 def test_two_alike_bodies_are_told_apart_by_less_than_their_intervals(surrogate: Surrogate, saved: Path) -> None:
     bodies = (1.2, 0.45, 0.35), (1.2, 0.46, 0.35)
     one, other = (surrogate.simulate(Design(box(*sides), speed="25 m/s")) for sides in bodies)
-    found = surrogate.differences(one, other)["drag"]
+    apart = surrogate.differences(one, other)["drag"]
     true = drag(*bodies[1], 25.0) - drag(*bodies[0], 25.0)
     alone = np.hypot(*(case.qoi_intervals["drag"].high - case.qoi["drag"] for case in (one, other)))
-    assert found.correlation is not None
-    assert found.half_width < 0.8 * alone
-    assert abs(found.value - true) < found.half_width
+    assert apart.correlation is not None
+    assert apart.half_width < 0.8 * alone
+    assert abs(apart.value - true) < apart.half_width
     back = Surrogate.load(saved).differences(other, one)["drag"]
-    assert (back.value, back.half_width) == pytest.approx((-found.value, found.half_width), rel=1e-4)
-    assert back.probability == found.probability
+    assert (back.value, back.half_width) == pytest.approx((-apart.value, apart.half_width), rel=1e-4)
+    assert back.probability == apart.probability
 
 
 def test_the_same_answer_after_a_journey(surrogate: Surrogate, saved: Path) -> None:
@@ -246,13 +246,13 @@ def test_a_law_that_explains_all_is_named_below_the_nulls(tmp_path: Path) -> Non
     assert report.qoi["drag"].law == {"speed": 2.0}
     console = Console(width=200, record=True, file=io.StringIO())
     report.print(console)
-    said = console.export_text()
-    assert "0.0 (1.00)" in said
+    output = console.export_text()
+    assert "0.0 (1.00)" in output
     law = "in proportion to speed^2, by the baselines as well; that law alone explains these cases"
-    assert f"drag is taken {law}" in said
-    assert "mass is taken in proportion to speed^2 x length^2, by the baselines as well\n" in said
-    assert "asked for 6 unseen cases (split test: " in said
-    assert "drag, mass are predicted as Gaussian process on the parameters; 100 % of the cases lie within two" in said
+    assert f"drag is taken {law}" in output
+    assert "mass is taken in proportion to speed^2 x length^2, by the baselines as well\n" in output
+    assert "asked for 6 unseen cases (split test: " in output
+    assert "drag, mass are predicted as Gaussian process on the parameters; 100 % of the cases lie within two" in output
 
 
 # -- the command line --------------------------------------------------------------------------------------------------
@@ -265,9 +265,9 @@ def test_from_a_table_to_a_prediction(
         monkeypatch.setattr(sys, "argv", ["tramontane", *words])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        assert ended.value.code == code, said
-        return said.out + said.err
+        output = capsys.readouterr()
+        assert ended.value.code == code, output
+        return output.out + output.err
 
     monkeypatch.chdir(tmp_path)
     write_beams(tmp_path / "beams.csv")

@@ -57,9 +57,9 @@ def test_the_same_answer_after_a_journey(surrogate: Surrogate, saved: Path, tmp_
     moved = tmp_path / "elsewhere"
     shutil.copytree(saved, moved)
     geometry = dataset.geometry(dataset.splits["test"][0])
-    where = {"surface": np.asarray(geometry.points[:50], dtype=np.float32)}
-    one = surrogate.fields(ResolvedDesign(geometry, {"load": 200.0}), where)["surface"]["pressure"]
-    two = Surrogate.load(moved).fields(ResolvedDesign(geometry, {"load": 200.0}), where)["surface"]["pressure"]
+    positions = {"surface": np.asarray(geometry.points[:50], dtype=np.float32)}
+    one = surrogate.fields(ResolvedDesign(geometry, {"load": 200.0}), positions)["surface"]["pressure"]
+    two = Surrogate.load(moved).fields(ResolvedDesign(geometry, {"load": 200.0}), positions)["surface"]["pressure"]
     np.testing.assert_array_equal(one, two)
     assert not [file for file in moved.iterdir() if file.suffix not in (".json", ".safetensors")]
 
@@ -101,9 +101,9 @@ def test_retriangulating_the_geometry_changes_little(surrogate: Surrogate) -> No
     coarse = ellipsoid("part", (0.8, 0.7, 0.6), 1.0).meshes["surface"]
     fine = coarse.subdivide(2, "linear")
     assert fine.n_cells == 16 * coarse.n_cells
-    where = {"surface": np.asarray(coarse.points, dtype=np.float32)}
+    positions = {"surface": np.asarray(coarse.points, dtype=np.float32)}
     one, two = (
-        surrogate.fields(ResolvedDesign(g, {"load": 200.0}), where)["surface"]["pressure"] for g in (coarse, fine)
+        surrogate.fields(ResolvedDesign(g, {"load": 200.0}), positions)["surface"]["pressure"] for g in (coarse, fine)
     )
     assert relative_l2(one, two) < 1e-3  # the tolerance stated in docs/explanation/architecture.md
 

@@ -24,7 +24,7 @@ def kriging(kriging: Surrogate, tmp_path_factory: pytest.TempPathFactory) -> tup
     return kriging, place
 
 
-def asked(dataset: Dataset, name: str) -> Design:
+def design_of(dataset: Dataset, name: str) -> Design:
     return Design(dataset.geometry(name), load=f"{dataset.parameters(name)['load']} N")
 
 
@@ -36,7 +36,7 @@ def test_every_field_and_number_has_an_interval_that_holds(kriging: tuple[Surrog
     for name in dataset.splits["test"]:
         sites = dataset.sites(name, "volume")
         mesh = pv.PolyData(sites.positions).cast_to_unstructured_grid()
-        case = model.simulate(asked(dataset, name), meshes={"volume": mesh})
+        case = model.simulate(design_of(dataset, name), meshes={"volume": mesh})
         interval = case.field_intervals["volume"]["displacement"]
         assert interval.level == 0.9
         low, high = interval.bounds(case.field_values("volume", "displacement"))
@@ -49,7 +49,7 @@ def test_every_field_and_number_has_an_interval_that_holds(kriging: tuple[Surrog
 
 
 def test_a_higher_level_is_wider_and_a_silly_one_refused(kriging: tuple[Surrogate, Path], dataset: Dataset) -> None:
-    design = asked(dataset, dataset.splits["test"][0])
+    design = design_of(dataset, dataset.splits["test"][0])
     widths = [kriging[0].simulate(design, cells=2000, level=level).field_intervals["surface"]["pressure"].half_width
               for level in (0.5, 0.9, 0.99)]  # fmt: skip
     assert widths[0].mean() < widths[1].mean() < widths[2].mean()
@@ -60,21 +60,21 @@ def test_a_higher_level_is_wider_and_a_silly_one_refused(kriging: tuple[Surrogat
 def test_errors_of_what_follows_from_fields_may_go_any_way_together(
     kriging: tuple[Surrogate, Path], dataset: Dataset
 ) -> None:
-    one, other = (kriging[0].simulate(asked(dataset, name), cells=2000) for name in dataset.splits["test"][:2])
-    found = kriging[0].differences(one, other)
-    assert set(found) == set(one.qoi)
-    fields = [name for name in found if name not in one.qoi_deviations]
+    one, other = (kriging[0].simulate(design_of(dataset, name), cells=2000) for name in dataset.splits["test"][:2])
+    differences = kriging[0].differences(one, other)
+    assert set(differences) == set(one.qoi)
+    fields = [name for name in differences if name not in one.qoi_deviations]
     assert fields
     for name in fields:
-        assert found[name].correlation is None
-        assert found[name].bounded
+        assert differences[name].correlation is None
+        assert differences[name].bounded
         widths = [case.qoi_intervals[name].high - case.qoi[name] for case in (one, other)]
-        assert found[name].half_width == pytest.approx(sum(widths))
+        assert differences[name].half_width == pytest.approx(sum(widths))
 
 
 def test_other_bodies_are_told_from_members(kriging: tuple[Surrogate, Path], dataset: Dataset) -> None:
     model, _ = kriging
-    verdicts = [model.simulate(asked(dataset, name), cells=2000).verdict for name in dataset.splits["test"]]
+    verdicts = [model.simulate(design_of(dataset, name), cells=2000).verdict for name in dataset.splits["test"]]
     assert all(each is not None for each in verdicts)
     own = max(each.score for each in verdicts if each is not None)
     centre = dataset.geometry(dataset.names[0]).center
@@ -91,7 +91,7 @@ def test_other_bodies_are_told_from_members(kriging: tuple[Surrogate, Path], dat
 
 def test_what_is_saved_answers_alike(kriging: tuple[Surrogate, Path], dataset: Dataset) -> None:
     model, place = kriging
-    design = asked(dataset, dataset.splits["test"][0])
+    design = design_of(dataset, dataset.splits["test"][0])
     first, again = (each.simulate(design, cells=2000) for each in (model, Surrogate.load(place)))
     assert again.verdict == first.verdict
     np.testing.assert_allclose(
@@ -108,11 +108,11 @@ def test_the_command_line_says_it_first_and_can_refuse(
     centre = dataset.geometry(dataset.names[0]).center
     pv.Cube(center=centre, x_length=1.2, y_length=1.2, z_length=1.2).triangulate().save(cube)
     words = ["predict", str(kriging[1]), str(cube), "--set", "load=200N", "--unit", "m", "--cells", "2000"]
-    told = CliRunner().invoke(app, [*words, "--json", str(tmp_path / "answer.json"), "-o", str(tmp_path / "answer.vtp"),
-                                    "--bounds"])  # fmt: skip
-    assert told.exit_code == 0, told.output
-    assert told.output.startswith("OUTSIDE what the model was trained on")
-    assert " (90 %" in told.output
+    end = CliRunner().invoke(app, [*words, "--json", str(tmp_path / "answer.json"), "-o", str(tmp_path / "answer.vtp"),
+                                   "--bounds"])  # fmt: skip
+    assert end.exit_code == 0, end.output
+    assert end.output.startswith("OUTSIDE what the model was trained on")
+    assert " (90 %" in end.output
     answer = json.loads((tmp_path / "answer.json").read_text())
     assert answer["verdict"]["domain"] == "outside"
     for value in answer["qoi"].values():
@@ -127,7 +127,7 @@ def test_the_command_line_says_it_first_and_can_refuse(
 def test_a_network_is_calibrated_on_the_cases_that_watched_it(surrogate: Surrogate, dataset: Dataset) -> None:
     assert surrogate.calibration is not None
     assert surrogate.calibration.names == dataset.splits["validation"]
-    case = surrogate.simulate(asked(dataset, dataset.splits["test"][0]), cells=2000)
+    case = surrogate.simulate(design_of(dataset, dataset.splits["test"][0]), cells=2000)
     assert (case.field_intervals["surface"]["pressure"].half_width > 0).all()
     interval = case.field_intervals["surface"]["pressure"]
     assert interval.band is None  # too few cases to say
@@ -138,8 +138,8 @@ def test_a_network_is_calibrated_on_the_cases_that_watched_it(surrogate: Surroga
 def test_bounds_that_rest_on_few_cases_say_so(saved: Path, dataset: Dataset, tmp_path: Path) -> None:
     part = tmp_path / "part.stl"
     dataset.geometry(dataset.splits["test"][0]).save(part)
-    told = CliRunner().invoke(app, ["predict", str(saved), str(part), "--set", "load=200N", "--unit", "m", "--cells",
-                                    "500", "-o", str(tmp_path / "answer.vtm"), "--bounds"])  # fmt: skip
-    assert told.exit_code == 0, told.output
-    told_flat = " ".join(told.output.split())
+    result = CliRunner().invoke(app, ["predict", str(saved), str(part), "--set", "load=200N", "--unit", "m", "--cells",
+                                      "500", "-o", str(tmp_path / "answer.vtm"), "--bounds"])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    told_flat = " ".join(result.output.split())
     assert "Bounds rest on 2 cases left out; 9 are needed for 90 %: take them as a rough guide" in told_flat

@@ -95,9 +95,9 @@ def test_nothing_is_guessed_of_what_fits_no_unit() -> None:
     low, high = np.array([0.9, 0.4, 0.2]), np.array([1.2, 0.6, 0.3])
     assert guess_length(np.array([3.0, 1.5, 0.8]), low, high, "m") is None  # merely larger
     assert guess_length(np.array([1100.0, 3.0, 0.8]), low, high, "m") is None  # of another shape
-    found = guess_length(np.array([0.0011, 0.0005, 0.00025]), low, high, "mm")
-    assert found is not None
-    assert found.suggested_unit == "m"
+    guess = guess_length(np.array([0.0011, 0.0005, 0.00025]), low, high, "mm")
+    assert guess is not None
+    assert guess.suggested_unit == "m"
     flat = guess_length(np.array([1100.0, 500.0, 0.0]), np.array([0.9, 0.4, 0.0]), np.array([1.2, 0.6, 0.0]), "m")
     assert flat is not None
     assert guess_parameter(Notice("range", "parameters.speed", 55.0, 30.0, 50.0, "m/s")) is None

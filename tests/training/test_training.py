@@ -120,9 +120,9 @@ def test_training_lowers_the_error_below_the_mean_field(dataset: Dataset) -> Non
     def measure(net: nn.Module) -> dict[str, FieldError]:
         from tramontane.surrogate.network import field_errors
 
-        found = field_errors(net, sampler(dataset))
-        errors.append(found["volume/displacement"].relative)
-        return found
+        errors_now = field_errors(net, sampler(dataset))
+        errors.append(errors_now["volume/displacement"].relative)
+        return errors_now
 
     train(
         network(dataset),
@@ -188,7 +188,7 @@ def test_anchors_are_a_predictions_and_fields_asked_for_at_sites(
 ) -> None:
     if not cached:
         monkeypatch.setattr("tramontane.training.sampler._CACHE_BYTES", 0)
-    draws, crowded, even, asked, anchors, apart = sampler(dataset), [], [], [], [], []
+    draws, crowded, even, drawn, anchors, apart = sampler(dataset), [], [], [], [], []
     for step in range(2 * len(draws.names)):
         batch = draws.draw(step)
         name, scales = batch.cases[0], draws.normalization
@@ -197,10 +197,10 @@ def test_anchors_are_a_predictions_and_fields_asked_for_at_sites(
         def metres(points: torch.Tensor, scales: Normalization = scales) -> np.ndarray:
             return points[0].numpy() * scales.half_extent + scales.center
 
-        where, about = ({d: metres(p) for d, p in of.items()} for of in (batch.inputs.queries, batch.inputs.points))
-        found = scales.decode(dataset.contract, "volume", batch.targets["volume"][0].numpy(), parameters)
-        truth = 1e-6 * parameters["load"] * where["volume"]
-        np.testing.assert_allclose(found["displacement"], truth, rtol=1e-3, atol=1e-9)
+        places, about = ({d: metres(p) for d, p in of.items()} for of in (batch.inputs.queries, batch.inputs.points))
+        decoded = scales.decode(dataset.contract, "volume", batch.targets["volume"][0].numpy(), parameters)
+        truth = 1e-6 * parameters["load"] * places["volume"]
+        np.testing.assert_allclose(decoded["displacement"], truth, rtol=1e-3, atol=1e-9)
         # No anchor of the volume is one of the mesh's nodes, and none lies outside.
         assert cKDTree(dataset.sites(name, "volume").positions).query(about["volume"])[0].min() > 1e-5
         assert inside(geometry, about["volume"]).mean() > 0.98
@@ -208,15 +208,15 @@ def test_anchors_are_a_predictions_and_fields_asked_for_at_sites(
         apart.append(nearest.mean() / np.sqrt(geometry.area / len(nearest)))
         # The mesh crowds its nodes at the poles.
         top = 0.9 * float(geometry.bounds[5])
-        sets = (dataset.sites(name, "surface").positions, sample_surface(geometry, 2000, 5)[0], where["surface"],
+        sets = (dataset.sites(name, "surface").positions, sample_surface(geometry, 2000, 5)[0], places["surface"],
                 about["surface"])  # fmt: skip
-        for list_, points in zip((crowded, even, asked, anchors), sets, strict=True):
+        for list_, points in zip((crowded, even, drawn, anchors), sets, strict=True):
             list_.append(np.mean(np.abs(points[:, 2]) > top))
     # A prediction's keep their distances; points drawn one by one are half a spacing from the nearest.
     assert np.mean(apart) > 0.6
     assert np.mean(crowded) > np.mean(even) + 0.1
     assert abs(np.mean(anchors) - np.mean(even)) < 0.03
-    assert abs(np.mean(asked) - np.mean(even)) < 0.06  # by area, without replacement
+    assert abs(np.mean(drawn) - np.mean(even)) < 0.06  # by area, without replacement
 
 
 def test_a_case_is_seen_with_other_anchors_and_asked_elsewhere_from_step_to_step(dataset: Dataset) -> None:
@@ -257,9 +257,9 @@ def test_a_case_whose_geometry_has_no_room_is_named(dataset: Dataset, monkeypatc
 
 
 def test_training_never_draws_a_held_out_case(dataset: Dataset) -> None:
-    held = set(dataset.splits["test"]) | set(dataset.splits["validation"])
+    left_out = set(dataset.splits["test"]) | set(dataset.splits["validation"])
     draws = sampler(dataset)
-    assert held.isdisjoint(draws.draw(step).cases[0] for step in range(60))
+    assert left_out.isdisjoint(draws.draw(step).cases[0] for step in range(60))
 
 
 def test_normalization_is_exact_both_ways(dataset: Dataset) -> None:
@@ -351,13 +351,13 @@ def test_a_run_that_was_killed_outright_ends_with_the_same_file(few: Dataset, tm
 
 def test_training_goes_on_from_a_saved_network(dataset: Dataset, surrogate: Surrogate, kriging: Surrogate) -> None:
     name = dataset.splits["train"][0]
-    where = {"volume": dataset.sites(name, "volume").positions}
-    before = surrogate.fields(stored_design(dataset, name), where)["volume"]["displacement"]
+    positions = {"volume": dataset.sites(name, "volume").positions}
+    before = surrogate.fields(stored_design(dataset, name), positions)["volume"]["displacement"]
     sampling = {"points": 96, "geometry_points": 256}
     after = fit(dataset, start=surrogate, steps=1, lr=1e-9, **sampling)  # type: ignore[arg-type]
     assert after.model == "ab-upt"
-    found = after.fields(stored_design(dataset, name), where)["volume"]["displacement"]
-    assert relative_l2(found, before) < 1e-3  # one step of no length
+    fields = after.fields(stored_design(dataset, name), positions)["volume"]["displacement"]
+    assert relative_l2(fields, before) < 1e-3  # one step of no length
     with pytest.raises(TrainingError, match="leave out --model"):
         fit(dataset, start=surrogate, model="classical", steps=1)
     with pytest.raises(TrainingError, match="has no network to train on"):

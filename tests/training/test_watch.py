@@ -100,7 +100,7 @@ def test_a_choice_that_is_ended_at_once_is_kriging(dataset: Dataset) -> None:
     assert set(surrogate.record.figures.cross_validation) == {"classical"}
     name = dataset.splits["test"][0]
     sites = dataset.sites(name, "surface")
-    found = surrogate.fields(stored_design(dataset, name), {"surface": sites.positions})
-    pressure = found["surface"]["pressure"]
+    fields = surrogate.fields(stored_design(dataset, name), {"surface": sites.positions})
+    pressure = fields["surface"]["pressure"]
     assert relative_l2(pressure, sites.fields["pressure"].ravel()) < 0.1
     assert mean_absolute(pressure, sites.fields["pressure"].ravel()) < 0.1 * dataset.parameters(name)["load"]

@@ -18,11 +18,11 @@ def members(count: int, seed: int) -> tuple[np.ndarray, list[dict[str, float]]]:
 
 @pytest.fixture
 def domain() -> Applicability:
-    found, widenings = Applicability.learn(*members(40, 0), names=["length", "height", "load"], proportional=[2])
-    assert found is not None
+    learnt, widenings = Applicability.learn(*members(40, 0), names=["length", "height", "load"], proportional=[2])
+    assert learnt is not None
     assert len(widenings) == 40
     assert min(widenings) == 1.0
-    return found
+    return learnt
 
 
 def test_few_of_a_family_lie_outside(domain: Applicability) -> None:
@@ -67,16 +67,17 @@ def test_a_condition_that_answers_are_in_proportion_to_counts_little(domain: App
 def test_what_never_varied_is_not_followed() -> None:
     table, signs = members(20, 2)
     table[:, 1] = 0.3
-    found, _ = Applicability.learn(table, signs)
-    assert found is not None
+    learnt, _ = Applicability.learn(table, signs)
+    assert learnt is not None
     assert (
-        found.judge(np.array([0.0, 0.5, 0.0]), signs[0]).score > found.judge(np.array([0.0, 0.3, 0.0]), signs[0]).score
+        learnt.judge(np.array([0.0, 0.5, 0.0]), signs[0]).score
+        > learnt.judge(np.array([0.0, 0.3, 0.0]), signs[0]).score
     )
 
 
 def test_too_few_cases_give_no_verdict() -> None:
-    found, widenings = Applicability.learn(*members(LEAST - 1, 3))
-    assert found is None
+    learnt, widenings = Applicability.learn(*members(LEAST - 1, 3))
+    assert learnt is None
     assert widenings == [1.0] * (LEAST - 1)
 
 

@@ -40,15 +40,15 @@ def test_five_of_six_sets_hold_what_is_stated(count: int) -> None:
 @pytest.mark.parametrize("count", [9, 12, 29])
 def test_a_new_score_is_covered_as_often_as_is_stated(count: int) -> None:
     rng = np.random.default_rng(count)
-    held = [rng.lognormal() <= quantile(rng.lognormal(size=count), 0.9) for _ in range(4000)]
+    covered = [rng.lognormal() <= quantile(rng.lognormal(size=count), 0.9) for _ in range(4000)]
     exact = math.ceil(0.9 * (count + 1)) / (count + 1)
-    assert abs(np.mean(held) - exact) < 4 * math.sqrt(exact * (1 - exact) / 4000)
+    assert abs(np.mean(covered) - exact) < 4 * math.sqrt(exact * (1 - exact) / 4000)
 
 
 def test_few_scores_give_students_interval() -> None:
     rng = np.random.default_rng(0)
-    held = [abs(rng.normal()) <= normal_quantile(np.abs(rng.normal(size=4)), 0.9) for _ in range(4000)]
-    assert abs(np.mean(held) - 0.9) < 0.02
+    covered = [abs(rng.normal()) <= normal_quantile(np.abs(rng.normal(size=4)), 0.9) for _ in range(4000)]
+    assert abs(np.mean(covered) - 0.9) < 0.02
 
 
 def test_cases_count_alike_whatever_their_points() -> None:

@@ -24,25 +24,25 @@ def draws(kernel: Kernel, inputs: np.ndarray, count: int, seed: int) -> np.ndarr
 @pytest.mark.parametrize("trend", ["zero", "constant"])
 def test_the_joint_posterior_has_the_covariance_of_true_errors(trend: str) -> None:
     rng = np.random.default_rng(0)
-    seen, asked = rng.uniform(-1, 1, (12, 2)), np.array([[1.6, 0.2], [1.7, 0.25], [-1.5, 0.0]])
+    training, unseen = rng.uniform(-1, 1, (12, 2)), np.array([[1.6, 0.2], [1.7, 0.25], [-1.5, 0.0]])
     noise = 0.01
-    process = GaussianProcess(seen, WAVE, noise, trend)
-    drawn = draws(WAVE, np.vstack([seen, asked]), 40_000, 1) + 0.1 * rng.normal(size=(15, 40_000))
-    errors = process.weights(asked) @ drawn[:12] - drawn[12:]
-    covariance = process.covariance(asked)
+    process = GaussianProcess(training, WAVE, noise, trend)
+    drawn = draws(WAVE, np.vstack([training, unseen]), 40_000, 1) + 0.1 * rng.normal(size=(15, 40_000))
+    errors = process.weights(unseen) @ drawn[:12] - drawn[12:]
+    covariance = process.covariance(unseen)
     np.testing.assert_allclose(covariance, np.cov(errors), atol=0.02 * covariance.max())
-    np.testing.assert_allclose(np.diag(covariance), process.weights_and_variances(asked)[1], rtol=1e-9)
+    np.testing.assert_allclose(np.diag(covariance), process.weights_and_variances(unseen)[1], rtol=1e-9)
 
 
 def fitted(seed: int, *, slope: float = 0.0) -> tuple[ScalarKriging, Scores, np.ndarray, np.ndarray]:
     """A regression of a drawn function, with scores as a surrogate's; near and far pairs of designs, and the truth."""
     rng = np.random.default_rng(seed)
-    seen, first, other = (rng.uniform(-2, 2, (count, 2)) for count in (40, 60, 60))
+    training, first, other = (rng.uniform(-2, 2, (count, 2)) for count in (40, 60, 60))
     near = first + 0.05 * rng.normal(size=(60, 2))
     pairs = np.stack([first, np.where(np.arange(60)[:, None] % 2 == 0, near, other)], axis=1)
-    inputs = np.vstack([seen, pairs.reshape(-1, 2)])
+    inputs = np.vstack([training, pairs.reshape(-1, 2)])
     truth = draws(WAVE, inputs, 1, seed)[:, 0] + slope * inputs[:, 0]
-    fit = ScalarKriging(seen, truth[:40])
+    fit = ScalarKriging(training, truth[:40])
     rows = zip(fit.left_out, fit.left_out_deviation, truth[:40], strict=True)
     calibration = Calibration.learn([], {"drag": [Answered(*(np.array([[x]]) for x in row)) for row in rows]})
     assert calibration is not None
@@ -62,31 +62,31 @@ def test_two_near_designs_differ_for_certain_though_their_intervals_overlap() ->
     assert max(one[1].low, other[1].low) < min(one[1].high, other[1].high)
     correlation = fit.correlation(*near)
     assert correlation > 0.95
-    found = difference(scores, one, other, correlation)
-    assert found.value == pytest.approx(0.6, abs=0.25)
-    assert found.is_certain
-    assert found.probability > 0.95
+    apart = difference(scores, one, other, correlation)
+    assert apart.value == pytest.approx(0.6, abs=0.25)
+    assert apart.is_certain
+    assert apart.probability > 0.95
     unknown = difference(scores, one, other, None)
     assert not unknown.is_certain
     assert unknown.bounded
     assert unknown.half_width == pytest.approx(one[1].high - one[0] + other[1].high - other[0])
-    assert unknown.probability < found.probability
+    assert unknown.probability < apart.probability
 
 
 def test_true_differences_lie_in_their_intervals_as_often_as_is_stated() -> None:
-    held: dict[str, list[bool]] = {"near": [], "far": []}
+    covered: dict[str, list[bool]] = {"near": [], "far": []}
     narrower, stated, right = [], [], []
     for seed in range(4):
         fit, scores, pairs, truth = fitted(seed)
         for place, (pair, true) in enumerate(zip(pairs, truth, strict=True)):
             one, other = (answer(fit, scores, at) for at in pair)
-            found = difference(scores, one, other, fit.correlation(*pair))
-            held["far" if place % 2 else "near"].append(abs(found.value - (true[1] - true[0])) <= found.half_width)
-            stated.append(found.probability)
-            right.append((true[1] - true[0]) * found.value > 0)
+            apart = difference(scores, one, other, fit.correlation(*pair))
+            covered["far" if place % 2 else "near"].append(abs(apart.value - (true[1] - true[0])) <= apart.half_width)
+            stated.append(apart.probability)
+            right.append((true[1] - true[0]) * apart.value > 0)
             if place % 2 == 0:
-                narrower.append(found.half_width / np.hypot(one[1].high - one[0], other[1].high - other[0]))
-    for kind, of in held.items():
+                narrower.append(apart.half_width / np.hypot(one[1].high - one[0], other[1].high - other[0]))
+    for kind, of in covered.items():
         assert np.mean(of) > 0.87, kind
     assert np.median(narrower) < 0.6  # than of two errors that have nothing to do with each other
     sure = np.array(stated) > 0.95
@@ -102,11 +102,11 @@ def test_the_probability_follows_from_the_errors_of_cases_left_out() -> None:
     def moved(by: float) -> Interval:
         return Interval(by - 18.0, by + 18.0, 0.9, 19)
 
-    found = difference(scores, (0.0, same), (9 * np.sqrt(2), moved(9 * np.sqrt(2))), 0.0)
-    assert found.half_width == pytest.approx(18 * np.sqrt(2))
-    assert found.probability == pytest.approx((1 + 9 / 20) / 2)
-    assert not found.is_certain
-    assert not found.bounded
+    apart = difference(scores, (0.0, same), (9 * np.sqrt(2), moved(9 * np.sqrt(2))), 0.0)
+    assert apart.half_width == pytest.approx(18 * np.sqrt(2))
+    assert apart.probability == pytest.approx((1 + 9 / 20) / 2)
+    assert not apart.is_certain
+    assert not apart.bounded
     beyond = difference(scores, (0.0, same), (-90.0, moved(-90.0)), 0.0)
     assert beyond.probability == pytest.approx((1 + 19 / 20) / 2)
     assert beyond.bounded  # no case left out says how much more

@@ -46,11 +46,11 @@ def cantilever(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         kind: str = "C3D20R", *, binary: bool = False, flat: bool = False, counts: tuple[int, ...] = (10, 2, 2)
     ) -> Path:
         block = Block(kind, (LENGTH, SIDE, SIDE), counts, first=101, step=3)
-        tip = block.where(block.points[:, 0] == LENGTH)
+        tip = block.nodes_at(block.points[:, 0] == LENGTH)
         nodes, elements = ("*NODE OUTPUT", "*ELEMENT OUTPUT") if binary else ("*NODE FILE", "*EL FILE")
         option = ", OUTPUT=2D" if flat else ""
         deck = (
-            block.deck() + node_set("NFIX", block.where(block.points[:, 0] == 0)) + node_set("NTIP", tip)
+            block.deck() + node_set("NFIX", block.nodes_at(block.points[:, 0] == 0)) + node_set("NTIP", tip)
             + f"*SURFACE, NAME=Stip\n{block.elements[-1]}, S4\n"
             + MATERIAL + SECTIONS.get(KINDS[kind], SOLID)
             + f"*BOUNDARY\nNFIX, 1, {6 if KINDS[kind] in SECTIONS else 3}\n"
@@ -82,8 +82,8 @@ def outward(surface: pv.PolyData) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["C3D20R", "C3D10", "C3D15", "C3D8I", "C3D8", "C3D6", "C3D4"])
 def test_a_cantilever_of_solids(cantilever: Callable[..., Path], kind: str, binary: bool) -> None:
     file = cantilever(kind, binary=binary)
-    found = read_calculix(file)
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    results = read_calculix(file)
+    volume, surface = results.meshes["volume"], results.meshes["surface"]
     assert volume.compute_cell_sizes()["Volume"].min() > 0
     assert volume.volume == pytest.approx(LENGTH * SIDE**2, rel=1e-9)
     # The surface is closed, is the beam's, and its normals point outwards (Gauss: the flux of x / 3 is the volume).
@@ -98,13 +98,13 @@ def test_a_cantilever_of_solids(cantilever: Callable[..., Path], kind: str, bina
     assert volume.point_data["reaction_force"].sum(axis=0) == pytest.approx([0, 0, 0], abs=0.02)  # six digits
     clamped = volume.points[:, 0] == 0
     assert volume.point_data["reaction_force"][clamped].sum(axis=0) == pytest.approx([0, 0, LOAD], abs=0.02)
-    assert found.qoi["force_z_NFIX"].value == pytest.approx(LOAD)
-    assert found.qoi["volume_EALL"].value == pytest.approx(LENGTH * SIDE**2)
-    assert (found.solver, found.version) == ("CalculiX", "2.20")
-    assert sum("states no units" in each for each in found.warnings) == 1
-    assert found.length_unit is None
-    assert found.units == {}
-    assert {each.suffix for each in found.files} >= {".frd", ".inp", ".dat"}
+    assert results.qoi["force_z_NFIX"].value == pytest.approx(LOAD)
+    assert results.qoi["volume_EALL"].value == pytest.approx(LENGTH * SIDE**2)
+    assert (results.solver, results.version) == ("CalculiX", "2.20")
+    assert sum("states no units" in each for each in results.warnings) == 1
+    assert results.length_unit is None
+    assert results.units == {}
+    assert {each.suffix for each in results.files} >= {".frd", ".inp", ".dat"}
 
 
 def test_every_printed_displacement_is_found_at_its_node(cantilever: Callable[..., Path]) -> None:
@@ -218,26 +218,26 @@ def test_lines_of_beams(cantilever: Callable[..., Path]) -> None:
 
 def test_sets_and_surfaces_name_the_patches(cantilever: Callable[..., Path]) -> None:
     for kind in ("C3D20R", "C3D8"):
-        found = read_calculix(cantilever(kind, counts=(10, 1, 1)))
-        surface = found.meshes["surface"]
-        held = patches_of(surface)
-        assert held is not None
-        ids, names = held
+        results = read_calculix(cantilever(kind, counts=(10, 1, 1)))
+        surface = results.meshes["surface"]
+        patches = patches_of(surface)
+        assert patches is not None
+        ids, names = patches
         assert sorted(names) == ["NFIX", "Stip", "other"]
         for name, x, area in (("Stip", LENGTH, SIDE**2), ("NFIX", 0.0, SIDE**2), ("other", None, 4 * LENGTH * SIDE)):
             patch = surface.extract_cells(ids == names.index(name))
             assert patch.area == pytest.approx(area)
             if x is not None:
                 assert patch.points[:, 0] == pytest.approx(np.full(patch.n_points, x), abs=1e-4)
-        assert found.extra["node_sets"]["NFIX"] == (20 if kind == "C3D20R" else 4) - 12 * (kind == "C3D20R")
-        assert {each["keyword"] for each in found.extra["conditions"]} == {"BOUNDARY", "STATIC", "CLOAD"}
-        assert found.extra["materials"] == {"STEEL": [f"elastic: {YOUNG}, {POISSON}"]}
+        assert results.extra["node_sets"]["NFIX"] == (20 if kind == "C3D20R" else 4) - 12 * (kind == "C3D20R")
+        assert {each["keyword"] for each in results.extra["conditions"]} == {"BOUNDARY", "STATIC", "CLOAD"}
+        assert results.extra["materials"] == {"STEEL": [f"elastic: {YOUNG}, {POISSON}"]}
 
 
 BAR = Block("C3D20R", (LENGTH, SIDE, SIDE), (8, 1, 1))
-TIP = BAR.where(BAR.points[:, 0] == LENGTH)
+TIP = BAR.nodes_at(BAR.points[:, 0] == LENGTH)
 DECK = (
-    BAR.deck() + node_set("NFIX", BAR.where(BAR.points[:, 0] == 0)) + node_set("NTIP", TIP)
+    BAR.deck() + node_set("NFIX", BAR.nodes_at(BAR.points[:, 0] == 0)) + node_set("NTIP", TIP)
     + f"*SURFACE, NAME=SFIX\n{BAR.elements[0]}, S6\n" + MATERIAL
     + "*DENSITY\n7.8E-9\n*CONDUCTIVITY\n50.\n*SPECIFIC HEAT\n4.E8\n" + SOLID
 )  # fmt: skip
@@ -249,40 +249,40 @@ def test_the_last_step_or_a_named_one(tmp_path: Path) -> None:
     printed = "*SECTION PRINT, SURFACE=SFIX, NAME=SP\nSOF, SOM, SOAREA\n*NODE PRINT, NSET=NFIX, TOTALS=ONLY\nRF\n"
     steps = "".join(f"*STEP\n*STATIC\n*CLOAD\nNTIP, 3, {-load}\n{printed}{ASKED}" for load in (1.0, 3.0))
     file = run_ccx(tmp_path, "two", CLAMPED + steps)
-    found = read_calculix(file)
+    last = read_calculix(file)
     tips = []
-    for results in (read_calculix(file, state=1), found):
+    for results in (read_calculix(file, state=1), last):
         volume = results.meshes["volume"]
         tips.append(volume.point_data["displacement"][at(volume, LENGTH, SIDE, SIDE), 2])
     assert tips[1] / tips[0] == pytest.approx(3, rel=1e-4)
-    assert [state["value"] for state in found.extra["states"]] == [1.0, 2.0]
-    assert found.extra["state"] == {"number": 2, "step": 2, "value": 2.0}
+    assert [state["value"] for state in last.extra["states"]] == [1.0, 2.0]
+    assert last.extra["state"] == {"number": 2, "step": 2, "value": 2.0}
     load = 3.0 * len(TIP)
-    assert found.qoi["force_z_NFIX"].value == pytest.approx(load)
-    assert found.qoi["surface_force_z_SFIX"].value == pytest.approx(load, rel=1e-3)
-    assert found.qoi["surface_moment_y_SFIX"].value == pytest.approx(-load * LENGTH, rel=1e-3)
-    assert found.qoi["area_SFIX"].value == pytest.approx(SIDE**2)
+    assert last.qoi["force_z_NFIX"].value == pytest.approx(load)
+    assert last.qoi["surface_force_z_SFIX"].value == pytest.approx(load, rel=1e-3)
+    assert last.qoi["surface_moment_y_SFIX"].value == pytest.approx(-load * LENGTH, rel=1e-3)
+    assert last.qoi["area_SFIX"].value == pytest.approx(SIDE**2)
     with pytest.raises(FormatError, match=r"two\.frd: has no state 7; it has 1, 2"):
         read_calculix(file, state=7)
 
 
 def test_modes_and_natural_frequencies(tmp_path: Path) -> None:
-    found = read_calculix(run_ccx(tmp_path, "modes", CLAMPED + f"*STEP\n*FREQUENCY\n4\n{ASKED}"))
+    results = read_calculix(run_ccx(tmp_path, "modes", CLAMPED + f"*STEP\n*FREQUENCY\n4\n{ASKED}"))
     euler = 1.8751**2 / (2 * np.pi * LENGTH**2) * np.sqrt(YOUNG * INERTIA / (7.8e-9 * SIDE**2))
-    assert found.qoi["frequency_1"].value == pytest.approx(euler, rel=0.02)
-    assert found.qoi["frequency_2"].value == pytest.approx(found.qoi["frequency_1"].value, rel=1e-4)
-    assert len(found.extra["states"]) == 4
-    assert found.extra["state"]["value"] == pytest.approx(found.qoi["frequency_1"].value, rel=1e-5)
-    assert any("holds modes" in warning for warning in found.warnings)
+    assert results.qoi["frequency_1"].value == pytest.approx(euler, rel=0.02)
+    assert results.qoi["frequency_2"].value == pytest.approx(results.qoi["frequency_1"].value, rel=1e-4)
+    assert len(results.extra["states"]) == 4
+    assert results.extra["state"]["value"] == pytest.approx(results.qoi["frequency_1"].value, rel=1e-5)
+    assert any("holds modes" in warning for warning in results.warnings)
 
 
 def test_buckling_factors(tmp_path: Path) -> None:
     deck = CLAMPED + f"*STEP\n*BUCKLE\n2\n*DLOAD\n{BAR.elements[-1]}, P4, {1000 / SIDE**2}\n{ASKED}"
     full = deck.replace("C3D20R", "C3D20")  # with the reduced rule, this one row of elements has soft modes
-    found = read_calculix(run_ccx(tmp_path, "buckling", full))
+    results = read_calculix(run_ccx(tmp_path, "buckling", full))
     euler = np.pi**2 * YOUNG * INERTIA / (4 * LENGTH**2)
-    assert 1000 * found.qoi["buckling_factor_1"].value == pytest.approx(euler, rel=0.02)
-    assert found.extra["state"]["value"] == pytest.approx(found.qoi["buckling_factor_1"].value, rel=1e-5)
+    assert 1000 * results.qoi["buckling_factor_1"].value == pytest.approx(euler, rel=0.02)
+    assert results.extra["state"]["value"] == pytest.approx(results.qoi["buckling_factor_1"].value, rel=1e-5)
 
 
 def test_heat_conduction(tmp_path: Path) -> None:
@@ -291,14 +291,14 @@ def test_heat_conduction(tmp_path: Path) -> None:
     )
     steady += "*NODE PRINT, NSET=NFIX, TOTALS=ONLY\nRFL\n*END STEP\n"
     deck = DECK + f"*BOUNDARY\nNFIX, 11, 11, 20.\n*INITIAL CONDITIONS, TYPE=TEMPERATURE\nNALL, 20.\n{steady}"
-    found = read_calculix(run_ccx(tmp_path, "heat", deck))
-    volume, heat = found.meshes["volume"], 0.8 * SIDE**2
+    results = read_calculix(run_ccx(tmp_path, "heat", deck))
+    volume, heat = results.meshes["volume"], 0.8 * SIDE**2
     middle = at(volume, LENGTH / 2, 0, 0)
     assert volume.point_data["temperature"].shape == (volume.n_points,)
     assert volume.point_data["temperature"][middle] == pytest.approx(20 + heat * LENGTH / 2 / (50 * SIDE**2), abs=1e-3)
     assert volume.point_data["heat_flux"][middle] == pytest.approx([-heat / SIDE**2, 0, 0], abs=1e-3)
-    assert found.qoi["heat_generation_NFIX"].value == pytest.approx(-heat)
-    assert found.extra["residuals"]["heat_flux"] < 1e-3
+    assert results.qoi["heat_generation_NFIX"].value == pytest.approx(-heat)
+    assert results.extra["residuals"]["heat_flux"] < 1e-3
 
 
 def test_contact_carries_the_load(tmp_path: Path) -> None:
@@ -311,30 +311,32 @@ def test_contact_carries_the_load(tmp_path: Path) -> None:
         for block in (high, low)
     )  # fmt: skip
     deck = low.deck() + high.deck() + MATERIAL + SOLID
-    deck += node_set("NLOW", low.where(low.points[:, 2] == 0)) + node_set("NHIGH", high.where(high.points[:, 2] == 2))
+    deck += node_set("NLOW", low.nodes_at(low.points[:, 2] == 0)) + node_set(
+        "NHIGH", high.nodes_at(high.points[:, 2] == 2)
+    )
     deck += "*SURFACE, NAME=SLAVE\n" + "".join(f"{number}, S1\n" for number in slave)
     deck += "*SURFACE, NAME=MASTER\n" + "".join(f"{number}, S2\n" for number in master)
     deck += "*SURFACE INTERACTION, NAME=SI\n*SURFACE BEHAVIOR, PRESSURE-OVERCLOSURE=LINEAR\n1.E7, 3.\n"
     deck += "*CONTACT PAIR, INTERACTION=SI, TYPE=SURFACE TO SURFACE\nSLAVE, MASTER\n"
     deck += "*BOUNDARY\nNLOW, 1, 3\nNHIGH, 1, 2\nNHIGH, 3, 3, -0.001\n*STEP\n*STATIC\n*NODE FILE\nU\n"
     deck += "*CONTACT FILE\nCDIS, CSTR\n*NODE PRINT, NSET=NLOW, TOTALS=ONLY\nRF\n*END STEP\n"
-    found = read_calculix(run_ccx(tmp_path, "contact", deck))
-    surface = found.meshes["surface"]
-    held = patches_of(surface)
-    assert held is not None
-    face = surface.extract_cells(held[0] == held[1].index("SLAVE")).point_data_to_cell_data()
+    results = read_calculix(run_ccx(tmp_path, "contact", deck))
+    surface = results.meshes["surface"]
+    patches = patches_of(surface)
+    assert patches is not None
+    face = surface.extract_cells(patches[0] == patches[1].index("SLAVE")).point_data_to_cell_data()
     areas = face.compute_cell_sizes()["Area"]
     assert areas.sum() == pytest.approx(1.0)
-    assert face.cell_data["contact_pressure"] @ areas == pytest.approx(found.qoi["force_z_NLOW"].value, rel=0.02)
+    assert face.cell_data["contact_pressure"] @ areas == pytest.approx(results.qoi["force_z_NLOW"].value, rel=0.02)
     assert np.abs(face.cell_data["contact_opening"]).max() < 1e-4
 
 
 def test_a_field_of_some_nodes_only_is_left_out_and_said(tmp_path: Path) -> None:
     deck = CLAMPED + "*STEP\n*STATIC\n*CLOAD\nNTIP, 3, -1.\n*NODE FILE, NSET=NTIP\nU\n*EL FILE\nS\n*END STEP\n"
-    found = read_calculix(run_ccx(tmp_path, "part", deck))
-    assert "displacement" not in found.meshes["volume"].point_data
-    assert "stress" in found.meshes["volume"].point_data
-    assert any("part.frd: dataset DISP is left out" in warning for warning in found.warnings)
+    results = read_calculix(run_ccx(tmp_path, "part", deck))
+    assert "displacement" not in results.meshes["volume"].point_data
+    assert "stress" in results.meshes["volume"].point_data
+    assert any("part.frd: dataset DISP is left out" in warning for warning in results.warnings)
 
 
 def test_a_run_that_did_not_converge_is_said(tmp_path: Path) -> None:
@@ -344,9 +346,9 @@ def test_a_run_that_did_not_converge_is_said(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"far\.frd: has no 9999 at its end: CalculiX did not finish"):
         read_calculix(file)
     file.write_text(file.read_text() + " 9999\n")  # the last states that were written are whole
-    found = read_calculix(file)
-    assert any("did not converge" in warning for warning in found.warnings)
-    assert found.extra["residuals"]["force"] > 0.01
+    results = read_calculix(file)
+    assert any("did not converge" in warning for warning in results.warnings)
+    assert results.extra["residuals"]["force"] > 0.01
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -357,7 +359,7 @@ def test_elements_of_several_kinds_that_take_turns(tmp_path: Path, binary: bool)
         block.points[:, 1] += 3.0 * index
         block.elements = index + 1 + 4 * np.arange(len(block.cells))
         parts.append(block)
-        decks.append(block.deck() + node_set(f"N{index}", block.where(block.points[:, 0] == 0)))
+        decks.append(block.deck() + node_set(f"N{index}", block.nodes_at(block.points[:, 0] == 0)))
     fixed = "".join(f"N{index}, 1, 3\n" for index in range(len(parts)))
     heads = "*NODE OUTPUT\nU\n*ELEMENT OUTPUT\nS\n" if binary else "*NODE FILE\nU\n*EL FILE\nS\n"
     loads = "".join(f"{block.numbers[-1]}, 3, 1.\n" for block in parts)
@@ -396,10 +398,10 @@ def test_the_short_format(cantilever: Callable[..., Path], tmp_path: Path) -> No
 
 def test_numbers_with_gaps_are_found() -> None:
     rng = np.random.default_rng(0)
-    for known in (rng.permutation(np.arange(10, 4000, 3)), rng.permutation(10**9 * np.arange(1, 50))):
-        index = index_of(known, known[[5, 0, 17]])
+    for numbers in (rng.permutation(np.arange(10, 4000, 3)), rng.permutation(10**9 * np.arange(1, 50))):
+        index = index_of(numbers, numbers[[5, 0, 17]])
         assert index.tolist() == [5, 0, 17]
-        assert index_of(known, np.array([known[3] + 1, -7, 10**15])).tolist() == [-1, -1, -1]
+        assert index_of(numbers, np.array([numbers[3] + 1, -7, 10**15])).tolist() == [-1, -1, -1]
     assert index_of(np.empty(0, dtype=np.int64), np.array([1])).tolist() == [-1]
 
 
@@ -413,9 +415,9 @@ def test_a_folder_with_included_files_is_one_case(cantilever: Callable[..., Path
     at_sets = deck.index("*NSET")
     (folder / "mesh.inp").write_text(deck[:at_sets])
     (folder / "beam.inp").write_text("*INCLUDE, INPUT=mesh.inp\n" + deck[at_sets:])
-    found = read_results(folder)
-    assert list(found.meshes) == ["volume", "surface"]
-    assert {each.name for each in found.files} >= {"beam.frd", "beam.inp", "mesh.inp", "beam.dat"}
+    results = read_results(folder)
+    assert list(results.meshes) == ["volume", "surface"]
+    assert {each.name for each in results.files} >= {"beam.frd", "beam.inp", "mesh.inp", "beam.dat"}
     case = read_case(folder)
     assert case.qoi["force_z_NFIX"] == pytest.approx(LOAD)
     assert case.provenance.solver == "CalculiX"
@@ -429,10 +431,10 @@ def test_a_folder_with_included_files_is_one_case(cantilever: Callable[..., Path
 def test_a_deck_that_cannot_be_read_costs_its_names_only(cantilever: Callable[..., Path], tmp_path: Path) -> None:
     file = shutil.copy(cantilever("C3D8"), tmp_path / "beam.frd")
     (tmp_path / "beam.inp").write_text("*INCLUDE, INPUT=gone.inp\n")
-    found = read_calculix(Path(file))
-    assert found.meshes["volume"].n_cells == 40
-    assert any("includes 'gone.inp', which is not there" in warning for warning in found.warnings)
-    assert patches_of(found.meshes["surface"]) is None
+    results = read_calculix(Path(file))
+    assert results.meshes["volume"].n_cells == 40
+    assert any("includes 'gone.inp', which is not there" in warning for warning in results.warnings)
+    assert patches_of(results.meshes["surface"]) is None
 
 
 # -- damage ------------------------------------------------------------------------------------------------------------
@@ -492,20 +494,20 @@ def test_what_is_wrong_is_named(cantilever: Callable[..., Path], tmp_path: Path)
     text = cantilever("C3D8").read_text()
     file = tmp_path / "bad.frd"
 
-    def said(old: str, new: str) -> str:
+    def message(old: str, new: str) -> str:
         assert text.count(old) >= 1
         return refused(file, text.replace(old, new, 1).encode())
 
     row = re.search(r"-4  STRESS(?:.*\n)+? -1       101(.{12})", text)
     assert row is not None
-    assert "dataset STRESS of state 1 is NaN or infinite at 1 of 99 nodes, the first is node 101" in said(
+    assert "dataset STRESS of state 1 is NaN or infinite at 1 of 99 nodes, the first is node 101" in message(
         f" -1       101{row[1]}", f" -1       101{'NaN':>12}"
     )
-    assert "has element 7 of node 999" in said(" -2       101       128", " -2       999       128")
-    assert "elements of type 42" in said(" -1         7    1    0    1", " -1         7   42    0    1")
-    assert "of type 4 " in said(" -1         7    1    0    1", " -1         7    4    0    1")
-    assert "two nodes of one number" in said(" -1       104 0.00000E+00", " -1       101 0.00000E+00")
-    assert "coordinates are not finite" in said(" 1.00000E+01\n", f"{'inf':>12}\n")
+    assert "has element 7 of node 999" in message(" -2       101       128", " -2       999       128")
+    assert "elements of type 42" in message(" -1         7    1    0    1", " -1         7   42    0    1")
+    assert "of type 4 " in message(" -1         7    1    0    1", " -1         7    4    0    1")
+    assert "two nodes of one number" in message(" -1       104 0.00000E+00", " -1       101 0.00000E+00")
+    assert "coordinates are not finite" in message(" 1.00000E+01\n", f"{'inf':>12}\n")
     head, rest = text.split("  100CL", 1)
     assert "has node 999, which the file does not define" in refused(
         file, (head + "  100CL" + rest.replace(" -1       101", " -1       999", 1)).encode()

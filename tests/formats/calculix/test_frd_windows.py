@@ -71,9 +71,9 @@ def test_a_negative_coordinate_keeps_its_exponent(tmp_path: Path) -> None:
 def test_every_block_reads_as_it_does_from_linux(tmp_path: Path, end: str) -> None:
     block = Block("C3D20R", (100.0, 10.0, 10.0), (6, 2, 2), first=101, step=3)
     deck = (
-        block.deck() + node_set("NFIX", block.where(block.points[:, 0] == 0)) + MATERIAL
+        block.deck() + node_set("NFIX", block.nodes_at(block.points[:, 0] == 0)) + MATERIAL
         + "*SOLID SECTION, ELSET=EALL, MATERIAL=STEEL\n*BOUNDARY\nNFIX, 1, 3\n*STEP\n*STATIC\n*CLOAD\n"
-        + f"{block.where(block.points[:, 0] == 100.0)[0]}, 3, -100.\n*NODE FILE\nU, RF\n*EL FILE\nS, E\n*END STEP\n"
+        + f"{block.nodes_at(block.points[:, 0] == 100.0)[0]}, 3, -100.\n*NODE FILE\nU, RF\n*EL FILE\nS, E\n*END STEP\n"
     )  # fmt: skip
     file = run_ccx(tmp_path / "run", "beam", deck)
     other = tmp_path / "windows.frd"

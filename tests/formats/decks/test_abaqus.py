@@ -24,18 +24,18 @@ def write(folder: Path, text: str, name: str = "part.inp") -> Path:
     return folder / name
 
 
-def patch(found: Results, name: str) -> pv.UnstructuredGrid:
-    surface = found.meshes["surface"]
-    held = patches_of(surface)
-    assert held is not None
-    return surface.extract_cells(held[0] == held[1].index(name))
+def patch(results: Results, name: str) -> pv.UnstructuredGrid:
+    surface = results.meshes["surface"]
+    patches = patches_of(surface)
+    assert patches is not None
+    return surface.extract_cells(patches[0] == patches[1].index(name))
 
 
 @pytest.mark.parametrize("kind", ["C3D8", "C3D20", "C3D4", "C3D10", "C3D6", "C3D15"])
 def test_solids(tmp_path: Path, kind: str) -> None:
     block = Block(kind, SIZE, (3, 2, 2), first=5, step=3)
-    found = read_abaqus(write(tmp_path, "*HEADING\nA block\n" + block.deck()))
-    volume, surface = found.meshes["volume"], found.meshes["surface"]
+    results = read_abaqus(write(tmp_path, "*HEADING\nA block\n" + block.deck()))
+    volume, surface = results.meshes["volume"], results.meshes["surface"]
     assert volume.points == pytest.approx(block.points)
     sizes = volume.compute_cell_sizes()["Volume"]
     assert len(sizes) == len(block.cells)
@@ -45,9 +45,9 @@ def test_solids(tmp_path: Path, kind: str) -> None:
     assert triangles.n_open_edges == 0
     assert triangles.volume == pytest.approx(8.0)
     assert surface.area == pytest.approx(28.0)
-    assert found.extra["title"] == "A block"
-    assert found.length_unit is None
-    assert sum("states no units" in warning for warning in found.warnings) == 1
+    assert results.extra["title"] == "A block"
+    assert results.length_unit is None
+    assert sum("states no units" in warning for warning in results.warnings) == 1
     if len(block.cells[0]) in (10, 15, 20):
         for edge in volume.get_cell(0).edges:
             assert edge.points[2] == pytest.approx(edge.points[:2].mean(axis=0))
@@ -56,15 +56,15 @@ def test_solids(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "area"), [("S4R", 8), ("S8R", 8), ("S3", 8), ("S6", 8), ("CPS4", 8), ("CPS8", 8)])
 def test_shells_and_plane_elements_are_a_surface(tmp_path: Path, kind: str, area: float) -> None:
-    found = read_abaqus(write(tmp_path, Block(kind, SIZE, (3, 2), first=5).deck()))
-    assert list(found.meshes) == ["surface"]
-    assert found.meshes["surface"].area == pytest.approx(area)
+    results = read_abaqus(write(tmp_path, Block(kind, SIZE, (3, 2), first=5).deck()))
+    assert list(results.meshes) == ["surface"]
+    assert results.meshes["surface"].area == pytest.approx(area)
 
 
 @pytest.mark.parametrize("kind", ["B31", "B32", "T3D2"])
 def test_beams_are_lines(tmp_path: Path, kind: str) -> None:
-    found = read_abaqus(write(tmp_path, Block(kind, SIZE, (3,)).deck()))
-    assert found.meshes["volume"].compute_cell_sizes()["Length"].sum() == pytest.approx(4.0)
+    results = read_abaqus(write(tmp_path, Block(kind, SIZE, (3,)).deck()))
+    assert results.meshes["volume"].compute_cell_sizes()["Length"].sum() == pytest.approx(4.0)
 
 
 def test_element_types() -> None:
@@ -93,9 +93,9 @@ def test_every_face_has_the_number_that_abaqus_gives_it(tmp_path: Path) -> None:
         for each in (kind, second):
             block = Block(each, (1, 1, 1), (1, 1, 1))
             names = "".join(f"*SURFACE, NAME=F{face}\n{block.elements[0]}, S{face}\n" for face in faces[kind])
-            found = read_abaqus(write(tmp_path, block.deck() + names))
+            results = read_abaqus(write(tmp_path, block.deck() + names))
             for face, centre in faces[kind].items():
-                mesh = patch(found, f"F{face}")
+                mesh = patch(results, f"F{face}")
                 areas = mesh.compute_cell_sizes()["Area"]
                 mean = (mesh.cell_centers().points * areas[:, None]).sum(axis=0) / areas.sum()
                 assert mean == pytest.approx(centre, abs=1e-6), (each, face)
@@ -113,30 +113,30 @@ def test_sets_in_every_way_of_writing_them(tmp_path: Path) -> None:
     ])  # fmt: skip
     file = write(tmp_path, text)
     deck = read_deck(file)
-    held = {name: sorted(deck.numbers[index].tolist()) for name, index in deck.node_sets.items()}
-    assert held["Left"] == [1, 2, 3, 4, 5, 6]
-    assert held["odd"] == list(range(1, 30, 2))
-    assert held["Right"] == [25, 26, 27, 28, 29, 30]
-    assert held["Both"] == held["Left"] + held["Right"]
-    assert held["Points"] == [1, *held["Right"]]
-    assert held["NALL"] == list(range(1, 31))
-    assert held["of elements"] == list(range(19, 31))
+    members = {name: sorted(deck.numbers[index].tolist()) for name, index in deck.node_sets.items()}
+    assert members["Left"] == [1, 2, 3, 4, 5, 6]
+    assert members["odd"] == list(range(1, 30, 2))
+    assert members["Right"] == [25, 26, 27, 28, 29, 30]
+    assert members["Both"] == members["Left"] + members["Right"]
+    assert members["Points"] == [1, *members["Right"]]
+    assert members["NALL"] == list(range(1, 31))
+    assert members["of elements"] == list(range(19, 31))
     assert deck.element_numbers[deck.element_sets["Last again"]].tolist() == block.elements[-2:].tolist()
-    found = read_abaqus(file)
-    assert patch(found, "Tip").area == pytest.approx(2.0)
-    assert patch(found, "Tip").points[:, 0] == pytest.approx(np.full(6, 4.0))
-    assert patch(found, "Left").area == pytest.approx(2.0)
-    assert any("Sum is not made of element faces" in warning for warning in found.warnings)
+    results = read_abaqus(file)
+    assert patch(results, "Tip").area == pytest.approx(2.0)
+    assert patch(results, "Tip").points[:, 0] == pytest.approx(np.full(6, 4.0))
+    assert patch(results, "Left").area == pytest.approx(2.0)
+    assert any("Sum is not made of element faces" in warning for warning in results.warnings)
 
 
 def test_faces_in_two_surfaces_belong_to_one_and_that_is_said(tmp_path: Path) -> None:
     block = Block("C3D8", SIZE, (2, 1, 1))
     first, last = block.elements
     text = block.deck() + f"*SURFACE, NAME=Large\n{first}, S1\n{last}, S1\n*SURFACE, NAME=Small\n{last}, S1\n"
-    found = read_abaqus(write(tmp_path, text))
-    assert patch(found, "Small").area == pytest.approx(4.0)
-    assert patch(found, "Large").area == pytest.approx(4.0)
-    assert any("1 faces of surface Large are in another one" in warning for warning in found.warnings)
+    results = read_abaqus(write(tmp_path, text))
+    assert patch(results, "Small").area == pytest.approx(4.0)
+    assert patch(results, "Large").area == pytest.approx(4.0)
+    assert any("1 faces of surface Large are in another one" in warning for warning in results.warnings)
 
 
 def test_shells_on_solids_name_their_faces(tmp_path: Path) -> None:
@@ -147,12 +147,12 @@ def test_shells_on_solids_name_their_faces(tmp_path: Path) -> None:
     text = block.deck() + "*ELEMENT, TYPE=CPS3, ELSET=Ground\n"
     text += "".join(f"{900 + row}, {', '.join(map(str, nodes))}\n" for row, nodes in enumerate(triangles))
     text += "*ELEMENT, TYPE=T3D2, ELSET=Edge\n990, 1, 2\n"
-    found = read_abaqus(write(tmp_path, text))
-    assert found.meshes["surface"].area == pytest.approx(28.0)  # they are not there twice
-    ground = patch(found, "Ground")
+    results = read_abaqus(write(tmp_path, text))
+    assert results.meshes["surface"].area == pytest.approx(28.0)  # they are not there twice
+    ground = patch(results, "Ground")
     assert ground.area == pytest.approx(8.0)
     assert ground.points[:, 2] == pytest.approx(np.zeros(ground.n_points))
-    assert any("1 line elements are left out" in warning for warning in found.warnings)
+    assert any("1 line elements are left out" in warning for warning in results.warnings)
 
 
 PARTS = """*HEADING
@@ -194,24 +194,24 @@ Fixed, ENCASTRE
 
 def test_parts_and_their_instances(tmp_path: Path) -> None:
     block = Block("C3D8", SIZE, (4, 1, 1))
-    fixed = ", ".join(str(number) for number in block.where(block.points[:, 0] == 0))
+    fixed = ", ".join(str(number) for number in block.nodes_at(block.points[:, 0] == 0))
     text = PARTS.format(mesh=block.deck(), half=block.elements[1], last=block.elements[-1], fixed=fixed)
-    found = read_abaqus(write(tmp_path, text))
-    volume = found.meshes["volume"]
+    results = read_abaqus(write(tmp_path, text))
+    volume = results.meshes["volume"]
     assert volume.n_cells == 2 * len(block.cells)
     assert volume.n_points == 2 * len(block.points)  # the reference point belongs to no element
     assert volume.volume == pytest.approx(16.0)
     assert volume.bounds == pytest.approx((0, 10, 0, 4, 0, 1))  # the second is turned about z: it spans x 8 to 10
-    tip = patch(found, "Tip")
+    tip = patch(results, "Tip")
     assert tip.points[:, 0] == pytest.approx(np.full(4, 4.0))
     assert tip.area == pytest.approx(2.0)
-    fixed_faces = patch(found, "Fixed")
+    fixed_faces = patch(results, "Fixed")
     assert fixed_faces.points[:, 1] == pytest.approx(np.zeros(4))
     assert fixed_faces.bounds[:2] == pytest.approx((8, 10))
     for name in ("Plate-1.Half", "Whole second"):  # the free faces of an element of 1 x 2 x 1
-        assert patch(found, name).area == pytest.approx(6.0)
-    assert found.extra["node_sets"]["Fixed"] == 4
-    assert found.extra["materials"] == {"Steel": ["elastic: 210000., 0.3"]}
+        assert patch(results, name).area == pytest.approx(6.0)
+    assert results.extra["node_sets"]["Fixed"] == 4
+    assert results.extra["materials"] == {"Steel": ["elastic: 210000., 0.3"]}
 
 
 def test_inclusions(tmp_path: Path) -> None:
@@ -220,12 +220,12 @@ def test_inclusions(tmp_path: Path) -> None:
     lines = nodes.splitlines()
     write(tmp_path, "\n".join(lines[1:]), "nodes.txt")  # goes on with the statement before the inclusion
     write(tmp_path, "*ELEMENT" + elements + "*INCLUDE, INPUT=sets.inp\n", "mesh.inp")
-    write(tmp_path, node_set("Left", block.where(block.points[:, 0] == 0)), "sets.inp")
+    write(tmp_path, node_set("Left", block.nodes_at(block.points[:, 0] == 0)), "sets.inp")
     file = write(tmp_path, f"{lines[0]}\n*INCLUDE, INPUT=nodes.txt\n*INCLUDE,\nINPUT=mesh.inp\n", "main.inp")
-    found = read_abaqus(file)
-    assert found.meshes["volume"].volume == pytest.approx(8.0)
-    assert patch(found, "Left").area == pytest.approx(2.0)
-    assert [each.name for each in found.files] == ["main.inp", "nodes.txt", "mesh.inp", "sets.inp"]
+    results = read_abaqus(file)
+    assert results.meshes["volume"].volume == pytest.approx(8.0)
+    assert patch(results, "Left").area == pytest.approx(2.0)
+    assert [each.name for each in results.files] == ["main.inp", "nodes.txt", "mesh.inp", "sets.inp"]
     # The folder is one case, whose included decks are not read by themselves.
     assert [each.name for each in result_files(sorted(tmp_path.iterdir()))] == ["main.inp"]
     assert read_results(tmp_path).meshes["volume"].n_cells == 2
@@ -259,12 +259,12 @@ def test_loose_ways_of_writing_numbers(tmp_path: Path) -> None:
 def test_parameters_and_elements_without_a_shape(tmp_path: Path) -> None:
     text = "*PARAMETER\nwidth = 2.5\nangle = width*2\n" + Block("C3D8", SIZE, (1, 1, 1)).deck()
     text += "*ELEMENT, TYPE=SPRINGA, ELSET=Springs\n90, 1, 2\n91, 3, 4\n*ELEMENT, TYPE=MASS\n92, 1\n"
-    found = read_abaqus(write(tmp_path, text))
-    assert {name: value.value for name, value in found.parameters.items()} == {"width": 2.5}
-    said = " ".join(found.warnings)
-    assert "2 elements of type SPRINGA" in said
-    assert "1 elements of type MASS" in said
-    assert "'angle = width*2' is no number" in said
+    results = read_abaqus(write(tmp_path, text))
+    assert {name: value.value for name, value in results.parameters.items()} == {"width": 2.5}
+    warnings = " ".join(results.warnings)
+    assert "2 elements of type SPRINGA" in warnings
+    assert "1 elements of type MASS" in warnings
+    assert "'angle = width*2' is no number" in warnings
 
 
 def test_an_element_whose_nodes_fall_together(tmp_path: Path) -> None:

@@ -105,8 +105,8 @@ def test_what_is_not_obeyed_is_said(tmp_path: Path) -> None:
     )
     assert "*IMPERFECTION moves nodes" in warnings(tmp_path, mesh + "*IMPERFECTION, FILE=a, STEP=1\n1, 0.1\n")
     assert "*MODEL CHANGE takes elements out" in warnings(tmp_path, mesh + step.format("*MODEL CHANGE, REMOVE\nEALL\n"))
-    said = warnings(tmp_path, mesh + step.format("*TEMPERATURE\nTOP, 400.\n*DFLUX\nEALL, BF, 3.\n"))
-    assert "*TEMPERATURE, *DFLUX are no parameters" in said
+    messages = warnings(tmp_path, mesh + step.format("*TEMPERATURE\nTOP, 400.\n*DFLUX\nEALL, BF, 3.\n"))
+    assert "*TEMPERATURE, *DFLUX are no parameters" in messages
     assert "local directions (GLOBAL=NO)" in warnings(tmp_path, mesh + step.format("*EL FILE, GLOBAL=NO\nS\n"))
     assert "has a load of type TRVEC, which is no parameter" in warnings(
         tmp_path, mesh + step.format("*DSLOAD\nS1, TRVEC, 5., 1., 0., 0.\n")

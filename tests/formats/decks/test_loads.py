@@ -14,9 +14,9 @@ from tramontane.formats.collection import open_collection
 from tramontane.formats.decks.abaqus import read_abaqus
 
 BAR = Block("C3D8", (10.0, 1.0, 1.0), (4, 1, 1))
-TIP = BAR.where(BAR.points[:, 0] == 10)
+TIP = BAR.nodes_at(BAR.points[:, 0] == 10)
 MODEL = (
-    BAR.deck() + node_set("NFIX", BAR.where(BAR.points[:, 0] == 0)) + node_set("Tip", TIP)
+    BAR.deck() + node_set("NFIX", BAR.nodes_at(BAR.points[:, 0] == 0)) + node_set("Tip", TIP)
     + f"*SURFACE, NAME=End\n{BAR.elements[-1]}, S4\n" + MATERIAL + "*SOLID SECTION, ELSET=EALL, MATERIAL=STEEL\n"
     + "*DENSITY\n7.8e-9\n*BOUNDARY\nNFIX, 1, 3\n"
 )  # fmt: skip
@@ -39,12 +39,12 @@ STEP = "*STEP\n*STATIC\n"
     ],
 )  # fmt: skip
 def test_concentrated_loads_are_what_the_supports_hold(loads: str, named: dict[str, float], tmp_path: Path) -> None:
-    found = read_calculix(run_ccx(tmp_path, "bar", MODEL + STEP + loads + ASKED))
-    parameters = {name: quantity.value for name, quantity in found.parameters.items()}
+    results = read_calculix(run_ccx(tmp_path, "bar", MODEL + STEP + loads + ASKED))
+    parameters = {name: quantity.value for name, quantity in results.parameters.items()}
     assert named.items() <= parameters.items()
     for axis in "xyz":
         total = sum(value for name, value in parameters.items() if name.startswith(f"load_{axis}"))
-        assert total == pytest.approx(-found.qoi[f"force_{axis}_NFIX"].value, abs=1e-4)
+        assert total == pytest.approx(-results.qoi[f"force_{axis}_NFIX"].value, abs=1e-4)
 
 
 @needs_ccx
@@ -68,9 +68,9 @@ def test_concentrated_loads_are_what_the_supports_hold(loads: str, named: dict[s
 def test_distributed_loads_are_what_the_supports_hold(
     loads: str, name: str, value: float, pull: float, tmp_path: Path
 ) -> None:
-    found = read_calculix(run_ccx(tmp_path, "bar", MODEL + STEP + loads + ASKED))
-    assert found.parameters[name].value == pytest.approx(value)
-    assert -found.qoi["force_x_NFIX"].value == pytest.approx(pull, rel=1e-4)
+    results = read_calculix(run_ccx(tmp_path, "bar", MODEL + STEP + loads + ASKED))
+    assert results.parameters[name].value == pytest.approx(value)
+    assert -results.qoi["force_x_NFIX"].value == pytest.approx(pull, rel=1e-4)
 
 
 def test_what_is_no_number_is_said(tmp_path: Path) -> None:
@@ -78,19 +78,19 @@ def test_what_is_no_number_is_said(tmp_path: Path) -> None:
              f"{TIP[0]}, 1, many\n*DLOAD\n7, P1, 1.\n9, P1, 2.\nEALL, P2, 1.\nEALL, P3, 4.\n"
              "*CLOAD\n999, 1, 7.\n*BOUNDARY\nTIP, 2, 3, 0.25\nNFIX, 1, 3, 0.\n998, 1, 1, 0.5\n*END STEP\n")  # fmt: skip
     (tmp_path / "bar.inp").write_text(MODEL + loads)
-    found = read_abaqus(tmp_path / "bar.inp")
-    assert {name: quantity.value for name, quantity in found.parameters.items()} == {
+    results = read_abaqus(tmp_path / "bar.inp")
+    assert {name: quantity.value for name, quantity in results.parameters.items()} == {
         "load_x_TIP": 20, "load_y_TIP": 0, "load_z_TIP": 0, "pressure_EALL_P2": 1, "pressure_EALL_P3": 4,
         "displacement_y_TIP": 0.25, "displacement_z_TIP": 0.25, "push": 5,
     }  # fmt: skip
-    said = " ".join(found.warnings)
+    messages = " ".join(results.warnings)
     for words in (
         "*CLOAD loads set NOWHERE, which is not defined", "*CLOAD follows amplitude Up", "many', of which no size",
         "*CLOAD names node 999, which the deck does not have; it is left out",
         "*BOUNDARY names node 998, which the deck does not have; it is left out",
         "bar.inp: pressure differs between 2 places that are given by number",
     ):  # fmt: skip
-        assert words in said
+        assert words in messages
 
 
 @needs_ccx

@@ -77,16 +77,16 @@ def in_order(mesh: pv.DataSet, like: pv.DataSet) -> NDArray[np.int64]:
     return np.asarray(index)
 
 
-def on_patch(found: Results, name: str, field: str) -> NDArray[np.float64]:
-    held = patches_of(found.meshes["surface"])
-    assert held is not None
-    ids, names = held
-    return np.asarray(found.meshes["surface"].cell_data[field][ids == names.index(name)])
+def on_patch(results: Results, name: str, field: str) -> NDArray[np.float64]:
+    patches = patches_of(results.meshes["surface"])
+    assert patches is not None
+    ids, names = patches
+    return np.asarray(results.meshes["surface"].cell_data[field][ids == names.index(name)])
 
 
-def force(found: Results, axis: int) -> float:
+def force(results: Results, axis: int) -> float:
     """The force on the surface from its own pressure and wall shear stress."""
-    surface = found.meshes["surface"]
+    surface = results.meshes["surface"]
     sized = surface.compute_cell_sizes()
     direction = tuple(float(index == axis) for index in range(3))
     definition = QoiDefinition(kind="force", field="pressure", shear="wall_shear_stress", direction=direction)
@@ -102,23 +102,23 @@ def mesh_of(case: Path) -> PolyMesh:
 
 
 def test_the_lid_moves_and_the_cells_are_those_of_the_file(cavity: Path) -> None:
-    found = openfoam.read(cavity)
-    assert found.meshes["volume"].n_cells == 400
-    assert found.meshes["volume"].volume == pytest.approx(0.1 * 0.1 * 0.01)
-    np.testing.assert_array_equal(on_patch(found, "movingWall", "velocity"), np.tile([1.0, 0.0, 0.0], (20, 1)))
-    np.testing.assert_array_equal(on_patch(found, "fixedWalls", "velocity"), np.zeros((60, 3)))
+    results = openfoam.read(cavity)
+    assert results.meshes["volume"].n_cells == 400
+    assert results.meshes["volume"].volume == pytest.approx(0.1 * 0.1 * 0.01)
+    np.testing.assert_array_equal(on_patch(results, "movingWall", "velocity"), np.tile([1.0, 0.0, 0.0], (20, 1)))
+    np.testing.assert_array_equal(on_patch(results, "fixedWalls", "velocity"), np.zeros((60, 3)))
     text = (cavity / "0.5/p").read_text()
     by_hand = [float(line) for line in text.split("(", 1)[1].split(")")[0].split()]
-    np.testing.assert_array_equal(found.meshes["volume"].cell_data["kinematic_pressure"], by_hand)
+    np.testing.assert_array_equal(results.meshes["volume"].cell_data["kinematic_pressure"], by_hand)
     # A wall has the pressure of the cell beside it (zeroGradient): here the first cell and the first wall face.
-    assert on_patch(found, "fixedWalls", "kinematic_pressure")[0] == by_hand[0]
-    assert found.solver == "icoFoam"
-    assert found.version == "v1912"
-    assert found.extra["patches"]["frontAndBack"] == {"type": "empty", "faces": 800}
-    assert found.extra["time"] == 0.5
-    assert found.extra["left_out"] == {"phi": "surfaceScalarField"}
-    assert found.parameters["movingWall_velocity_x"] == (1.0, "m/s")
-    assert found.parameters["kinematic_viscosity"] == (0.01, "m^2/s")
+    assert on_patch(results, "fixedWalls", "kinematic_pressure")[0] == by_hand[0]
+    assert results.solver == "icoFoam"
+    assert results.version == "v1912"
+    assert results.extra["patches"]["frontAndBack"] == {"type": "empty", "faces": 800}
+    assert results.extra["time"] == 0.5
+    assert results.extra["left_out"] == {"phi": "surfaceScalarField"}
+    assert results.parameters["movingWall_velocity_x"] == (1.0, "m/s")
+    assert results.parameters["kinematic_viscosity"] == (0.01, "m^2/s")
 
 
 def test_normals_point_into_the_fluid(cavity: Path) -> None:
@@ -235,29 +235,31 @@ def test_vtk_reads_the_same_cells_and_values(bike: Path, tmp_path: Path) -> None
     reader.UpdateInformation()
     reader.EnableAllPatchArrays()
     reader.UpdateTimeStep(10.0)
-    theirs, found = pv.wrap(reader.GetOutput()), openfoam.read(bike)
-    grid, ours = theirs["internalMesh"], found.meshes["volume"]
+    theirs, results = pv.wrap(reader.GetOutput()), openfoam.read(bike)
+    grid, ours = theirs["internalMesh"], results.meshes["volume"]
     np.testing.assert_array_equal(grid.celltypes, ours.celltypes)
     np.testing.assert_allclose(grid.points, ours.points, atol=1e-5)
     np.testing.assert_allclose(centres(grid), centres(ours), atol=1e-5)
-    for name, known in (("p", "pressure"), ("U", "velocity"), ("omega", "specific_dissipation_rate")):
-        np.testing.assert_allclose(grid.cell_data[name], ours.cell_data[known], rtol=1e-5, atol=1e-6)
+    for name, ours_name in (("p", "pressure"), ("U", "velocity"), ("omega", "specific_dissipation_rate")):
+        np.testing.assert_allclose(grid.cell_data[name], ours.cell_data[ours_name], rtol=1e-5, atol=1e-6)
     patch = theirs["boundary"]["motorBike_rider-body%69"]
-    np.testing.assert_allclose(patch.cell_data["p"], on_patch(found, "motorBike_rider-body%69", "pressure"), rtol=1e-5)
+    np.testing.assert_allclose(
+        patch.cell_data["p"], on_patch(results, "motorBike_rider-body%69", "pressure"), rtol=1e-5
+    )
     assert patch.n_cells > 10
 
 
 def test_the_bodys_patches_are_the_surface(bike: Path) -> None:
-    found = openfoam.read(bike)
-    held = patches_of(found.meshes["surface"])
-    assert held is not None
-    assert all(name.startswith("motorBike_") for name in held[1])
-    assert sorted(set(held[0].tolist())) == list(range(len(held[1])))
-    assert found.extra["patches"]["lowerWall"]["type"] == "wall"  # a wall, but no part of the motorbike
-    assert found.geometry == bike / "constant/triSurface/motorBike.obj"
-    assert found.meshes["surface"].bounds[4] >= -1e-6
+    results = openfoam.read(bike)
+    patches = patches_of(results.meshes["surface"])
+    assert patches is not None
+    assert all(name.startswith("motorBike_") for name in patches[1])
+    assert sorted(set(patches[0].tolist())) == list(range(len(patches[1])))
+    assert results.extra["patches"]["lowerWall"]["type"] == "wall"  # a wall, but no part of the motorbike
+    assert results.geometry == bike / "constant/triSurface/motorBike.obj"
+    assert results.meshes["surface"].bounds[4] >= -1e-6
     walls = openfoam.read(_without_geometry(bike)).meshes["surface"]
-    assert walls.n_cells == found.meshes["surface"].n_cells + found.extra["patches"]["lowerWall"]["faces"]
+    assert walls.n_cells == results.meshes["surface"].n_cells + results.extra["patches"]["lowerWall"]["faces"]
 
 
 def _without_geometry(case: Path) -> Path:
@@ -271,23 +273,23 @@ def _without_geometry(case: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["pitz", "foil", "bike"])
 def test_forces_follow_from_pressure_and_wall_shear(name: str, request: pytest.FixtureRequest) -> None:
-    found = openfoam.read(request.getfixturevalue(name))
-    size = max(abs(found.qoi[f"force_{axis}"].value) for axis in "xyz")
+    results = openfoam.read(request.getfixturevalue(name))
+    size = max(abs(results.qoi[f"force_{axis}"].value) for axis in "xyz")
     for index, axis in enumerate("xyz"):
-        assert found.qoi[f"force_{axis}"].unit == "N"
-        assert force(found, index) == pytest.approx(found.qoi[f"force_{axis}"].value, abs=0.01 * size)
+        assert results.qoi[f"force_{axis}"].unit == "N"
+        assert force(results, index) == pytest.approx(results.qoi[f"force_{axis}"].value, abs=0.01 * size)
     # Friction alone has the right sign, too: it drags along with the flow.
-    surface = found.meshes["surface"]
+    surface = results.meshes["surface"]
     shear = surface.cell_data["wall_shear_stress"][:, 0] @ surface.compute_cell_sizes().cell_data["Area"]
-    parts = found.extra["forces"]["forces1"]["force"]
+    parts = results.extra["forces"]["forces1"]["force"]
     assert shear == pytest.approx(parts["viscous"][0], rel=0.02)
     assert parts["viscous"][0] > 0
 
 
 def test_published_layouts_have_the_same_sign_of_shear(pitz: Path, tmp_path: Path) -> None:
     """One run in AhmedML's layout, its fields as OpenFOAM writes them: forces are those of its function object."""
-    found = openfoam.read(pitz)
-    surface, (patches, names) = found.meshes["surface"], patches_of(found.meshes["surface"])  # type: ignore[misc]
+    results = openfoam.read(pitz)
+    surface, (patches, names) = results.meshes["surface"], patches_of(results.meshes["surface"])  # type: ignore[misc]
     stored = surface.copy()
     stored.clear_data()
     for field, name in (("p", "pMean"), ("wallShearStress", "wallShearStressMean")):
@@ -300,10 +302,10 @@ def test_published_layouts_have_the_same_sign_of_shear(pitz: Path, tmp_path: Pat
     stored.save(root / "run_1" / "boundary_1.vtp")
     (source, *_) = open_collection(root).sources
     again = source.read()
-    parts = found.extra["forces"]["forces1"]["force"]
+    parts = results.extra["forces"]["forces1"]["force"]
     for axis, name in enumerate("xyz"):  # AhmedML's density is 1
-        expected = found.qoi[f"force_{name}"].value / PITZ_DENSITY
-        size = abs(found.qoi["force_x"].value) / PITZ_DENSITY
+        expected = results.qoi[f"force_{name}"].value / PITZ_DENSITY
+        size = abs(results.qoi["force_x"].value) / PITZ_DENSITY
         assert force(again, axis) == pytest.approx(expected, abs=0.01 * size)
     shear = again.meshes["surface"].cell_data["wall_shear_stress"][:, 0] @ surface.compute_cell_sizes()["Area"]
     assert shear == pytest.approx(parts["viscous"][0] / PITZ_DENSITY, rel=0.02)
@@ -311,13 +313,15 @@ def test_published_layouts_have_the_same_sign_of_shear(pitz: Path, tmp_path: Pat
 
 
 def test_the_drag_coefficient_is_the_force_over_its_reference(bike: Path) -> None:
-    found = openfoam.read(bike)
-    assert found.qoi["Cd"].unit == ""
-    assert found.qoi["Cd"].value == pytest.approx(found.qoi["force_x"].value / (0.5 * 1 * 20**2 * 0.75), rel=1e-5)
-    assert found.qoi["Cl"].value == pytest.approx(found.qoi["Cl_front"].value + found.qoi["Cl_rear"].value, rel=1e-4)
-    assert float(found.extra["reference_values"]["coefficients"]["magUInf"]) == 20
-    assert not {"magUInf", "lRef", "Aref"} & set(found.parameters)
-    assert found.parameters["inlet_velocity_x"] == (20.0, "m/s")
+    results = openfoam.read(bike)
+    assert results.qoi["Cd"].unit == ""
+    assert results.qoi["Cd"].value == pytest.approx(results.qoi["force_x"].value / (0.5 * 1 * 20**2 * 0.75), rel=1e-5)
+    assert results.qoi["Cl"].value == pytest.approx(
+        results.qoi["Cl_front"].value + results.qoi["Cl_rear"].value, rel=1e-4
+    )
+    assert float(results.extra["reference_values"]["coefficients"]["magUInf"]) == 20
+    assert not {"magUInf", "lRef", "Aref"} & set(results.parameters)
+    assert results.parameters["inlet_velocity_x"] == (20.0, "m/s")
 
 
 def test_what_flows_in_flows_out(pitz: Path) -> None:
@@ -354,18 +358,18 @@ def test_kinematic_pressure_becomes_pascal_where_the_density_is_known(cavity: Pa
     assert any("does not state" in warning for warning in bare.warnings)
     with (case / "constant/transportProperties").open("a") as file:
         file.write("rho [1 -3 0 0 0 0 0] 998.2;\n")
-    found = openfoam.read(case)
-    assert found.units["volume/pressure"] == "Pa"
+    results = openfoam.read(case)
+    assert results.units["volume/pressure"] == "Pa"
     kinematic = bare.meshes["volume"].cell_data["kinematic_pressure"]
-    np.testing.assert_allclose(found.meshes["volume"].cell_data["pressure"], 998.2 * kinematic)
-    assert found.extra["density"]["from"] == "constant/transportProperties"
+    np.testing.assert_allclose(results.meshes["volume"].cell_data["pressure"], 998.2 * kinematic)
+    assert results.extra["density"]["from"] == "constant/transportProperties"
 
 
 def test_the_density_of_a_force_function_object_counts(pitz: Path) -> None:
-    found = openfoam.read(pitz)
-    assert found.extra["density"]["value"] == PITZ_DENSITY
+    results = openfoam.read(pitz)
+    assert results.extra["density"]["value"] == PITZ_DENSITY
     raw = openfoam.read_field([pitz / "40/p"], [mesh_of(pitz)], [], {}, pitz)
-    np.testing.assert_allclose(found.meshes["volume"].cell_data["pressure"], PITZ_DENSITY * raw.cells)
+    np.testing.assert_allclose(results.meshes["volume"].cell_data["pressure"], PITZ_DENSITY * raw.cells)
     assert unit_of(raw.dimensions) == "m^2*s^-2"
 
 
@@ -402,8 +406,8 @@ def test_residuals_are_those_of_the_last_step(pitz: Path, foil: Path) -> None:
     by_object, by_log = openfoam.read(pitz).extra["residuals"], openfoam.read(foil).extra["residuals"]
     log = (pitz / "log.simpleFoam").read_text()
     for name in ("Ux", "Uy", "p", "k", "epsilon"):
-        said = float(re.findall(rf"Solving for {name}, Initial residual = ([^,]+),", log)[-1])
-        assert by_object[name] == pytest.approx(said, rel=1e-5)
+        initial = float(re.findall(rf"Solving for {name}, Initial residual = ([^,]+),", log)[-1])
+        assert by_object[name] == pytest.approx(initial, rel=1e-5)
     log = (foil / "log.simpleFoam").read_text()
     assert by_log["nuTilda"] == float(re.findall(r"Solving for nuTilda, Initial residual = ([^,]+),", log)[-1])
 
@@ -445,9 +449,9 @@ def test_parts_that_are_left_over_do_not_hide_the_whole_case(cavity: Path, tmp_p
     foam.decompose(case, 3, "-time", "0.3")
     assert openfoam.read(case).extra["time"] == 0.5
     shutil.rmtree(case / "processor0")
-    found = openfoam.read(case)
-    assert "parts" not in found.extra
-    assert any("processor0 is missing of 3" in warning for warning in found.warnings)
+    results = openfoam.read(case)
+    assert "parts" not in results.extra
+    assert any("processor0 is missing of 3" in warning for warning in results.warnings)
 
 
 def test_a_folder_is_a_case_by_its_controls_and_mesh(cavity: Path, tmp_path: Path) -> None:
@@ -466,6 +470,6 @@ def test_a_compressed_geometry_is_unpacked_and_scaled(bike: Path, tmp_path: Path
     plain.unlink()
     control = case / "system/snappyHexMeshDict"
     control.write_text(control.read_text().replace("name motorBike;", "name motorBike; scale 0.5;"))
-    found = openfoam.read(case)
-    assert isinstance(found.geometry, pv.PolyData)
-    assert found.geometry.length == pytest.approx(size / 2, rel=1e-6)
+    results = openfoam.read(case)
+    assert isinstance(results.geometry, pv.PolyData)
+    assert results.geometry.length == pytest.approx(size / 2, rel=1e-6)

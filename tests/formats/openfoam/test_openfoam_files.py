@@ -93,9 +93,9 @@ def test_tables_of_other_versions_are_read(kind: str, tmp_path: Path) -> None:
     name, text, expected = TABLES[kind]
     (tmp_path / "postProcessing/object/0").mkdir(parents=True)
     (tmp_path / "postProcessing/object/0" / name).write_text(text)
-    found = read_outputs(tmp_path, 2.0)
-    assert {key: quantity.value for key, quantity in found.qoi.items()} == pytest.approx(expected)
-    assert {quantity.unit for key, quantity in found.qoi.items() if key.startswith("moment")} <= {"N*m"}
+    outputs = read_outputs(tmp_path, 2.0)
+    assert {key: quantity.value for key, quantity in outputs.qoi.items()} == pytest.approx(expected)
+    assert {quantity.unit for key, quantity in outputs.qoi.items() if key.startswith("moment")} <= {"N*m"}
 
 
 def test_a_restarted_run_counts_from_where_it_went_on(tmp_path: Path) -> None:
@@ -132,9 +132,9 @@ def test_a_table_without_rows_is_left_out_by_name(kind: str, name: str, tmp_path
     file.write_text(content)
     if name == "moment.dat":
         file.with_name("force.dat").write_text("# Time total_x total_y total_z\n2 1 2 3\n")
-    found = read_outputs(tmp_path, 2.0)
-    assert not any("moment" in key or "C" in key for key in found.qoi)
-    assert found.warnings == [f"{file}: {reason}; it is left out"]
+    outputs = read_outputs(tmp_path, 2.0)
+    assert not any("moment" in key or "C" in key for key in outputs.qoi)
+    assert outputs.warnings == [f"{file}: {reason}; it is left out"]
 
 
 @installed
@@ -148,8 +148,8 @@ def test_an_empty_table_costs_its_coefficients_alone(cavity: Path, tmp_path: Pat
     file.write_text("")
     console = Console(file=io.StringIO(), width=400)
     dataset = ingest(tmp_path / "cases", tmp_path / "dataset", test=1, validation=0, workers=0, console=console)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert f"{file}: has no line that names its columns; it is left out" in said
+    output = console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"{file}: has no line that names its columns; it is left out" in output
     assert {"run0", "run2"} <= set(dataset.names)
     assert [entry.name for entry in tmp_path.iterdir() if "partial" in entry.name] == []
 
@@ -252,9 +252,9 @@ def test_a_field_that_is_not_finite_is_named(cavity: Path, tmp_path: Path) -> No
 def test_an_empty_last_time_is_passed_over_and_named(cavity: Path, tmp_path: Path) -> None:
     case = foam.copy(cavity, tmp_path / "case")
     (case / "0.6").mkdir()
-    found = openfoam.read(case)
-    assert found.extra["time"] == 0.5
-    assert any("0.6: holds no fields" in warning for warning in found.warnings)
+    results = openfoam.read(case)
+    assert results.extra["time"] == 0.5
+    assert any("0.6: holds no fields" in warning for warning in results.warnings)
     with pytest.raises(FormatError, match=r"0.6: holds no fields"):
         openfoam.read(case, time=0.6)
 
@@ -269,9 +269,9 @@ def test_a_part_that_is_missing_is_named(cavity: Path, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"processor1/0.5: has no p"):
         openfoam.read(case)
     shutil.rmtree(part)
-    found = openfoam.read(case)  # earlier times of the whole case are there
-    assert found.extra["time"] < 0.5
-    assert any("processor1 is missing of 3" in warning for warning in found.warnings)
+    results = openfoam.read(case)  # earlier times of the whole case are there
+    assert results.extra["time"] < 0.5
+    assert any("processor1 is missing of 3" in warning for warning in results.warnings)
     for whole in openfoam_times.time_folders(case).values():
         shutil.rmtree(whole)
     with pytest.raises(FormatError, match=r"processor1 is missing of 3; copy all processor folders"):

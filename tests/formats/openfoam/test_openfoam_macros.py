@@ -146,9 +146,9 @@ def test_functions_have_the_arguments_on_the_lines_that_follow(tmp_path: Path) -
         "last": {"type": ["x"]},
     }
     (tmp_path / "system/controlDict").write_text(INCLUDED)
-    found = Results()
+    results = Results()
     control = read_dictionary(tmp_path / "system/controlDict", root=tmp_path)
-    assert find_density(tmp_path, "", control, found) == 1.2
+    assert find_density(tmp_path, "", control, results) == 1.2
     with pytest.raises(FormatError, match=r"is cut off \(a \( is not closed\)"):
         parsed(INCLUDED.replace("rhoInf = 1.2\n    )", "rhoInf = 1.2"), tmp_path)
 
@@ -169,7 +169,7 @@ def test_a_case_with_macros_is_read(tmp_path: Path) -> None:
     control.write_text(control.read_text() + "half 0.05;\ntwice #eval{ 2*$half };\nodd #eval{ vector(1,2,3) };\n")
     properties = case / "constant/transportProperties"
     properties.write_text(re.sub(r"nu\s.*;", "a 2; nu #eval{ $a/100 }; rho ${{ 600*$a }};", properties.read_text()))
-    found = openfoam.read(case)
-    assert found.parameters["kinematic_viscosity"] == (0.02, "m^2/s")
-    assert found.parameters["density"] == (1200.0, "kg/m^3")
-    assert [warning for warning in found.warnings if "controlDict: entry odd at line" in warning]
+    results = openfoam.read(case)
+    assert results.parameters["kinematic_viscosity"] == (0.02, "m^2/s")
+    assert results.parameters["density"] == (1200.0, "kg/m^3")
+    assert [warning for warning in results.warnings if "controlDict: entry odd at line" in warning]

@@ -39,20 +39,20 @@ def collated(request: pytest.FixtureRequest, runs: Path) -> Path:
 
 def test_the_later_time_of_a_collated_run_is_read(collated: Path) -> None:
     assert {entry.name for entry in collated.iterdir()} >= {"0.2", "processors4"}
-    found = openfoam.read(collated)
-    assert found.extra["time"] == 0.3
-    assert found.extra["parts"] == 4
-    assert collated / "processors4/0.3/U" in found.files
-    assert all(file.is_file() for file in found.files)
+    results = openfoam.read(collated)
+    assert results.extra["time"] == 0.3
+    assert results.extra["parts"] == 4
+    assert collated / "processors4/0.3/U" in results.files
+    assert all(file.is_file() for file in results.files)
     expected = openfoam.read(collated.with_name(f"{collated.name}-whole"))
     for domain, mesh in expected.meshes.items():
         from scipy.spatial import KDTree
 
-        distance, order = KDTree(found.meshes[domain].cell_centers().points).query(mesh.cell_centers().points)
+        distance, order = KDTree(results.meshes[domain].cell_centers().points).query(mesh.cell_centers().points)
         assert distance.max() < 1e-9
         for name in ("velocity", "kinematic_pressure"):
             np.testing.assert_allclose(
-                found.meshes[domain].cell_data[name][order], mesh.cell_data[name], atol=1e-9, err_msg=name
+                results.meshes[domain].cell_data[name][order], mesh.cell_data[name], atol=1e-9, err_msg=name
             )
     assert openfoam.read(collated, time=0.2).extra.get("parts") is None
 
@@ -81,11 +81,11 @@ def test_parts_in_files_of_several_processors_are_read(collated: Path, tmp_path:
                     blocks[first] = b"2\n\n%d\n(%b)\n" % (len(body), body)
                 data = b"\n// Processor".join([header, *blocks[first : last + 1]])
             target.write_bytes(data)
-    found, expected = openfoam.read(case), openfoam.read(collated)
-    assert found.extra["time"] == 0.3
+    results, expected = openfoam.read(case), openfoam.read(collated)
+    assert results.extra["time"] == 0.3
     for domain, mesh in expected.meshes.items():
-        np.testing.assert_array_equal(found.meshes[domain].points, mesh.points)
-        np.testing.assert_array_equal(found.meshes[domain].cell_data["velocity"], mesh.cell_data["velocity"])
+        np.testing.assert_array_equal(results.meshes[domain].points, mesh.points)
+        np.testing.assert_array_equal(results.meshes[domain].cell_data["velocity"], mesh.cell_data["velocity"])
     shutil.rmtree(case / "processors4_2-3")
     with pytest.raises(FormatError, match=r"processor2 is missing of 4; copy all processor folders"):
         openfoam.read(case)
@@ -122,14 +122,14 @@ def test_several_regions_are_listed(heater: Path) -> None:
 def test_a_region_is_read(heater: Path) -> None:
     sizes = {}
     for name in REGIONS:
-        found = openfoam.read(heater, region=name)
-        sizes[name] = found.meshes["volume"].volume
-        assert found.extra["region"] == name
-        assert found.extra["time"] == 0.01
-        assert found.units["volume/temperature"] == "K"
-        assert ("velocity" in found.meshes["volume"].cell_data) == (name in ("bottomWater", "topAir"))
-        assert f"{name}_to" in str(found.extra["patches"])
-        assert not any("is left out (a folder" in warning for warning in found.warnings)
+        results = openfoam.read(heater, region=name)
+        sizes[name] = results.meshes["volume"].volume
+        assert results.extra["region"] == name
+        assert results.extra["time"] == 0.01
+        assert results.units["volume/temperature"] == "K"
+        assert ("velocity" in results.meshes["volume"].cell_data) == (name in ("bottomWater", "topAir"))
+        assert f"{name}_to" in str(results.extra["patches"])
+        assert not any("is left out (a folder" in warning for warning in results.warnings)
     assert sum(sizes.values()) == pytest.approx(0.2 * 0.08 * 0.1, rel=1e-3)  # all of the block
     with pytest.raises(FormatError, match=r"has no region pump; its regions are bottomWater, heater"):
         openfoam.read(heater, region="pump")
@@ -159,9 +159,9 @@ def test_regions_beside_a_mesh_that_was_run_are_said(heater: Path, tmp_path: Pat
     case = foam.cavity(tmp_path / "case", endTime=0.1)
     shutil.copytree(heater / "constant/heater", case / "constant/heater")
     shutil.copytree(heater / "0.01/heater", case / "0.1/heater")
-    found = openfoam.read(case)
-    assert found.meshes["volume"].n_cells == 400
-    assert [warning for warning in found.warnings if "has the regions heater, too, which are left out" in warning]
+    results = openfoam.read(case)
+    assert results.meshes["volume"].n_cells == 400
+    assert [warning for warning in results.warnings if "has the regions heater, too, which are left out" in warning]
     assert openfoam.read(case, region="region0").meshes["volume"].n_cells == 400
     assert openfoam.read(case, region="heater").extra["region"] == "heater"
 

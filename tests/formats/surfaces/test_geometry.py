@@ -69,9 +69,9 @@ def test_holes_are_counted(box: trimesh.Trimesh) -> None:
     assert "the surface has holes (3 open edges); close it in CAD" in geometry.warnings[0]
 
 
-@pytest.mark.parametrize("where", [0.0, 50.0])
-def test_inside_out_is_turned_also_with_a_hole_and_far_away(box: trimesh.Trimesh, where: float) -> None:
-    box.apply_translation([where, -where, where])
+@pytest.mark.parametrize("distance", [0.0, 50.0])
+def test_inside_out_is_turned_also_with_a_hole_and_far_away(box: trimesh.Trimesh, distance: float) -> None:
+    box.apply_translation([distance, -distance, distance])
     box.invert()
     geometry = read_geometry(soup(box))
     assert geometry.volume == pytest.approx(BOX_VOLUME, rel=1e-6)
@@ -268,9 +268,9 @@ def test_inside_and_distance_of_a_sphere() -> None:
     radius = np.linalg.norm(points, axis=1)
     clear = np.abs(radius - 1) > 1e-3  # the facets cut the sphere by less
     start = time.perf_counter()
-    found = inside(mesh, points)
+    within = inside(mesh, points)
     assert time.perf_counter() - start < 10  # about half a second when nothing else runs
-    assert np.array_equal(found[clear], (radius < 1)[clear])
+    assert np.array_equal(within[clear], (radius < 1)[clear])
     assert np.abs(signed_distance(mesh, points[:1000]) - (radius[:1000] - 1)).max() < 1e-3
 
 
@@ -314,14 +314,14 @@ def test_a_body_that_is_there_more_than_once_counts_once(kind: str) -> None:
         body = pv.PolyData.from_regular_faces(
             points, np.vstack([faces, other, faces] if kind == "thrice" else [faces, other])
         )
-    found, once = read_geometry(body), read_geometry(ball)
-    assert found.closed
-    assert found.mesh.n_cells == once.mesh.n_cells
-    assert found.volume == pytest.approx(once.volume, rel=1e-6)
-    assert found.area == pytest.approx(once.area, rel=1e-6)
-    said = " ".join(found.warnings)
-    assert "left out" in said if kind == "a hair apart" else "more than once; one of each was kept" in said
-    assert "bodies" not in said or kind == "a hair apart"
+    geometry, once = read_geometry(body), read_geometry(ball)
+    assert geometry.closed
+    assert geometry.mesh.n_cells == once.mesh.n_cells
+    assert geometry.volume == pytest.approx(once.volume, rel=1e-6)
+    assert geometry.area == pytest.approx(once.area, rel=1e-6)
+    warnings = " ".join(geometry.warnings)
+    assert "left out" in warnings if kind == "a hair apart" else "more than once; one of each was kept" in warnings
+    assert "bodies" not in warnings or kind == "a hair apart"
 
 
 def test_a_thin_skin_keeps_its_inner_face() -> None:
@@ -339,9 +339,9 @@ def test_thousands_of_bodies_have_their_volume(inverted: bool) -> None:
         (places[:, None] + points).reshape(-1, 3),
         (np.arange(count)[:, None, None] * len(points) + (faces[:, ::-1] if inverted else faces)).reshape(-1, 3),
     )
-    found = read_geometry(many)
-    assert found.volume == pytest.approx(count * one.volume, rel=1e-6)
-    assert f"{count} separate bodies" in " ".join(found.warnings)
+    geometry = read_geometry(many)
+    assert geometry.volume == pytest.approx(count * one.volume, rel=1e-6)
+    assert f"{count} separate bodies" in " ".join(geometry.warnings)
 
 
 @pytest.mark.parametrize("factor", [1e30, 1e200, 1e-30])

@@ -90,8 +90,8 @@ def test_numbers_of_other_countries_and_programs(tmp_path: Path) -> None:
     assert read(tmp_path, half.replace("1.5", "1.5D+00").replace("0.25", "2.5e-1"))[0] == pytest.approx(right)
     assert "'-1.#ind' where a coordinate" in refused(tmp_path, half.replace("vertex 1.5", "vertex -1.#IND", 1))
     assert "1 points are not finite" in refused(tmp_path, half.replace("vertex 1.5", "vertex nan", 1))
-    said = refused(tmp_path, half.replace("vertex 1.5", "vertex", 1))
-    assert "has 107 coordinates of 36 corners for 12 triangles" in said
+    message = refused(tmp_path, half.replace("vertex 1.5", "vertex", 1))
+    assert "has 107 coordinates of 36 corners for 12 triangles" in message
     assert "is cut off (no endsolid at its end)" in refused(tmp_path, half[:-200])
     assert "holds no triangles" in refused(tmp_path, "solid empty\nendsolid empty\n")
 

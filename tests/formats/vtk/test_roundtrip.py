@@ -80,10 +80,10 @@ def test_a_mesh_survives_file_store_and_file(suffix: str, data: st.DataObject, n
         read = read_mesh(second)
         assert_same(read, mesh)
         assert stored_units(read) == units
-        seen = plain_vtk(second)
-        assert_same(seen, mesh)
+        read_back = plain_vtk(second)
+        assert_same(read_back, mesh)
         if units:
-            assert json.loads(seen.field_data["tramontane_units"][0]) == units
+            assert json.loads(read_back.field_data["tramontane_units"][0]) == units
         assert dataset.verify() == []
 
 

@@ -72,8 +72,8 @@ def test_folders_of_steps_are_cases_of_the_same_domain(tmp_path: Path, kind: str
         lists(tmp_path / name, kind)
     collection = open_collection(tmp_path)
     assert [source.name for source in collection.sources] == ["one", "two"]
-    found = [list(source.read().meshes) for source in collection.sources]
-    assert found == [["volume"]] * 2 if kind == "vtm.series" else [["r"]] * 2
+    domains = [list(source.read().meshes) for source in collection.sources]
+    assert domains == [["volume"]] * 2 if kind == "vtm.series" else [["r"]] * 2
 
 
 def test_lists_in_one_folder_are_cases_and_their_folders_of_steps_are_none(tmp_path: Path) -> None:

@@ -68,14 +68,14 @@ def test_other_kinds_of_grids_are_whole(tmp_path: Path, binary: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (" 12 ", " 15 ", "a cell of type PENTAGONAL_PRISM has 8 points"),
         (" 12 ", " 66 ", "holds cells of unknown type 66"),
         (" 42 ", " 12 ", "a cell of type HEXAHEDRON has 0 points"),
     ],
 )
-def test_cells_that_cannot_be(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_cells_that_cannot_be(tmp_path: Path, old: str, new: str, message: str) -> None:
     """VTK's filters end the program on these."""
     corners = "0 0 0  1 0 0  1 1 0  0 1 0  0 0 1  1 0 1  1 1 1  0 1 1"
     ids, ends = ("", "0") if "42" in old else ("0 1 2 3 4 5 6 7", "8")
@@ -91,7 +91,7 @@ def test_cells_that_cannot_be(tmp_path: Path, old: str, new: str, said: str) -> 
     if "12" in old:
         assert read_mesh(file).volume == pytest.approx(1)
     file.write_text(file.read_text().replace(f">{old}<", f">{new}<"))
-    with pytest.raises(FormatError, match=rf"cell\.vtu: {said}"):
+    with pytest.raises(FormatError, match=rf"cell\.vtu: {message}"):
         read_mesh(file)
 
 

@@ -61,8 +61,8 @@ def by_vtk(file: Path) -> pv.UnstructuredGrid:
     return pv.wrap(reader.GetOutput())
 
 
-def assert_same(found: pv.UnstructuredGrid, expected: pv.UnstructuredGrid) -> None:
-    one, other = mesh_to_arrays(found), mesh_to_arrays(expected)
+def assert_same(mesh_read: pv.UnstructuredGrid, expected: pv.UnstructuredGrid) -> None:
+    one, other = mesh_to_arrays(mesh_read), mesh_to_arrays(expected)
     assert one.active == other.active
     assert one.texts == other.texts
     parts = [({"points": one.points}, {"points": other.points}), (one.cells, other.cells)]
@@ -73,14 +73,14 @@ def assert_same(found: pv.UnstructuredGrid, expected: pv.UnstructuredGrid) -> No
             assert mine[name].shape == values.shape
             assert mine[name].tobytes() == values.tobytes(), name
     for mine, theirs in (
-        (found.GetPointData(), expected.GetPointData()),
-        (found.GetCellData(), expected.GetCellData()),
+        (mesh_read.GetPointData(), expected.GetPointData()),
+        (mesh_read.GetCellData(), expected.GetCellData()),
     ):
         for index in range(theirs.GetNumberOfArrays()):
             assert mine.GetArray(index).GetClassName() == theirs.GetArray(index).GetClassName()
             assert mine.GetArray(index).GetComponentName(0) == theirs.GetArray(index).GetComponentName(0)
-    assert found.GetCells().GetClassName() == expected.GetCells().GetClassName()
-    assert found.GetPoints().GetData().GetName() == expected.GetPoints().GetData().GetName()
+    assert mesh_read.GetCells().GetClassName() == expected.GetCells().GetClassName()
+    assert mesh_read.GetPoints().GetData().GetName() == expected.GetPoints().GetData().GetName()
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -88,9 +88,9 @@ def assert_same(found: pv.UnstructuredGrid, expected: pv.UnstructuredGrid) -> No
 @pytest.mark.parametrize("block", [1024, 32768])
 def test_it_is_what_vtk_reads(tmp_path: Path, packed: bool, wide: bool, block: int) -> None:
     file = write(tmp_path / "mesh.vtu", subject(30), packed=packed, wide=wide, block=block)
-    found = read_vtu(file)
-    assert found is not None
-    assert_same(found, by_vtk(file))
+    mesh_read = read_vtu(file)
+    assert mesh_read is not None
+    assert_same(mesh_read, by_vtk(file))
 
 
 def test_a_file_that_several_threads_read(tmp_path: Path) -> None:
@@ -98,18 +98,18 @@ def test_a_file_that_several_threads_read(tmp_path: Path) -> None:
     mesh.cell_data["noise"] = np.random.default_rng(0).random((mesh.n_cells, 3))
     file = write(tmp_path / "mesh.vtu", mesh)
     assert file.stat().st_size > 8 << 20
-    found = read_vtu(file)
-    assert found is not None
-    assert_same(found, by_vtk(file))
+    mesh_read = read_vtu(file)
+    assert mesh_read is not None
+    assert_same(mesh_read, by_vtk(file))
 
 
 def test_it_reads_what_we_write_with_its_units(tmp_path: Path) -> None:
     mesh = subject()
     write_mesh(mesh, tmp_path / "mesh.vtu", units={"holes": "Pa"})
-    found = read_vtu(tmp_path / "mesh.vtu")
-    assert found is not None
-    assert "Pa" in str(found.field_data["tramontane_units"])
-    assert_same(found, by_vtk(tmp_path / "mesh.vtu"))
+    mesh_read = read_vtu(tmp_path / "mesh.vtu")
+    assert mesh_read is not None
+    assert "Pa" in str(mesh_read.field_data["tramontane_units"])
+    assert_same(mesh_read, by_vtk(tmp_path / "mesh.vtu"))
 
 
 def test_what_is_not_known_is_left_to_vtk(tmp_path: Path) -> None:
@@ -149,11 +149,11 @@ def test_damage_is_left_to_vtk(tmp_path: Path, packed: bool) -> None:
     read = 0
     for place in [*rng.integers(0, head, 150), *rng.integers(head, len(whole) - 12, 250)]:
         file.write_bytes(whole[:place] + bytes([whole[place] ^ int(rng.integers(1, 256))]) + whole[place + 1 :])
-        found = read_vtu(file)
-        if found is not None:  # a name, a value, or the range that a file states of its own
+        mesh_read = read_vtu(file)
+        if mesh_read is not None:  # a name, a value, or the range that a file states of its own
             read += 1
-            assert (found.n_points, found.n_cells) == (mesh.n_points, mesh.n_cells)
-            assert not packed or place < head or np.array_equal(found.points, mesh.points)
+            assert (mesh_read.n_points, mesh_read.n_cells) == (mesh.n_points, mesh.n_cells)
+            assert not packed or place < head or np.array_equal(mesh_read.points, mesh.points)
     assert read < 400
     # A packed value that was changed is found by its checksum, a list of cells that cannot be by what reads it.
     ids = head + int(whole[whole.index(b'Name="connectivity"') :].split(b'offset="')[1].split(b'"')[0])
@@ -172,9 +172,13 @@ def test_sizes_that_cannot_be_take_no_memory(tmp_path: Path) -> None:
             for value in (2**20, 2**40, 2**62, 2**64 - 1):
                 at = head + 8 * word
                 file.write_bytes(whole[:at] + value.to_bytes(8, "little") + whole[at + 8 :])
-                found = read_vtu(file)
+                mesh_read = read_vtu(file)
                 # The size of whole blocks does not matter where there is but one, which is not.
-                assert found is None if word != 1 else found is None or np.array_equal(found.points, mesh.points)
+                assert (
+                    mesh_read is None
+                    if word != 1
+                    else mesh_read is None or np.array_equal(mesh_read.points, mesh.points)
+                )
         for count in (b"0", b"-1", b"9" * 9, b"9" * 30):
             for old in (b'NumberOfPoints="64"', b'NumberOfCells="27"'):
                 assert old in whole

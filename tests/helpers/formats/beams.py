@@ -74,7 +74,7 @@ class Block:
         self.numbers = first + step * np.arange(len(self.points))
         self.elements = 7 + 2 * np.arange(len(self.cells))
 
-    def where(self, condition: np.ndarray) -> list[int]:
+    def nodes_at(self, condition: np.ndarray) -> list[int]:
         """Numbers of the nodes that fulfil a condition on ``points``."""
         return [int(number) for number in self.numbers[condition]]
 

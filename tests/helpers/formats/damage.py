@@ -40,13 +40,13 @@ def assert_flips_do_no_harm(read: Read, file: Path, target: Path | None = None, 
             for _ in range((1, 8, 64)[number % 3]):
                 spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
             target.write_bytes(spoilt)
-            said = ""
+            message = ""
             try:
                 assert read(file).meshes
             except FormatError as error:
-                said = str(error)
-            assert not said or said.startswith((f"{file}: ", f"{target}: "))
-            assert "\n" not in said
+                message = str(error)
+            assert not message or message.startswith((f"{file}: ", f"{target}: "))
+            assert "\n" not in message
     finally:
         target.write_bytes(whole)
 

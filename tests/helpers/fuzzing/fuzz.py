@@ -53,7 +53,7 @@ class Tally:
     refused: int = 0
     contained: int = 0
     wrong: list[str] = field(default_factory=list)
-    said: set[str] = field(default_factory=set)
+    messages: set[str] = field(default_factory=set)
 
 
 class Watched:
@@ -75,7 +75,7 @@ class Watched:
         inside, hung = False, False
         while True:
             try:
-                word, rest = self.said.get(timeout=HANG_INSIDE if inside else HANG)
+                word, rest = self.messages.get(timeout=HANG_INSIDE if inside else HANG)
             except queue.Empty:
                 hung = True
                 os.kill(self.worker, signal.SIGKILL)
@@ -93,7 +93,7 @@ class Watched:
         """Have the next try read by a fresh process."""
         if self.process is not None:
             os.kill(self.worker, signal.SIGKILL)
-            assert self.said.get(timeout=HANG)[0] == "died"
+            assert self.messages.get(timeout=HANG)[0] == "died"
 
     def end(self) -> None:
         """Close the channel, upon which both processes end."""
@@ -116,19 +116,19 @@ class Watched:
             [sys.executable, "-P", "-m", "helpers.fuzzing.fuzz_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True, env=environment, encoding="utf-8",
         )  # fmt: skip
-        self.said: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
-        self.listener = threading.Thread(target=self._listen, args=(self.process, self.said), daemon=True)
+        self.messages: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
+        self.listener = threading.Thread(target=self._listen, args=(self.process, self.messages), daemon=True)
         self.listener.start()
-        word, pid = self.said.get(timeout=60)
+        word, pid = self.messages.get(timeout=60)
         assert word == "worker"
         self.worker = int(str(pid))
 
     @staticmethod
-    def _listen(process: subprocess.Popen[str], said: queue.SimpleQueue[tuple[str, object]]) -> None:
+    def _listen(process: subprocess.Popen[str], messages: queue.SimpleQueue[tuple[str, object]]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             word, _, rest = line.partition(" ")
-            said.put((word, json.loads(rest)))
+            messages.put((word, json.loads(rest)))
 
 
 def attack(watched: Watched, subject: Subject, seeds: Sequence[int], *, log: Callable[[str], None] = print) -> Tally:
@@ -151,7 +151,7 @@ def attack(watched: Watched, subject: Subject, seeds: Sequence[int], *, log: Cal
         if how in ("read", "refused", "contained"):
             setattr(tally, how, getattr(tally, how) + 1)
         if how == "refused":
-            tally.said.add(words)
+            tally.messages.add(words)
         if how == "refused" and not any(name in words for name in names):
             tally.wrong.append(f"seed {seed}: names no file: {words}")
         elif how == "refused" and "\n" in words.strip():
@@ -195,11 +195,11 @@ def _overwrite(content: bytearray, chance: random.Random) -> bytes:
 
 def _lie(content: bytearray, chance: random.Random) -> bytes:
     """Another number where there is one in text: a count, an index, a size."""
-    found = list(_NUMBER.finditer(bytes(content[:20_000])))
-    for match in sorted(chance.sample(found, min(len(found), chance.choice((1, 1, 3)))), key=lambda m: -m.start()):
+    numbers = list(_NUMBER.finditer(bytes(content[:20_000])))
+    for match in sorted(chance.sample(numbers, min(len(numbers), chance.choice((1, 1, 3)))), key=lambda m: -m.start()):
         number = int(match[0][:18])
-        told = chance.choice((*ABSURD, number + 1, number - 1, number * 1000))
-        content[match.start() : match.end()] = str(told).encode()
+        lie = chance.choice((*ABSURD, number + 1, number - 1, number * 1000))
+        content[match.start() : match.end()] = str(lie).encode()
     return bytes(content)
 
 

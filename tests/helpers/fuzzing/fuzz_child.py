@@ -82,8 +82,8 @@ def _serve(say: Callable[..., None]) -> None:
         except TramontaneError as error:
             say("refused", str(error))
         except BaseException as error:
-            where = traceback.extract_tb(error.__traceback__)
-            places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(where[-6:]))
+            frames = traceback.extract_tb(error.__traceback__)
+            places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
             say("raised", f"{type(error).__name__}: {str(error)[:300]} at {places}")
         else:
             say("read")

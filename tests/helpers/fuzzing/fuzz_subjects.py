@@ -127,7 +127,7 @@ def calculix(binary: bool) -> Builder:
         block = Block("C3D20", (4.0, 1.0, 1.0), (2, 1, 1))
         nodes, elements = ("*NODE OUTPUT", "*ELEMENT OUTPUT") if binary else ("*NODE FILE", "*EL FILE")
         text = (
-            block.deck() + node_set("NFIX", block.where(block.points[:, 0] == 0)) + MATERIAL
+            block.deck() + node_set("NFIX", block.nodes_at(block.points[:, 0] == 0)) + MATERIAL
             + "*SOLID SECTION, ELSET=EALL, MATERIAL=STEEL\n*BOUNDARY\nNFIX, 1, 3\n*STEP\n*STATIC\n*CLOAD\n5, 3, 1.\n"
             + f"{nodes}\nU, RF\n{elements}\nS, E\n*NODE PRINT, NSET=NFIX, TOTALS=YES\nRF\n*END STEP\n"
         )  # fmt: skip
@@ -145,8 +145,8 @@ def ansys(root: Path) -> Subject:
 
 
 def cgns(root: Path) -> Subject:
-    found = sorted((DATA / "plaid").rglob("*.cgns"))
-    return alone(Path(shutil.copy(found[0], root / "mesh.cgns")))
+    files = sorted((DATA / "plaid").rglob("*.cgns"))
+    return alone(Path(shutil.copy(files[0], root / "mesh.cgns")))
 
 
 def cgns_structured(root: Path) -> Subject:
