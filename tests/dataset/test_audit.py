@@ -297,6 +297,15 @@ def test_a_run_that_converged_or_does_not_say_is_none(extra: dict[str, Any]) -> 
     assert audit(cases).problems == []
 
 
+def test_a_mesh_that_failed_its_program_s_checks_is_a_warning() -> None:
+    cases = some(3)
+    for case, failed in zip(cases, (0, 2, 0), strict=False):
+        case.provenance.extra["mesh_quality"] = {"failed_checks": failed, "max_skewness": 5.25}
+    (problem,) = audit(cases).problems
+    assert (problem.severity, problem.case, problem.place) == ("warning", "1", "mesh")
+    assert "its mesh failed 2 of its program's checks (max skewness 5.25); mesh it again" in problem.message
+
+
 def test_what_a_reader_warned_of_is_reported() -> None:
     cases = some(3)
     cases[1].provenance.extra["warnings"] = ["surface.vtp: patch inlet has no faces"]

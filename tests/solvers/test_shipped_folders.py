@@ -63,3 +63,64 @@ def test_calculix_bends_the_bracket_as_the_embedded_solver_does(tmp_path: Path) 
     shape = case.design.geometry
     assert shape is not None
     assert shape.is_manifold  # type: ignore[union-attr]
+
+
+@needs("simpleFoam", "openfoam")
+def test_openfoam_fills_in_speed_and_step_and_stops_when_converged() -> None:
+    step = solvers.create(EXAMPLES / "openfoam-pitzdaily")
+    slow, fast = (step.simulate(Design(speed=speed, step_height="25.4 mm")) for speed in ("6 m/s", "12 m/s"))
+    for case in (slow, fast):
+        assert case.provenance.extra["converged"] is True
+        assert max(case.provenance.extra["residuals"].values()) <= 5e-4
+        velocity, volume = case.field_values("volume", "velocity"), case.meshes["volume"]
+        assert np.ptp(volume.points[:, 1]) == pytest.approx(0.0508)
+        # What flows in through 25.4 mm flows through every section: here, over the step.
+        sizes = volume.compute_cell_sizes(length=False, area=False)["Volume"]
+        x = volume.cell_centers().points[:, 0]
+        flow = [(velocity[:, 0] * sizes)[part].sum() for part in (x < 0, (x > 0) & (x < 0.206))]
+        assert flow[0] / 0.0206 == pytest.approx(flow[1] / 0.206, rel=0.01)
+    # Turbulent flows are alike; the wider outlet recovers pressure, less than Bernoulli's law allows, and the more the
+    # less friction there is.
+    velocities = [case.field_values("volume", "velocity") / speed for case, speed in ((slow, 6), (fast, 12))]
+    assert np.linalg.norm(velocities[1] - velocities[0]) < 0.05 * np.linalg.norm(velocities[0])
+    recovered = [-case.qoi["inlet_pressure"] / speed**2 for case, speed in ((slow, 6), (fast, 12))]
+    assert 0 < recovered[0] < recovered[1] < (1 - (25.4 / 33.2) ** 2) / 2
+    assert fast.field_units["pressure"] == "Pa"
+
+
+@needs("snappyHexMesh", "openfoam")
+def test_openfoam_meshes_a_parametric_body_and_gives_its_coefficients(tmp_path: Path) -> None:
+    pytest.importorskip("netgen", reason="pip install 'tramontane[solve]'")
+    folder = copied("openfoam-ahmed", tmp_path)
+    for file, old, new in (
+        ("system/snappyHexMeshDict", "level (4 4)", "level (3 3)"),
+        ("system/snappyHexMeshDict", "level 4;", "level 3;"),
+        ("system/fvSolution", "{ p 1e-3; U 5e-4;", "{ p 2e-2; U 2e-3;"),
+    ):
+        text = (folder / file).read_text()
+        assert old in text
+        (folder / file).write_text(text.replace(old, new))
+    ahmed = solvers.create(folder)
+    case = ahmed.simulate(
+        Design(length="1 m", width="0.36 m", height="0.28 m", front_radius="0.1 m", clearance="0.05 m",
+               slant_angle="15 deg", slant_length="0.2 m", speed="30 m/s")
+    )  # fmt: skip
+    # The forces on half of the body, from the fields at its faces, are those that the coefficients say.
+    wall = case.meshes["surface"].compute_normals(
+        point_normals=False, auto_orient_normals=False, consistent_normals=False, inplace=False
+    )
+    areas = wall.compute_cell_sizes(length=False, volume=False)["Area"]
+    pressure, shear = (case.field_values("surface", name) for name in ("pressure", "wall_shear_stress"))
+    outward = 1.0 if (wall.cell_centers().points[:, 0] * wall["Normals"][:, 0] * areas).sum() > 0 else -1.0
+    force = ((-outward * pressure[:, None] * wall["Normals"] + shear) * areas[:, None]).sum(axis=0)
+    area = 0.36 * 0.28 / 2
+    assert force[0] / (0.6 * 30**2 * area) == pytest.approx(case.qoi["drag_coefficient"], rel=0.01)
+    assert 0.2 < case.qoi["drag_coefficient"] < 0.6
+    extra = case.provenance.extra
+    assert extra["converged"] is True
+    assert extra["residuals"]["Ux"] <= 2e-3
+    assert extra["mesh_quality"]["failed_checks"] == 0
+    assert 0 < extra["mesh_quality"]["max_non_orthogonality"] < 70
+    assert isinstance(ahmed, Parametric)
+    geometry = case.design.geometry
+    assert geometry.volume == pytest.approx(0.1, rel=0.1)  # type: ignore[union-attr]

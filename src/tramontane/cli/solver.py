@@ -88,6 +88,8 @@ def _print_case(case: Any, contract: Any, seconds: float) -> None:
         lines.append(f"{domain}: {mesh.n_points} points, {mesh.n_cells} cells")
         for name, location in case.field_names(domain).items():
             values = np.asarray(case.field_values(domain, name))
+            if not np.issubdtype(values.dtype, np.floating):  # numbers of patches
+                continue
             size = np.linalg.norm(values, axis=1) if values.ndim == 2 else values
             what = "magnitude " if values.ndim == 2 else ""
             low, high = (Quantity(float(end), case.field_units.get(name, "")) for end in (size.min(), size.max()))
@@ -97,6 +99,9 @@ def _print_case(case: Any, contract: Any, seconds: float) -> None:
     extra = case.provenance.extra
     if isinstance(extra.get("residuals"), dict):
         lines.append("residuals: " + ", ".join(f"{name} {value:.2g}" for name, value in extra["residuals"].items()))
+    if isinstance(extra.get("mesh_quality"), dict):
+        measures = extra["mesh_quality"].items()
+        lines.append("mesh: " + ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in measures))
     if isinstance(extra.get("seconds"), dict):
         lines.append("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in extra["seconds"].items()))
     lines += [f"memory: {extra['memory'] / 1e6:.0f} MB"] if "memory" in extra else []

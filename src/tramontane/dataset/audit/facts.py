@@ -186,6 +186,7 @@ class _Examination:
                            "again or leave it out")  # fmt: skip
         geometry = self._surface() if case.design.geometry is None else self._geometry(case.design.geometry)
         residuals, converged = self._convergence(provenance.extra)
+        self._mesh_quality(provenance.extra.get("mesh_quality"))
         return CaseFacts(
             name=case.name,
             domains=self.domains,
@@ -291,6 +292,15 @@ class _Examination:
             self._note("warning", "convergence", f"case {self.case.name}: its solver says that the run did not "
                                                  "converge; run it on, or leave it out")  # fmt: skip
         return residuals, converged
+
+    def _mesh_quality(self, quality: Any) -> None:
+        """Note a mesh that failed its program's own checks."""
+        failed = quality.get("failed_checks") if isinstance(quality, Mapping) else None
+        if isinstance(failed, int) and failed > 0:
+            measures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in quality.items()
+                                 if name != "failed_checks" and isinstance(value, (int, float)))  # fmt: skip
+            self._note("warning", "mesh", f"case {self.case.name}: its mesh failed {failed} of its program's checks"
+                       + (f" ({measures})" if measures else "") + "; mesh it again, or leave it out")  # fmt: skip
 
     def _marks(self, geometry: Geometry | None) -> Marks:
         numbers = None if geometry is None else shape_numbers(geometry.mesh)

@@ -35,6 +35,7 @@ from tramontane.formats.openfoam.fields import (
 )
 from tramontane.formats.openfoam.files import beginning, entries_of, existing, version_in
 from tramontane.formats.openfoam.mesh import Patch, PolyMesh, find_in, merged, read_polymesh
+from tramontane.formats.openfoam.mesh_check import LOG, read_mesh_check
 from tramontane.formats.openfoam.outputs import read_log, read_outputs
 from tramontane.formats.openfoam.patches import PatchShape
 from tramontane.formats.openfoam.times import Time, choose, choose_region, has_mesh, regions, time_folders
@@ -129,6 +130,9 @@ def _read(folder: Path, time: str | float | None, mean: bool, wanted_region: str
     results.qoi, results.extra = outputs.qoi, results.extra | outputs.extra
     results.files += outputs.files
     results.warnings += outputs.warnings
+    if (quality := read_mesh_check(folder)) is not None:
+        results.extra["mesh_quality"] = quality
+        results.files.append(folder / LOG)
     _geometry(folder, shapes, results)
     results.files = list(dict.fromkeys(stored(file)[0] for file in results.files))
     return results
