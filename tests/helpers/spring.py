@@ -66,8 +66,8 @@ def springs(count: int, load: str = "12 N") -> list[Design]:
     return [Design(load=load, stiffness=f"{k + 1} N/mm") for k in range(count)]
 
 
-def slow_farm(out: str, log: str) -> None:
-    farm.run(functools.partial(Spring, Path(log)), springs(12, "15 N"), out, workers=2)
+def slow_farm(out: str, log: str, on: str = "local") -> None:
+    farm.run(functools.partial(Spring, Path(log)), springs(12, "15 N"), out, workers=2, on=on)
 
 
 def no_simulator() -> Spring:
