@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import TESTS
 from helpers.analytic_solvers import BeamSolver, EllipsoidSolver
 from helpers.beam_tables import write_beams
 from helpers.ellipsoids import ellipsoid
@@ -24,6 +25,7 @@ from tramontane.errors import ContractError
 from tramontane.formats import read_case
 from tramontane.simulator import Simulator
 from tramontane.surrogate import Surrogate
+from tramontane.surrogate.agreement import check_agreement
 from tramontane.surrogate.checks import Checked, QoiCheck, check_with
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.hybrid import Hybrid
@@ -134,6 +136,18 @@ def test_contracts_that_do_not_agree_are_refused(beam: Surrogate) -> None:
     # What the solver has besides does not matter.
     Hybrid(beam, Other(qoi=BeamSolver().contract.qoi | {"stress": QoiSpec(unit="Pa")},
                        fields={"surface": {"pressure": FieldSpec(unit="Pa")}}))  # fmt: skip
+
+
+def test_a_solver_of_another_family_of_shapes_is_refused() -> None:
+    """A model of cantilevers by their length, width and height; the bracket has the same outputs, and a load."""
+    cantilevers = Surrogate.load(TESTS / "data" / "cantilever" / "model")
+    contract = solvers.known_solvers()["bracket"].make().contract
+    with pytest.raises(ContractError, match="the solver has no parameter 'length'"):
+        check_agreement(cantilevers, contract)
+    same = dict(cantilevers.contract.parameters)
+    check_agreement(cantilevers, contract.model_copy(update={"parameters": same}))
+    # One that takes the geometry itself is asked with the load alone.
+    check_agreement(cantilevers, contract.model_copy(update={"parameters": {"load": same["load"]}}))
 
 
 def test_a_check_says_which_intervals_held(beam: Surrogate) -> None:

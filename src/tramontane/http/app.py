@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     problem_documents.install(app)
     for part in (admin_routes, routes, job_routes, training_routes, ingest_routes):
         app.include_router(part.router)
+    app.include_router(job_routes.checks_router)
     app.add_middleware(Guard, server=server)
 
     @app.get("/healthz", tags=["operation"])

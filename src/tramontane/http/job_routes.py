@@ -10,15 +10,17 @@ from fastapi import APIRouter, Path, Query
 from tramontane.formats import read_case
 from tramontane.http.pieces_response import PiecesResponse
 from tramontane.http.problem_documents import openapi_responses
-from tramontane.http.routes import CallerOf, ServerOf, file_responses
+from tramontane.http.routes import CallerOf, ModelName, ServerOf, file_responses
+from tramontane.service.access.caller import Caller
 from tramontane.service.jobs.schemas import DesignAnswer, DesignsAnswer, JobAnswer, JobRequest, JobsAnswer
 from tramontane.service.predictions import answers, designs
-from tramontane.service.predictions.schemas import Format
+from tramontane.service.predictions.schemas import CheckRequest, Format
 from tramontane.service.problems import Fault, at_fault
 from tramontane.service.registry import Served
 from tramontane.service.server import Server
 
 router = APIRouter(prefix="/v1/jobs")
+checks_router = APIRouter(prefix="/v1/models")
 JobId = Annotated[str, Path(min_length=1, max_length=64, description="A job's id")]
 Index = Annotated[int, Path(ge=0, le=1_000_000, description="A design's place in the job, from 0")]
 _READ = openapi_responses(401, 403, 404, 422, 429)
@@ -37,6 +39,30 @@ async def submit(body: JobRequest, server: ServerOf, caller: CallerOf) -> JobAns
     )  # fmt: skip
     server.runner.ring()
     return job
+
+
+@checks_router.post(
+    "/{model}/check", status_code=202, responses=openapi_responses(400, 401, 403, 404, 409, 413, 422, 429, 507)
+)
+async def check(model: ModelName, asked: CheckRequest, server: ServerOf, caller: CallerOf) -> JobAnswer:
+    """Have a solver say whether a model's intervals hold for a design: a job of one design, whose answer has both."""
+    caller.need("predict")
+    job = await asyncio.to_thread(submit_check, server, caller, server.model(model), asked)
+    server.runner.ring()
+    return job
+
+
+def submit_check(server: Server, caller: Caller, served: Served, asked: CheckRequest) -> JobAnswer:
+    """Make a job of a check; the runner must be rung.
+
+    Raises:
+        Problem: As for `Checks.understand`.
+    """
+    understood = server.checks.understand(server.predictions, served, asked)
+    return server.jobs.submit(
+        caller, kind="check", model=served.name, model_hash=served.hash, designs=[understood], cells=50_000,
+        domains=None, keep=True,
+    )  # fmt: skip
 
 
 @router.get("", responses=openapi_responses(401, 403, 429))

@@ -9,10 +9,12 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 
+from tramontane.contract import Contract
 from tramontane.http.pieces_response import PiecesResponse
 from tramontane.http.problem_documents import openapi_responses
 from tramontane.service.access.caller import Caller
 from tramontane.service.geometries.schemas import GeometriesAnswer, StoredGeometry
+from tramontane.service.jobs.checks import Checks
 from tramontane.service.predictions import answers
 from tramontane.service.predictions.schemas import Hash, PredictRequest, Summary
 from tramontane.service.problems import Fault, Problem, at_fault
@@ -61,7 +63,7 @@ async def models(server: ServerOf) -> ModelsAnswer:
 @router.get("/models/{model}", responses=openapi_responses(401, 403, 404, 422, 429))
 async def model(model: ModelName, server: ServerOf) -> ModelAnswer:
     """One model."""
-    return describe(server.find(model))
+    return describe(server.find(model), server.checks)
 
 
 @router.post(
@@ -188,10 +190,10 @@ async def _gone(request: Request) -> None:
 def all_models(server: Server) -> ModelsAnswer:
     """Everything that is served."""
     simulators: list[Served | Solver] = [*server.registry.models.values(), *server.solvers.values()]
-    return ModelsAnswer(models=[describe(each) for each in simulators], refused=server.registry.refused)
+    return ModelsAnswer(models=[describe(each, server.checks) for each in simulators], refused=server.registry.refused)
 
 
-def describe(served: Served | Solver) -> ModelAnswer:
+def describe(served: Served | Solver, checks: Checks) -> ModelAnswer:
     """A model or solver as clients see it."""
     surrogate = served.surrogate if isinstance(served, Served) else None
     return ModelAnswer(
@@ -200,11 +202,18 @@ def describe(served: Served | Solver) -> ModelAnswer:
         hash=served.hash,
         architecture=served.name if surrogate is None else surrogate.model,
         needs_geometry=surrogate is not None and surrogate.needs_geometry,
-        parameters={
-            name: ParameterAnswer(unit=spec.unit, low=from_si(spec.low, spec.unit), high=from_si(spec.high, spec.unit),
-                                  role=spec.role)
-            for name, spec in served.contract.parameters.items()
-        },
+        parameters=parameters_answer(served.contract),
         contract=served.contract.model_dump(mode="json"),
         figures={} if surrogate is None else surrogate.record.figures.document(),
+        checks=checks.tally(served) if isinstance(served, Served) else None,
+        checked_by=[solver.name for solver in checks.solvers_of(served)] if isinstance(served, Served) else [],
     )  # fmt: skip
+
+
+def parameters_answer(contract: Contract) -> dict[str, ParameterAnswer]:
+    """Inputs in the units that people use."""
+    return {
+        name: ParameterAnswer(unit=spec.unit, low=from_si(spec.low, spec.unit), high=from_si(spec.high, spec.unit),
+                              role=spec.role)
+        for name, spec in contract.parameters.items()
+    }  # fmt: skip

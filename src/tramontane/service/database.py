@@ -64,7 +64,7 @@ class JobRow(Base):
     Attributes:
         id: Random.
         owner: Id of the token that asked; None where none was needed.
-        kind: ``surrogate``, ``solver``, or ``training``, of which `TrainingRow` says more.
+        kind: ``surrogate``, ``solver``, ``check``, or ``training``, of which `TrainingRow` says more.
         model: Its name; of a training, which kind of model is asked for.
         model_hash: Which version of it was asked.
         state: ``queued``, ``running``, ``done``, ``cancelled``, or ``stopped`` for the reason given.

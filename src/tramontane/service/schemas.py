@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Kind = Literal["surrogate", "solver"]
-JobKind = Literal["surrogate", "solver", "training"]
+DesignsKind = Literal["surrogate", "solver", "check"]
+JobKind = Literal["surrogate", "solver", "check", "training"]
 JobState = Literal["queued", "running", "done", "cancelled", "stopped"]
 DesignState = Literal["waiting", "done", "failed"]
 
@@ -28,6 +29,20 @@ class ParameterAnswer(BaseModel):
     role: Literal["operating", "geometry", "constant"]
 
 
+class ChecksAnswer(BaseModel):
+    """How many of a model's answers that a solver checked held.
+
+    Attributes:
+        checks: Number of designs checked.
+        held: Of these, how many had all intervals hold what the solver said.
+        qoi: By QoI, how many intervals held, and of how many.
+    """
+
+    checks: int = 0
+    held: int = 0
+    qoi: dict[str, tuple[int, int]] = {}
+
+
 class ModelAnswer(BaseModel):
     """What is served under a name.
 
@@ -40,6 +55,8 @@ class ModelAnswer(BaseModel):
         parameters: Inputs, in the units that people use.
         contract: Inputs and outputs in full; numbers are in SI.
         figures: Errors on cases held out, as training left them.
+        checks: Of a surrogate, how many of its answers were checked by a solver, and held.
+        checked_by: Names of the served solvers that can check it.
     """
 
     name: str
@@ -50,6 +67,8 @@ class ModelAnswer(BaseModel):
     parameters: dict[str, ParameterAnswer]
     contract: dict[str, Any]
     figures: dict[str, Any]
+    checks: ChecksAnswer | None = None
+    checked_by: list[str] = []
 
 
 class ModelsAnswer(BaseModel):

@@ -16,6 +16,7 @@ from tramontane.service.access.tokens import Access
 from tramontane.service.database import open_database
 from tramontane.service.geometries.uploads import Geometries
 from tramontane.service.ingests.ingests import Ingests
+from tramontane.service.jobs.checks import Checks
 from tramontane.service.jobs.runner import Runner
 from tramontane.service.jobs.store import JobStore
 from tramontane.service.memory import give_back
@@ -57,7 +58,10 @@ class Server:
         self.geometries = Geometries(settings)
         self.predictions = Predictions(settings, self.geometries, self.metrics)
         self.jobs = JobStore(self.sessions, settings.state / "jobs")
-        self.runner = Runner(settings, self.jobs, self.registry, self.solvers, self.predictions, self.metrics)
+        self.checks = Checks(settings, self.solvers, self.geometries)
+        self.runner = Runner(
+            settings, self.jobs, self.registry, self.solvers, self.predictions, self.checks, self.metrics
+        )
         self.trainings = Trainings(settings, self.sessions, self.refresh)
         self.ingests = Ingests(settings)
         self._watcher: asyncio.Task[None] | None = None

@@ -62,7 +62,9 @@ def disagreements(surrogate: Surrogate, solver: Contract) -> list[str]:
     """What a surrogate has that a solver does not, one line each; ranges, and what the solver has besides, are no
     matter."""
     mine, lines = surrogate.contract, []
-    for name, spec in mine.asked(geometry=surrogate.needs_geometry).items():
+    # A solver that makes shapes of dimensions makes those of the surrogate's family only if it knows their dimensions.
+    makes_shapes = any(spec.role == "geometry" for spec in solver.parameters.values())
+    for name, spec in mine.asked(geometry=surrogate.needs_geometry and not makes_shapes).items():
         if name not in solver.parameters:
             lines.append(f"the solver has no parameter {name!r}")
         elif not compatible(spec.unit, theirs := solver.parameters[name].unit):

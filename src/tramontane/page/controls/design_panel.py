@@ -9,7 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from tramontane.contract import Contract
-from tramontane.http.routes import describe
+from tramontane.http.routes import parameters_answer
 from tramontane.page.controls.geometry_drop import GeometryDrop
 from tramontane.page.controls.number_field import NumberField
 from tramontane.page.controls.slider import Slider
@@ -84,7 +84,7 @@ class DesignPanel:
         self.shape.set_visibility(not self.of_case and (served is None or served.surrogate.needs_geometry))
         if served is None:
             return
-        parameters = {n: p for n, p in describe(served).parameters.items() if n in parameters_of(served)}
+        parameters = {n: p for n, p in parameters_answer(served.contract).items() if n in parameters_of(served)}
         self.view.parameters = {
             name: self.view.parameters.get(name, (spec.low + spec.high) / 2) for name, spec in parameters.items()
         }

@@ -32,7 +32,7 @@ def register(shell: Shell) -> None:
 
 
 def _card(shell: Shell, reader: Reader, served: Served) -> None:
-    words, model = reader.words, describe(served)
+    words, model = reader.words, describe(served, shell.server.checks)
     contract, record = served.contract, served.surrogate.record
     with ui.element("article").classes("card panel").props(f"data-model={served.name}"):
         with ui.element("div").classes("card-picture"):

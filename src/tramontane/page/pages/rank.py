@@ -12,7 +12,7 @@ from nicegui import ui
 
 from tramontane.errors import TramontaneError
 from tramontane.http import job_routes
-from tramontane.http.routes import describe
+from tramontane.http.routes import parameters_answer
 from tramontane.page.controls.geometry_drop import GeometryDrops
 from tramontane.page.controls.number_field import NumberField
 from tramontane.page.language.complaints import complain
@@ -113,7 +113,9 @@ class RankPage:
     def _fill(self) -> None:
         """Fields of the model's parameters."""
         served = self.served
-        parameters = {name: spec for name, spec in describe(served).parameters.items() if name in parameters_of(served)}
+        parameters = {
+            name: spec for name, spec in parameters_answer(served.contract).items() if name in parameters_of(served)
+        }
         self.values = {name: self.values.get(name, (spec.low + spec.high) / 2) for name, spec in parameters.items()}
         self.length.set_visibility(served.surrogate.needs_geometry)
         self.length.set_value(self.unit or served.contract.length_unit)

@@ -12,19 +12,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyvista as pv
+
 from tramontane import solvers
 from tramontane.case import Case
 from tramontane.design import Design
 from tramontane.formats import write_case
 from tramontane.io.processes import FatalError, parent_is_alive, reason_of, run_each
 from tramontane.service.database import DesignRow, JobRow, patiently
+from tramontane.service.jobs.checks import Checks, takes_geometry
 from tramontane.service.jobs.store import JobStore
 from tramontane.service.metrics import Metrics
 from tramontane.service.predictions import answers, designs
 from tramontane.service.predictions.predictions import Predictions, stated_qoi
-from tramontane.service.predictions.schemas import DesignRequest, Summary
+from tramontane.service.predictions.schemas import CheckRequest, DesignRequest, Summary
 from tramontane.service.problems import Problem, no_room, without_paths
-from tramontane.service.registry import Registry, Solver
+from tramontane.service.registry import Registry, Served, Solver
 from tramontane.service.settings import Settings
 from tramontane.service.turns import asker
 from tramontane.simulator import Simulator
@@ -32,6 +35,7 @@ from tramontane.simulator import Simulator
 _log = logging.getLogger("tramontane.serve")
 _LOOK_EVERY = 30.0  # s between two looks for jobs when nobody rings
 _BLOCK = 8  # designs of a solver between two turns
+SolverTask = tuple[int, str, pv.PolyData | None]
 _FULL = "the server's disk is full; resume the job once there is room"
 
 
@@ -44,16 +48,17 @@ class Runner:
         registry: Surrogates by name.
         served: Solvers by name.
         predictions: Asks the surrogates.
+        checks: Compares both.
         metrics: Where designs are counted.
     """
 
     def __init__(
         self, settings: Settings, jobs: JobStore, registry: Registry, served: dict[str, Solver],
-        predictions: Predictions, metrics: Metrics,
+        predictions: Predictions, checks: Checks, metrics: Metrics,
     ) -> None:  # fmt: skip
         self.settings, self.jobs, self.registry, self.solvers = settings, jobs, registry, served
-        self.predictions, self.metrics = predictions, metrics
-        self._bells = {"surrogate": asyncio.Event(), "solver": asyncio.Event()}
+        self.predictions, self.checks, self.metrics = predictions, checks, metrics
+        self._bells = {"surrogate": asyncio.Event(), "solver": asyncio.Event(), "check": asyncio.Event()}
         self._stopping = threading.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -82,7 +87,7 @@ class Runner:
 
     async def _work(self, kind: str) -> None:
         asker.set("jobs")
-        turn = self._predict_some if kind == "surrogate" else self._solve_some
+        turn = {"surrogate": self._predict_some, "solver": self._solve_some, "check": self._check_one}[kind]
         last: str | None = None
         while not self._stopping.is_set():
             self._bells[kind].clear()
@@ -169,19 +174,79 @@ class Runner:
             await asyncio.to_thread(self.jobs.end, job.id, "stopped", str(error))
 
     def _solve(self, job: JobRow, solver: Solver, rows: Any) -> None:
+        for outcome in self._solved(job, solver, [(row.index, row.request, None) for row in rows]):
+            summary = None if outcome.answer is None else Summary.model_validate_json(outcome.answer)
+            self._write_down(job.id, outcome.task[0], summary=summary, reason=outcome.reason)
+
+    def _solved(self, job: JobRow, solver: Solver, tasks: list[SolverTask]) -> Iterator[Any]:
+        """Outcomes of a solver's runs, until the job is to end."""
+
         def ended() -> bool:
             return self._stopping.is_set() or not self.jobs.is_pending(job.id)
 
-        tasks = [(row.index, row.request) for row in rows]
         work = functools.partial(solve_one, self.jobs.folder / job.id, solver.name, solver.hash)
         prepare = functools.partial(solvers.create, solver.solver)
-        outcomes: Iterator[Any] = run_each(
+        return run_each(
             work, tasks, workers=1, prepare=prepare, memory=self.settings.job_memory, seconds=self.settings.job_seconds,
             stop=ended,
         )  # fmt: skip
-        for outcome in outcomes:
-            summary = None if outcome.answer is None else Summary.model_validate_json(outcome.answer)
-            self._write_down(job.id, outcome.task[0], summary=summary, reason=outcome.reason)
+
+    # -- checks ----------------------------------------------------------------------------------------------------
+
+    async def _check_one(self, job: JobRow) -> None:
+        rows = await asyncio.to_thread(self.jobs.waiting, job.id, 1)
+        if not rows:
+            await asyncio.to_thread(self.jobs.end, job.id, "done")
+            return
+        row, request = rows[0], CheckRequest.model_validate_json(rows[0].request)
+        served, solver = self.registry.models.get(job.model), self.solvers.get(request.solver or "")
+        gone = None
+        if served is None or served.hash != job.model_hash:
+            gone = f"model {job.model} is no longer served as it was when the job was submitted; submit it again"
+        elif solver is None:
+            gone = f"solver {request.solver} is no longer served; submit the job again once it is"
+        if served is None or solver is None or gone is not None:
+            await asyncio.to_thread(self.jobs.end, job.id, "stopped", gone)
+            return
+        try:
+            stop = await self._check(job, row, served, solver, request)
+        except FatalError as error:
+            stop = str(error)
+        except Exception as error:
+            if no_room(error):
+                stop = _FULL
+            else:
+                _log.error("check failed", exc_info=error, extra={"job": job.id, "design": row.index})
+                stop = None
+                await self._settle(job, row.index, reason=reason_of(error))
+        if stop is not None:
+            await asyncio.to_thread(self.jobs.end, job.id, "stopped", stop)
+
+    async def _check(
+        self, job: JobRow, row: DesignRow, served: Served, solver: Solver, request: CheckRequest
+    ) -> str | None:
+        """Run the solver, compare, settle; gives back the reason for which the job has to stop."""
+        case, seconds = self.jobs.folder / job.id / str(row.index), 0.0
+        if not case.is_dir():  # the solver has run where the comparison had to wait
+            surface = self.checks.surface(served, request) if takes_geometry(served, solver) else None
+            asked = self.checks.solver_request(served, solver, request).model_dump_json()
+            task = (row.index, asked, surface)
+            outcomes = await asyncio.to_thread(lambda: list(self._solved(job, solver, [task])))
+            if not outcomes:  # the job was cancelled, or the server stops
+                return None
+            if outcomes[0].answer is None:
+                await self._settle(job, row.index, reason=outcomes[0].reason)
+                return None
+            seconds = Summary.model_validate_json(outcomes[0].answer).seconds
+        try:
+            summary = await self.predictions.run(lambda: self.checks.settle(served, solver, request, case), long=True)
+        except Problem as problem:
+            if problem.status_code != 503:
+                raise
+            await asyncio.sleep(1.0)  # it waits its turn again
+            return None
+        await self._settle(job, row.index, summary=summary.model_copy(update={"seconds": seconds}))
+        return None
 
     async def _settle(self, job: JobRow, index: int, **outcome: Any) -> None:
         await asyncio.to_thread(functools.partial(self._write_down, job.id, index, **outcome))
@@ -196,7 +261,7 @@ class Runner:
         self.metrics.settled("failed" if summary is None else "done")
 
 
-def solve_one(folder: Path, name: str, identity: str, simulator: Simulator, task: tuple[int, str]) -> str:
+def solve_one(folder: Path, name: str, identity: str, simulator: Simulator, task: SolverTask) -> str:
     """Run a solver on one design, keep the case and give back its summary as JSON; runs in a process of its own.
 
     Args:
@@ -204,17 +269,19 @@ def solve_one(folder: Path, name: str, identity: str, simulator: Simulator, task
         name: Under which the solver is served.
         identity: Which version of it.
         simulator: The solver.
-        task: The design's place in the job, and the design as JSON.
+        task: The design's place in the job, the design as JSON, and its geometry where the solver takes one.
 
     Raises:
         FatalError: The case cannot be written.
     """
     import time
 
-    index, request = task
+    index, request, surface = task
     begun = time.perf_counter()
-    values = designs.understand(simulator.contract, DesignRequest.model_validate_json(request), geometry=False)
-    design = designs.design(simulator.contract, None, values, geometry=None, length_unit="m")
+    asked = DesignRequest.model_validate_json(request)
+    values = designs.understand(simulator.contract, asked, geometry=surface is not None)
+    plain = designs.design(simulator.contract, None, values, geometry=None, length_unit="m")
+    design = plain if surface is None else plain.with_geometry(surface)
     case = simulator.simulate(design)
     case.name = str(index)
     if parent_is_alive():

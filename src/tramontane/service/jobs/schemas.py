@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from tramontane.service.predictions.schemas import DesignRequest, Summary
-from tramontane.service.schemas import DesignState, JobState, Kind, Name, Request
+from tramontane.service.schemas import DesignsKind, DesignState, JobState, Name, Request
 
 
 class JobRequest(Request):
@@ -33,9 +33,9 @@ class JobAnswer(BaseModel):
 
     Attributes:
         id: To ask for it by.
-        model: Which model or solver.
+        model: Which model or solver; of a check, the model.
         model_hash: Which version of it.
-        kind: What that is.
+        kind: What is asked: a ``surrogate``, a ``solver``, or both, which is a ``check``.
         state: ``stopped`` says that it cannot go on for the reason given, until it is resumed.
         reason: Of a job that stopped.
         total: Number of designs; each is one of the next three.
@@ -49,7 +49,7 @@ class JobAnswer(BaseModel):
     id: str
     model: str
     model_hash: str
-    kind: Kind
+    kind: DesignsKind
     state: JobState
     reason: str | None
     total: int

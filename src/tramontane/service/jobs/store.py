@@ -18,7 +18,7 @@ from tramontane.service.database import DesignRow, JobRow, Sessions
 from tramontane.service.jobs.schemas import DesignAnswer, JobAnswer
 from tramontane.service.predictions.schemas import DesignRequest, Summary
 from tramontane.service.problems import Fault, Problem, at_fault, without_paths
-from tramontane.service.schemas import JobState, Kind
+from tramontane.service.schemas import DesignsKind, JobState
 
 PENDING: tuple[JobState, ...] = ("queued", "running")
 
@@ -40,8 +40,8 @@ class JobStore:
     # -- for clients -----------------------------------------------------------------------------------------------
 
     def submit(
-        self, caller: Caller, *, kind: Kind, model: str, model_hash: str, designs: Sequence[DesignRequest], cells: int,
-        domains: list[str] | None, keep: bool,
+        self, caller: Caller, *, kind: DesignsKind, model: str, model_hash: str, designs: Sequence[DesignRequest],
+        cells: int, domains: list[str] | None, keep: bool,
     ) -> JobAnswer:  # fmt: skip
         """Write down a job whose designs were checked."""
         job = JobRow(
@@ -153,7 +153,7 @@ class JobStore:
         """The job whose turn it is, so that a long one does not hold up the others.
 
         Args:
-            kind: ``surrogate`` or ``solver``.
+            kind: ``surrogate``, ``solver`` or ``check``.
             after: Id of the job that had its turn.
         """
         with self.sessions() as session:

@@ -55,6 +55,19 @@ class PredictRequest(DesignRequest):
     bounds: bool = False
 
 
+class CheckRequest(DesignRequest):
+    """A design of which a solver is to say whether the model's intervals hold.
+
+    Attributes:
+        solver: Name of a served solver; by default one whose contract agrees with the model's. Its parameters are
+            asked, too; where the model needs a geometry and none is given, the solver makes it of them.
+        level: The probability of the intervals.
+    """
+
+    solver: Name | None = None
+    level: float = Field(default=LEVEL, ge=LOWEST_LEVEL, le=HIGHEST_LEVEL)
+
+
 class Quantity(BaseModel):
     """A number with its unit, empty where it has none."""
 
@@ -154,6 +167,42 @@ class DomainSummary(BaseModel):
     fields: dict[str, FieldSummary]
 
 
+class QoiCheckAnswer(BaseModel):
+    """A QoI predicted and solved, and whether its interval holds what the solver said; null where it has none."""
+
+    unit: str
+    predicted: float | None
+    solved: float | None
+    low: float | None
+    high: float | None
+    held: bool | None
+
+
+class FieldCheckAnswer(BaseModel):
+    """A field at the solver's places: its relative L2 error, and the share of its values in their intervals."""
+
+    relative_l2: float | None
+    inside: float | None
+
+
+class CheckSummary(BaseModel):
+    """A model's answer beside the solver's.
+
+    Attributes:
+        held: Whether the intervals of all QoIs held; null where none has one.
+        level: The probability of the intervals.
+        verdict: The model's.
+        qoi: By name.
+        fields: By domain and name, such as ``surface/pressure``.
+    """
+
+    held: bool | None
+    level: float
+    verdict: VerdictAnswer | None
+    qoi: dict[str, QoiCheckAnswer]
+    fields: dict[str, FieldCheckAnswer]
+
+
 class Summary(BaseModel):
     """What was predicted.
 
@@ -168,6 +217,7 @@ class Summary(BaseModel):
         level: The probability of the intervals.
         verdict: Null where the model has none to give.
         seconds: That the simulator took; a cached answer says what it took then.
+        check: Of a solver that checked a model's answer, what both said.
     """
 
     model: str
@@ -180,3 +230,4 @@ class Summary(BaseModel):
     level: float = LEVEL
     verdict: VerdictAnswer | None = None
     seconds: float
+    check: CheckSummary | None = None
