@@ -22,6 +22,7 @@ from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError, TramontaneError
 from tramontane.formats import read_case
 from tramontane.io.tasks import Resources
+from tramontane.service.registry import find_solvers
 from tramontane.simulator import Parametric, Simulator
 from tramontane.solvers.case_folder import FolderSolver, open_folder
 from tramontane.studies import generate
@@ -196,6 +197,19 @@ def test_check_says_what_was_read_and_list_what_there_is(tmp_path: Path, monkeyp
     assert "cannot be used" in listed.output
 
 
+def test_a_server_knows_a_folder_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = spring(tmp_path / "s")
+    monkeypatch.chdir(tmp_path)
+    (solver,) = find_solvers(["s/", str(folder)]).values()
+    assert (solver.name, Path(solver.solver)) == ("solver-spring", folder)
+    before = solver.hash
+    (folder / "spring.py").write_text(SPRING + "\n")
+    assert find_solvers(["s/"])["solver-spring"].hash != before
+    spring(tmp_path / "other")
+    with pytest.raises(TramontaneError, match=r"--solver other/: another solver is called spring, too"):
+        find_solvers(["s/", "other/"])
+
+
 # --- what is refused before the first run
 
 
@@ -258,6 +272,7 @@ def ending(lines: str) -> str:
         ("print('mesh is bad'); raise SystemExit(3)", {}, "ended with exit code 3"),
         ("import os; print('started', flush=True); os.kill(os.getpid(), 9)", {},
          "was ended by SIGKILL after"),
+        ("raise SystemExit(128 + 9)", {}, "was ended by SIGKILL after"),
         ("import time; print('iteration 7', flush=True); time.sleep(30)", {"time_limit": "0.8 s"},
          "was not done within the time limit of 0.8 s; it was ended; log.python ends: iteration 7"),
         ("block = bytearray(200_000_000); import time; time.sleep(30)", {"memory": "100 MB"},

@@ -59,7 +59,10 @@ def serve(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
     state: State = Path("tramontane-state"),
     database: Database = None,
-    solver: Annotated[Optional[list[str]], typer.Option(help="A solver to serve, too: {solvers}.")] = None,  # noqa: UP045
+    solver: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="A solver, or a solver folder, to serve, too: {solvers}."),
+    ] = None,
     require_tokens: Annotated[bool, typer.Option(help="Ask for a token on loopback, too.")] = False,
     allow_host: AllowHost = None,
     oidc_issuer: OidcIssuer = None,

@@ -50,10 +50,11 @@ def check_ended(ended: Ended, commands: Sequence[Command], config: SolverConfig)
         return
     command = commands[ended.command]
     seconds = ended.seconds[-1] if ended.seconds else 0.0
-    if ended.how == "exit" and ended.code < 0:
-        name = signal.Signals(-ended.code).name
-        said = f"was ended by {name} after {seconds:.3g} s"
-        if -ended.code == signal.SIGKILL:
+    # A shell, and mpirun, give 128 and the signal's number for a program that was killed.
+    number = -ended.code if ended.code < 0 else ended.code - 128
+    if ended.how == "exit" and number in set(signal.Signals):
+        said = f"was ended by {signal.Signals(number).name} after {seconds:.3g} s"
+        if number == signal.SIGKILL:
             said += " (by a person, or by the system for want of memory)"
     else:
         said = {

@@ -309,8 +309,8 @@ class FolderSolver:
     def _environment(self) -> dict[str, str]:
         """That of this process; ``python`` is the Python that runs it, and libraries have as many threads as cores."""
         environment = dict(os.environ) | dict.fromkeys(_THREADS, str(self.config.cores))
-        here = os.path.dirname(sys.executable)
-        environment["PATH"] = os.pathsep.join([here, environment.get("PATH", os.defpath)])
+        places = [os.path.dirname(sys.executable), environment.get("PATH", os.defpath)]
+        environment["PATH"] = os.pathsep.join(filter(None, places))
         return environment | self.config.environment
 
     def _ignored(self) -> tuple[str, ...]:
