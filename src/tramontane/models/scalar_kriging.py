@@ -52,6 +52,7 @@ class ScalarKriging:
         logarithm: Whether the logarithm of the value is kriged.
         left_out: Prediction ``(n,)`` of each training case from others, by hyperparameters that are learnt without it.
         left_out_deviation: The standard deviation ``(n,)`` of each of these.
+        process: Over the standard scores of the inputs.
     """
 
     logarithm: bool
@@ -81,10 +82,14 @@ class ScalarKriging:
 
     def predict(self, inputs: Array) -> tuple[float, float]:
         """The value at inputs ``(d,)``, and its standard deviation, noise of the cases included."""
-        scores = (np.asarray(inputs, float)[self.columns] - self.input_means) * self.input_scales
-        weights, variances = self._process.weights_and_variances(scores[None])
-        mean = self.output_mean + float(weights[0] @ self.outputs)
-        return self._back(mean, self.standard_deviation * float(variances[0]) ** 0.5)
+        means, deviations = self.posterior(np.asarray(inputs, float)[None])
+        return self._back(float(means[0]), float(deviations[0]))
+
+    def posterior(self, inputs: Array) -> tuple[Array, Array]:
+        """Means ``(m,)`` and standard deviations of what is kriged, the value or its logarithm, at ``(m, d)``."""
+        scores = (np.asarray(inputs, float)[:, self.columns] - self.input_means) * self.input_scales
+        weights, variances = self.process.weights_and_variances(scores)
+        return self.output_mean + weights @ self.outputs, self.standard_deviation * np.sqrt(variances)
 
     def correlation(self, one: Array, other: Array) -> float:
         """Of the errors at two inputs ``(d,)``, by the joint posterior; noise of the cases is each one's own.
@@ -93,7 +98,7 @@ class ScalarKriging:
         as long as errors are small against the values.
         """
         both = (np.array([one, other], float)[:, self.columns] - self.input_means) * self.input_scales
-        covariance = self._process.covariance(both)
+        covariance = self.process.covariance(both)
         size = float(np.sqrt(covariance[0, 0] * covariance[1, 1]))
         return float(np.clip(covariance[0, 1] / size, -1.0, 1.0)) if size > 0 else 0.0
 
@@ -111,7 +116,7 @@ class ScalarKriging:
             setattr(self, attribute, state[name])
         self.output_mean, self.standard_deviation = (float(value) for value in state["numbers"][:2])
         self.logarithm = bool(state["numbers"][2])
-        self._process = self._process_of(self.hyperparameters)
+        self.process = self._process_of(self.hyperparameters)
         return self
 
     def _fit(self, inputs: Array, outputs: Array, columns: NDArray[np.intp], logarithm: bool) -> None:
@@ -126,7 +131,7 @@ class ScalarKriging:
         self.output_mean = float(values.mean())
         self.outputs = values - self.output_mean
         self.hyperparameters = self._learn(np.arange(len(values)))
-        self._process = self._process_of(self.hyperparameters)
+        self.process = self._process_of(self.hyperparameters)
         self._leave_out()
 
     def _leave_out(self) -> None:
@@ -137,7 +142,7 @@ class ScalarKriging:
         order = np.random.default_rng(0).permutation(count)
         for fold in range(folds):
             held_out = order[fold::folds]
-            process = self._process
+            process = self.process
             if folds > 1:
                 process = self._process_of(self._learn(np.setdiff1d(order, held_out)))
             residual_matrix, variances = process.leave_one_out()

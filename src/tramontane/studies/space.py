@@ -1,21 +1,180 @@
-"""Design spaces: which designs to run."""
+"""Design spaces: which parameters vary between which bounds, and designs in them."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tramontane.contract import Contract, ParameterSpec
+from tramontane.contract import Contract
 from tramontane.design import Design
-from tramontane.errors import TramontaneError
-from tramontane.units import Quantity, from_si
+from tramontane.errors import ContractError, TramontaneError
+from tramontane.units import Quantity, compatible, from_si, in_si, parse_quantity
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A parameter that varies.
+
+    Attributes:
+        name: Of the parameter.
+        low: Lower bound, SI.
+        high: Upper bound, SI.
+        unit: In which people read it.
+        integer: Whether it takes whole numbers of its unit alone.
+    """
+
+    name: str
+    low: float
+    high: float
+    unit: str = ""
+    integer: bool = False
+
+
+@dataclass(frozen=True)
+class Space:
+    """Parameters that vary, and those that are fixed.
+
+    Rows of a table of designs are in SI, a column for each variable; *unit rows* lie in the unit cube.
+
+    Attributes:
+        variables: In the order of columns.
+        fixed: The other parameters.
+    """
+
+    variables: tuple[Variable, ...]
+    fixed: dict[str, Quantity] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        contract: Contract,
+        *,
+        vary: Mapping[str, str] | None = None,
+        fixed: Mapping[str, str | float | Quantity] | None = None,
+        integers: Sequence[str] = (),
+    ) -> Space:
+        """The space that a contract's parameters span.
+
+        Args:
+            contract: Of the simulator.
+            vary: By name, other bounds: ``{"speed": "20:40 m/s"}``. What is named here varies; where nothing is, all
+                parameters vary that are not fixed.
+            fixed: By name, values that stay. Where ``vary`` names some, the rest that are not fixed stay midway.
+            integers: Names of variables that take whole numbers.
+
+        Raises:
+            ContractError: A name is not known, a value is in a wrong unit, bounds are upside down, or nothing varies.
+        """
+        vary, given = dict(vary or {}), dict(fixed or {})
+        known = contract.asked(geometry=False)
+        for name in [*vary, *given, *integers]:
+            if name not in known:
+                raise ContractError(f"parameter {name!r} is not known; known are {', '.join(known)}")
+        if both := sorted(set(vary) & set(given)):
+            raise ContractError(f"parameter {both[0]!r} varies and is fixed; give one of both")
+        variables, constants = [], {}
+        for name, spec in known.items():
+            if name in given:
+                quantity = parse_quantity(given[name], name=name)
+                constants[name] = Quantity(quantity.value, spec.unit if quantity.unit is None else quantity.unit)
+                if not compatible(constants[name].unit or "", spec.unit):
+                    raise ContractError(f"parameter {name!r} is in {constants[name].unit}; give it in {spec.unit}")
+            elif name in vary or not vary:
+                low, high = bounds_of(name, vary[name], spec.unit) if name in vary else (spec.low, spec.high)
+                variables.append(Variable(name, low, high, spec.unit, spec.integer or name in integers))
+            else:
+                constants[name] = Quantity(from_si((spec.low + spec.high) / 2, spec.unit), spec.unit)
+        varying = [variable for variable in variables if variable.high > variable.low]
+        for variable in set(variables) - set(varying):
+            constants[variable.name] = Quantity(from_si(variable.low, variable.unit), variable.unit)
+        if not varying:
+            raise ContractError(f"contract {contract.name}: no parameter varies; give bounds, such as --vary a=1:2")
+        return cls(tuple(varying), constants)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the variables."""
+        return [variable.name for variable in self.variables]
+
+    @property
+    def low(self) -> Array:
+        """Lower bounds ``(d,)``, SI; half below the lowest whole number, so that all are equally frequent."""
+        return np.array([of.low - (in_si(0.5, of.unit) if of.integer else 0.0) for of in self.variables])
+
+    @property
+    def high(self) -> Array:
+        """Upper bounds ``(d,)``, likewise."""
+        return np.array([of.high + (in_si(0.5, of.unit) if of.integer else 0.0) for of in self.variables])
+
+    def rows(self, unit_rows: Array) -> Array:
+        """Unit rows ``(n, d)`` in SI, whole numbers where they have to be."""
+        rows = self.low + np.asarray(unit_rows, float) * (self.high - self.low)
+        for column, variable in enumerate(self.variables):
+            if variable.integer:
+                ends = [round(from_si(end, variable.unit)) for end in (variable.low, variable.high)]
+                whole = np.round([from_si(value, variable.unit) for value in rows[:, column].tolist()]).clip(*ends)
+                rows[:, column] = [in_si(value, variable.unit) for value in whole.tolist()]
+        return rows
+
+    def unit_rows(self, rows: Array) -> Array:
+        """Rows ``(n, d)`` in the unit cube."""
+        return np.asarray((np.asarray(rows, float) - self.low) / (self.high - self.low))
+
+    def designs(self, rows: Array) -> list[Design]:
+        """Designs of rows ``(n, d)``, without a geometry, each parameter in the contract's unit."""
+        return [
+            Design(**{
+                variable.name: Quantity(from_si(value, variable.unit), variable.unit)
+                for variable, value in zip(self.variables, row, strict=True)
+            }, **self.fixed)
+            for row in np.asarray(rows, float).tolist()
+        ]  # fmt: skip
+
+    def row(self, design: Design) -> Array:
+        """The row ``(d,)`` of a design.
+
+        Raises:
+            ContractError: It lacks a variable.
+        """
+        values = []
+        for variable in self.variables:
+            if variable.name not in design.parameters:
+                raise ContractError(f"parameter {variable.name!r} is missing; give it in {variable.unit or 'no unit'}")
+            value, unit = design.parameters[variable.name]
+            values.append(in_si(value, variable.unit if unit is None else unit))
+        return np.array(values)
+
+
+def bounds_of(name: str, text: str, unit: str) -> tuple[float, float]:
+    """Bounds in SI of ``LOW:HIGH`` with a unit behind it, which may be left out.
+
+    Raises:
+        ContractError: It is not that, in another unit, or upside down.
+    """
+    low_text, colon, rest = text.partition(":")
+    try:
+        high = parse_quantity(rest, name=name)
+        behind = unit if high.unit is None else high.unit
+        low = parse_quantity(low_text, name=name)
+        before = behind if low.unit is None else low.unit
+    except TramontaneError as error:
+        raise ContractError(f"bounds of {name} are {text!r}; give LOW:HIGH, such as {name}=1:2 {unit}") from error
+    if not colon or not (compatible(before, unit) and compatible(behind, unit)):
+        raise ContractError(f"bounds of {name} are {text!r}; give LOW:HIGH in {unit or 'no unit'}")
+    bounds = in_si(low.value, before), in_si(high.value, behind)
+    if not np.isfinite(bounds).all() or bounds[0] >= bounds[1]:
+        raise ContractError(f"bounds of {name} are {text!r}: the lower one must be below the upper one")
+    return bounds
 
 
 def sobol_designs(contract: Contract, n: int, *, seed: int = 0) -> list[Design]:
-    """Designs spread evenly over the ranges of a contract's parameters.
-
-    A scrambled Sobol sequence (Owen 1998): the first k of n designs do not depend on n, so a set can grow.
+    """Designs spread evenly over the ranges of a contract's parameters, by `sobol`.
 
     Args:
         contract: Its parameters' ranges span the space.
@@ -29,26 +188,23 @@ def sobol_designs(contract: Contract, n: int, *, seed: int = 0) -> list[Design]:
     Raises:
         TramontaneError: ``n`` is below one, or the contract has no parameters.
     """
+    if not contract.parameters:
+        raise TramontaneError(f"contract {contract.name}: has no parameters to vary; add some with low and high")
+    of_contract = contract.parameters.items()
+    variables = tuple(Variable(name, of.low, of.high, of.unit, of.integer) for name, of in of_contract)
+    space = Space(variables)
+    return space.designs(space.rows(sobol(len(variables), n, seed=seed)))
+
+
+def sobol(size: int, n: int, *, seed: int = 0) -> Array:
+    """Unit rows ``(n, size)`` of a scrambled Sobol sequence (Owen 1998); the first k of n do not depend on n.
+
+    Raises:
+        TramontaneError: ``n`` is below one.
+    """
     from scipy.stats import qmc  # takes half a second to load
 
     if n < 1:
         raise TramontaneError(f"n = {n}: at least one design is needed; give -n 1 or more")
-    if not contract.parameters:
-        raise TramontaneError(f"contract {contract.name}: has no parameters to vary; add some with low and high")
     # scipy draws a power of two without complaint; the surplus is dropped.
-    unit = qmc.Sobol(d=len(contract.parameters), scramble=True, rng=seed).random_base2((n - 1).bit_length())[:n]
-    low = np.array([spec.low for spec in contract.parameters.values()])
-    high = np.array([spec.high for spec in contract.parameters.values()])
-    return [
-        Design(**{name: Quantity(_stated(spec, value, share), spec.unit)
-                  for (name, spec), value, share in zip(contract.parameters.items(), row, shares, strict=True)})
-        for row, shares in zip((low + unit * (high - low)).tolist(), unit.tolist(), strict=True)
-    ]  # fmt: skip
-
-
-def _stated(spec: ParameterSpec, value: float, share: float) -> float:
-    """A value in a parameter's own unit."""
-    if not spec.integer:
-        return from_si(value, spec.unit)
-    low, high = (round(from_si(end, spec.unit)) for end in (spec.low, spec.high))
-    return float(min(low + math.floor(share * (high - low + 1)), high))
+    return np.asarray(qmc.Sobol(d=size, scramble=True, rng=seed).random_base2((n - 1).bit_length())[:n])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from tramontane.contract import Contract, QoiSpec
+from tramontane.contract import Contract
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.assumed_units import refusal_of
 from tramontane.errors import ContractError, DatasetError, TrainingError, TramontaneError
@@ -31,6 +31,7 @@ from tramontane.surrogate.surrogate import Surrogate
 from tramontane.training import TrainingOptions, Watch
 from tramontane.training.anchors import fit_template
 from tramontane.training.checkpoint import sweep
+from tramontane.training.normalization import law_of_fields
 
 DEFAULT_BUDGET = 600.0
 """Seconds of a run for which no length is given."""
@@ -196,23 +197,9 @@ def trained_contract(dataset: Dataset, names: Sequence[str]) -> Contract:
     }
     contract = dataset.contract
     return contract.model_copy(update={"parameters": specs, "qoi": {
-        name: spec if spec.scales_with else spec.model_copy(update={"scales_with": _law_of_fields(contract, spec)})
+        name: spec if spec.scales_with else spec.model_copy(update={"scales_with": law_of_fields(contract, spec)})
         for name, spec in contract.qoi.items()
     }})  # fmt: skip
-
-
-def _law_of_fields(contract: Contract, spec: QoiSpec) -> dict[str, float]:
-    """The power law of a QoI that follows from fields, where these have one: it is seen in them from fewer cases."""
-    definition = spec.definition
-    if definition is None or definition.kind == "volume":
-        return {}
-    fields = contract.fields.get(definition.domain, {})
-    names = [name for name in (definition.field, definition.shear) if name]
-    laws = [fields[name].scales_with for name in names if name in fields]
-    if len(laws) < len(names) or any(law != laws[0] for law in laws):
-        return {}
-    law = {key: laws[0].get(key, 0.0) - definition.per.get(key, 0.0) for key in {**laws[0], **definition.per}}
-    return {key: power for key, power in law.items() if power}
 
 
 def training_domain(dataset: Dataset, names: Sequence[str], contract: Contract) -> TrainingDomain:

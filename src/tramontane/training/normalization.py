@@ -134,6 +134,20 @@ def operating_scale(spec: FieldSpec | QoiSpec, parameters: dict[str, float]) -> 
     return math.prod(abs(parameters[key]) ** exponent for key, exponent in spec.scales_with.items()) or 1.0
 
 
+def law_of_fields(contract: Contract, spec: QoiSpec) -> dict[str, float]:
+    """The power law of a QoI that follows from fields, where these have one: it is seen in them from fewer cases."""
+    definition = spec.definition
+    if definition is None or definition.kind == "volume":
+        return {}
+    fields = contract.fields.get(definition.domain, {})
+    names = [name for name in (definition.field, definition.shear) if name]
+    laws = [fields[name].scales_with for name in names if name in fields]
+    if len(laws) < len(names) or any(law != laws[0] for law in laws):
+        return {}
+    law = {key: laws[0].get(key, 0.0) - definition.per.get(key, 0.0) for key in {**laws[0], **definition.per}}
+    return {key: power for key, power in law.items() if power}
+
+
 def predicted_scale(name: str, spec: FieldSpec | QoiSpec, contract: Contract, values: dict[str, float]) -> float:
     """`operating_scale` of any operating conditions, those beyond the training cases' among them.
 

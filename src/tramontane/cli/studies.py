@@ -1,0 +1,87 @@
+"""Commands that drive simulators over designs: optimise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Optional, cast
+
+import typer
+
+from tramontane.cli.common import On, Out, Seed, Workers, app, console, executors, naming, pairs_of, solvers
+
+Simulator = Annotated[str, typer.Argument(help="A saved surrogate, a solver folder, or the name of a solver: {solvers}.")]
+Solver = Annotated[
+    Optional[str],  # noqa: UP045 (typer reads it)
+    typer.Option(help="The solver that checks the surrogate's answers, and makes its shapes."),
+]
+Shapes = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="A solver that makes the surrogate's shapes, and is not run."),
+]
+Vary = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--vary", help="Bounds of a parameter, speed=20:40m/s; the others stay. All vary if none is given."),
+]
+Fixed = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", help="A parameter that does not vary, load=500N."),
+]
+Integers = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--integer", help="A parameter that takes whole numbers."),
+]
+
+
+@app.command(cls=naming(solvers=solvers, executors=executors))
+def optimise(
+    simulator: Simulator,
+    minimise: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--minimise", help="A QoI, or max(domain.field) or min(domain.field), to lower."),
+    ] = None,
+    maximise: Annotated[Optional[list[str]], typer.Option("--maximise", help="The same, to raise.")] = None,  # noqa: UP045
+    target: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--target", help="The same, to bring to a value: drag=5N."),
+    ] = None,
+    subject_to: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--subject-to", help="A bound: 'max_von_mises <= 200 MPa'."),
+    ] = None,
+    solver: Solver = None,
+    shapes: Shapes = None,
+    vary: Vary = None,
+    settings: Fixed = None,
+    integers: Integers = None,
+    runs: Annotated[int, typer.Option(min=1, help="Solver runs at most.")] = 30,
+    start: Annotated[Optional[int], typer.Option(min=1, help="Runs before the first proposal.")] = None,  # noqa: UP045
+    batch: Annotated[int, typer.Option(min=1, help="Runs at once.")] = 2,
+    require: Annotated[
+        str, typer.Option(help="inside, edge or any: the worst verdict that counts where no solver checks.")
+    ] = "inside",
+    tolerance: Annotated[float, typer.Option(min=0, help="Gain below which it ends early; 0 takes all runs.")] = 0.002,
+    seed: Seed = 0,
+    out: Out = None,
+    workers: Workers = None,
+    on: On = "local",
+) -> None:
+    """Find the best designs, checked by the solver where there is one; run again to resume.
+
+    Several objectives give the designs that none beats in all of them. With a surrogate and --solver, the surrogate says
+    where to look; with a surrogate alone, the worse bounds of its intervals are optimised inside its applicability
+    domain.
+    """
+    from tramontane.studies import optimise as run
+
+    if require not in ("inside", "edge", "any"):
+        raise typer.BadParameter(f"{require!r} is not inside, edge or any", param_hint="--require")
+    folder = out or Path("data") / f"{Path(simulator).name}-optimum"
+    optimum = run(
+        simulator, minimise=minimise or [], maximise=maximise or [], target=pairs_of(target or [], "--target"),
+        subject_to=subject_to or [], out=folder, solver=solver, shapes=shapes, vary=pairs_of(vary or [], "--vary"),
+        fixed=pairs_of(settings or [], "--set"), integers=integers or [], runs=runs, start=start, batch=batch,
+        require=cast(Literal["inside", "edge", ""], "" if require == "any" else require), tolerance=tolerance,
+        seed=seed, workers=workers, on=on, console=console,
+    )  # fmt: skip
+    console.print(str(optimum), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Wrote {folder}", highlight=False, markup=False)

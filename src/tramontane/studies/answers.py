@@ -1,0 +1,149 @@
+"""How designs of a study are answered: by a solver on the farm, whose cases are kept, or by a simulator at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+
+from tramontane import farm
+from tramontane.case import Case
+from tramontane.contract import Contract
+from tramontane.design import Design
+from tramontane.errors import TramontaneError
+from tramontane.formats import read_case
+from tramontane.io.processes import FatalError
+from tramontane.simulator import Simulator
+from tramontane.studies.goals import Output
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of a design.
+
+    Attributes:
+        values: Of each output, SI, by its key and its name; empty where it failed.
+        bounds: Lower and upper bound of each output that has an interval, by its name.
+        verdict: ``inside``, ``edge`` or ``outside``; empty where nobody judges.
+        score: Of the verdict.
+        failed: Why there is no answer; empty where there is one.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    verdict: str = ""
+    score: float = 0.0
+    failed: str = ""
+
+
+def answer_of(case: Case, outputs: Sequence[Output]) -> Answer:
+    """What a case says of outputs; a failure where it lacks one."""
+    values: dict[str, float] = {}
+    bounds: dict[str, tuple[float, float]] = {}
+    try:
+        for output in outputs:
+            value, interval = output.measure(case)
+            if interval is not None:
+                bounds[output.name] = interval
+            side = {"value": value, "low": (interval or (value, value))[0], "high": (interval or (value, value))[1]}
+            values[output.key] = side[output.side]
+            values[output.name] = value
+    except TramontaneError as error:
+        return Answer(failed=str(error))
+    judged = case.verdict
+    return Answer(values, bounds, "" if judged is None else judged.domain, 0.0 if judged is None else judged.score)
+
+
+class Answering(Protocol):
+    """Answers designs, some of which may have been answered before."""
+
+    @property
+    def contract(self) -> Contract:
+        """Of what answers."""
+        ...
+
+    def __call__(self, designs: Sequence[Design], outputs: Sequence[Output]) -> list[Answer]:
+        """The answers to all designs of a study so far; those to the first ones are kept from earlier calls."""
+        ...
+
+
+class AtHand:
+    """A simulator in this process, one design after the other.
+
+    Args:
+        simulator: Such as a surrogate, or a function of a test.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator, self._answers = simulator, dict[tuple[int, tuple[str, ...]], Answer]()
+
+    @property
+    def contract(self) -> Contract:
+        """Of the simulator."""
+        return self.simulator.contract
+
+    def __call__(self, designs: Sequence[Design], outputs: Sequence[Output]) -> list[Answer]:
+        """See `Answering`."""
+        names = tuple(output.key for output in outputs)
+        for index, design in enumerate(designs):
+            if (index, names) not in self._answers:
+                self._answers[index, names] = self._answer(design, outputs)
+        return [self._answers[index, names] for index in range(len(designs))]
+
+    def _answer(self, design: Design, outputs: Sequence[Output]) -> Answer:
+        try:
+            return answer_of(self.simulator.simulate(design), outputs)
+        except FatalError:
+            raise
+        except TramontaneError as error:
+            return Answer(failed=str(error))
+
+
+class OnFarm:
+    """A solver in processes of its own, which writes a case for each design into a folder; what is there is kept.
+
+    Args:
+        factory: Makes the solver in each process; must be picklable.
+        folder: Of the cases.
+        contract: Of the solver.
+        workers: Processes at once; None takes one for each core.
+        seconds: After which a design is ended, and counts as failed; None waits for ever.
+        executor: Where designs run; see `tramontane.farm.run`.
+        console: Where progress is shown.
+    """
+
+    def __init__(
+        self,
+        factory: Callable[[], Simulator],
+        folder: str | os.PathLike[str],
+        contract: Contract,
+        *,
+        workers: int | None = None,
+        seconds: float | None = 3600.0,
+        executor: str = "local",
+        console: Console | None = None,
+    ) -> None:
+        self.factory, self.folder, self.contract = factory, Path(folder), contract
+        self.workers, self.seconds, self.executor, self.console = workers, seconds, executor, console
+        self._answers = dict[tuple[str, tuple[str, ...]], Answer]()
+
+    def __call__(self, designs: Sequence[Design], outputs: Sequence[Output]) -> list[Answer]:
+        """See `Answering`."""
+        result = farm.run(self.factory, designs, self.folder, workers=self.workers, seconds=self.seconds,
+                          executor=self.executor, console=self.console)  # fmt: skip
+        names = tuple(output.key for output in outputs)
+        answers = []
+        for index in range(len(designs)):
+            name = f"{index:03d}"
+            if (name, names) not in self._answers:
+                self._answers[name, names] = (
+                    Answer(failed=result.failed[name])
+                    if name in result.failed
+                    else answer_of(read_case(self.folder / name), outputs)
+                )
+            answers.append(self._answers[name, names])
+        return answers
