@@ -9,7 +9,9 @@ import typer
 
 from tramontane.cli.common import On, Out, Seed, Workers, app, console, executors, naming, pairs_of, solvers
 
-Simulator = Annotated[str, typer.Argument(help="A saved surrogate, a solver folder, or the name of a solver: {solvers}.")]
+Simulator = Annotated[
+    str, typer.Argument(help="A saved surrogate, a solver folder, or the name of a solver: {solvers}.")
+]
 Solver = Annotated[
     Optional[str],  # noqa: UP045 (typer reads it)
     typer.Option(help="The solver that checks the surrogate's answers, and makes its shapes."),

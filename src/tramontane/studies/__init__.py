@@ -6,10 +6,11 @@ import functools
 
 from tramontane.io.registries import by_name, find_entries
 from tramontane.studies.generate import generate
+from tramontane.studies.optimise import Optimum, optimise
 from tramontane.studies.space import sobol_designs
 from tramontane.studies.study import Study
 
-__all__ = ["generate", "known_studies", "sobol_designs"]
+__all__ = ["Optimum", "generate", "known_studies", "optimise", "sobol_designs"]
 
 
 @functools.cache

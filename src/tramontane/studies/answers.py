@@ -15,8 +15,9 @@ from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
-from tramontane.formats import read_case
+from tramontane.formats import read_case, write_case
 from tramontane.io.processes import FatalError
+from tramontane.io.tasks import Resources
 from tramontane.simulator import Simulator
 from tramontane.studies.goals import Output
 
@@ -76,10 +77,12 @@ class AtHand:
 
     Args:
         simulator: Such as a surrogate, or a function of a test.
+        folder: Where each case is kept, and taken from where it is there; None keeps none.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator, self._answers = simulator, dict[tuple[int, tuple[str, ...]], Answer]()
+    def __init__(self, simulator: Simulator, folder: Path | None = None) -> None:
+        self.simulator, self.folder = simulator, folder
+        self._answers = dict[tuple[int, tuple[str, ...]], Answer]()
 
     @property
     def contract(self) -> Contract:
@@ -91,16 +94,22 @@ class AtHand:
         names = tuple(output.key for output in outputs)
         for index, design in enumerate(designs):
             if (index, names) not in self._answers:
-                self._answers[index, names] = self._answer(design, outputs)
+                self._answers[index, names] = self._answer(f"{index:03d}", design, outputs)
         return [self._answers[index, names] for index in range(len(designs))]
 
-    def _answer(self, design: Design, outputs: Sequence[Output]) -> Answer:
+    def _answer(self, name: str, design: Design, outputs: Sequence[Output]) -> Answer:
+        if self.folder is not None and (self.folder / name).is_dir():
+            return answer_of(read_case(self.folder / name), outputs)
         try:
-            return answer_of(self.simulator.simulate(design), outputs)
+            case = self.simulator.simulate(design)
         except FatalError:
             raise
         except TramontaneError as error:
             return Answer(failed=str(error))
+        if self.folder is not None:
+            case.name = name
+            write_case(case, self.folder / name)
+        return answer_of(case, outputs)
 
 
 class OnFarm:
@@ -112,7 +121,8 @@ class OnFarm:
         contract: Of the solver.
         workers: Processes at once; None takes one for each core.
         seconds: After which a design is ended, and counts as failed; None waits for ever.
-        executor: Where designs run; see `tramontane.farm.run`.
+        on: Where designs run; see `tramontane.farm.run`.
+        resources: What each takes.
         console: Where progress is shown.
     """
 
@@ -124,17 +134,19 @@ class OnFarm:
         *,
         workers: int | None = None,
         seconds: float | None = 3600.0,
-        executor: str = "local",
+        on: str = "local",
+        resources: Resources | None = None,
         console: Console | None = None,
     ) -> None:
         self.factory, self.folder, self.contract = factory, Path(folder), contract
-        self.workers, self.seconds, self.executor, self.console = workers, seconds, executor, console
+        self.workers, self.seconds, self.on, self.console = workers, seconds, on, console
+        self.resources = resources
         self._answers = dict[tuple[str, tuple[str, ...]], Answer]()
 
     def __call__(self, designs: Sequence[Design], outputs: Sequence[Output]) -> list[Answer]:
         """See `Answering`."""
         result = farm.run(self.factory, designs, self.folder, workers=self.workers, seconds=self.seconds,
-                          executor=self.executor, console=self.console)  # fmt: skip
+                          on=self.on, resources=self.resources, console=self.console)  # fmt: skip
         names = tuple(output.key for output in outputs)
         answers = []
         for index in range(len(designs)):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from pathlib import Path
 
 from rich.console import Console
 
 from tramontane import __version__, farm, solvers
-from tramontane.errors import TramontaneError
-from tramontane.io.atomic import write_json
+from tramontane.studies.plan import keep_to_plan
+from tramontane.studies.simulators import limit_of
 from tramontane.studies.space import sobol_designs
 from tramontane.studies.study import Study
-
-PLAN = "plan.json"
 
 
 def generate(
@@ -54,34 +51,14 @@ def generate(
     plan: dict[str, str | int] = {"simulator": name, "seed": seed, "version": __version__}
     if (files := getattr(simulator, "fingerprint", None)) is not None:
         plan |= {"simulator": contract.name, "hash of the solver's files": files}
-    if seconds is not None and (own := getattr(simulator, "time_limit", None)) is not None:
-        seconds = max(seconds, 1.1 * own + 60)  # the solver ends its run and says why
-    _keep_to_plan(folder, plan)
+    keep_to_plan(folder, plan)
     if not (folder / "contract.toml").exists():
         contract.to_toml(folder / "contract.toml")
     factory = functools.partial(solvers.create, solvers.absolute(name))
     return farm.run(
-        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=seconds, on=on,
+        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=limit_of(simulator, seconds), on=on,
         resources=getattr(simulator, "resources", None), console=console,
     )  # fmt: skip
-
-
-def _keep_to_plan(folder: Path, plan: dict[str, str | int]) -> None:
-    """Write down what a new folder is for, and refuse one that was begun for something else."""
-    file = folder / PLAN
-    if file.is_file():
-        try:
-            begun = dict(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise TramontaneError(f"{file}: is damaged; choose another folder with -o") from error
-        for key, value in plan.items():
-            if begun.get(key) != value:
-                raise TramontaneError(f"{folder}: was begun with {key} {begun.get(key)}, not {value}; "
-                                      "give the same, or another folder with -o")  # fmt: skip
-        return
-    if folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise TramontaneError(f"{folder}: is not empty and has no {PLAN}; choose another folder with -o")
-    write_json(file, plan)
 
 
 STUDY = Study("generate", "a folder of cases over the design space of a solver", generate)

@@ -64,8 +64,8 @@ class Output:
             kind, domain, field = match.groups()
             spec_of = contract.fields.get(domain, {}).get(field)
             if spec_of is not None:
-                law = tuple(spec_of.scales_with.items())
-                return cls(match.group(), spec_of.unit, spec_of.unit, (kind, domain, field), law)
+                law = spec_of.scales_with
+                return cls(match.group(), spec_of.unit, spec_of.unit, (kind, domain, field), tuple(law.items()))
         fields = [f"max({domain}.{field})" for domain, of in contract.fields.items() for field in of]
         raise ContractError(
             f"{name!r} is not a QoI; known are {', '.join([*contract.qoi, *fields]) or 'none: the contract has no QoI'}"
@@ -202,7 +202,7 @@ class Goals:
     @property
     def outputs(self) -> list[Output]:
         """All that are asked for, once each."""
-        of_all = [each.output for each in (*self.objectives, *self.constraints)]
+        of_all = [of.output for of in self.objectives] + [of.output for of in self.constraints]
         return list({output.key: output for output in of_all}.values())
 
     def on_bounds(self) -> Goals:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import FormatError, TramontaneError
 from tramontane.formats.results import CaseSource
@@ -117,8 +118,7 @@ def _answer(
         raise FormatError(unread[0])
     shape = read_shape(results.geometry) if surrogate.needs_geometry and results.geometry is not None else None
     design = Design(None if shape is None else shape.mesh, length_unit=length_unit, **parameters)
-    domains = {spec.definition.domain for spec in surrogate.contract.qoi.values()
-               if spec.from_fields and spec.definition is not None and spec.definition.kind != "volume"}  # fmt: skip
+    domains = qoi_domains(surrogate.contract)
     # Fields that no QoI follows from are not asked for.
     checked = surrogate.check(design, geometry=shape)
     case = surrogate.simulate(checked, cells=cells, domains=domains, meshes=None if domains else {}, level=level)
@@ -131,6 +131,12 @@ def _answer(
         case.qoi_intervals,
         tuple(map(str, (*(() if case.verdict is None else case.verdict.reasons), *notices))),
     )
+
+
+def qoi_domains(contract: Contract) -> set[str]:
+    """The domains whose fields QoIs follow from."""
+    return {spec.definition.domain for spec in contract.qoi.values()
+            if spec.from_fields and spec.definition is not None and spec.definition.kind != "volume"}  # fmt: skip
 
 
 def columns_of(surrogate: Surrogate, lines: Sequence[Line]) -> dict[str, list[float | str | None]]:

@@ -1,0 +1,158 @@
+"""What a study drives: a solver, a surrogate, or a surrogate whose answers a solver checks."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from tramontane import solvers
+from tramontane.contract import Contract
+from tramontane.errors import ContractError, TramontaneError
+from tramontane.io.tasks import Resources
+from tramontane.simulator import Parametric, Simulator
+from tramontane.studies.answers import Answering, AtHand, OnFarm
+from tramontane.studies.goals import Output
+
+if TYPE_CHECKING:
+    from tramontane.surrogate import Surrogate
+
+Named = str | os.PathLike[str] | Simulator
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What a study drives.
+
+    Attributes:
+        surrogate: Predicts; None where there is none.
+        solver: Solves, or makes shapes; None where there is none.
+        factory: Makes the solver in another process; None where it cannot be made there, and runs here.
+        checks: Whether the solver may run: it makes shapes alone otherwise.
+    """
+
+    surrogate: Surrogate | None
+    solver: Simulator | None
+    factory: Callable[[], Simulator] | None
+    checks: bool
+
+    @property
+    def contract(self) -> Contract:
+        """Of its designs: the solver's parameters where there is one."""
+        if self.surrogate is None:
+            assert self.solver is not None
+            return self.solver.contract
+        if self.solver is None:
+            return self.surrogate.contract
+        return self.surrogate.contract.model_copy(update={"parameters": self.solver.contract.parameters})
+
+    def predicting(self, outputs: Sequence[Output] = ()) -> Answering:
+        """The surrogate, asked for parameters alone.
+
+        Args:
+            outputs: Extrema of fields among them need the domains of these.
+
+        Raises:
+            ContractError: It needs a geometry, and nothing makes one of the parameters.
+        """
+        assert self.surrogate is not None
+        if not self.surrogate.needs_geometry:
+            return AtHand(self.surrogate)
+        from tramontane.surrogate.parametric import ParametricSurrogate
+        from tramontane.surrogate.tables import qoi_domains
+
+        if not isinstance(self.solver, Parametric):
+            raise ContractError("this surrogate needs a geometry, and nothing makes one of the parameters; give "
+                                "--solver or --shapes, a solver that makes the shapes")  # fmt: skip
+        domains = qoi_domains(self.surrogate.contract) | {of.extremum[1] for of in outputs if of.extremum is not None}
+        return AtHand(ParametricSurrogate(self.surrogate, self.solver, domains=domains))
+
+    def solving(
+        self,
+        folder: Path,
+        *,
+        workers: int | None = None,
+        seconds: float | None = 3600.0,
+        on: str = "local",
+        console: Console | None = None,
+    ) -> Answering:
+        """The solver, whose cases are kept in a folder.
+
+        Args:
+            folder: Of the cases.
+            workers: Designs at once; None takes as many as there is room for.
+            seconds: After which a design is ended, and counts as failed.
+            on: Where designs run; see `tramontane.farm.run`.
+            console: Where progress is shown.
+        """
+        assert self.solver is not None
+        if self.factory is None:
+            return AtHand(self.solver, folder)
+        resources: Resources | None = getattr(self.solver, "resources", None)
+        return OnFarm(self.factory, folder, self.solver.contract, workers=workers,
+                      seconds=limit_of(self.solver, seconds), on=on,
+                      resources=resources, console=console)  # fmt: skip
+
+
+def driven(simulator: Named, *, solver: Named | None = None, shapes: Named | None = None) -> Driven:
+    """What a study drives.
+
+    Args:
+        simulator: A saved surrogate's folder, the name or folder of a solver, or a simulator.
+        solver: Checks a surrogate's answers, and makes its shapes.
+        shapes: A solver that makes shapes for a surrogate, and is not run.
+
+    Raises:
+        TramontaneError: There is no such surrogate or solver, or the two do not agree.
+    """
+    surrogate = _surrogate(simulator)
+    if surrogate is None:
+        if solver is not None or shapes is not None:
+            raise ContractError("a solver needs no second one; leave --solver and --shapes out, or name a surrogate")
+        made, factory = _solver(simulator)
+        return Driven(None, made, factory, checks=True)
+    other = solver if solver is not None else shapes
+    if other is None:
+        return Driven(surrogate, None, None, checks=False)
+    from tramontane.surrogate.agreement import check_agreement
+
+    made, factory = _solver(other)
+    check_agreement(surrogate, made.contract)
+    return Driven(surrogate, made, factory, checks=solver is not None)
+
+
+def _surrogate(simulator: Named) -> Surrogate | None:
+    """The surrogate that is named; None where it is a solver."""
+    if not isinstance(simulator, (str, os.PathLike)):
+        from tramontane.surrogate import Surrogate
+
+        return simulator if isinstance(simulator, Surrogate) else None
+    path = Path(simulator)
+    if str(simulator) in solvers.names() or not path.exists() or (path / "solver.toml").is_file():
+        return None
+    from tramontane.surrogate import Surrogate
+
+    return Surrogate.load(path)
+
+
+def _solver(named: Named) -> tuple[Simulator, Callable[[], Simulator] | None]:
+    if not isinstance(named, (str, os.PathLike)):
+        return named, None
+    name = os.fspath(named)
+    try:
+        return solvers.create(name), functools.partial(solvers.create, solvers.absolute(name))
+    except TramontaneError as error:
+        if Path(name).exists():
+            raise
+        raise TramontaneError(f"{name}: is not a saved surrogate, and {error}") from error
+
+
+def limit_of(solver: Simulator, seconds: float | None) -> float | None:
+    """After how many seconds a run is ended: a solver with a time limit of its own ends it and says why."""
+    own: float | None = getattr(solver, "time_limit", None)
+    return seconds if seconds is None or own is None else max(seconds, 1.1 * own + 60)
