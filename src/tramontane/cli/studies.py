@@ -69,9 +69,9 @@ def optimise(
 ) -> None:
     """Find the best designs, checked by the solver where there is one; run again to resume.
 
-    Several objectives give the designs that none beats in all of them. With a surrogate and --solver, the surrogate says
-    where to look; with a surrogate alone, the worse bounds of its intervals are optimised inside its applicability
-    domain.
+    Several objectives give the designs that none beats in all of them. With a surrogate and --solver, the surrogate
+    says where to look; with a surrogate alone, the worse bounds of its intervals are optimised inside its
+    applicability domain.
     """
     from tramontane.studies import optimise as run
 

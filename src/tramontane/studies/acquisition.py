@@ -36,7 +36,7 @@ except ImportError as error:  # pragma: no cover
     raise TramontaneError("studies that search need BoTorch: pip install 'tramontane[search]'") from error
 
 Array = NDArray[np.floating[Any]]
-_SAMPLES, _RESTARTS, _RAW = 128, 6, 256
+_SAMPLES, _RESTARTS, _RAW, _STEPS = 64, 4, 128, 40
 _JITTER = 1e-9  # of a variance, so that a covariance of designs close to each other has a root
 
 
@@ -226,7 +226,7 @@ def _propose(
         unit = torch.stack([torch.zeros(len(space.variables)), torch.ones(len(space.variables))]).double()
         chosen, _ = optimize_acqf(
             acquisition, unit, q=count, num_restarts=_RESTARTS, raw_samples=_RAW, sequential=count > 1,
-            options={"batch_limit": _RESTARTS, "maxiter": 60},
+            options={"batch_limit": _RESTARTS, "maxiter": _STEPS},
         )  # fmt: skip
     return space.rows(chosen.detach().numpy())
 

@@ -56,8 +56,8 @@ def generate(
         contract.to_toml(folder / "contract.toml")
     factory = functools.partial(solvers.create, solvers.absolute(name))
     return farm.run(
-        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=limit_of(simulator, seconds), on=on,
-        resources=getattr(simulator, "resources", None), console=console,
+        factory, designs, folder, workers=workers, retry_failed=retry_failed, seconds=limit_of(simulator, seconds),
+        on=on, resources=getattr(simulator, "resources", None), console=console,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tramontane.blas import one_thread
 from tramontane.errors import TramontaneError
 from tramontane.studies.answers import Answer, Answering
 from tramontane.studies.emulator import Corrected, Emulator, bounded, predicted
@@ -24,7 +25,7 @@ _LEAST = 3  # answers from which something is learnt
 _CLOSE = 1e-6  # of the unit cube: two such designs are one
 
 
-@dataclass
+@dataclass(eq=False)
 class Trial:
     """A design of a search.
 
@@ -93,6 +94,7 @@ class Search:
         self.answering, self.space, self.goals, self.seed = answering, space, goals, seed
         self.surrogacy, self.require = surrogacy, require
         self.trials: list[Trial] = []
+        self._learnt: tuple[int, list[Emulated]] | None = None
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -159,16 +161,20 @@ class Search:
     def emulators(self) -> list[Emulated] | None:
         """Of each output; None where too little is known."""
         rows, values = self.table()
-        if self.surrogacy is not None:
-            return [
-                Corrected(base, rows, values[:, column], deviation)
-                for column, (base, deviation) in enumerate(
-                    zip(self.surrogacy.emulators, self.surrogacy.deviations, strict=True)
-                )
-            ]
-        if len(rows) < _LEAST:
+        if self.surrogacy is None and len(rows) < _LEAST:
             return None
-        return [Emulator(self.space, output, rows, values[:, k]) for k, output in enumerate(self.goals.outputs)]
+        if self._learnt is None or self._learnt[0] != len(rows):
+            with one_thread():
+                self._learnt = (
+                    len(rows),
+                    [
+                        Emulator(self.space, output, rows, values[:, k])
+                        if self.surrogacy is None
+                        else Corrected(self.surrogacy.emulators[k], rows, values[:, k], self.surrogacy.deviations[k])
+                        for k, output in enumerate(self.goals.outputs)
+                    ],
+                )
+        return self._learnt[1]
 
     def propose(self, count: int) -> Array:
         """The next designs ``(count, d)``, SI."""

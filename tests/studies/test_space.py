@@ -1,0 +1,85 @@
+"""Design spaces and goals, as people write them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from helpers.cantilever import CONTRACT, Cantilever
+from tramontane.contract import Contract, ParameterSpec
+from tramontane.errors import ContractError
+from tramontane.studies.goals import Goals, Output
+from tramontane.studies.space import Space, sobol, sobol_designs
+
+
+def test_bounds_are_read_in_units_and_the_rest_stays_midway() -> None:
+    space = Space.of(CONTRACT, vary={"width": "2:5 cm"}, fixed={"load": "1 kN"})
+    assert space.names == ["width"]
+    assert (space.low, space.high) == (pytest.approx([0.02]), pytest.approx([0.05]))
+    design = space.designs(space.rows(np.array([[0.5]])))[0]
+    assert CONTRACT.values(design) == pytest.approx({"width": 0.035, "height": 0.055, "load": 1000.0})
+    assert space.row(design) == pytest.approx([0.035])
+
+
+def test_whole_numbers_are_equally_frequent() -> None:
+    contract = Contract(parameters={"blades": ParameterSpec(low=3, high=6, integer=True)})
+    space = Space.of(contract)
+    blades = space.rows(sobol(1, 256))[:, 0]
+    numbers, counts = np.unique(blades, return_counts=True)
+    assert numbers.tolist() == [3, 4, 5, 6]
+    assert set(counts) == {64}
+    assert all(design.parameters["blades"].value in (3, 4, 5, 6) for design in sobol_designs(contract, 16))
+
+
+@pytest.mark.parametrize(
+    ("vary", "fixed", "words"),
+    [
+        ({"width": "5:2 cm"}, {}, "lower one must be below"),
+        ({"width": "5 cm"}, {}, "give LOW:HIGH"),
+        ({"width": "1:2 N"}, {}, "give LOW:HIGH in mm"),
+        ({"breadth": "1:2 mm"}, {}, "'breadth' is not known"),
+        ({"width": "1:2 mm"}, {"width": 1}, "varies and is fixed"),
+        ({}, {"width": 20, "height": 20, "load": 500}, "no parameter varies"),
+        ({}, {"load": "5 mm"}, "give it in N"),
+    ],
+)
+def test_a_space_that_cannot_be_says_why(vary: dict[str, str], fixed: dict[str, float | str], words: str) -> None:
+    with pytest.raises(ContractError, match=words):
+        Space.of(CONTRACT, vary=vary, fixed=fixed)
+
+
+def test_goals_are_read_in_the_units_in_which_people_read_outputs() -> None:
+    goals = Goals.of(CONTRACT, minimise=["mass"], subject_to=["stress <= 200", "deflection <= 2 cm", "stress>=1e7 Pa"])
+    limits = {of.output.name: (of.low, of.high) for of in goals.constraints}
+    assert limits == {"stress": (1e7, 200e6), "deflection": (-np.inf, pytest.approx(0.02))}
+    assert goals.feasible({"mass": 1.0, "stress": 1e8, "deflection": 0.01})
+    assert not goals.feasible({"mass": 1.0, "stress": 3e8, "deflection": 0.01})
+    assert not goals.feasible({"mass": 1.0, "stress": 1e6, "deflection": 0.01})
+    bounds = goals.on_bounds()
+    assert [of.key for of in bounds.outputs] == ["mass high", "stress high", "stress low", "deflection high"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "no objective"),
+        ({"minimise": ["weight"]}, "'weight' is not a QoI; known are mass, stress, deflection"),
+        ({"minimise": ["mass", "mass"]}, "twice"),
+        ({"minimise": ["mass"], "subject_to": ["stress < 5"]}, "write it as 'name <= value unit'"),
+        ({"minimise": ["mass"], "subject_to": ["stress <= 5 kg"]}, "another unit"),
+        ({"minimise": ["mass"], "subject_to": ["stress <= many"]}, "no value"),
+        ({"minimise": ["mass"], "subject_to": ["stress >= 5 MPa", "stress <= 4 MPa"]}, "contradict"),
+        ({"minimise": ["max(surface.pressure)"]}, "is not a QoI"),
+    ],
+)
+def test_goals_that_cannot_be_say_why(options: dict[str, list[str]], words: str) -> None:
+    with pytest.raises(ContractError, match=words):
+        Goals.of(CONTRACT, **options)
+
+
+def test_an_answer_that_is_no_number_is_none() -> None:
+    case = Cantilever().simulate(Space.of(CONTRACT).designs(np.array([[0.05, 0.05, 500.0]]))[0])
+    assert Output.of("mass", CONTRACT).measure(case)[0] == pytest.approx(19.625)
+    case.qoi["mass"] = float("nan")
+    with pytest.raises(ContractError, match="mass is nan"):
+        Output.of("mass", CONTRACT).measure(case)
