@@ -117,8 +117,9 @@ class Space:
         rows = self.low + np.asarray(unit_rows, float) * (self.high - self.low)
         for column, variable in enumerate(self.variables):
             if variable.integer:
-                ends = [round(from_si(end, variable.unit)) for end in (variable.low, variable.high)]
-                whole = np.round([from_si(value, variable.unit) for value in rows[:, column].tolist()]).clip(*ends)
+                low, high = (round(from_si(end, variable.unit)) for end in (variable.low, variable.high))
+                whole = np.round([from_si(value, variable.unit) for value in rows[:, column].tolist()])
+                whole = np.clip(whole, low, high)
                 rows[:, column] = [in_si(value, variable.unit) for value in whole.tolist()]
         return rows
 
