@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from nicegui import ui
 
+from tramontane.bundle import split_name
 from tramontane.http.routes import describe
 from tramontane.page.figures import because, figures, kind_of
 from tramontane.page.shell import Reader, Shell
@@ -27,11 +28,19 @@ def register(shell: Shell) -> None:
             if not registry.models:
                 ui.label(reader.words("models.none")).classes("nothing")
             with ui.element("div").classes("cards"):
-                for served in registry.models.values():
-                    _card(shell, reader, served)
+                models = registry.models
+                for served in models.values():
+                    name, number = split_name(served.name)
+                    if number is None or name not in models:  # else the card of the promoted version names it
+                        _card(shell, reader, served, [each for each in models.values() if _is_version(each, served)])
 
 
-def _card(shell: Shell, reader: Reader, served: Served) -> None:
+def _is_version(served: Served, model: Served) -> bool:
+    name, number = split_name(served.name)
+    return number is not None and name == model.name
+
+
+def _card(shell: Shell, reader: Reader, served: Served, versions: list[Served]) -> None:
     words, model = reader.words, describe(served, shell.server.checks)
     contract, record = served.contract, served.surrogate.record
     with ui.element("article").classes("card panel").props(f"data-model={served.name}"):
@@ -58,8 +67,19 @@ def _card(shell: Shell, reader: Reader, served: Served) -> None:
         report = shell.datasets.best_report(served)
         ui.label(words("models.figures" if report is None else "models.tested")).classes("heading")
         figures(words, model.figures, report)
+        if model.checks is not None and model.checks.checks:
+            counts = {"held": words.count(model.checks.held), "checks": words.count(model.checks.checks)}
+            ui.label(words("check.count", **counts)).classes("small").props("data-checks")
         if choice := model.figures.get("choice"):
             ui.label(because(words, ChoiceAnswer.model_validate(choice))).classes("small").props("data-why")
+        if versions:
+            with ui.element("div").classes("row-wrap small").props("data-versions"):
+                ui.label(words("models.versions"))
+                for each in versions:
+                    number = split_name(each.name)[1]
+                    link = ui.link(f"@{number}", f"/predict?model={each.name}")
+                    if each.hash == served.hash:
+                        link.props("aria-current=true").classes("is-current")
         ui.button(words("models.open"), icon="play_arrow",
                   on_click=lambda: ui.navigate.to(f"/predict?model={served.name}")
                   ).props("unelevated no-caps").classes("card-open")  # fmt: skip

@@ -12,6 +12,7 @@ from nicegui import ui
 
 from tramontane.contract import Contract
 from tramontane.errors import TramontaneError
+from tramontane.page.controls.check_panel import CheckPanel
 from tramontane.page.controls.design_panel import DesignPanel, results
 from tramontane.page.controls.line_panel import LinePanel
 from tramontane.page.controls.look_panel import LookPanel
@@ -63,6 +64,7 @@ class PredictPage:
             with ui.element("section").classes("panel").props("aria-live=polite"):
                 ui.label(self.words("predict.results")).classes("heading")
                 self.results = ui.element("div")
+            self.check = CheckPanel(shell, reader, self.asking)
             self.look = LookPanel(self.words, view, self.latest.ask)
             self.line = LinePanel(self.words, view, self.latest.ask)
             with ui.element("section").classes("panel"):
@@ -110,6 +112,7 @@ class PredictPage:
             self.look.learn(answer)
             self.line.learn(answer)
         self._offer_files(answer)
+        self.check.learn(answer)
         contract = answer.served.contract
         missing = [name for name in contract.qoi if name not in answer.prediction.summary.qoi]
         self._show_results(contract, answer.prediction.summary, missing)
@@ -124,6 +127,7 @@ class PredictPage:
         """What was answered before is no longer what is asked."""
         self.answer = self._drawn = None
         self.results.clear()
+        self.check.forget()
 
     def _fail(self, message: str) -> None:
         self._forget()
