@@ -120,7 +120,7 @@ def test_a_solver_and_an_executor_in_files_of_their_own_are_named_and_run(add: A
     text = help_of("generate")
     assert "bracket (linear elasticity of bolted angle brackets)" in text
     assert "scale (twice the load)" in text
-    assert "here (this very process); local (processes on this machine); slurm (jobs on a Slurm cluster);" in text
+    assert "here (this very process); local (processes on this machine); ray (a Ray cluster that runs already);" in text
     out = tmp_path / "cases"
     result = CliRunner().invoke(app, ["generate", "scale", "-n", "3", "-o", str(out), "--on", "here"])
     assert result.exit_code == 0, result.output
@@ -129,7 +129,7 @@ def test_a_solver_and_an_executor_in_files_of_their_own_are_named_and_run(add: A
     with pytest.raises(TramontaneError, match=r"solver 'wing' is not known; choose one of .*cylinder, scale"):
         create("wing")
     result = CliRunner().invoke(app, ["generate", "scale", "-n", "3", "-o", str(out), "--on", "moon"])
-    assert str(result.exception) == "executor 'moon' is not known; choose one of here, local, slurm"
+    assert str(result.exception) == "executor 'moon' is not known; choose one of here, local, ray, slurm"
 
 
 def test_solvers_are_named_without_what_they_need() -> None:
