@@ -136,8 +136,11 @@ def test_a_geometry_is_written_to_its_place_and_fields_are_measured(tmp_path: Pa
     assert case.qoi == pytest.approx({"top": 0.3, "volume": 0.006})
     assert case.field_values("surface", "height").max() == pytest.approx(0.3)
     assert isinstance(case.design.geometry, pv.PolyData)
-    with pytest.raises(ContractError, match=r"needs a geometry, which is written to shape\.stl"):
+    with pytest.raises(ContractError, match=r"each design needs a geometry, and this one has none; give one"):
         simulator.simulate(Design(load="1 N"))
+    with pytest.raises(TramontaneError, match="needs a geometry for each design"):
+        generate(str(folder), 4, 0, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_script_makes_the_geometry_of_the_parameters(tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ def check_converged(logs: Sequence[Path], pattern: str | None) -> None:
         return
     written = [log for log in logs if log.is_file()]
     if not any(re.search(pattern.encode(), log.read_bytes(), re.MULTILINE) for log in written):
-        names = ", ".join(log.name for log in written) or "any log"
-        raise SolverError(f"did not converge: {pattern!r} is not in {names}{log_end(logs[-1])}")
+        where = f"in {written[0].name}" if len(written) == 1 else "in any of its logs"
+        raise SolverError(f"did not converge: {pattern!r} is not {where}{log_end(logs[-1])}")
 
 
 def log_end(log: Path) -> str:

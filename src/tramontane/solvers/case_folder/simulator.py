@@ -99,6 +99,11 @@ class FolderSolver:
         return self._contract
 
     @property
+    def needs_geometry(self) -> bool:
+        """Whether each design must come with a geometry."""
+        return self.config.geometry is not None and self.config.geometry.command is None
+
+    @property
     def resources(self) -> Resources:
         """What one design takes, with the process that reads its results."""
         config = self.config
@@ -232,11 +237,10 @@ class FolderSolver:
     # --- one run
 
     def _values(self, design: Design) -> dict[str, float]:
-        table = self.config.geometry
-        if table is None or table.command is not None:
+        if not self.needs_geometry:
             return self._contract.values(design.with_geometry(None))
         if design.geometry is None:
-            raise ContractError(f"{self.config.name}: needs a geometry, which is written to {table.file}; give one")
+            raise ContractError(f"{self.config.name}: each design needs a geometry, and this one has none; give one")
         return self._contract.values(design)
 
     def _copy(self, run: Path, values: Mapping[str, float], *, whole: bool) -> None:
