@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,8 @@ def test_whole_numbers_are_equally_frequent_in_a_design_space(tmp_path: Path) ->
     squares.contract.to_toml(tmp_path / "contract.toml")
     assert (tmp_path / "contract.toml").read_text().count("integer") == 1
     assert Contract.from_toml(tmp_path / "contract.toml").parameters == squares.contract.parameters
+
+
+def test_the_list_of_solvers_loads_none_of_a_user_s_own() -> None:
+    code = "import sys, tramontane.solvers as s; s.known_solvers(); print('tramontane.dataset' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

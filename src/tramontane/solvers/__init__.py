@@ -11,11 +11,13 @@ from tramontane.io.registries import by_name, find_entries
 from tramontane.simulator import Simulator
 from tramontane.solvers.entry import SolverEntry
 
+_USERS_OWN = ("tramontane.solvers.case_folder", "tramontane.solvers.function")  # hold no entry, and load much
+
 
 @functools.cache
 def known_solvers() -> dict[str, SolverEntry]:
     """By name, the solvers that the modules of this package hold as ``SOLVER``."""
-    return by_name(find_entries(__name__, "SOLVER", SolverEntry), lambda entry: entry.name)
+    return by_name(find_entries(__name__, "SOLVER", SolverEntry, skip=_USERS_OWN), lambda entry: entry.name)
 
 
 def names() -> list[str]:
