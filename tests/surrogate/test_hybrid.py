@@ -25,8 +25,8 @@ from tramontane.errors import ContractError
 from tramontane.formats import read_case
 from tramontane.simulator import Simulator
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.agreement import check_agreement
-from tramontane.surrogate.checks import Checked, QoiCheck, check_with
+from tramontane.surrogate.agreement import check_agreement, with_units
+from tramontane.surrogate.checks import Checked, QoiCheck, check_with, compare
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.hybrid import Hybrid
 from tramontane.surrogate.kept_cases import read_tally
@@ -194,6 +194,25 @@ def test_parameters_alone_get_their_geometry_from_the_solver(kriging: Surrogate,
     (record,) = json.loads((case / "check.json").read_text())["checks"]
     assert record["verdict"] == "outside"
     assert set(record["predicted_fields"]) == {"surface/pressure", "volume/displacement"}
+
+
+def test_the_geometry_must_be_the_one_that_the_parameters_make(kriging: Surrogate) -> None:
+    solver = EllipsoidSolver()
+    axes = {"half_length": 0.8, "half_width": 0.7, "half_height": 0.75, "load": "250 N"}
+    shape = ellipsoid("same", (0.8, 0.7, 0.75), 1.0).meshes["surface"]
+    assert check_with(kriging, solver, Design(shape, **axes)).qoi["mass"].held is not None
+    runs = solver.runs
+    for other in ((0.8, 0.7, 0.9), (0.9, 0.7, 0.75)):
+        wrong = Design(ellipsoid("other", other, 1.0).meshes["surface"], **axes)
+        with pytest.raises(ContractError, match="is not the one that the solver makes of the parameters"):
+            check_with(kriging, solver, wrong)
+        with pytest.raises(ContractError, match="is not the one that the solver makes of the parameters"):
+            Hybrid(kriging, solver).simulate(wrong.with_geometry(wrong.geometry.scale(3.0)))
+        with pytest.raises(ContractError, match="is not the one that the solver makes of the parameters"):
+            compare(kriging, with_units(wrong, solver.contract), ellipsoid("solved", (0.8, 0.7, 0.75), 250.0))
+    assert solver.runs == runs  # told before the solver runs
+    with pytest.raises(ContractError, match="parameter 'half_length' is missing"):
+        check_with(kriging, solver, Design(shape, load="250 N"))
 
 
 class Shapeless(EllipsoidSolver):

@@ -67,7 +67,7 @@ def predict(
     from tramontane.formats.tables.designs import is_table
     from tramontane.solvers import create
     from tramontane.surrogate import Surrogate
-    from tramontane.surrogate.agreement import check_agreement, question_of, shape_of, with_units
+    from tramontane.surrogate.agreement import check_agreement, check_made, question_of, shape_of, with_units
     from tramontane.surrogate.checks import compare
     from tramontane.surrogate.find_design import find_design, settings_text
     from tramontane.surrogate.kept_cases import keep_case, read_tally
@@ -110,6 +110,7 @@ def predict(
         contract.values(design.with_geometry(None))
         shape = design.geometry if design.geometry is not None else shape_of(surrogate, solver, design)
         design = question_of(surrogate, design, shape)
+        check_made(surrogate, solver, whole, surrogate.check(design).surface)
     meshes = None if on is None else {on.stem: read_mesh(on)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells, level=level)
     if case.verdict is not None:

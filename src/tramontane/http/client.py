@@ -48,8 +48,9 @@ def connect(url: str, *, model: str | None = None, token: str | None = None, tim
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     link = _Link(httpx.Client(base_url=url, headers=headers, timeout=timeout))
     models = {each["name"]: each for each in link.json("GET", "/v1/models")["models"]}
-    if model is None and len(models) == 1:
-        model = next(iter(models))
+    promoted = [name for name in models if "@" not in name]  # besides, a server has all versions
+    if model is None and len(promoted) == 1:
+        (model,) = promoted
     if model not in models:
         problem = "" if model is None else f"does not serve {model!r}, it "
         raise TramontaneError(f"{url}: {problem}serves {', '.join(models) or 'nothing'}; give model=NAME")

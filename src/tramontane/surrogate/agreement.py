@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyvista as pv
 
 from tramontane.contract import Contract
@@ -12,6 +13,8 @@ from tramontane.errors import ContractError
 from tramontane.simulator import Parametric, Simulator
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.units import Quantity, compatible, si_unit
+
+_SAME_BOX, _SAME_VOLUME = 0.02, 0.05  # of the diagonal, and of the volume: what two triangulations may differ by
 
 
 def question_of(surrogate: Surrogate, design: Design, geometry: Path | pv.PolyData | None) -> Design:
@@ -34,6 +37,38 @@ def shape_of(surrogate: Surrogate, solver: Simulator, design: Design) -> pv.Poly
     if design.geometry is not None or not surrogate.needs_geometry or not isinstance(solver, Parametric):
         return None
     return solver.geometry(design)
+
+
+def check_same_shape(given: pv.PolyData, made: pv.PolyData) -> None:
+    """Raise where the geometry that a surrogate is asked with is not the one that the solver makes of the parameters.
+
+    Args:
+        given: Metres.
+        made: Metres.
+
+    Raises:
+        ContractError: Bounding boxes differ by more than 2 % of their diagonal, or volumes by more than 5 %.
+    """
+    box, other = (np.asarray(shape.bounds, dtype=float) for shape in (given, made))
+    diagonal = float(np.linalg.norm(other[1::2] - other[::2]))
+    volumes = given.volume, made.volume
+    if np.abs(box - other).max() > _SAME_BOX * diagonal or abs(volumes[0] - volumes[1]) > _SAME_VOLUME * volumes[1]:
+        sizes = (" x ".join(f"{edge:.4g}" for edge in each[1::2] - each[::2]) for each in (box, other))
+        raise ContractError(f"the geometry ({next(sizes)} m, {volumes[0]:.4g} m3) is not the one that the solver makes "
+                            f"of the parameters ({next(sizes)} m, {volumes[1]:.4g} m3); correct the parameters, or "
+                            "leave the geometry out")  # fmt: skip
+
+
+def check_made(surrogate: Surrogate, solver: Simulator, design: Design, surface: pv.PolyData | None) -> None:
+    """Before a solver runs: that it makes the geometry that the surrogate is asked with.
+
+    Raises:
+        ContractError: It makes another one of the parameters, or one is missing.
+    """
+    dimensions = any(spec.role == "geometry" for spec in solver.contract.parameters.values())
+    if surface is None or design.geometry is None or not dimensions or not isinstance(solver, Parametric):
+        return
+    check_same_shape(surface, solver.geometry(design.with_geometry(None)))
 
 
 def with_units(design: Design, contract: Contract) -> Design:

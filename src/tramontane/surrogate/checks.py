@@ -19,7 +19,14 @@ from tramontane.formats.surfaces.geometry import read_geometry
 from tramontane.interval import LEVEL
 from tramontane.metrics import relative_l2
 from tramontane.simulator import Simulator
-from tramontane.surrogate.agreement import check_agreement, question_of, shape_of, with_units
+from tramontane.surrogate.agreement import (
+    check_agreement,
+    check_made,
+    check_same_shape,
+    question_of,
+    shape_of,
+    with_units,
+)
 from tramontane.surrogate.surrogate import Surrogate
 
 
@@ -118,9 +125,13 @@ def check_with(surrogate: Surrogate, solver: Simulator, design: Design, *, level
     """
     check_agreement(surrogate, solver.contract)
     stated = with_units(design, solver.contract)
-    return compare(
-        surrogate, stated, solver.simulate(stated), geometry=shape_of(surrogate, solver, stated), level=level
-    )
+    solver.contract.values(stated.with_geometry(None))  # before a shape is made
+    shape = stated.geometry if stated.geometry is not None else shape_of(surrogate, solver, stated)
+    surface = None
+    if shape is not None and surrogate.needs_geometry:
+        surface = surrogate.check(question_of(surrogate, stated, shape)).surface
+        check_made(surrogate, solver, stated, surface)
+    return compare(surrogate, stated, solver.simulate(stated), geometry=surface, level=level)
 
 
 def compare(
@@ -136,10 +147,16 @@ def compare(
         solved: The solver's case.
         geometry: Of the design, metres, where it has none of its own; None takes the case's.
         level: The probability of the intervals.
+
+    Raises:
+        ContractError: The design lacks what the surrogate needs, or its geometry is not that of the solver's case.
     """
     contract = surrogate.contract
     shapes = (design.geometry, geometry, solved.design.geometry)
-    question = question_of(surrogate, design, next((shape for shape in shapes if shape is not None), None))
+    shape = next((each for each in shapes if each is not None), None)
+    question = surrogate.check(question_of(surrogate, design, shape))
+    if question.surface is not None and (made := _geometry(solved)) is not None:
+        check_same_shape(question.surface, made)
     solved = _with_qoi(solved, contract)
     domains = [domain for domain in contract.fields if domain in solved.meshes]
     predicted = surrogate.simulate(question, meshes={d: _bare(solved.meshes[d]) for d in domains}, level=level)
@@ -158,9 +175,14 @@ def _with_qoi(solved: Case, contract: Contract) -> Case:
     if not [name for name, spec in contract.qoi.items() if name not in solved.qoi and spec.definition is not None]:
         return solved
     more = replace(solved, qoi=dict(solved.qoi), qoi_units=dict(solved.qoi_units))
-    shape = solved.design.geometry
-    add_defined_qoi(more, contract, read_geometry(shape).mesh if isinstance(shape, Path) else shape)
+    add_defined_qoi(more, contract, _geometry(solved))
     return more
+
+
+def _geometry(solved: Case) -> pv.PolyData | None:
+    """Of a solver's case, which has it in metres; None where it has none."""
+    shape = solved.design.geometry
+    return read_geometry(shape, length_unit="m").mesh if isinstance(shape, Path) else shape
 
 
 def _bare(mesh: pv.DataSet) -> pv.DataSet:

@@ -14,7 +14,7 @@ from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, SurrogateError
 from tramontane.interval import LEVEL
 from tramontane.simulator import Simulator
-from tramontane.surrogate.agreement import check_agreement, question_of, shape_of, with_units
+from tramontane.surrogate.agreement import check_agreement, check_made, question_of, shape_of, with_units
 from tramontane.surrogate.checks import Checked, compare
 from tramontane.surrogate.kept_cases import keep_case
 from tramontane.surrogate.surrogate import Surrogate
@@ -89,6 +89,7 @@ class Hybrid:
         if answer is not None and answer.verdict is not None and good_enough(answer.verdict.domain, self.require):
             self.predicted += 1
             return answer
+        check_made(self.surrogate, self.solver, stated, question.surface)
         solved = self.solver.simulate(stated)
         self.solved += 1
         self.last = None if answer is None else self._compared(stated, solved, question.surface)

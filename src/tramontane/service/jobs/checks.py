@@ -125,10 +125,9 @@ class Checks:
         """
         values = self.values(served, solver, request)
         design = designs.design(solver.contract, None, values, geometry=None, length_unit="m")
-        solved = read_case(case)
-        shape = self.surface(served, request)
-        if shape is None and isinstance(solved.design.geometry, Path):
-            shape = read_geometry(solved.design.geometry, length_unit="m").mesh
+        solved, shape = read_case(case), self.surface(served, request)
+        if isinstance(solved.design.geometry, Path):
+            solved.design.geometry = read_geometry(solved.design.geometry, length_unit="m").mesh
         with time_limit(self.settings.predict_seconds):
             checked = compare(served.surrogate, design, solved, geometry=shape, level=request.level)
         keep_case(checked.solved, self.folder(served.name), contract=solver.contract, model=served.hash,
