@@ -13,10 +13,12 @@ pytest.importorskip("nicegui", reason="the page needs nicegui: pip install 'tram
 pytest.importorskip("ngsolve", reason="the embedded solvers are missing: pip install 'tramontane[solve]'")
 
 from helpers.browsing import Tab
-from helpers.cylinder_tables import save_cylinders
+from helpers.cylinder_tables import save_cylinders, save_shapes
 from helpers.once import once
 from helpers.serving import Running
 from tramontane.bundle import adopt, version_path
+from tramontane.design import Design
+from tramontane.solvers import create
 
 WHERE = "/page/predict?model=cylinders&p.reynolds=20&p.centre_x=0.2&p.centre_y=0.2&p.radius=0.05"
 
@@ -29,6 +31,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     adopt(folder / "cylinders")
     other = save_cylinders(tmp_path_factory.mktemp("checked") / "other", 16)
     shutil.copytree(other / "cylinders", version_path(folder / "cylinders", 2))
+    shutil.copytree(save_shapes(tmp_path_factory.mktemp("checked") / "shapes"), folder / "shapes")
     return folder
 
 
@@ -62,10 +65,28 @@ def test_an_answer_is_checked_beside_it_and_counted(browser: Any, server: Runnin
         card = tab.page.locator("[data-model=cylinders]")
         assert card.locator("[data-checks]").inner_text() == "Checked by a solver: 0 of 1 held"
         # One card for all versions, which names them.
-        assert tab.page.locator("[data-model]").count() == 1
+        assert tab.page.locator("[data-model]").count() == 2
         versions = card.locator("[data-versions] a")
         assert versions.all_inner_texts() == ["@1", "@2"]
         assert card.locator("[data-versions] [aria-current=true]").inner_text() == "@1"
         versions.nth(1).click()
         assert tab.qoi("drag") != drag
+        tab.is_clean()
+
+
+def test_a_solver_of_dimensions_asks_for_those_of_a_shape(browser: Any, server: Running, tmp_path: Path) -> None:
+    shape = create("cylinder").geometry(Design(None, centre_x=0.2, centre_y=0.2, radius=0.05))
+    shape.save(tmp_path / "part.stl")
+    geometry = server.upload((tmp_path / "part.stl").read_bytes()).json()["hash"]
+    with Tab(browser, server.url) as tab:
+        tab.open(f"/page/predict?model=shapes&geometry={geometry}&p.reynolds=20")
+        tab.qoi("drag")
+        button = tab.page.locator("[data-check]")
+        assert button.is_disabled()
+        for name, value in (("centre_x", "20 cm"), ("centre_y", "0.2"), ("radius", "50 mm")):
+            field = tab.page.locator(f"[data-dimension={name}]")
+            field.fill(value)
+            field.press("Enter")
+        button.click()
+        tab.page.locator("[data-solved=drag] [data-held]").wait_for(timeout=120_000)
         tab.is_clean()

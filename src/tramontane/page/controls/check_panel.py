@@ -9,11 +9,13 @@ from nicegui import ui
 
 from tramontane.http.job_routes import submit_check
 from tramontane.page.controls.design_panel import verdict
+from tramontane.page.controls.number_field import NumberField
 from tramontane.page.language.complaints import complain
 from tramontane.page.language.readable_units import shown
 from tramontane.page.latest import Latest, Turn
 from tramontane.page.shell import Reader, Shell
 from tramontane.page.view.asking import Answer, Asking
+from tramontane.service.jobs.checks import takes_geometry
 from tramontane.service.jobs.schemas import DesignAnswer, JobAnswer
 from tramontane.service.predictions.schemas import CheckRequest, CheckSummary
 from tramontane.service.problems import Problem
@@ -34,9 +36,11 @@ class CheckPanel:
         self.shell, self.words, self.caller, self.asking = shell, reader.words, reader.caller, asking
         self.answer: Answer | None = None
         self.job = ""
+        self.dimensions: dict[str, float | None] = {}
         self.latest = Latest(lambda: self.job, self._refresh)
         with ui.element("section").classes("panel").props("aria-live=polite") as self.panel:
             ui.label(self.words("check.title")).classes("heading")
+            self.form = ui.element("div")
             self.button = ui.button(self.words("check.button"), icon="fact_check", on_click=self._submit).props(
                 "outline dense no-caps data-check"
             )
@@ -50,24 +54,51 @@ class CheckPanel:
             return
         self.forget()
         self.answer = answer
-        try:
-            self.shell.server.checks.understand(self.shell.server.predictions, answer.served, self._request(answer))
-        except Problem:  # no solver fits, or it asks what a geometry does not say
+        known = self.asking.request(answer).parameters
+        fitting = self.shell.server.checks.solvers_of(answer.served)
+        if not fitting:
             return
         self.panel.set_visibility(True)
+        solver = fitting[0]
+        specs = solver.contract.asked(geometry=takes_geometry(answer.served, solver))
+        missing = {name: spec.unit for name, spec in specs.items() if name not in known}
+        self.dimensions = {name: self.dimensions.get(name) for name in missing}
+        if missing:
+            with self.form:
+                ui.label(self.words("check.dimensions")).classes("quiet")
+                for name, unit in missing.items():
+                    self._field(name, unit)
+        self._enable()
+
+    def _field(self, name: str, unit: str) -> None:
+        """A dimension that the solver asks for and a geometry file does not say."""
+
+        def typed(value: float) -> None:
+            self.dimensions[name] = value
+            self._enable()
+
+        field = NumberField(
+            self.words, self.dimensions[name], typed, unit=unit, label=name.replace("_", " "), name=name
+        )
+        field.props(f"dense data-dimension={name}")
+
+    def _enable(self) -> None:
+        self.button.set_enabled(all(value is not None for value in self.dimensions.values()))
 
     def forget(self) -> None:
         """What was answered before is no longer what is asked."""
         self.answer, self.job = None, ""
         self.timer.active = False
         self.said.clear()
+        self.form.clear()
         self.button.set_visibility(True)
         self.panel.set_visibility(False)
 
     def _request(self, answer: Answer) -> CheckRequest:
         shared = self.asking.request(answer)
-        return CheckRequest(geometry=shared.geometry, length_unit=shared.length_unit, parameters=shared.parameters,
-                            level=shared.level)  # fmt: skip
+        typed: dict[str, float | str] = {name: value for name, value in self.dimensions.items() if value is not None}
+        return CheckRequest(geometry=shared.geometry, length_unit=shared.length_unit,
+                            parameters=shared.parameters | typed, level=shared.level)  # fmt: skip
 
     async def _submit(self) -> None:
         answer, server = self.answer, self.shell.server
