@@ -1,4 +1,4 @@
-"""Commands that drive simulators over designs: optimise."""
+"""Commands that drive simulators over designs: optimise, learn, inverse."""
 
 from __future__ import annotations
 
@@ -86,4 +86,70 @@ def optimise(
         seed=seed, workers=workers, on=on, console=console,
     )  # fmt: skip
     console.print(str(optimum), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Wrote {folder}", highlight=False, markup=False)
+
+
+@app.command(cls=naming(solvers=solvers, executors=executors))
+def learn(
+    solver: Annotated[str, typer.Argument(help="A solver folder, or the name of a solver: {solvers}.")],
+    to: Annotated[list[str], typer.Option("--to", help="An output and the error at which to end, drag=3%.")],
+    vary: Vary = None,
+    settings: Fixed = None,
+    integers: Integers = None,
+    runs: Annotated[int, typer.Option(min=1, help="Solver runs at most.")] = 60,
+    start: Annotated[int, typer.Option(min=3, help="Runs before the first choice.")] = 10,
+    batch: Annotated[int, typer.Option(min=1, help="Runs at once.")] = 2,
+    seed: Seed = 0,
+    out: Out = None,
+    workers: Workers = None,
+    on: On = "local",
+) -> None:
+    """Solve the designs from which most is learnt, until a stated error is reached; run again to resume.
+
+    The cases are kept: `tramontane train` makes a surrogate of them.
+    """
+    from tramontane.studies import learn as run
+
+    folder = out or Path("data") / f"{Path(solver).name}-learnt"
+    learnt = run(solver, to=pairs_of(to, "--to"), out=folder, vary=pairs_of(vary or [], "--vary"),
+                 fixed=pairs_of(settings or [], "--set"), integers=integers or [], runs=runs, start=start, batch=batch,
+                 seed=seed, workers=workers, on=on, console=console)  # fmt: skip
+    console.print(str(learnt), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Wrote {folder}; next: tramontane train {learnt.cases}", highlight=False, markup=False)
+
+
+@app.command(cls=naming(solvers=solvers, executors=executors))
+def inverse(
+    simulator: Simulator,
+    target: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--target", help="A QoI, or max(domain.field), and the value to reach: drag=5N."),
+    ] = None,
+    target_field: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--target-field", help="A field and a mesh file that has it as wanted: surface.pressure=goal.vtp."
+        ),
+    ] = None,
+    shapes: Shapes = None,
+    within: Annotated[float, typer.Option(help="Tolerance, a share of the value, or of a field's norm.")] = 0.02,
+    count: Annotated[int, typer.Option("-n", min=1, help="Different designs wanted.")] = 3,
+    vary: Vary = None,
+    settings: Fixed = None,
+    integers: Integers = None,
+    seed: Seed = 0,
+    out: Out = None,
+    workers: Workers = None,
+    on: On = "local",
+) -> None:
+    """Find several different designs that reach wanted values, or a wanted field."""
+    from tramontane.studies import inverse as run
+
+    folder = out or Path("data") / f"{Path(simulator).name}-inverse"
+    reached = run(simulator, target=pairs_of(target or [], "--target"),
+                  target_field=pairs_of(target_field or [], "--target-field"), out=folder, shapes=shapes,
+                  tolerance=within, count=count, vary=pairs_of(vary or [], "--vary"),
+                  fixed=pairs_of(settings or [], "--set"), integers=integers or [], seed=seed, workers=workers, on=on,
+                  console=console)  # fmt: skip
+    console.print(str(reached), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Wrote {folder}", highlight=False, markup=False)

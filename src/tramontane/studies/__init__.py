@@ -6,11 +6,23 @@ import functools
 
 from tramontane.io.registries import by_name, find_entries
 from tramontane.studies.generate import generate
+from tramontane.studies.inverse import Reached, inverse
+from tramontane.studies.learn import Learnt, learn
 from tramontane.studies.optimise import Optimum, optimise
 from tramontane.studies.space import sobol_designs
 from tramontane.studies.study import Study
 
-__all__ = ["Optimum", "generate", "known_studies", "optimise", "sobol_designs"]
+__all__ = [
+    "Learnt",
+    "Optimum",
+    "Reached",
+    "generate",
+    "inverse",
+    "known_studies",
+    "learn",
+    "optimise",
+    "sobol_designs",
+]
 
 
 @functools.cache

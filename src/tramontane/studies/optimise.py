@@ -22,7 +22,7 @@ from tramontane.io.locks import claimed
 from tramontane.studies.goals import Goals
 from tramontane.studies.plan import keep_to_plan
 from tramontane.studies.search import Search, Surrogacy, Trial, emulate
-from tramontane.studies.simulators import Driven, Named, driven
+from tramontane.studies.simulators import Driven, Named, driven, name_of
 from tramontane.studies.space import Space
 from tramontane.studies.study import Study
 from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
@@ -184,12 +184,7 @@ def _search(
     if not drives.checks:
         answering = drives.predicting(goals.outputs)
         return Search(answering, space, goals.on_bounds(), seed=seed, require=require), False
-    cases = folder / "cases"
-    assert drives.solver is not None
-    if not (cases / "contract.toml").exists():
-        cases.mkdir(parents=True, exist_ok=True)
-        drives.solver.contract.to_toml(cases / "contract.toml")
-    answering = drives.solving(cases, workers=workers, seconds=seconds, on=on, console=console)
+    answering = drives.solving(folder / "cases", workers=workers, seconds=seconds, on=on, console=console)
     surrogacy: Surrogacy | None = None
     if drives.surrogate is not None:
         surrogacy = emulate(space, drives.predicting(goals.outputs), goals, count=_ASKED, seed=seed)
@@ -197,11 +192,9 @@ def _search(
 
 
 def _plan(simulator: Named, solver: Named | None, goals: Goals, space: Space, seed: int) -> dict[str, object]:
-    def name(of: Named | None) -> str:
-        return "" if of is None else os.fspath(of) if isinstance(of, (str, os.PathLike)) else type(of).__name__
-
     return {
-        "study": "optimise", "simulator": name(simulator), "solver": name(solver), "seed": seed, "version": __version__,
+        "study": "optimise", "simulator": name_of(simulator), "solver": name_of(solver), "seed": seed,
+        "version": __version__,
         "objectives": [f"{of}{f' {of.target:.9g}' if of.sense == 'target' else ''}" for of in goals.objectives],
         "constraints": [f"{of.low:.9g} <= {of.output.name} <= {of.high:.9g}" for of in goals.constraints],
         "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],

@@ -184,7 +184,7 @@ class Search:
         rows, _ = self.table()
         seed = self.seed + len(self.trials)
         if emulators is None:
-            return self._spread(count)
+            return self.spread(count)
         extra: list[tuple[Emulated, float]] = []
         if self.surrogacy is not None and self.surrogacy.score is not None:
             extra.append(self.surrogacy.score)
@@ -193,7 +193,7 @@ class Search:
         if not len(rows):
             rows = self._start_of_surrogate()
         proposed = propose(self.space, self.goals, emulators, rows, count=count, seed=seed, extra=extra)
-        return self._unlike(proposed)
+        return self.unlike(proposed)
 
     def _start_of_surrogate(self) -> Array:
         """Where a search without checks starts from: what the surrogate was asked."""
@@ -208,10 +208,10 @@ class Search:
             return None
         return Emulator(self.space, _SUCCESS, np.array([trial.row for trial in tried]), failed)
 
-    def _unlike(self, rows: Array) -> Array:
+    def unlike(self, rows: Array) -> Array:
         """The rows, each that was tried before replaced by one from all over the space."""
         known = [trial.row for trial in self.trials]
-        fresh = iter(self._spread(len(rows)))
+        fresh = iter(self.spread(len(rows)))
         kept: list[Array] = []
         for row in rows:
             other = np.array([*known, *kept]).reshape(-1, len(row))
@@ -219,7 +219,7 @@ class Search:
             kept.append(next(fresh) if distance.size and distance.min() < _CLOSE else row)
         return np.array(kept)
 
-    def _spread(self, count: int) -> Array:
+    def spread(self, count: int) -> Array:
         """The next designs ``(count, d)`` of a Sobol sequence."""
         begun = len(self.trials)
         return self.space.rows(sobol(len(self.space.variables), begun + count, seed=self.seed)[begun:])

@@ -51,11 +51,12 @@ class Driven:
             return self.surrogate.contract
         return self.surrogate.contract.model_copy(update={"parameters": self.solver.contract.parameters})
 
-    def predicting(self, outputs: Sequence[Output] = ()) -> Answering:
+    def predicting(self, outputs: Sequence[Output] = (), domains: Sequence[str] = ()) -> Answering:
         """The surrogate, asked for parameters alone.
 
         Args:
             outputs: Extrema of fields among them need the domains of these.
+            domains: Further ones that are needed.
 
         Raises:
             ContractError: It needs a geometry, and nothing makes one of the parameters.
@@ -69,8 +70,9 @@ class Driven:
         if not isinstance(self.solver, Parametric):
             raise ContractError("this surrogate needs a geometry, and nothing makes one of the parameters; give "
                                 "--solver or --shapes, a solver that makes the shapes")  # fmt: skip
-        domains = qoi_domains(self.surrogate.contract) | {of.extremum[1] for of in outputs if of.extremum is not None}
-        return AtHand(ParametricSurrogate(self.surrogate, self.solver, domains=domains))
+        of_fields = {of.extremum[1] for of in outputs if of.extremum is not None}
+        needed = qoi_domains(self.surrogate.contract) | of_fields | set(domains)
+        return AtHand(ParametricSurrogate(self.surrogate, self.solver, domains=needed))
 
     def solving(
         self,
@@ -91,6 +93,9 @@ class Driven:
             console: Where progress is shown.
         """
         assert self.solver is not None
+        if not (folder / "contract.toml").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            self.solver.contract.to_toml(folder / "contract.toml")
         if self.factory is None:
             return AtHand(self.solver, folder)
         resources: Resources | None = getattr(self.solver, "resources", None)
@@ -124,6 +129,13 @@ def driven(simulator: Named, *, solver: Named | None = None, shapes: Named | Non
     made, factory = _solver(other)
     check_agreement(surrogate, made.contract)
     return Driven(surrogate, made, factory, checks=solver is not None)
+
+
+def name_of(simulator: Named | None) -> str:
+    """What the plan of a study calls a simulator."""
+    if simulator is None:
+        return ""
+    return os.fspath(simulator) if isinstance(simulator, (str, os.PathLike)) else type(simulator).__name__
 
 
 def _surrogate(simulator: Named) -> Surrogate | None:

@@ -1,0 +1,112 @@
+"""Active learning and inverse design on a cantilever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvista as pv
+
+from helpers.cantilever import CONTRACT, Cantilever
+from tramontane.case import Case
+from tramontane.contract import FieldSpec
+from tramontane.errors import ContractError, TramontaneError
+from tramontane.studies import inverse, learn
+from tramontane.studies.emulator import Emulator
+from tramontane.studies.goals import Output
+from tramontane.studies.learn import choose
+from tramontane.studies.space import Space, sobol
+
+
+def test_learning_ends_at_the_stated_error_and_keeps_its_cases(tmp_path: Path) -> None:
+    learnt = learn(Cantilever(), to={"stress": "2%", "mass": 0.02}, out=tmp_path / "learnt", start=6, runs=40)
+    assert learnt.reached
+    assert set(learnt.errors) == {"stress", "mass"}
+    assert max(learnt.errors.values()) <= 0.02
+    assert len(list((tmp_path / "learnt" / "cases").glob("0*"))) == len(learnt.trials) < 40
+    # What was stated holds on designs that were never asked.
+    space = Space.of(CONTRACT)
+    rows = space.rows(sobol(3, 200, seed=9))
+    known = np.array([trial.row for trial in learnt.trials])
+    stress = 6 * known[:, 2] / (known[:, 0] * known[:, 1] ** 2)
+    truth = 6 * rows[:, 2] / (rows[:, 0] * rows[:, 1] ** 2)
+    emulator = Emulator(space, Output.of("stress", CONTRACT), known, stress)
+    means, _ = emulator.posterior(rows)
+    assert np.abs(np.exp(means) - truth).mean() / truth.mean() < 0.03
+
+
+def test_what_is_learnt_next_lies_where_least_is_known() -> None:
+    space = Space.of(CONTRACT, fixed={"load": "1 kN"})
+    corner = space.rows(0.4 * sobol(2, 16, seed=1))
+    emulator = Emulator(space, Output.of("mass", CONTRACT), corner, 7850 * corner[:, 0] * corner[:, 1])
+    chosen = space.unit_rows(choose(space, [emulator], count=3, seed=0))
+    assert (chosen.max(1) > 0.4).all()
+    assert np.linalg.norm(chosen[0] - chosen[1]) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"to": {}}, "no output is named"),
+        ({"to": {"stress": "much"}}, "give a share of its size"),
+        ({"to": {"weight": "5%"}}, "'weight' is not a QoI"),
+        ({"to": {"stress": "5%"}, "start": 2}, "three or more to start with"),
+    ],
+)
+def test_what_cannot_be_learnt_says_why(options: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=words):
+        learn(Cantilever(), out=tmp_path / "learnt", **options)
+
+
+def test_several_sections_have_the_wanted_stress_and_mass(tmp_path: Path) -> None:
+    reached = inverse(Cantilever(factor=1.1), target={"stress": "80 MPa"}, fixed={"load": "1 kN"}, count=3,
+                      out=tmp_path / "inverse")  # fmt: skip
+    assert len(reached.designs) == 3
+    for trial in reached.designs:
+        assert trial.answer is not None
+        assert trial.answer.values["stress"] == pytest.approx(80e6, rel=0.02)
+        low, high = trial.answer.bounds["stress"]
+        assert low < 80e6 < high
+    rows = np.array([trial.row for trial in reached.designs])
+    assert np.ptp(rows[:, 0]) > 0.02
+    assert "90 %" in str(reached)
+
+
+def test_what_cannot_be_reached_is_said(tmp_path: Path) -> None:
+    reached = inverse(Cantilever(), target={"mass": "500 kg"}, out=tmp_path / "heavy", count=1)
+    assert not reached.designs
+    assert "No design reaches" in str(reached)
+    assert reached.closest.answer is not None
+    assert reached.closest.answer.values["mass"] > 70
+    with pytest.raises(TramontaneError, match="nothing is wanted"):
+        inverse(Cantilever(), out=tmp_path / "nothing")
+
+
+class BendingLine(Cantilever):
+    """A cantilever whose deflection is known along its axis."""
+
+    contract = CONTRACT.model_copy(update={"fields": {"axis": {"bending": FieldSpec(unit="m")}}})  # type: ignore[assignment]
+
+    def simulate(self, design: Any) -> Case:
+        case = super().simulate(design)
+        x = np.linspace(0, 1, 21)
+        line = pv.PolyData(np.column_stack([x, 0 * x, 0 * x]))
+        line.point_data["bending"] = case.qoi["deflection"] * (3 * x**2 - x**3) / 2
+        case.meshes, case.field_units = {"axis": line}, {"bending": "m"}
+        return case
+
+
+def test_a_wanted_curve_is_reached(tmp_path: Path) -> None:
+    x = np.linspace(0.1, 0.9, 9)
+    wanted = pv.PolyData(np.column_stack([x, 0 * x, 0 * x]))
+    wanted.point_data["bending"] = 5e-3 * (3 * x**2 - x**3) / 2
+    wanted.save(tmp_path / "goal.vtp")
+    reached = inverse(BendingLine(), target_field={"axis.bending": tmp_path / "goal.vtp"}, tolerance=0.03, count=2,
+                      fixed={"load": "1 kN"}, out=tmp_path / "curve")  # fmt: skip
+    assert len(reached.designs) == 2
+    for trial in reached.designs:
+        assert 4e3 / (210e9 * trial.row[0] * trial.row[1] ** 3) == pytest.approx(5e-3, rel=0.03)
+    with pytest.raises(TramontaneError, match=r"is not a field; known are axis\.bending"):
+        inverse(BendingLine(), target_field={"axis.load": tmp_path / "goal.vtp"}, out=tmp_path / "other")
