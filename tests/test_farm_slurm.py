@@ -11,10 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from helpers import TESTS, slurm_cluster, tasks
+from helpers.ellipsoids import write_family
 from helpers.spring import Spring, no_simulator, springs
 from tramontane import farm
+from tramontane.cli import app
+from tramontane.dataset import Dataset
+from tramontane.dataset.ingest.run import ingest
 from tramontane.errors import TramontaneError
 from tramontane.farm import slurm
 from tramontane.io.file_queue import FileQueue, key_of, work_of
@@ -173,6 +178,18 @@ def test_a_run_that_is_stopped_cancels_its_jobs_and_keeps_what_is_done(tmp_path:
     assert farm.known_executors()["slurm"].at_work(tmp_path) is None or not slurm._Jobs(tmp_path).states()
     told = [o.answer for o in farm.run_tasks(tasks.logged, range(20), on="slurm", folder=tmp_path, prepare=log)]
     assert sorted(answer for answer in told if answer is not None) == list(range(20))
+
+
+def test_a_folder_of_results_is_read_by_the_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_family(tmp_path / "cases", 3)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["ingest", "cases", "-o", "far", "--test", "1", "--on", "slurm?cores=2"])
+    assert result.exit_code == 0, result.output
+    here = ingest(tmp_path / "cases", tmp_path / "here", test=1)
+    far = Dataset.open(tmp_path / "far")
+    assert far.names == here.names == ["000", "001", "002"]
+    assert far.fingerprint() == here.fingerprint()
+    assert not list(tmp_path.glob(".*.partial"))
 
 
 def test_jobs_that_cannot_work_end_the_run_with_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

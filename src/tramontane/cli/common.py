@@ -29,7 +29,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 On = Annotated[
     str,
     typer.Option(
-        help="Where designs run: {executors}; with options, such as 'slurm?partition=short&time=2h&cores=4'.",
+        help="Where the work is done: {executors}; with options, such as 'slurm?partition=short&time=2h&cores=4'.",
     ),
 ]
 Workers = Annotated[Optional[int], typer.Option(min=1, help="Designs at once; as many as there is room for.")]  # noqa: UP045

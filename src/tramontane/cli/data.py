@@ -75,7 +75,7 @@ def inspect(
         console.print(f"Wrote {write_contract}; edit it and give it to `tramontane ingest --contract`")
 
 
-@app.command()
+@app.command(cls=naming(executors=executors))
 def ingest(
     source: Annotated[Path, typer.Argument(help="A folder of cases, or a table (CSV, Parquet).")],
     out: Out = None,
@@ -92,17 +92,23 @@ def ingest(
     tolerance: Annotated[Optional[float], typer.Option(help="Keep fields to this share of their RMS.")] = None,  # noqa: UP045
     region: Region = None,
     assume_units: AssumeUnits = False,
+    on: On = "local",
 ) -> None:
     """Check a folder of results and write it as a dataset for training; run again to resume."""
     from tramontane.contract import Contract
     from tramontane.dataset.ingest.run import ingest as run
+    from tramontane.dataset.ingest.run import working_folder
     from tramontane.dataset.ingest.summary import describe
+    from tramontane.farm import connect
 
     target = out or dataset_path(source)
+    if on != "local":  # other machines know no working directory
+        source, target = source.absolute(), target.absolute()
+    elsewhere = connect(on, working_folder(target))
     given = Contract.from_toml(contract) if contract else None
     dataset = run(source, target, contract=given, test=test, validation=validation, seed=seed, strict=strict,
                   workers=workers, official=splits, tolerance=tolerance, region=region, assume_units=assume_units,
-                  console=console)  # fmt: skip
+                  console=console, run_tasks=None if on == "local" else elsewhere)  # fmt: skip
     describe(dataset, console)
 
 

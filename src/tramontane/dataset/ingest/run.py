@@ -38,6 +38,7 @@ from tramontane.formats.tables.designs import check_results
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
 from tramontane.io.processes import FatalError, reason_of
+from tramontane.io.tasks import RunTasks
 from tramontane.progress import follow
 
 CONTRACT_FILE = "contract.toml"
@@ -62,6 +63,7 @@ def ingest(
     assume_units: bool = False,
     console: Console | None = None,
     progress: Progress = lambda *_: None,
+    run_tasks: RunTasks | None = None,
 ) -> Dataset:
     """Write the dataset of a folder of results.
 
@@ -85,6 +87,8 @@ def ingest(
             training asks for them to be confirmed.
         console: Where progress and findings are shown.
         progress: Told how far it is.
+        run_tasks: Has others read the cases, such as `tramontane.farm.connect` of a cluster, with `working_folder` for
+            its folder; ``source`` and ``out`` are then absolute paths that its machines see.
 
     Returns:
         The dataset, with splits ``train``, ``validation`` and ``test``.
@@ -104,9 +108,9 @@ def ingest(
         contract = Contract.from_toml(root / CONTRACT_FILE)
     if contract is None:
         check_results(collection)
-    work = target.with_name(f".{target.name}.partial")
+    work = working_folder(target)
     with _claimed(work, target):
-        staged, audit = stage_all(collection, contract, work, workers, console, tolerance, progress)
+        staged, audit = stage_all(collection, contract, work, workers, console, tolerance, progress, run_tasks)
         left_out = _reasons(collection, audit)
         good = [source.name for source in collection.sources if source.name not in left_out]
         _say_left_out(
@@ -149,6 +153,11 @@ def ingest(
         (work / "dataset").replace(target)
         progress("writing", len(good), len(good))
     return Dataset.open(target)
+
+
+def working_folder(out: str | os.PathLike[str]) -> Path:
+    """Where an ingest keeps what it has read until the dataset is whole, beside it."""
+    return Path(out).with_name(f".{Path(out).name}.partial")
 
 
 @dataclass(frozen=True)

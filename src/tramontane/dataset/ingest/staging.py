@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from tramontane.formats.results import CaseSource, Collection
 from tramontane.formats.surfaces.geometry import read_geometry
 from tramontane.geometry.outer_surface import outer_surface
 from tramontane.io.processes import FatalError, Outcome, reason_of, run_each
+from tramontane.io.tasks import RunTasks
 from tramontane.progress import follow
 
 Progress = Callable[[str, int, int], object]
@@ -78,6 +79,7 @@ def stage_all(
     console: Console | None,
     tolerance: float | None = None,
     progress: Progress = lambda *_: None,
+    run_tasks: RunTasks | None = None,
 ) -> tuple[dict[str, Staged], Audit]:
     """Read and stage every case; what was staged, and what is in it and wrong with it and the others."""
     progress("reading", 0, len(collection.sources))
@@ -86,10 +88,12 @@ def stage_all(
         length_assumed=collection.length_assumed,
     )  # fmt: skip
     job = _Job(work, bare, contract, tolerance)
-    count = _worker_count(collection) if workers is None else workers
     staged: dict[str, Staged] = {}
     failed: dict[str, list[Problem]] = {}
-    outcomes = _outcomes(job, list(collection.sources), count)
+    if run_tasks is None:
+        outcomes = _outcomes(job, collection.sources, _worker_count(collection) if workers is None else workers)
+    else:
+        outcomes = _outcomes_elsewhere(job, collection.sources, workers, run_tasks)
 
     def show_progress(done: int, total: int) -> None:
         progress("reading", done, total)
@@ -116,7 +120,7 @@ def stage_all(
 
 
 def _outcomes(
-    job: _Job, sources: list[CaseSource], workers: int
+    job: _Job, sources: Sequence[CaseSource], workers: int
 ) -> Iterator[Outcome[CaseSource, Staged | list[Problem]]]:
     if workers:
         memory = int(_MEMORY_SHARE * _machine_memory() / workers) or None
@@ -134,6 +138,16 @@ def _outcomes(
         except Exception as error:  # whatever goes wrong with a case, it costs that case
             outcome = Outcome(source, None, reason_of(error))
         yield outcome
+
+
+def _outcomes_elsewhere(
+    job: _Job, sources: Sequence[CaseSource], workers: int | None, run_tasks: RunTasks
+) -> Iterator[Outcome[CaseSource, Staged | list[Problem]]]:
+    try:
+        yield from run_tasks(_stage, sources, prepare=functools.partial(_same, job), name=lambda source: source.name,
+                             workers=workers or None, seconds=_CASE_SECONDS)  # fmt: skip
+    except FatalError as error:
+        raise DatasetError(str(error)) from error
 
 
 def _same(job: _Job) -> _Job:
