@@ -70,10 +70,12 @@ class Correspondence:
 
     def _prepare(self) -> None:
         """Eigenvalues and eigenvectors of the smoothing kernel, for each component of the displacement."""
-        self.modes = []
-        for kernel in self._kernels(self.controls[:, :3]):
-            values, vectors = eigh(kernel, subset_by_index=[max(len(kernel) - _MODES, 0), len(kernel) - 1])
-            self.modes.append((values, vectors))
+        self.modes: list[tuple[Array, Array]] = []
+        kernels = self._kernels(self.controls[:, :3])
+        for axis, kernel in enumerate(kernels):
+            alike = _first_alike(kernels, axis)
+            whole = [max(len(kernel) - _MODES, 0), len(kernel) - 1]
+            self.modes.append(self.modes[alike] if alike < axis else eigh(kernel, subset_by_index=whole))
 
     def register(self, samples: Samples) -> Registration:
         """Register a shape on the template."""
@@ -123,8 +125,10 @@ class Correspondence:
         maps = [(vectors / values).astype(np.float32) for values, vectors in self.modes]
         for start in range(0, len(points), 1000):
             part = slice(start, start + 1000)
-            for axis, kernel in enumerate(self._kernels(points[part], np.float32)):
-                out[axis, part] = kernel @ maps[axis]
+            kernels = self._kernels(points[part], np.float32)
+            for axis, kernel in enumerate(kernels):
+                alike = _first_alike(kernels, axis)
+                out[axis, part] = out[alike, part] if alike < axis else kernel @ maps[axis]
         return out
 
     def carry(self, points: Array, basis: Array, registration: Registration) -> Array:
@@ -149,8 +153,13 @@ class Correspondence:
         return self
 
     def _kernels(self, points: Array, dtype: type = float) -> list[Array]:
-        """Matern 3/2 kernel of points and control points by component; mirrored beyond planes, odd across them."""
-        kernels: list[Array] = [np.zeros((len(points), len(self.controls)), dtype) for _ in range(3)]
+        """Matern 3/2 kernel of points and control points by component; mirrored beyond planes, odd across them.
+
+        Components that no plane mirrors have one and the same array.
+        """
+        free = [axis for axis in range(3) if axis not in self.window.planes]
+        different = [*self.window.planes, *free[:1]]
+        kernels: list[Array] = [np.zeros((len(points), len(self.controls)), dtype) for _ in different]
         unit = 3**0.5 / (_LENGTH * self.window.scale)
         for mirrored in product((False, True), repeat=len(self.window.planes)):
             image, sign = self.controls[:, :3].copy(), [1.0, 1.0, 1.0]
@@ -162,9 +171,14 @@ class Correspondence:
             ratio = cdist(points * unit, image * unit).astype(dtype, copy=False)
             value = np.exp(-ratio)
             value *= ratio + 1
-            for axis in range(3):
-                kernels[axis] += value if sign[axis] > 0 else -value
-        return kernels
+            for kernel, axis in zip(kernels, different, strict=True):
+                kernel += value if sign[axis] > 0 else -value
+        return [kernels[different.index(axis) if axis in different else -1] for axis in range(3)]
+
+
+def _first_alike(kernels: list[Array], axis: int) -> int:
+    """The first component that has the same kernel as another."""
+    return next(place for place, kernel in enumerate(kernels) if kernel is kernels[axis])
 
 
 def _drawn(target: Array, moved: Array, seeking: Array) -> Array:
@@ -186,7 +200,12 @@ def _farthest_points(cloud: Array, count: int) -> NDArray[np.intp]:
     otherwise, and every model would change.
     """
     chosen, distance = np.zeros(count, np.intp), np.full(len(cloud), np.inf)
+    columns, square, total = np.ascontiguousarray(cloud.T), np.empty(len(cloud)), np.empty(len(cloud))
     for number in range(1, count):
-        distance = np.minimum(distance, ((cloud - cloud[chosen[number - 1]]) ** 2).sum(1))
+        total[:] = 0.0
+        for column in columns:  # whole columns at a time are several times quicker than sums over short rows
+            np.subtract(column, column[chosen[number - 1]], out=square)
+            total += np.multiply(square, square, out=square)
+        np.minimum(distance, total, out=distance)
         chosen[number] = np.argmax(distance)
     return chosen

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float
@@ -235,6 +235,7 @@ def fit_hyperparameters(
     count, size = inputs.shape
     squared = (inputs[:, None] - inputs[None]) ** 2
 
+    @no_type_check  # when it runs: in tests that took twice as long as the fit
     def covariance(hyperparameters: Array) -> tuple[Array, Callable[[Array], Array]]:
         noise_variance = np.exp(hyperparameters[1])
         squared_lengths, slopes = np.exp(2 * hyperparameters[2 : 2 + size]), np.exp(2 * hyperparameters[2 + size :])
@@ -274,6 +275,7 @@ def maximise_posterior(
         widths: Standard deviations of the priors.
         bounds: Of the search.
     """
+    from scipy.linalg.lapack import dpotrs
     from scipy.optimize import minimize  # only fitting needs it
 
     single = outputs.ndim == 1
@@ -282,12 +284,14 @@ def maximise_posterior(
         return start
     scale = len(outputs) / energy
     scaled = outputs * (scale**0.5 if single else scale)
+    identity = np.eye(len(outputs))
     effective = 1.0 if single else len(outputs) ** 2 / float((scaled**2).sum())
 
+    @no_type_check
     def cost(hyperparameters: Array) -> tuple[float, Array]:
         matrix, gradient = covariance(hyperparameters)
         factor = np.linalg.cholesky(matrix)
-        inverse = cho_solve((factor, True), np.eye(len(matrix)))
+        inverse = dpotrs(factor, identity, lower=True)[0]  # as `cho_solve`, whose checks take longer
         if single:
             solved = inverse @ scaled
             misfit, by_misfit = float(scaled @ solved), np.outer(solved, solved)
