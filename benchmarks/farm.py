@@ -141,7 +141,7 @@ def main() -> None:
         with engines[name]() as on:
             document[name] = {
                 "tasks": tasks_on(on, options.count, sleep if options.sleep else work),
-                "cases": cases_on(on, options.count // 5),
+                "cases": cases_on(on, options.count),
             }
             print(name, document[name], flush=True)
     keep(document, options.out)
