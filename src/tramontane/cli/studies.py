@@ -1,4 +1,4 @@
-"""Commands that drive simulators over designs: optimise, learn, inverse."""
+"""Commands that drive simulators over designs: optimise, learn, inverse, doe, sweep."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ Fixed = Annotated[
 Integers = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--integer", help="A parameter that takes whole numbers."),
+]
+Outputs = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--output", help="A QoI, or max(domain.field); all QoIs if none is named."),
 ]
 
 
@@ -152,4 +156,87 @@ def inverse(
                   fixed=pairs_of(settings or [], "--set"), integers=integers or [], seed=seed, workers=workers, on=on,
                   console=console)  # fmt: skip
     console.print(str(reached), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Wrote {folder}", highlight=False, markup=False)
+
+
+@app.command(cls=naming(solvers=solvers, executors=executors))
+def doe(
+    simulator: Simulator,
+    n: Annotated[Optional[int], typer.Option("-n", help="Designs in all, those in the folder included.")] = None,  # noqa: UP045
+    method: Annotated[str, typer.Option(help="sobol, latin-hypercube or factorial.")] = "sobol",
+    levels: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--levels", help="Of a factorial: 3 for all parameters, or speed=3 for each."),
+    ] = None,
+    table: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--from", help="A CSV of designs in place of a method; units stand in its headers."),
+    ] = None,
+    outputs: Outputs = None,
+    shapes: Shapes = None,
+    vary: Vary = None,
+    settings: Fixed = None,
+    integers: Integers = None,
+    seed: Seed = 0,
+    out: Out = None,
+    workers: Workers = None,
+    on: On = "local",
+) -> None:
+    """Answer designs spread over a space, or of a table; run again to resume, or to extend without repeating."""
+    from tramontane.studies import doe as run
+
+    folder = out or Path("data") / f"{Path(simulator).name}-doe"
+    experiment = run(
+        simulator, n, out=folder, method=cast(Literal["sobol"], method), levels=_counts_of(levels, "--levels"),
+        table=table, outputs=outputs or [], shapes=shapes, vary=pairs_of(vary or [], "--vary"),
+        fixed=pairs_of(settings or [], "--set"), integers=integers or [], seed=seed, workers=workers, on=on,
+        console=console,
+    )  # fmt: skip
+    _say(experiment, folder)
+
+
+@app.command(cls=naming(solvers=solvers, executors=executors))
+def sweep(
+    simulator: Simulator,
+    vary: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--vary", help="Bounds of a parameter, speed=20:40m/s; give one or two."),
+    ] = None,
+    steps: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--steps", help="Values from bound to bound: 11 for all, or speed=11 for each."),
+    ] = None,
+    outputs: Outputs = None,
+    shapes: Shapes = None,
+    settings: Fixed = None,
+    out: Out = None,
+    workers: Workers = None,
+    on: On = "local",
+) -> None:
+    """Answer designs along one or two parameters, the others fixed; run again to resume, or with more steps."""
+    from tramontane.studies import sweep as run
+
+    folder = out or Path("data") / f"{Path(simulator).name}-sweep"
+    swept = run(
+        simulator, vary=pairs_of(vary or [], "--vary"), out=folder, steps=_counts_of(steps, "--steps") or 11,
+        outputs=outputs or [], shapes=shapes, fixed=pairs_of(settings or [], "--set"), workers=workers, on=on,
+        console=console,
+    )  # fmt: skip
+    _say(swept, folder)
+
+
+def _counts_of(texts: list[str] | None, option: str) -> int | dict[str, str] | None:
+    """One number for all, or numbers by name."""
+    if not texts:
+        return None
+    if len(texts) == 1 and "=" not in texts[0]:
+        try:
+            return int(texts[0])
+        except ValueError:
+            raise typer.BadParameter(f"{texts[0]!r} is no whole number", param_hint=option) from None
+    return pairs_of(texts, option)
+
+
+def _say(result: object, folder: Path) -> None:
+    console.print(str(result), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Wrote {folder}", highlight=False, markup=False)

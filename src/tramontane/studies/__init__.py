@@ -5,24 +5,20 @@ from __future__ import annotations
 import functools
 
 from tramontane.io.registries import by_name, find_entries
+from tramontane.studies.doe import doe
+from tramontane.studies.experiment import Experiment
 from tramontane.studies.generate import generate
 from tramontane.studies.inverse import Reached, inverse
 from tramontane.studies.learn import Learnt, learn
 from tramontane.studies.optimise import Optimum, optimise
 from tramontane.studies.space import sobol_designs
 from tramontane.studies.study import Study
+from tramontane.studies.sweep import Sweep, sweep
 
 __all__ = [
-    "Learnt",
-    "Optimum",
-    "Reached",
-    "generate",
-    "inverse",
-    "known_studies",
-    "learn",
-    "optimise",
-    "sobol_designs",
-]
+    "Experiment", "Learnt", "Optimum", "Reached", "Sweep", "doe", "generate", "inverse", "known_studies", "learn",
+    "optimise", "sobol_designs", "sweep",
+]  # fmt: skip
 
 
 @functools.cache

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +18,10 @@ from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
 from tramontane.formats import read_case, write_case
+from tramontane.io.atomic import cannot
 from tramontane.io.processes import FatalError
 from tramontane.io.tasks import Resources
+from tramontane.progress import follow
 from tramontane.simulator import Simulator
 from tramontane.studies.goals import Output
 
@@ -78,11 +82,20 @@ class AtHand:
     Args:
         simulator: Such as a surrogate, or a function of a test.
         folder: Where each case is kept, and taken from where it is there; None keeps none.
+        file: Where answers alone are kept, a line each, and taken from; None keeps none.
+        console: Where progress is shown.
     """
 
-    def __init__(self, simulator: Simulator, folder: Path | None = None) -> None:
-        self.simulator, self.folder = simulator, folder
-        self._answers = dict[tuple[int, tuple[str, ...]], Answer]()
+    def __init__(
+        self,
+        simulator: Simulator,
+        folder: Path | None = None,
+        *,
+        file: Path | None = None,
+        console: Console | None = None,
+    ) -> None:
+        self.simulator, self.folder, self.file, self.console = simulator, folder, file, console
+        self._answers = {} if file is None else read_answers(file)
 
     @property
     def contract(self) -> Contract:
@@ -92,9 +105,12 @@ class AtHand:
     def __call__(self, designs: Sequence[Design], outputs: Sequence[Output]) -> list[Answer]:
         """See `Answering`."""
         names = tuple(output.key for output in outputs)
-        for index, design in enumerate(designs):
-            if (index, names) not in self._answers:
-                self._answers[index, names] = self._answer(f"{index:03d}", design, outputs)
+        waiting = [index for index in range(len(designs)) if (index, names) not in self._answers]
+        console = self.console if waiting else None
+        for index in follow(waiting, "answering", len(waiting), console, thing="design"):
+            self._answers[index, names] = self._answer(f"{index:03d}", designs[index], outputs)
+            if self.file is not None:
+                append_answer(self.file, index, names, self._answers[index, names])
         return [self._answers[index, names] for index in range(len(designs))]
 
     def _answer(self, name: str, design: Design, outputs: Sequence[Output]) -> Answer:
@@ -110,6 +126,29 @@ class AtHand:
             case.name = name
             write_case(case, self.folder / name)
         return answer_of(case, outputs)
+
+
+def append_answer(file: Path, index: int, names: tuple[str, ...], answer: Answer) -> None:
+    """Add a line to a file of answers."""
+    line = json.dumps({"design": index, "outputs": names, "answer": asdict(answer)})
+    try:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+    except OSError as error:
+        raise cannot("written", error, file) from error
+
+
+def read_answers(file: Path) -> dict[tuple[int, tuple[str, ...]], Answer]:
+    """What `append_answer` wrote, by the design's index and the outputs that were asked for."""
+    answers: dict[tuple[int, tuple[str, ...]], Answer] = {}
+    if not file.is_file():
+        return answers
+    for text in file.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # a line that a kill cut short is asked for again
+            line = json.loads(text)
+            bounds = {name: (float(low), float(high)) for name, (low, high) in line["answer"]["bounds"].items()}
+            answers[int(line["design"]), tuple(line["outputs"])] = Answer(**line["answer"] | {"bounds": bounds})
+    return answers
 
 
 class OnFarm:

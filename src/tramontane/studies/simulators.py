@@ -51,19 +51,28 @@ class Driven:
             return self.surrogate.contract
         return self.surrogate.contract.model_copy(update={"parameters": self.solver.contract.parameters})
 
-    def predicting(self, outputs: Sequence[Output] = (), domains: Sequence[str] = ()) -> Answering:
+    def predicting(
+        self,
+        outputs: Sequence[Output] = (),
+        domains: Sequence[str] = (),
+        *,
+        file: Path | None = None,
+        console: Console | None = None,
+    ) -> Answering:
         """The surrogate, asked for parameters alone.
 
         Args:
             outputs: Extrema of fields among them need the domains of these.
             domains: Further ones that are needed.
+            file: Where answers are kept; None keeps none.
+            console: Where progress is shown.
 
         Raises:
             ContractError: It needs a geometry, and nothing makes one of the parameters.
         """
         assert self.surrogate is not None
         if not self.surrogate.needs_geometry:
-            return AtHand(self.surrogate)
+            return AtHand(self.surrogate, file=file, console=console)
         from tramontane.surrogate.parametric import ParametricSurrogate
         from tramontane.surrogate.tables import qoi_domains
 
@@ -72,7 +81,7 @@ class Driven:
                                 "--solver or --shapes, a solver that makes the shapes")  # fmt: skip
         of_fields = {of.extremum[1] for of in outputs if of.extremum is not None}
         needed = qoi_domains(self.surrogate.contract) | of_fields | set(domains)
-        return AtHand(ParametricSurrogate(self.surrogate, self.solver, domains=needed))
+        return AtHand(ParametricSurrogate(self.surrogate, self.solver, domains=needed), file=file, console=console)
 
     def solving(
         self,
@@ -97,7 +106,7 @@ class Driven:
             folder.mkdir(parents=True, exist_ok=True)
             self.solver.contract.to_toml(folder / "contract.toml")
         if self.factory is None:
-            return AtHand(self.solver, folder)
+            return AtHand(self.solver, folder, console=console)
         resources: Resources | None = getattr(self.solver, "resources", None)
         return OnFarm(self.factory, folder, self.solver.contract, workers=workers,
                       seconds=limit_of(self.solver, seconds), on=on,
@@ -145,7 +154,7 @@ def _surrogate(simulator: Named) -> Surrogate | None:
 
         return simulator if isinstance(simulator, Surrogate) else None
     path = Path(simulator)
-    if str(simulator) in solvers.names() or not path.exists() or (path / "solver.toml").is_file():
+    if str(simulator) in solvers.names() or not path.is_dir() or (path / "solver.toml").is_file():
         return None
     from tramontane.surrogate import Surrogate
 

@@ -71,21 +71,18 @@ class Space:
         Raises:
             ContractError: A name is not known, a value is in a wrong unit, bounds are upside down, or nothing varies.
         """
-        vary, given = dict(vary or {}), dict(fixed or {})
-        known = contract.asked(geometry=False)
-        for name in [*vary, *given, *integers]:
+        vary, constants = dict(vary or {}), fixed_values(contract, fixed or {})
+        known, given = contract.asked(geometry=False), set(constants)
+        for name in [*vary, *integers]:
             if name not in known:
                 raise ContractError(f"parameter {name!r} is not known; known are {', '.join(known)}")
-        if both := sorted(set(vary) & set(given)):
+        if both := sorted(set(vary) & given):
             raise ContractError(f"parameter {both[0]!r} varies and is fixed; give one of both")
-        variables, constants = [], {}
+        variables = []
         for name, spec in known.items():
             if name in given:
-                quantity = parse_quantity(given[name], name=name)
-                constants[name] = Quantity(quantity.value, spec.unit if quantity.unit is None else quantity.unit)
-                if not compatible(constants[name].unit or "", spec.unit):
-                    raise ContractError(f"parameter {name!r} is in {constants[name].unit}; give it in {spec.unit}")
-            elif name in vary or not vary:
+                continue
+            if name in vary or not vary:
                 low, high = bounds_of(name, vary[name], spec.unit) if name in vary else (spec.low, spec.high)
                 variables.append(Variable(name, low, high, spec.unit, spec.integer or name in integers))
             else:
@@ -150,6 +147,25 @@ class Space:
             value, unit = design.parameters[variable.name]
             values.append(in_si(value, variable.unit if unit is None else unit))
         return np.array(values)
+
+
+def fixed_values(contract: Contract, fixed: Mapping[str, str | float | Quantity]) -> dict[str, Quantity]:
+    """Values of parameters that do not vary, each in a unit of its own or the contract's.
+
+    Raises:
+        ContractError: One is not known, or in a wrong unit.
+    """
+    known = contract.asked(geometry=False)
+    for name in fixed:
+        if name not in known:
+            raise ContractError(f"parameter {name!r} is not known; known are {', '.join(known)}")
+    values = {}
+    for name in (name for name in known if name in fixed):
+        value, unit = parse_quantity(fixed[name], name=name)
+        values[name] = Quantity(value, known[name].unit if unit is None else unit)
+        if not compatible(values[name].unit or "", known[name].unit):
+            raise ContractError(f"parameter {name!r} is in {values[name].unit}; give it in {known[name].unit}")
+    return values
 
 
 def bounds_of(name: str, text: str, unit: str) -> tuple[float, float]:

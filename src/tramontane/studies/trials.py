@@ -76,6 +76,14 @@ def columns_of(space: Space, outputs: Sequence[Output], trials: Sequence[Trial])
             else None
             for trial in trials
         ]
+        if any(trial.answer is not None and name in trial.answer.bounds for trial in trials):
+            for place, word in enumerate(("low", "high")):
+                columns[headed(f"qoi {name} {word}", output.shown)] = [
+                    from_si(trial.answer.bounds[name][place], output.shown)
+                    if trial.answer is not None and name in trial.answer.bounds
+                    else None
+                    for trial in trials
+                ]
     for output in outputs:
         for place, word in enumerate(("low", "value", "high")):
             if any(trial.foretold for trial in trials):

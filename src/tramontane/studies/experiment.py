@@ -1,0 +1,153 @@
+"""Designs that are laid out beforehand, and answered: what design of experiments and sweeps have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from tramontane import __version__
+from tramontane.contract import Contract
+from tramontane.errors import ContractError
+from tramontane.io.locks import claimed
+from tramontane.studies.answers import Answering
+from tramontane.studies.goals import Output
+from tramontane.studies.plan import keep_to_plan
+from tramontane.studies.search import Trial
+from tramontane.studies.simulators import Driven, Named, name_of
+from tramontane.studies.space import Space
+from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
+
+Array = NDArray[np.floating[Any]]
+ANSWERS = "answers.jsonl"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Designs and their answers.
+
+    Attributes:
+        space: Of the designs.
+        outputs: What was asked for.
+        trials: All designs of the folder, in the order of their cases.
+        folder: Where they are.
+    """
+
+    space: Space
+    outputs: list[Output]
+    trials: list[Trial]
+    folder: Path
+
+    def __str__(self) -> str:
+        failed = [trial for trial in self.trials if trial.answer is not None and trial.answer.failed]
+        lines = [f"{len(self.trials)} designs: {len(self.trials) - len(failed)} answered, {len(failed)} failed"]
+        for trial in failed[:5]:
+            assert trial.answer is not None
+            lines.append(f"  {self.trials.index(trial):03d}: {trial.answer.failed}")
+        judged = [trial.answer.verdict for trial in self.trials if trial.answer is not None and trial.answer.verdict]
+        if judged:
+            lines.append(", ".join(f"{judged.count(word)} {word}" for word in ("inside", "edge", "outside"))
+                         + " what the surrogate was trained on")  # fmt: skip
+        return "\n".join(lines)
+
+    def table(self) -> tuple[Array, Array]:
+        """Rows ``(n, d)`` and outputs ``(n, outputs)`` of the designs that have an answer, SI."""
+        answers = [(trial.row, trial.answer) for trial in self.trials if trial.answer and not trial.answer.failed]
+        rows = np.array([row for row, _ in answers]).reshape(-1, len(self.space.variables))
+        values = [[answer.values[output.name] for output in self.outputs] for _, answer in answers]
+        return rows, np.array(values).reshape(len(rows), len(self.outputs))
+
+
+def outputs_of(contract: Contract, names: Sequence[str]) -> list[Output]:
+    """The outputs of these names; all QoIs where none is named.
+
+    Raises:
+        ContractError: One is not known, or there is none.
+    """
+    if not names and not contract.qoi:
+        raise ContractError(f"contract {contract.name}: has no QoI; name an output, such as max(surface.p)")
+    return [Output.of(name, contract) for name in dict.fromkeys(names or contract.qoi)]
+
+
+def carry_out(
+    study: str,
+    simulator: Named,
+    drives: Driven,
+    space: Space,
+    outputs: list[Output],
+    out: str | os.PathLike[str],
+    rows_of: Callable[[Array], Array],
+    *,
+    origin: str,
+    workers: int | None = None,
+    seconds: float | None = 3600.0,
+    on: str = "local",
+    console: Console | None = None,
+) -> Experiment:
+    """Answer designs; what the folder has already stays, and is not asked again.
+
+    Args:
+        study: Its name.
+        simulator: As it was named.
+        drives: What it is.
+        space: Of the designs.
+        outputs: What is asked for.
+        out: The folder.
+        rows_of: Gives the further rows ``(n, d)``, from those that are there ``(m, d)``; SI.
+        origin: What is written of the further ones.
+        workers: Solver runs at once.
+        seconds: After which a solver run is ended.
+        on: Where a solver runs.
+        console: Where progress is shown.
+
+    Raises:
+        TramontaneError: The folder belongs to another study.
+    """
+    folder = Path(out)
+    with claimed(folder / ".running", folder):
+        plan: dict[str, object] = {
+            "study": study, "simulator": name_of(simulator), "version": __version__, "parameters": space.names,
+            "fixed": [f"{name} = {value}" for name, value in space.fixed.items()], **identity_of(drives),
+        }  # fmt: skip
+        keep_to_plan(folder, plan)
+        trials = read_trials(folder, len(space.variables))
+        there = np.array([trial.row for trial in trials]).reshape(-1, len(space.variables))
+        trials += [Trial(row, origin) for row in rows_of(there)]
+        write_trials(folder, trials)
+        write_table(folder, columns_of(space, outputs, trials))
+        answering = answering_of(drives, outputs, folder, workers=workers, seconds=seconds, on=on, console=console)
+        designs = space.designs(np.array([trial.row for trial in trials]).reshape(-1, len(space.variables)))
+        for trial, answer in zip(trials, answering(designs, outputs), strict=True):
+            trial.answer = answer
+        write_table(folder, columns_of(space, outputs, trials))
+    return Experiment(space, outputs, trials, folder)
+
+
+def identity_of(drives: Driven) -> Mapping[str, str]:
+    """What a plan says of who answers, so that answers of another version are not mixed with its own."""
+    if drives.surrogate is not None:
+        return {"surrogate": drives.surrogate.identity}
+    files = getattr(drives.solver, "fingerprint", None)
+    return {} if files is None else {"hash of the solver's files": files}
+
+
+def answering_of(
+    drives: Driven,
+    outputs: Sequence[Output],
+    folder: Path,
+    *,
+    workers: int | None,
+    seconds: float | None,
+    on: str,
+    console: Console | None,
+) -> Answering:
+    """Who answers: the surrogate, whose answers are kept in a file, or the solver, whose cases are kept."""
+    if drives.surrogate is not None:
+        return drives.predicting(outputs, file=folder / ANSWERS, console=console)
+    return drives.solving(folder / "cases", workers=workers, seconds=seconds, on=on, console=console)
