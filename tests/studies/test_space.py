@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import pyvista as pv
 
 from helpers.cantilever import CONTRACT, Cantilever
 from tramontane.contract import Contract, ParameterSpec
@@ -83,3 +84,13 @@ def test_an_answer_that_is_no_number_is_none() -> None:
     case.qoi["mass"] = float("nan")
     with pytest.raises(ContractError, match="mass is nan"):
         Output.of("mass", CONTRACT).measure(case)
+
+
+def test_the_volume_of_a_geometry_is_an_output() -> None:
+    output = Output.of("volume", CONTRACT)
+    design = Space.of(CONTRACT).designs(np.array([[0.05, 0.05, 500.0]]))[0]
+    case = Cantilever().simulate(design)
+    with pytest.raises(ContractError, match="has no geometry, so no volume"):
+        output.measure(case)
+    case.design = design.with_geometry(pv.Cube(x_length=1.0, y_length=0.05, z_length=0.05).triangulate())
+    assert output.measure(case) == (pytest.approx(0.0025), None)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.errors import ContractError, TramontaneError
+from tramontane.formats import read_geometry
 from tramontane.training.normalization import law_of_fields
 from tramontane.units import compatible, in_si, parse_quantity
 
@@ -20,15 +21,16 @@ Sense = Literal["minimise", "maximise", "target"]
 Side = Literal["value", "low", "high"]
 
 _EXTREMUM = re.compile(r"(max|min)\((\w+)\.(\w+)\)")
+VOLUME = "volume"
 _BOUND = re.compile(r"(.+?)\s*(<=|>=)\s*(.+)")
 
 
 @dataclass(frozen=True)
 class Output:
-    """A number of a case: a QoI, or the extremum of a field (of its magnitude, where it is a vector).
+    """A number of a case: a QoI, the extremum of a field (of its magnitude, where it is a vector), or the volume.
 
     Attributes:
-        name: As it is asked for: ``drag``, ``max(volume.von_mises)``.
+        name: As it is asked for: ``drag``, ``max(volume.von_mises)``, ``volume`` of the geometry.
         unit: Its SI unit.
         shown: The unit in which people read it.
         extremum: Kind, domain and field; None for a QoI.
@@ -66,10 +68,10 @@ class Output:
             if spec_of is not None:
                 law = spec_of.scales_with
                 return cls(match.group(), spec_of.unit, spec_of.unit, (kind, domain, field), tuple(law.items()))
+        if name == VOLUME:
+            return cls(name, "m^3", "m^3", (VOLUME, "", ""))
         fields = [f"max({domain}.{field})" for domain, of in contract.fields.items() for field in of]
-        raise ContractError(
-            f"{name!r} is not a QoI; known are {', '.join([*contract.qoi, *fields]) or 'none: the contract has no QoI'}"
-        )
+        raise ContractError(f"{name!r} is not a QoI; known are {', '.join([*contract.qoi, *fields, VOLUME])}")
 
     def measure(self, case: Case) -> tuple[float, tuple[float, float] | None]:
         """What a case has, SI, and its bounds, where it has some.
@@ -84,6 +86,8 @@ class Output:
             value = case.qoi[self.name]
             if (interval := case.qoi_intervals.get(self.name)) is not None:
                 bounds = interval.low, interval.high
+        elif self.extremum[0] == VOLUME:
+            value = _volume(case)
         else:
             _, domain, field = self.extremum
             values = np.asarray(case.field_values(domain, field), float)
@@ -101,6 +105,13 @@ class Output:
     def _extreme(self, values: NDArray[np.floating[Any]]) -> float:
         size = values if values.ndim == 1 else np.linalg.norm(values, axis=1)
         return float(size.max() if self.extremum is not None and self.extremum[0] == "max" else size.min())
+
+
+def _volume(case: Case) -> float:
+    """The volume of a case's geometry, m3."""
+    if case.design.geometry is None:
+        raise ContractError(f"case {case.name}: has no geometry, so no volume")
+    return abs(float(read_geometry(case.design.geometry, length_unit=case.design.length_unit or "m").mesh.volume))
 
 
 @dataclass(frozen=True)

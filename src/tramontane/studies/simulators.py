@@ -79,7 +79,7 @@ class Driven:
         if not isinstance(self.solver, Parametric):
             raise ContractError("this surrogate needs a geometry, and nothing makes one of the parameters; give "
                                 "--solver or --shapes, a solver that makes the shapes")  # fmt: skip
-        of_fields = {of.extremum[1] for of in outputs if of.extremum is not None}
+        of_fields = {of.extremum[1] for of in outputs if of.extremum is not None} - {""}
         needed = qoi_domains(self.surrogate.contract) | of_fields | set(domains)
         return AtHand(ParametricSurrogate(self.surrogate, self.solver, domains=needed), file=file, console=console)
 

@@ -52,8 +52,9 @@ class ParametricSurrogate:
             TramontaneError: No such shape can be built, or the surrogate has no answer.
         """
         stated = with_units(design, self.shapes.contract)
-        checked = self.surrogate.check(question_of(self.surrogate, stated, self.shapes.geometry(stated)))
+        surface = self.shapes.geometry(stated)
+        checked = self.surrogate.check(question_of(self.surrogate, stated, surface))
         case = self.surrogate.simulate(checked, cells=self.cells, domains=self.domains,
                                        meshes=None if self.domains else {}, level=self.level)  # fmt: skip
-        case.design = stated
+        case.design = stated.with_geometry(surface)
         return case
