@@ -133,6 +133,7 @@ def test_history_tells_the_story_and_a_person_may_promote(run: Run, beam: Path, 
     said = run("history", beam, "--json", tmp_path / "story.json")
     assert re.search(r"beam@2 \(promoted\) .* from @1", said)
     assert "reason: 24 more beams" in said
+    assert "none" not in said  # of the first version there is nothing before
     assert re.search(r"data: 43 cases of .*all, 24 new \(", said)
     assert re.search(r"on 5 test cases: deflection: error (below )?[\d.]+ %, was (below )?[\d.]+ %", said)
     assert re.search(r"worse: deflection: error (below )?[\d.]+ %, was (below )?[\d.]+ %", said)

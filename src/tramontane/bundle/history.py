@@ -46,7 +46,8 @@ class Figure(_Record):
     is_worse: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.kind} {_percent(self.value)}, was {_percent(self.before)}"
+        before = "" if self.before is None else f", was {_percent(self.before)}"
+        return f"{self.name}: {self.kind} {_percent(self.value)}{before}"
 
 
 class Promotion(_Record):
