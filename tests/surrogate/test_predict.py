@@ -66,7 +66,8 @@ def test_a_case_is_a_design_and_set_changes_its_parameter(
     output = run("predict", shapes, case, "--cells", 500)
     assert f"{name}: load = {load:.6g} N" in output
     assert f"{name}: load = 250 N" in run("predict", shapes, case, "--set", "load=250", "--cells", 500)
-    assert f"{case}: is a folder; name a mesh file in it" in run("predict", shapes, case, "--on", case, code=2)
+    for option in ("--mesh", "--on"):  # what it was called before
+        assert f"{case}: is a folder; name a mesh file in it" in run("predict", shapes, case, option, case, code=2)
     itself = answers(output)
     assert itself["charge"] == pytest.approx(dataset.qoi(name)["charge"], rel=0.05)
     assert answers(run("predict", shapes, case, "--set", f"load={load} N", "--cells", 500)) == itself
@@ -189,6 +190,10 @@ def test_a_table_of_designs_is_answered_line_by_line(run: Run, beams: Path, tmp_
     again = tmp_path / "again.tsv"
     run("predict", beams, tmp_path / "out" / "answers.csv", "--set", "modulus=150GPa", "-o", again)
     assert [row | {"remarks": ""} for row in read(again)] == [row | {"remarks": ""} for row in rows]
+    # So it is where other processes predict.
+    run("predict", beams, table, "--set", "modulus=150GPa", "-o", tmp_path / "far.csv", "--on", "local?cores=1")
+    assert read(tmp_path / "far.csv") == rows
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_table_of_parquet(run: Run, beams: Path, tmp_path: Path) -> None:

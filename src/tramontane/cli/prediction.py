@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from tramontane.cli.common import Out, app, console, errors, naming, pairs_of, solvers
+from tramontane.cli.common import Out, app, console, errors, executors, naming, pairs_of, solvers
 from tramontane.io.atomic import replacing, write_json
 from tramontane.verdict import REQUIRED, good_enough
 
 if TYPE_CHECKING:
     from tramontane.case import Case
     from tramontane.design import Design
+    from tramontane.io.tasks import RunTasks
     from tramontane.simulator import Simulator
     from tramontane.surrogate import Surrogate
     from tramontane.surrogate.checks import Checked
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 _STYLES = {"inside": "green", "edge": "yellow", "outside": "bold red"}
 
 
-@app.command(cls=naming(solvers=solvers))
+@app.command(cls=naming(solvers=solvers, executors=executors))
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved surrogate.")],
     source: Annotated[
@@ -34,7 +37,11 @@ def predict(
     settings: Annotated[Optional[list[str]], typer.Option("--set", help="Operating condition, load=500N.")] = None,  # noqa: UP045
     chosen: Annotated[Optional[str], typer.Option("--case", help="Which, of a dataset or many results.")] = None,  # noqa: UP045
     out: Out = None,
-    on: Annotated[Optional[Path], typer.Option(help="Mesh to predict on; its domain is the file's name.")] = None,  # noqa: UP045
+    mesh: Annotated[Optional[Path], typer.Option(help="Mesh to predict on; its domain is the file's name.")] = None,  # noqa: UP045
+    on: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Where the designs of a table are predicted: {executors}; see also generate."),
+    ] = None,
     cells: Annotated[
         int, typer.Option(min=1, help="About how many cells to predict on when no mesh is given.")
     ] = 50_000,
@@ -81,13 +88,29 @@ def predict(
     if keep is not None and check is None:
         raise typer.BadParameter("keeps what a solver says; name one with --check", param_hint="--keep")
     surrogate = Surrogate.load(model, device=device)
+    if on is not None and (source is None or chosen is not None or not is_table(source)):
+        errors.print("--on MESH is now called --mesh", style="yellow")
+        mesh, on = Path(on), None
     pairs = pairs_of(settings or [], "--set")
     if source is not None and chosen is None and is_table(source):
-        if on is not None or picture is not None or json_file is not None:
-            raise typer.BadParameter("a table is answered with a table; write it with --out", param_hint="--on, --json")
+        if mesh is not None or picture is not None or json_file is not None:
+            raise typer.BadParameter(
+                "a table is answered with a table; write it with --out", param_hint="--mesh, --json"
+            )
         if check is not None:
             raise typer.BadParameter("checks one design; name one instead of a table", param_hint="--check")
-        lines = predict_table(surrogate, source, pairs, cells=cells, length_unit=unit, level=level, console=console)
+        with _elsewhere(on, out or source) as run_tasks:
+            lines = predict_table(
+                surrogate,
+                source.absolute() if run_tasks else source,
+                pairs,
+                cells=cells,
+                length_unit=unit,
+                level=level,
+                console=console,
+                run_tasks=run_tasks,
+                load=partial(Surrogate.load, model.absolute(), device=device),
+            )
         print_lines(surrogate, lines, console)
         if out is not None:
             write_table(surrogate, source, lines, out)
@@ -111,7 +134,7 @@ def predict(
         shape = design.geometry if design.geometry is not None else shape_of(surrogate, solver, design)
         design = question_of(surrogate, design, shape)
         check_made(surrogate, solver, whole, surrogate.check(design).surface)
-    meshes = None if on is None else {on.stem: read_mesh(on)}
+    meshes = None if mesh is None else {mesh.stem: read_mesh(mesh)}
     case = surrogate.simulate(design, meshes=meshes, cells=cells, level=level)
     if case.verdict is not None:
         stream = console if case.verdict.domain == "inside" else errors
@@ -152,6 +175,22 @@ def predict(
             case.plot(off_screen=True, screenshot=str(file))
         console.print(f"Wrote {picture}", highlight=False, markup=False)
     _require(require, [] if case.verdict is None else [case.verdict.domain])
+
+
+@contextlib.contextmanager
+def _elsewhere(on: str | None, beside: Path) -> Iterator[RunTasks | None]:
+    """What predicts the designs of a table where ``--on`` says; None where this process does."""
+    if on is None:
+        yield None
+        return
+    from tramontane.farm import connect
+
+    folder = beside.absolute().with_name(f".{beside.name}.partial")
+    try:
+        yield connect(on, folder)
+    finally:
+        with contextlib.suppress(OSError):  # it is not there, or keeps what a run goes on with
+            folder.rmdir()
 
 
 def _few_cases(case: Case) -> int | None:

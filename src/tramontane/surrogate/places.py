@@ -46,7 +46,7 @@ def default_mesh(geometry: pv.PolyData, contract: Contract, domain: str, *, temp
     if share > _OPEN:
         raise SurrogateError(f"domain {domain}: the geometry's holes are {100 * share:.0f} % of its area, so that its "
                              "inside cannot be told from its outside, and no mesh can be made for a prediction; close "
-                             "it, or give a mesh to predict on (--on volume.vtu)")  # fmt: skip
+                             "it, or give a mesh to predict on (--mesh volume.vtu)")  # fmt: skip
     low, extent = box(geometry)
     if spec.side == "outside":
         quantiles = np.quantile(template, (0.002, 0.998), axis=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,6 +22,8 @@ from tramontane.formats.tables.csv_sheet import Sheet
 from tramontane.formats.tables.designs import read_designs
 from tramontane.formats.tables.table import QOI, SUFFIXES, read_head, read_sheet
 from tramontane.interval import LEVEL, Interval
+from tramontane.io.processes import Outcome
+from tramontane.io.tasks import RunTasks
 from tramontane.progress import follow
 from tramontane.surrogate.surrogate import Surrogate
 from tramontane.units import Quantity, from_si, parse_quantity
@@ -29,6 +31,7 @@ from tramontane.units import Quantity, from_si, parse_quantity
 _SHOWN, _REASONS = 20, 5  # lines, and sentences of a kind, that are printed
 _PREDICTED, _VERDICT, _REMARKS = "predicted ", "verdict", "remarks"
 
+_Task = tuple[CaseSource, dict[str, Quantity]]
 Verdict = Literal["inside", "edge", "outside", "failed"]
 
 
@@ -60,6 +63,8 @@ def predict_table(
     length_unit: str | None = None,
     level: float = LEVEL,
     console: Console | None = None,
+    run_tasks: RunTasks | None = None,
+    load: Callable[[], Surrogate] | None = None,
 ) -> list[Line]:
     """Predict the QoIs of every design in a table.
 
@@ -72,6 +77,8 @@ def predict_table(
         length_unit: Of the geometry files where no header says it; None takes the contract's.
         level: The probability of the intervals.
         console: Where progress is shown.
+        run_tasks: Has others predict, such as `tramontane.farm.connect` of a cluster; ``file`` is then absolute.
+        load: How those get the model, such as ``functools.partial(Surrogate.load, path)``.
 
     Returns:
         An answer for each line, in order.
@@ -87,20 +94,52 @@ def predict_table(
         raise FormatError(f"{file}: has no column of geometry files, which this model needs; add one, such as "
                           "'geometry' with part.stl in each line")  # fmt: skip
     given = {name: parse_quantity(value, name=name) for name, value in (settings or {}).items()}
-    read_shape = functools.lru_cache(maxsize=4)(functools.partial(read_geometry, length_unit=collection.length_unit))
-    lines = []
-    for source in follow(collection.sources, "predicting", len(collection.sources), console, thing="design"):
+    tasks = []
+    for source in collection.sources:
         row = {key.removeprefix(QOI): value for key, value in collection.table[source.name].items()}
-        parameters = {name: value for name, value in row.items() if name in contract.parameters} | given
-        try:
-            lines.append(_answer(surrogate, source, parameters, read_shape, cells, collection.length_unit, level))
-        except TramontaneError as error:
-            lines.append(Line(source.name, "failed", remarks=(str(error),)))
+        tasks.append((source, {name: row[name] for name in row if name in contract.parameters} | given))
+    as_asked = functools.partial(_Answers, cells=cells, length_unit=collection.length_unit, level=level)
+    if run_tasks is None or load is None:
+        answers = as_asked(lambda: surrogate)
+        outcomes: Iterator[Outcome[_Task, Line]] = (Outcome(task, answers(task), None) for task in tasks)
+    else:
+        outcomes = run_tasks(_line, tasks, prepare=functools.partial(as_asked, load), name=lambda task: task[0].name)
+    by_name = {}
+    for outcome in follow(outcomes, "predicting", len(tasks), console, thing="design"):
+        name = outcome.task[0].name
+        by_name[name] = outcome.answer or Line(name, "failed", remarks=(outcome.reason or "",))
+    lines = [by_name[source.name] for source, _ in tasks]
     if all(line.verdict == "failed" for line in lines):
         raise FormatError(
             f"{file}: none of its {len(lines)} designs can be predicted; the first: {lines[0].remarks[0]}"
         )
     return lines
+
+
+class _Answers:
+    """Answers designs of a table in the way that was asked for.
+
+    Args:
+        load: Gives the model.
+        cells: See `predict_table`, as for the others.
+    """
+
+    def __init__(self, load: Callable[[], Surrogate], *, cells: int, length_unit: str, level: float) -> None:
+        self.surrogate, self.cells, self.length_unit, self.level = load(), cells, length_unit, level
+        self.read_shape = functools.lru_cache(maxsize=4)(functools.partial(read_geometry, length_unit=length_unit))
+
+    def __call__(self, task: _Task) -> Line:
+        source, parameters = task
+        try:
+            return _answer(
+                self.surrogate, source, parameters, self.read_shape, self.cells, self.length_unit, self.level
+            )
+        except TramontaneError as error:
+            return Line(source.name, "failed", remarks=(str(error),))
+
+
+def _line(answers: _Answers, task: _Task) -> Line:
+    return answers(task)
 
 
 def _answer(
