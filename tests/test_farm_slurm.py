@@ -175,7 +175,7 @@ def test_a_run_that_is_stopped_cancels_its_jobs_and_keeps_what_is_done(tmp_path:
     outcomes = farm.run_tasks(tasks.logged, range(20), on="slurm", folder=tmp_path, prepare=log, workers=2)
     next(outcomes)
     outcomes.close()  # type: ignore[attr-defined]
-    assert farm.known_executors()["slurm"].at_work(tmp_path) is None or not slurm._Jobs(tmp_path).states()
+    assert farm.known_executors()["slurm"].at_work(tmp_path) is None
     told = [o.answer for o in farm.run_tasks(tasks.logged, range(20), on="slurm", folder=tmp_path, prepare=log)]
     assert sorted(answer for answer in told if answer is not None) == list(range(20))
 

@@ -28,6 +28,8 @@ LONGEST_FIRST = (
     "models/test_ab_upt.py",
     "surrogate/test_answers.py",
     "test_farm.py",
+    "test_farm_ray.py",
+    "test_farm_slurm.py",
 )
 """Those that take longest: were one of them left to the end, one worker would have it and the others nothing to do."""
 

@@ -138,6 +138,7 @@ class _Jobs:
     def cancel(self) -> None:
         with contextlib.suppress(TramontaneError):
             _call("scancel", f"--name={self.name}")
+            self.file.unlink(missing_ok=True)
 
     def end_of(self, job: str) -> str:
         """How a job ended, such as ``NODE_FAIL`` or ``TIMEOUT``, as far as Slurm says."""
@@ -154,7 +155,7 @@ class _Jobs:
         """The last line that a job wrote."""
         logs = sorted((self.folder / "log").glob("*.txt"), key=lambda file: file.stat().st_mtime)
         lines = [line for log in logs[-1:] for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        return f"the last one says: {lines[-1].strip()}" if lines else "they say nothing"
+        return f"the last one says: {lines[-1].strip()}" if lines else "they say nothing (do all nodes see it?)"
 
 
 def _at_work(folder: Path) -> str | None:
