@@ -13,7 +13,7 @@ from helpers.cantilever import CONTRACT, Cantilever
 from tramontane.case import Case
 from tramontane.contract import FieldSpec
 from tramontane.errors import ContractError, TramontaneError
-from tramontane.studies import inverse, learn
+from tramontane.studies import inverse, learn, screen
 from tramontane.studies.emulator import Emulator
 from tramontane.studies.goals import Output
 from tramontane.studies.learn import choose
@@ -110,3 +110,19 @@ def test_a_wanted_curve_is_reached(tmp_path: Path) -> None:
         assert 4e3 / (210e9 * trial.row[0] * trial.row[1] ** 3) == pytest.approx(5e-3, rel=0.03)
     with pytest.raises(TramontaneError, match=r"is not a field; known are axis\.bending"):
         inverse(BendingLine(), target_field={"axis.load": tmp_path / "goal.vtp"}, out=tmp_path / "other")
+
+
+def test_a_hundred_thousand_beams_are_screened_and_the_best_are_asked(tmp_path: Path) -> None:
+    screened = screen(Cantilever(), minimise=["mass"], subject_to=["stress <= 100 MPa"], fixed={"load": "1 kN"},
+                      out=tmp_path / "screened", asked=48, best=5)  # fmt: skip
+    with np.load(tmp_path / "screened" / "screened.npz") as arrays:
+        rows, likely, stress = arrays["rows"], arrays["likely"], arrays["output stress"]
+    assert len(rows) == screened.count == 100_000
+    exact = 6e3 / (rows[:, 0] * rows[:, 1] ** 2)
+    assert np.abs(stress / exact - 1).mean() < 0.01
+    assert np.mean(likely == (exact <= 100e6)) > 0.98
+    assert len(screened.best) == 5
+    best = screened.best[0].answer
+    assert best is not None
+    assert best.values["stress"] <= 100e6
+    assert best.values["mass"] < 1.05 * 7850 * 0.01 * (6e3 / (0.01 * 100e6)) ** 0.5

@@ -240,3 +240,36 @@ def _counts_of(texts: list[str] | None, option: str) -> int | dict[str, str] | N
 def _say(result: object, folder: Path) -> None:
     console.print(str(result), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Wrote {folder}", highlight=False, markup=False)
+
+
+@app.command(cls=naming(solvers=solvers, executors=executors))
+def screen(
+    simulator: Simulator,
+    minimise: Annotated[Optional[list[str]], typer.Option("--minimise", help="An output to lower; it ranks.")] = None,  # noqa: UP045
+    maximise: Annotated[Optional[list[str]], typer.Option("--maximise", help="The same, to raise.")] = None,  # noqa: UP045
+    target: Annotated[Optional[list[str]], typer.Option("--target", help="The same, to bring to a value.")] = None,  # noqa: UP045
+    subject_to: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--subject-to", help="A bound: 'max_von_mises <= 200 MPa'."),
+    ] = None,
+    shapes: Shapes = None,
+    vary: Vary = None,
+    settings: Fixed = None,
+    integers: Integers = None,
+    count: Annotated[int, typer.Option("-n", min=1, help="Designs to screen.")] = 100_000,
+    asked: Annotated[int, typer.Option(min=3, help="Designs that the simulator answers beforehand.")] = 128,
+    best: Annotated[int, typer.Option(min=1, help="Designs that it answers in the end.")] = 10,
+    seed: Seed = 0,
+    out: Out = None,
+) -> None:
+    """Screen a great many designs, and ask the simulator itself for the best of them."""
+    from tramontane.studies import screen as run
+
+    folder = out or Path("data") / f"{Path(simulator).name}-screened"
+    screened = run(simulator, minimise=minimise or [], maximise=maximise or [],
+                   target=pairs_of(target or [], "--target"), subject_to=subject_to or [], out=folder, shapes=shapes,
+                   vary=pairs_of(vary or [], "--vary"), fixed=pairs_of(settings or [], "--set"),
+                   integers=integers or [], count=count, asked=asked, best=best, seed=seed,
+                   console=console)  # fmt: skip
+    console.print(str(screened), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Wrote {folder}", highlight=False, markup=False)
