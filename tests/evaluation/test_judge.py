@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from helpers.ellipsoids import ellipsoid, write_family
+from tramontane import farm
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
@@ -18,6 +20,7 @@ from tramontane.errors import DatasetError
 from tramontane.evaluation import cross_validate, evaluate
 from tramontane.evaluation.folds import make_folds
 from tramontane.formats import write_case
+from tramontane.io.processes import Outcome
 from tramontane.surrogate import Surrogate
 from tramontane.units import Quantity
 
@@ -110,6 +113,25 @@ def test_training_cases_are_known_in_another_dataset_under_other_names(
         record=replace(kriging.record, data=replace(kriging.record.data, hashes=None)),
     )  # fmt: skip
     assert "cannot be told" in evaluate(old, shuffled).notes[0]
+
+
+def test_folds_that_are_trained_elsewhere_are_those_trained_here(dataset: Dataset, tmp_path: Path) -> None:
+    names = dataset.splits["train"]
+    part = dataset.with_splits({"train": names[:6], "validation": [], "test": []})
+    here = cross_validate(part, model="scalars", folds=2)
+    far = cross_validate(part, model="scalars", folds=2, run_tasks=farm.connect("local?cores=1"), folder=tmp_path)
+    assert far.cases == here.cases
+    assert {name: figures.r2 for name, figures in far.qoi.items()} == pytest.approx(
+        {name: figures.r2 for name, figures in here.qoi.items()}
+    )
+
+    # They are kept: whoever is stopped goes on.
+    def nobody(function: object, tasks: Sequence[object], **options: object) -> Iterator[Outcome[object, object]]:
+        assert not list(tasks)
+        return iter(())
+
+    again = cross_validate(part, model="scalars", folds=2, run_tasks=nobody, folder=tmp_path)
+    assert again.qoi == far.qoi
 
 
 def test_cross_validation_asks_for_each_case_once_and_leaves_the_test_cases_alone(dataset: Dataset) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from tramontane.cli.common import AssumeUnits, Seed, app, console, dataset_of
+from tramontane.cli.common import AssumeUnits, On, Seed, app, console, dataset_of, executors, naming
 from tramontane.io.atomic import write_text
 from tramontane.surrogate.kinds import ASKED
 
@@ -50,7 +51,7 @@ def evaluate(
             console.print(f"Wrote {file}", highlight=False, markup=False)
 
 
-@app.command("cross-validate")
+@app.command("cross-validate", cls=naming(executors=executors))
 def cross_validate(
     data: Annotated[Path, typer.Argument(help="A dataset, or results (which are ingested first).")],
     folds: Annotated[str, typer.Option(help="Number of parts left out in turn, or leave-one-out.")] = "5",
@@ -62,9 +63,11 @@ def cross_validate(
     device: Annotated[str, typer.Option(help="A torch device, or auto.")] = "auto",
     assume_units: AssumeUnits = False,
     seed: Seed = 0,
+    on: On = "local",
 ) -> None:
     """Train without each part of the cases in turn, and print the errors on the parts left out."""
     from tramontane.evaluation import cross_validate as run
+    from tramontane.farm import connect
     from tramontane.training import TrainingOptions, parse_budget
 
     if not folds.isdecimal() and folds != "leave-one-out":
@@ -73,10 +76,14 @@ def cross_validate(
         model=model, seed=seed, device=device, steps=steps, assume_units=assume_units,
         budget=parse_budget(budget) if budget else (600.0 if steps is None else None),
     )  # fmt: skip
+    dataset = dataset_of(data if on == "local" else data.absolute(), assume_units=assume_units)
+    folder = data.absolute().with_name(f".{data.absolute().name}.folds")
+    elsewhere = connect(on, folder)
     report = run(
-        dataset_of(data, assume_units=assume_units), options, console=console,
-        folds=int(folds) if folds.isdecimal() else folds, include_test=include_test,
+        dataset, options, console=console, folds=int(folds) if folds.isdecimal() else folds, include_test=include_test,
+        run_tasks=None if on == "local" else elsewhere, folder=folder,
     )  # fmt: skip
+    shutil.rmtree(folder, ignore_errors=True)
     report.print(console)
     if json_file is not None:
         write_text(json_file, report.model_dump_json(indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,16 +16,17 @@ from tramontane.dataset import Dataset, measure_qoi
 from tramontane.errors import ContractError, DatasetError, SurrogateError, TramontaneError
 from tramontane.evaluation.baselines import BASELINES, Baselines
 from tramontane.evaluation.coverage import RELIABILITY, CaseCoverage, case_coverage, qoi_score
+from tramontane.evaluation.fold_models import trained_elsewhere, trained_here
 from tramontane.evaluation.folds import make_folds
 from tramontane.evaluation.inputs import explained_by_inputs
 from tramontane.evaluation.learning import learning_curve
 from tramontane.evaluation.physics import LARGEST, Residuals, laws, too_large, with_predictions
 from tramontane.evaluation.report import CaseVerdict, Progress, Report, field_figures, qoi_figures
 from tramontane.interval import LEVEL
+from tramontane.io.tasks import RunTasks
 from tramontane.metrics import mean_absolute, relative_l2
 from tramontane.progress import follow, stage
 from tramontane.surrogate import Surrogate
-from tramontane.surrogate.fit import fit
 from tramontane.surrogate.intervals import Intervals
 from tramontane.surrogate.kinds import KINDS
 from tramontane.surrogate.left_out import EXTREMA
@@ -131,6 +133,8 @@ def cross_validate(
     include_test: bool = False,
     console: Console | None = None,
     watch: Callable[[int, int], None] | None = None,
+    run_tasks: RunTasks | None = None,
+    folder: str | os.PathLike[str] | None = None,
     **changes: Any,
 ) -> Report:
     """Train a surrogate without each part of the cases in turn, and ask it for that part.
@@ -143,6 +147,8 @@ def cross_validate(
         include_test: Whether the test cases take part, too; else they stay untouched.
         console: Where progress is shown.
         watch: Told how many folds are done, and of how many.
+        run_tasks: Has others train the folds at once, such as `tramontane.farm.connect` of a cluster.
+        folder: Where those keep them, on a disk that all machines see.
         **changes: Options by name.
 
     Returns:
@@ -166,12 +172,12 @@ def cross_validate(
         options = replace(options, budget=600.0)
     scores: _Asked | None = None
     chosen: list[str] = []
-    for count, (left_out, train) in enumerate(parts, start=1):
-        if console is not None:
-            console.print(f"Fold {count} of {len(parts)}: {len(left_out)} cases left out, {len(train)} to train on",
-                          highlight=False)  # fmt: skip
+    if run_tasks is None or folder is None:
+        surrogates = trained_here(dataset, options, parts, console)
+    else:
+        surrogates = trained_elsewhere(dataset, options, parts, console, run_tasks, folder)
+    for count, (surrogate, (left_out, train)) in enumerate(zip(surrogates, parts, strict=True), start=1):
         part = dataset.with_splits({"train": train, "validation": [], "test": left_out})
-        surrogate = fit(part, options, console=console)
         scores = scores or _Asked(fitting_contract(surrogate, part))
         chosen.append(surrogate.model)
         for name in left_out:
