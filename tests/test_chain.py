@@ -13,9 +13,11 @@ from tramontane.dataset.ingest.run import ingest
 from tramontane.dataset.ingest.staging import case_geometry
 from tramontane.design import Design
 from tramontane.evaluation import evaluate
+from tramontane.formats.folder import write_case
 from tramontane.metrics import relative_l2
 from tramontane.solvers import create
-from tramontane.studies import generate, sobol_designs
+from tramontane.solvers.cylinder import Cylinder
+from tramontane.studies import sobol_designs
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.resolved import stored_design
 
@@ -24,9 +26,11 @@ pytest.importorskip("ngsolve", reason="the embedded solvers are missing: pip ins
 
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Ten cylinders in a channel, from the solver to the store."""
-    root = tmp_path_factory.mktemp("flow")
-    generate("cylinder", 10, 0, root / "cylinder", workers=2)
+    """Ten cylinders in a channel, from the solver to the store, on a coarse mesh."""
+    root, solver = tmp_path_factory.mktemp("flow"), Cylinder(refinement=0.5)
+    for index, design in enumerate(sobol_designs(solver.contract, 10, seed=0)):
+        write_case(solver.simulate(design), root / "cylinder" / str(index))
+    solver.contract.to_toml(root / "cylinder" / "contract.toml")
     return ingest(root / "cylinder", root / "store", test=2, validation=1)
 
 

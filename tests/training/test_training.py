@@ -21,6 +21,7 @@ from scipy.spatial import cKDTree
 from torch import nn
 
 from helpers.ellipsoids import TINY
+from helpers.forked import Forked, run
 from tramontane.contract import Contract, DomainSpec
 from tramontane.dataset import Dataset, sample_surface
 from tramontane.errors import FileError, SurrogateError, TrainingError, TramontaneError
@@ -326,23 +327,23 @@ def test_a_run_that_was_killed_outright_ends_with_the_same_file(few: Dataset, tm
     def command(out: Path) -> list[str]:
         config = [word for key in ("dim=32", "heads=2", "blocks=psc", "supernodes=32") for word in ("--config", key)]
         return [
-            sys.executable, "-m", "tramontane", "train", str(few.path), "-o", str(out), "--model", "ab-upt",
-            "--steps", "50", "--points", "48", "--checkpoint-every", "0.1s", *config,
+            "train", str(few.path), "-o", str(out), "--model", "ab-upt", "--steps", "30", "--points", "48",
+            "--checkpoint-every", "0.1s", *config,
         ]  # fmt: skip
 
-    options = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "stdout": subprocess.DEVNULL}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(whole), check=True, **options)  # type: ignore[call-overload]
+    assert run(*command(whole)).returncode == 0
 
-    process = subprocess.Popen(command(killed), **options)  # type: ignore[call-overload]
-    checkpoint = tmp_path / "killed.training" / "checkpoint.safetensors"
-    while not checkpoint.exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    with (tmp_path / "errors").open("w") as errors:
+        process = Forked(command(killed), errors)
+        checkpoint = tmp_path / "killed.training" / "checkpoint.safetensors"
+        while not checkpoint.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
     assert not killed.exists()
-    resumed = subprocess.run(command(killed), check=True, capture_output=True, text=True, env=options["env"])  # type: ignore[call-overload]
+    resumed = run(*command(killed))
 
     assert "Going on from step" in resumed.stdout
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
