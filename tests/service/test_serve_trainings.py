@@ -311,7 +311,7 @@ def test_what_was_told_twice_counts_once(tmp_path: Path) -> None:
     first = Recorder(tmp_path)
     first.stage("networks")
     for step in (1, 2, 3, 4):
-        first._told.clear()
+        first._last_told.clear()
         first.step("net", step, 1.0 / step)
     first.validated("net", 2, {"surface/pressure": FieldError(0.5, 7.0, "Pa")})
     first.validated("net", 4, {"surface/pressure": FieldError(0.4, 6.0, "Pa")})
