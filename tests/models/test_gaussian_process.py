@@ -107,7 +107,7 @@ def costs(fit: Callable[[], Array], monkeypatch: pytest.MonkeyPatch) -> Callable
 
     def minimize(cost: Any, start: Array, **options: Any) -> Any:
         kept.append(cost)
-        return type("Result", (), {"x": start})
+        return type("Result", (), {"x": start, "fun": 0.0})
 
     monkeypatch.setattr("scipy.optimize.minimize", minimize)
     fit()

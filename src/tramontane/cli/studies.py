@@ -1,4 +1,4 @@
-"""Commands that drive simulators over designs: optimise, learn, inverse, doe, sweep."""
+"""Commands that drive simulators over designs: optimise, learn, inverse, doe, sweep, sensitivity."""
 
 from __future__ import annotations
 
@@ -223,6 +223,39 @@ def sweep(
         console=console,
     )  # fmt: skip
     _say(swept, folder)
+
+
+@app.command(cls=naming(solvers=solvers, executors=executors))
+def sensitivity(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A saved surrogate, a solver folder, or the name of a solver ({solvers}); or answers that are there: "
+            "the folder of a study, a dataset, or a table."
+        ),
+    ],
+    outputs: Outputs = None,
+    shapes: Shapes = None,
+    vary: Vary = None,
+    settings: Fixed = None,
+    integers: Integers = None,
+    answers: Annotated[Optional[int], typer.Option(help="Answers to emulate; needed for a solver.")] = None,  # noqa: UP045
+    samples: Annotated[int, typer.Option(help="Blocks of the sample, a power of two.")] = 1024,
+    seed: Seed = 0,
+    out: Out = None,
+    workers: Workers = None,
+    on: On = "local",
+) -> None:
+    """Which parameters outputs follow: Sobol indices with intervals, and main effects."""
+    from tramontane.studies import sensitivity as run
+
+    folder = out or Path("data") / f"{Path(source).stem}-sensitivity"
+    found = run(
+        source, out=folder, outputs=outputs or [], shapes=shapes, vary=pairs_of(vary or [], "--vary"),
+        fixed=pairs_of(settings or [], "--set"), integers=integers or [], answers=answers, samples=samples, seed=seed,
+        workers=workers, on=on, console=console,
+    )  # fmt: skip
+    _say(found, folder)
 
 
 def _counts_of(texts: list[str] | None, option: str) -> int | dict[str, str] | None:

@@ -28,6 +28,7 @@ included, and a function that turns the derivative ``(n, n)`` of a scalar by it 
 _SIGNAL_VARIANCE, _NOISE_VARIANCE, _LENGTH_SCALE, _SLOPE = 1.0, 0.2, 2.0, 0.3
 _CONSTANT = 0.1  # prior variance of the mean
 _NUGGET = 1e-3
+_SHORT = 1.5  # by how much the logarithm of a length scale is lower at a second start
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,7 @@ def fit_hyperparameters(
     *,
     nugget: float = _NUGGET,
     noise_width: float = 1.0,
+    short: bool = False,
 ) -> Float[np.ndarray, " h"]:
     """Hyperparameters of a `Kernel` and its noise, by maximum a posteriori.
 
@@ -227,6 +229,8 @@ def fit_hyperparameters(
         outputs: As in `maximise_posterior`.
         nugget: Least noise variance.
         noise_width: Prior standard deviation of the logarithm of the noise variance; of all others it is one.
+        short: Whether the search begins a second time, at short length scales and little noise: an output that rises
+            and falls several times is taken for noise otherwise.
 
     Returns:
         ``h = 2 + 2 d`` logarithms: signal variance, noise variance, a length scale for every input, a slope for
@@ -252,7 +256,10 @@ def fit_hyperparameters(
     widths = np.ones(len(start))
     widths[1] = noise_width
     bounds = [(mean - 5 * width, mean + 5 * width) for mean, width in zip(start, widths, strict=True)]
-    return maximise_posterior(covariance, outputs, start, widths, bounds)
+    further = start.copy()
+    further[1] -= 3 * noise_width
+    further[2 : 2 + size] -= _SHORT
+    return maximise_posterior(covariance, outputs, start, widths, bounds, further=[further] if short else ())
 
 
 def maximise_posterior(
@@ -261,6 +268,7 @@ def maximise_posterior(
     start: Float[np.ndarray, " h"],
     widths: Float[np.ndarray, " h"] | float,
     bounds: Sequence[tuple[float, float]],
+    further: Sequence[Float[np.ndarray, " h"]] = (),
 ) -> Float[np.ndarray, " h"]:
     """Logarithms of hyperparameters by maximum a posteriori, under lognormal priors.
 
@@ -274,6 +282,7 @@ def maximise_posterior(
         start: Means of the priors, from which the search starts.
         widths: Standard deviations of the priors.
         bounds: Of the search.
+        further: Where the search begins again; the best result counts.
     """
     from scipy.linalg.lapack import dpotrs
     from scipy.optimize import minimize  # only fitting needs it
@@ -302,5 +311,6 @@ def maximise_posterior(
         slope = gradient(0.5 * effective * (inverse - by_misfit))
         return float(value + 0.5 * offset @ offset), slope + offset / widths
 
-    result = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
-    return np.asarray(result.x)
+    results = [minimize(cost, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+               for begin in (start, *further)]  # fmt: skip
+    return np.asarray(min(results, key=lambda result: result.fun).x)

@@ -47,6 +47,7 @@ class ScalarKriging:
         outputs: ``(n,)`` their values.
         views: Columns of each set of inputs to try; all of them where None.
         first: How many of these sets come before the others, which have to be clearly better; None for all.
+        short: Whether the outputs may rise and fall several times (`fit_hyperparameters`).
 
     Attributes:
         logarithm: Whether the logarithm of the value is kriged.
@@ -66,7 +67,9 @@ class ScalarKriging:
         views: Sequence[NDArray[np.intp]] | None = None,
         *,
         first: int | None = None,
+        short: bool = False,
     ) -> None:
+        self.short = short
         inputs, outputs = np.asarray(inputs, float), np.asarray(outputs, float)
         positive = outputs.min() > 0 and outputs.max() > _LEVELS * outputs.min()
         sets = list(views or [np.arange(inputs.shape[1])])
@@ -159,7 +162,8 @@ class ScalarKriging:
         if len(cases) > _LEARN:
             cases = np.random.default_rng(0).choice(cases, _LEARN, replace=False)
         outputs = self.outputs[cases] - self.outputs[cases].mean()
-        return fit_hyperparameters(self.inputs[cases], outputs, nugget=_NUGGET, noise_width=_NOISE_WIDTH)
+        return fit_hyperparameters(self.inputs[cases], outputs, nugget=_NUGGET, noise_width=_NOISE_WIDTH,
+                                   short=self.short)  # fmt: skip
 
     def _process_of(self, hyperparameters: Array) -> GaussianProcess:
         # Outputs are stored less their mean.

@@ -12,13 +12,14 @@ from tramontane.studies.inverse import Reached, inverse
 from tramontane.studies.learn import Learnt, learn
 from tramontane.studies.optimise import Optimum, optimise
 from tramontane.studies.screen import Screened, screen
+from tramontane.studies.sensitivity import Sensitivity, sensitivity
 from tramontane.studies.space import sobol_designs
 from tramontane.studies.study import Study
 from tramontane.studies.sweep import Sweep, sweep
 
 __all__ = [
-    "Experiment", "Learnt", "Optimum", "Reached", "Screened", "Sweep", "doe", "generate", "inverse", "known_studies",
-    "learn", "optimise", "screen", "sobol_designs", "sweep",
+    "Experiment", "Learnt", "Optimum", "Reached", "Screened", "Sensitivity", "Sweep", "doe", "generate", "inverse",
+    "known_studies", "learn", "optimise", "screen", "sensitivity", "sobol_designs", "sweep",
 ]  # fmt: skip
 
 

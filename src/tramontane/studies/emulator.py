@@ -35,12 +35,13 @@ class Emulator:
         output: What is emulated.
         rows: Designs that were answered ``(n, d)``, SI.
         values: Their outputs ``(n,)``, SI.
+        short: Whether outputs may rise and fall several times; takes twice as long.
 
     Attributes:
         spread: Standard deviation of the outputs, as `posterior` has them.
     """
 
-    def __init__(self, space: Space, output: Output, rows: Array, values: Array) -> None:
+    def __init__(self, space: Space, output: Output, rows: Array, values: Array, *, short: bool = False) -> None:
         self.space, self.output = space, output
         ends = np.stack([space.low, space.high])
         self.logged = as_logarithms(ends)
@@ -55,7 +56,11 @@ class Emulator:
         whole = np.arange(len(space.variables))
         reduced = [whole[self.powers != 1]] if (self.powers == 1).any() else []
         self.kriging = ScalarKriging(
-            self.inputs(rows), values / self.scale(rows), [*reduced, whole], first=len(reduced) or None
+            self.inputs(rows),
+            values / self.scale(rows),
+            [*reduced, whole],
+            first=len(reduced) or None,
+            short=short,
         )
 
         self.spread = max(float(np.std(self.transformed(values))), 1e-12)

@@ -16,7 +16,7 @@ from tramontane import __version__
 from tramontane.contract import Contract
 from tramontane.errors import ContractError
 from tramontane.io.locks import claimed
-from tramontane.studies.answers import Answering
+from tramontane.studies.answers import Answering, AtHand
 from tramontane.studies.goals import Output
 from tramontane.studies.plan import keep_to_plan
 from tramontane.studies.search import Trial
@@ -85,6 +85,8 @@ def carry_out(
     rows_of: Callable[[Array], Array],
     *,
     origin: str,
+    plan: Mapping[str, object] | None = None,
+    cases: bool = True,
     workers: int | None = None,
     seconds: float | None = 3600.0,
     on: str = "local",
@@ -101,6 +103,8 @@ def carry_out(
         out: The folder.
         rows_of: Gives the further rows ``(n, d)``, from those that are there ``(m, d)``; SI.
         origin: What is written of the further ones.
+        plan: What else the folder keeps to.
+        cases: Whether the cases of a solver in this process are kept, or its answers alone.
         workers: Solver runs at once.
         seconds: After which a solver run is ended.
         on: Where a solver runs.
@@ -111,17 +115,19 @@ def carry_out(
     """
     folder = Path(out)
     with claimed(folder / ".running", folder):
-        plan: dict[str, object] = {
+        whole: dict[str, object] = {
             "study": study, "simulator": name_of(simulator), "version": __version__, "parameters": space.names,
             "fixed": [f"{name} = {value}" for name, value in space.fixed.items()], **identity_of(drives),
+            **(plan or {}),
         }  # fmt: skip
-        keep_to_plan(folder, plan)
+        keep_to_plan(folder, whole)
         trials = read_trials(folder, len(space.variables))
         there = np.array([trial.row for trial in trials]).reshape(-1, len(space.variables))
         trials += [Trial(row, origin) for row in rows_of(there)]
         write_trials(folder, trials)
         write_table(folder, columns_of(space, outputs, trials))
-        answering = answering_of(drives, outputs, folder, workers=workers, seconds=seconds, on=on, console=console)
+        answering = answering_of(drives, outputs, folder, cases=cases, workers=workers, seconds=seconds, on=on,
+                                 console=console)  # fmt: skip
         designs = space.designs(np.array([trial.row for trial in trials]).reshape(-1, len(space.variables)))
         for trial, answer in zip(trials, answering(designs, outputs), strict=True):
             trial.answer = answer
@@ -142,6 +148,7 @@ def answering_of(
     outputs: Sequence[Output],
     folder: Path,
     *,
+    cases: bool,
     workers: int | None,
     seconds: float | None,
     on: str,
@@ -150,4 +157,7 @@ def answering_of(
     """Who answers: the surrogate, whose answers are kept in a file, or the solver, whose cases are kept."""
     if drives.surrogate is not None:
         return drives.predicting(outputs, file=folder / ANSWERS, console=console)
+    if not cases and drives.factory is None:
+        assert drives.solver is not None
+        return AtHand(drives.solver, file=folder / ANSWERS, console=console)
     return drives.solving(folder / "cases", workers=workers, seconds=seconds, on=on, console=console)

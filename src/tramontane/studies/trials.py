@@ -18,7 +18,7 @@ from tramontane.studies.search import Trial
 from tramontane.studies.space import Space
 from tramontane.units import from_si
 
-TRIALS, TABLE, PARQUET = "trials.json", "designs.csv", "designs.parquet"
+TRIALS, TABLE = "trials.json", "designs.csv"
 Column = list[str | float | bool | None]
 
 
@@ -99,17 +99,17 @@ def columns_of(space: Space, outputs: Sequence[Output], trials: Sequence[Trial])
     return columns
 
 
-def write_table(folder: Path, columns: dict[str, Column]) -> None:
-    """Write columns as ``designs.csv``, and as ``designs.parquet`` where pyarrow is installed."""
+def write_table(folder: Path, columns: dict[str, Column], *, name: str = "designs") -> None:
+    """Write columns as ``NAME.csv``, and as ``NAME.parquet`` where pyarrow is installed."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for cells in zip(*columns.values(), strict=True):
         writer.writerow(["" if cell is None else f"{cell:.9g}" if isinstance(cell, float) else cell for cell in cells])
-    write_text(folder / TABLE, text.getvalue())
+    write_text(folder / f"{name}.csv", text.getvalue())
     if find_spec("pyarrow") is not None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with replacing(folder / PARQUET) as partial:
+        with replacing(folder / f"{name}.parquet") as partial:
             pq.write_table(pa.table({head: pa.array(cells) for head, cells in columns.items()}), partial)
