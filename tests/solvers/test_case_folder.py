@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pyvista as pv
+import tomli_w
 from typer.testing import CliRunner
 
 from helpers.solver_folders import SPRING, spring
@@ -114,6 +115,7 @@ def test_whole_numbers_cores_and_commands_take_placeholders(tmp_path: Path) -> N
 FIELDS = {"surface": {"height": {"unit": "mm"}}}
 PLANE = """
 import pyvista as pv
+import tomli_w
 # {{ stiffness }} {{ load }}
 mesh = pv.read("shape.stl")
 mesh.point_data["height"] = 1000 * mesh.points[:, 2]
@@ -164,6 +166,40 @@ def test_a_script_makes_the_geometry_of_the_parameters(tmp_path: Path) -> None:
     (folder / "shape.py").write_text("print('no kernel'); raise SystemExit(4)")
     with pytest.raises(SolverError, match=r"spring: command `python shape\.py` ended with exit code 4.*no kernel"):
         open_folder(folder).geometry(Design(edge="20 mm"))  # type: ignore[attr-defined]
+
+
+def test_a_morph_makes_the_geometry_of_one_surface_and_its_parameters_are_like_any_other(tmp_path: Path) -> None:
+    folder = spring(
+        tmp_path / "s", PLANE.replace("1000 * ", ""), commands=["python spring.py"], fields=FIELDS, qoi=None,
+        geometry={"file": "shape.stl", "morph": "morph.toml"}, results={"path": "surface.vtp"}, length_unit="mm",
+        parameters={"stiffness": {"low": 1, "high": 2}, "load": {"low": 1, "high": 2}},
+    )  # fmt: skip
+    pv.Box([0, 10, 0, 10, 0, 20], level=2).triangulate().save(folder / "shape.stl")
+    corners, top = {"low": [0, 0, 0], "high": [10, 10, 20], "control_points": [2, 2, 2]}, ["*", "*", 1]
+    tall = {"low": -2, "high": 20, "moves": [{"box": "all", "control_points": [top], "direction": [0, 0, 1]}]}
+    morph = {"length_unit": "mm", "boxes": {"all": corners}, "parameters": {"tall": tall}}
+    (folder / "morph.toml").write_text(tomli_w.dumps(morph))
+    simulator = solvers.create(folder)
+    assert isinstance(simulator, Parametric)
+    spec = simulator.contract.parameters["tall"]
+    assert (spec.role, spec.low, spec.high, spec.unit) == ("geometry", -0.002, 0.02, "mm")
+    assert simulator.geometry(Design(tall="5 mm")).volume == pytest.approx(2.5e-6, rel=1e-6)
+    case = simulator.simulate(Design(tall="5 mm", stiffness=1, load=1))
+    assert case.field_values("surface", "height").max() == pytest.approx(0.025)
+    assert str(case.design.parameters["tall"]) == "5 mm"
+    assert (folder / "shape.stl").stat().st_size == (84 + 50 * 12 * 9)  # the folder's own is as it was
+    result = generate(str(folder), 1, 0, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("[0-9]*"))) == 1, str(result)
+    with pytest.raises(ContractError, match="'tall' is missing"):
+        simulator.geometry(Design())
+    with pytest.raises(SolverError, match=r"spring: parameter tall = -20 mm: .* folded over"):
+        simulator.geometry(Design(tall="-20 mm"))
+    (folder / "morph.toml").write_text(tomli_w.dumps(morph | {"parameters": {"load": tall}}))
+    assert "solver.toml: parameters.load: stands in morph.toml, too; keep one of them" in refusal(folder)
+    (folder / "shape.stl").unlink()
+    (folder / "morph.toml").write_text(tomli_w.dumps(morph))
+    assert "solver.toml: geometry: " in (said := refusal(folder))
+    assert "shape.stl: there is no such file" in said
 
 
 def test_designs_are_generated_failures_recorded_and_a_second_call_goes_on(tmp_path: Path) -> None:
@@ -242,6 +278,8 @@ def test_a_server_knows_a_folder_by_its_name(tmp_path: Path, monkeypatch: pytest
         ({"parameters": {"stiffness": {"unit": "N/mm", "low": 1, "high": 2}}},
          "spring.py, line 3: {{ load [N] }} is no parameter (known are stiffness, cores)"),
         ({"geometry": {"file": "shape.step"}}, "geometry: file 'shape.step' has a suffix that is not written"),
+        ({"geometry": {"file": "shape.stl", "command": "true", "morph": "morph.toml"}},
+         "geometry: a command makes the geometry, and a morph.toml morphs it; give one of the two"),
         ({"contract": "contract.toml"}, "parameters: stands in contract.toml, too; keep one of them"),
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 # Each adds its commands to the application; the order is that of `tramontane --help`.
 # isort: off
-from tramontane.cli import data, studies, solver, training, versions, evaluation, prediction, serving, documents  # noqa: F401
+from tramontane.cli import data, studies, solver, morph, training, versions, evaluation, prediction, serving, documents  # noqa: F401
 
 # isort: on
 from tramontane.cli.common import app, errors

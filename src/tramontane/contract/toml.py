@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from tramontane.errors import ContractError
 
 HEAD = (
@@ -82,3 +84,20 @@ def first_not_finite(data: Any, key_path: str = "") -> str | None:
         if problem := first_not_finite(entry, f"{key_path}.{key}" if key_path else str(key)):
             return problem
     return None
+
+
+def fault_of(error: ValidationError, document: str) -> str:
+    """The first fault of a document, its key before it.
+
+    Args:
+        error: What checking it raised.
+        document: What it is called, such as ``solver.toml``.
+    """
+    first = error.errors()[0]
+    sentences = {
+        "extra_forbidden": f"is no key of a {document}; correct or remove it",
+        "missing": "is missing; write it",
+    }
+    text = first["msg"].removeprefix("Value error, ")
+    bare = text if ";" in text else f"{text[:1].lower()}{text[1:]}; correct it"
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), sentences.get(first["type"], bare)]))

@@ -67,6 +67,25 @@ def refine(points: Array, triangles: Triangles, cells: int) -> tuple[Array, Tria
     return mesh.points, mesh.triangles
 
 
+def refine_edges(points: Array, triangles: Triangles, longest: float) -> tuple[Array, Triangles]:
+    """Bisect edges until none is longer than ``longest``.
+
+    Args:
+        points: ``(n, 3)``.
+        triangles: ``(m, 3)``, which share the points at their common edges.
+        longest: In the unit of the points.
+
+    Returns:
+        Points, the given ones first, and triangles.
+    """
+    mesh = _Mesh(np.asarray(points, dtype=np.float64), np.array(triangles, dtype=np.int64))
+    while len(order := np.flatnonzero(mesh.longest > longest)):
+        check_deadline()
+        cut, _ = mesh.spread(order)
+        mesh.bisect(cut)
+    return mesh.points, mesh.triangles
+
+
 class _Mesh:
     """Triangles and their edges.
 

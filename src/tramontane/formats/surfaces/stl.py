@@ -15,6 +15,11 @@ from tramontane.formats.numerals import plain
 
 _HEAD, _RECORD = 84, np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _BOM = b"\xef\xbb\xbf"
+_FACET = re.compile(
+    rb"(facet\s+normal\s+)(\S+\s+\S+\s+\S+)(\s+outer\s+loop\s+vertex\s+)"
+    rb"(\S+\s+\S+\s+\S+)(\s+vertex\s+)(\S+\s+\S+\s+\S+)(\s+vertex\s+)(\S+\s+\S+\s+\S+)",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([edEDqQ]?[-+]?\d+)?")
 _UNITS = re.compile(rb"\bunits?\s*[=:]\s*([a-z]+)", re.IGNORECASE)
 _KNOWN = {
@@ -54,6 +59,46 @@ def read_stl(file: Path) -> tuple[NDArray[np.float64], list[str], str | None]:
     if not _is_text(head):
         raise GeometryError(f"{file}: is cut off or no STL ({size} bytes); export or copy it again")
     return _read_text(file), [], unit
+
+
+def stl_with_corners(file: Path, corners: NDArray[np.float64]) -> bytes:
+    """What a file says with other corners: the names of its solids, header and triangles that do not change stay.
+
+    Args:
+        file: Which `read_stl` reads.
+        corners: ``(triangles, 3, 3)``, in its order.
+
+    Raises:
+        GeometryError: A text whose facets are not written as the format says, or another number of triangles.
+    """
+    data, before = file.read_bytes(), read_stl(file)[0]
+    if corners.shape != before.shape:
+        raise GeometryError(f"{file}: has {len(before)} triangles, not {len(corners)}; write a file of another name")
+    changed = (corners != before).any(axis=(1, 2))
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals /= np.where(lengths > 0, lengths, 1.0)
+    if not changed.any():
+        return data
+    if not _is_text(data[:512]):
+        end = _HEAD + _RECORD.itemsize * len(corners)
+        records = np.frombuffer(data[_HEAD:end], dtype=_RECORD).copy()
+        records["corners"][changed], records["normal"][changed] = corners[changed], normals[changed]
+        return data[:_HEAD] + records.tobytes() + data[end:]
+    numbers, flags = iter(np.concatenate([normals[:, None], corners], axis=1).tolist()), iter(changed.tolist())
+
+    def facet(match: re.Match[bytes]) -> bytes:
+        rows = next(numbers, None)
+        if rows is None or not next(flags):
+            return match[0]
+        words = [" ".join(f"{number:.9g}" for number in row).encode() for row in rows]
+        return b"".join(part for pair in zip(match.groups()[::2], words, strict=False) for part in pair)
+
+    text, count = _FACET.subn(facet, data)
+    if count != len(corners):
+        raise GeometryError(f"{file}: {count} of {len(corners)} facets are written as the format says; export it "
+                            "again, or as a binary STL")  # fmt: skip
+    return text
 
 
 def _is_text(head: bytes) -> bool:

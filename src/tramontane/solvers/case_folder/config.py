@@ -10,8 +10,10 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tramontane.contract import Contract
+from tramontane.contract.toml import fault_of
 from tramontane.errors import ContractError, UnitError
-from tramontane.units import dimension, parse_quantity, to_si
+from tramontane.geometry.morph_config import read_morph
+from tramontane.units import dimension, parse_quantity, si_factor, to_si
 
 CONFIG = "solver.toml"
 _WRITTEN = (".stl", ".ply", ".vtp")
@@ -62,18 +64,28 @@ class GeometryTable(_Table):
 
     Attributes:
         file: A triangle surface in the folder of the run (STL, OBJ, PLY, VTP).
-        command: What makes that file of the parameters; without one, the design's own geometry is written there.
-        unit: The length unit of the file; None takes the contract's.
+        command: What makes that file of the parameters.
+        morph: A ``morph.toml`` that says how parameters morph that file, see
+            `tramontane.geometry.morph_config.MorphConfig`. With neither, the design's own geometry is written there.
+        unit: The length unit of the file; None takes the contract's, or that of the ``morph.toml``.
     """
 
     file: InFolder
     command: str | None = None
+    morph: InFolder | None = None
     unit: str | None = None
+
+    @property
+    def makes(self) -> bool:
+        """Whether the geometry follows from parameters."""
+        return self.command is not None or self.morph is not None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.command is None and not self.file.lower().endswith(_WRITTEN):
             raise ValueError(f"file {self.file!r} has a suffix that is not written; give one of {', '.join(_WRITTEN)}")
+        if self.command is not None and self.morph is not None:
+            raise ValueError("a command makes the geometry, and a morph.toml morphs it; give one of the two")
         if self.unit is not None and dimension(self.unit) != dimension("m"):
             raise ValueError(f"unit {self.unit!r} is no unit of length; write one such as 'mm'")
         return self
@@ -202,23 +214,25 @@ def read_config(file: Path) -> tuple[SolverConfig, Contract]:
     except UnitError as error:
         raise ContractError(f"{file}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ContractError(f"{file}: {where}: {_SENTENCES.get(first['type']) or _bare(first['msg'])}") from error
+        raise ContractError(f"{file}: {fault_of(error, CONFIG)}") from error
     stated = {key: data[key] for key in _CONTRACT_KEYS if key in data}
     if config.contract is None:
-        return config, Contract.from_document(file, {"name": config.name} | stated)
+        return config, _with_morph(file, config, Contract.from_document(file, {"name": config.name} | stated))
     if twice := [key for key in stated if key in data]:
         raise ContractError(f"{file}: {twice[0]}: stands in {config.contract}, too; keep one of them")
-    return config, Contract.from_toml(file.parent / config.contract).model_copy(update={"name": config.name})
+    contract = Contract.from_toml(file.parent / config.contract).model_copy(update={"name": config.name})
+    return config, _with_morph(file, config, contract)
 
 
-_SENTENCES = {
-    "extra_forbidden": "is no key of a solver.toml; correct or remove it",
-    "missing": "is missing; write it",
-}
-
-
-def _bare(message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return text if ";" in text else f"{text[:1].lower()}{text[1:]}; correct it"
+def _with_morph(file: Path, config: SolverConfig, contract: Contract) -> Contract:
+    """The contract with the parameters of the ``morph.toml``."""
+    if config.geometry is None or config.geometry.morph is None:
+        return contract
+    morph = read_morph(file.parent / config.geometry.morph)
+    if twice := [name for name in morph.parameters if name in contract.parameters]:
+        raise ContractError(f"{file}: parameters.{twice[0]}: stands in {config.geometry.morph}, too; keep one of them")
+    unit = config.geometry.unit
+    if unit is not None and si_factor(unit) != morph.metres:
+        raise ContractError(f"{file}: geometry.unit: is {unit}, and length_unit in {config.geometry.morph} is "
+                            f"{morph.length_unit}; correct one of them")  # fmt: skip
+    return contract.model_copy(update={"parameters": contract.parameters | morph.specs})

@@ -21,6 +21,7 @@ from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, SolverError, TramontaneError
 from tramontane.formats.surfaces.geometry import read_geometry
+from tramontane.formats.surfaces.morphed import MorphedGeometry
 from tramontane.io.commands import Command, Ended, run_commands
 from tramontane.io.hashes import file_sha256
 from tramontane.io.tasks import Resources
@@ -65,7 +66,7 @@ def open_folder(folder: str | os.PathLike[str]) -> FolderSolver:
     path = Path(folder)
     path = path.parent if path.name == CONFIG else path
     config, _ = read_config(path / CONFIG)
-    makes = config.geometry is not None and config.geometry.command is not None
+    makes = config.geometry is not None and config.geometry.makes
     return ParametricFolderSolver(path) if makes else FolderSolver(path)
 
 
@@ -89,6 +90,7 @@ class FolderSolver:
         self.config, self._of_files = read_config(self.file)
         self._contract = self._of_files.in_si()
         self._templates = template_files(self.folder, self.config.templates, self.file)
+        self._morphed = self._open_morph()
         self._check_placeholders()
         self._check_results()
         self._check_programs()
@@ -101,7 +103,7 @@ class FolderSolver:
     @property
     def needs_geometry(self) -> bool:
         """Whether each design must come with a geometry."""
-        return self.config.geometry is not None and self.config.geometry.command is None
+        return self.config.geometry is not None and not self.config.geometry.makes
 
     @property
     def resources(self) -> Resources:
@@ -187,6 +189,15 @@ class FolderSolver:
 
     # --- what is checked before the first run
 
+    def _open_morph(self) -> MorphedGeometry | None:
+        table = self.config.geometry
+        if table is None or table.morph is None:
+            return None
+        try:
+            return MorphedGeometry(self.folder / table.file, self.folder / table.morph)
+        except GeometryError as error:
+            raise ContractError(f"{self.file}: geometry: {error}") from error
+
     def _check_placeholders(self) -> None:
         """Raise where a placeholder is no parameter, or a parameter goes nowhere."""
         used: set[str] = set()
@@ -198,6 +209,7 @@ class FolderSolver:
         makes = self.config.geometry is not None and self.config.geometry.command is not None
         for name, spec in self._contract.parameters.items():
             goes = name in used or self.config.inputs is not None or (makes and spec.role == "geometry")
+            goes = goes or (self._morphed is not None and name in self._morphed.parameters)
             if not goes and (spec.role == "operating" or (spec.role == "geometry" and self.config.geometry is None)):
                 raise ContractError(f"{self.file}: parameters.{name}: {{{{ {name} }}}} stands in no template and no "
                                     "command; write it where the value goes, or give inputs = \"design.json\" for a "
@@ -279,13 +291,16 @@ class FolderSolver:
         if table is None:
             return None, None
         file, unit = run / table.file, table.unit or self._of_files.length_unit
-        if table.command is None:
+        if not table.makes:
             assert design.geometry is not None
             shape = read_geometry(design.geometry, length_unit=design.length_unit or self._of_files.length_unit).mesh \
                 if isinstance(design.geometry, Path) else design.geometry  # fmt: skip
             file.parent.mkdir(parents=True, exist_ok=True)
             shape.scale(1 / si_factor(unit), inplace=False).triangulate().save(file)
             return shape, None
+        if self._morphed is not None:
+            return self._morphed.write(self._morphed.design(values), file), None
+        assert table.command is not None
         file.unlink(missing_ok=True)
         file.parent.mkdir(parents=True, exist_ok=True)
         command = self._command(table.command, values, run)
@@ -324,17 +339,22 @@ class FolderSolver:
 
 
 class ParametricFolderSolver(FolderSolver):
-    """A `FolderSolver` that makes its geometry of the parameters; a `tramontane.simulator.Parametric`."""
+    """A `FolderSolver` that makes, or morphs, its geometry by the parameters; a `tramontane.simulator.Parametric`."""
 
     def geometry(self, design: Design) -> pv.PolyData:
         """The closed surface of a design, metres, without solving.
 
         Raises:
             ContractError: A dimension is missing, or in a wrong unit.
-            SolverError: The command that makes it failed; with the end of its log.
+            SolverError: The command that makes it failed, with the end of its log; or what is morphed is no body.
         """
         constants = {name: spec.low for name, spec in self._contract.parameters.items() if spec.role == "constant"}
         values = constants | dimensions_of(self._contract, design)
+        if self._morphed is not None:
+            try:
+                return self._morphed.geometry(self._morphed.design(values))
+            except GeometryError as error:
+                raise SolverError(f"{self.config.name}: {error}") from error
         with self._run_folder() as run:
             self._copy(run, values, whole=False)
             shape, _ = self._geometry(design, values, run)
