@@ -39,6 +39,25 @@ def test_a_command_that_reads_a_json_and_writes_a_csv() -> None:
     assert case.qoi["pressure_drop"] == pytest.approx((friction * 10 / 0.02 + 1.2) * 998 * 2**2 / 2)
 
 
+def test_a_morphed_nose_has_the_forces_of_newtons_theory() -> None:
+    nose = solvers.create(EXAMPLES / "morphed-nose")
+    assert isinstance(nose, Parametric)
+    cone = {"nose": "0 mm", "droop": "0 mm", "width": "0 mm"}
+    cases = [nose.simulate(Design(angle_of_attack=0, **cone | shape)) for shape in
+             ({}, {"nose": "40 mm"}, {"droop": "60 mm"})]  # fmt: skip
+    # A cone of 12 degrees behind a sphere of 60 mm: the integral of 2 sin^2 of the surface's angle over the front.
+    sine, tip, base = np.sin(np.radians(12)), 0.06, nose.geometry(Design(**cone)).bounds[3]
+    exact = np.pi * (tip**2 * (1 - sine**4) + 2 * sine**2 * (base**2 - tip**2 * (1 - sine**2)))
+    assert cases[0].qoi["drag_area"] == pytest.approx(exact, rel=0.015)  # of triangles, 32 around
+    assert cases[0].qoi["lift_area"] == pytest.approx(0, abs=1e-9)
+    assert cases[1].qoi["drag_area"] < 0.9 * cases[0].qoi["drag_area"]  # a sharper nose
+    assert cases[1].qoi["volume"] > cases[0].qoi["volume"]
+    assert cases[2].qoi["lift_area"] < -0.1 * exact  # its upper side faces the flow
+    assert cases[2].qoi["volume"] == pytest.approx(cases[0].qoi["volume"], rel=1e-6)  # sections move as they are
+    pressure = cases[0].field_values("surface", "pressure_coefficient")
+    assert 1.95 < pressure.max() < 2
+
+
 @needs("ccx", "calculix-ccx")
 def test_calculix_bends_the_bracket_as_the_embedded_solver_does(tmp_path: Path) -> None:
     pytest.importorskip("ngsolve", reason="pip install 'tramontane[solve]'")
