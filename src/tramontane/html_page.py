@@ -15,7 +15,9 @@ Cell = tuple[str, float | str | None]
 """What a cell of a table shows, and what its column is sorted by."""
 
 
-def write_page(file: str | os.PathLike[str], title: str, header: str, sections: Sequence[str]) -> None:
+def write_page(
+    file: str | os.PathLike[str], title: str, header: str, sections: Sequence[str], *, script: str = ""
+) -> None:
     """Write a page; an older one is replaced once the new one is whole.
 
     Args:
@@ -23,6 +25,7 @@ def write_page(file: str | os.PathLike[str], title: str, header: str, sections: 
         title: Of the page.
         header: Markup below the title.
         sections: Markup, each of `section`; empty ones are left out.
+        script: JavaScript that the page runs, beside that which sorts tables.
 
     Raises:
         DatasetError: The file cannot be written.
@@ -32,7 +35,7 @@ def write_page(file: str | os.PathLike[str], title: str, header: str, sections: 
         f"<header><h1>{escape(title)}</h1>{header}</header><main>",
         *filter(None, sections),
         f"</main><footer>Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by tramontane.</footer>",
-        f"<script>{_SORT}</script></body></html>\n",
+        f"<script>{_SORT}{script}</script></body></html>\n",
     ])  # fmt: skip
     target = Path(file)
     temporary = target.with_name(f".{target.name}.partial")

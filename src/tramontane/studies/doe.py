@@ -13,8 +13,9 @@ from rich.console import Console
 
 from tramontane.errors import ContractError
 from tramontane.studies.experiment import Experiment, carry_out, outputs_of
+from tramontane.studies.report import report_designs
 from tramontane.studies.sampling import fresh, full_factorial, latin_hypercube_rows, levels_of, sobol_rows
-from tramontane.studies.simulators import Named, driven
+from tramontane.studies.simulators import Named, driven, name_of
 from tramontane.studies.space import Space
 from tramontane.studies.study import Study
 from tramontane.studies.table_of_designs import read_rows
@@ -83,8 +84,11 @@ def doe(
     else:
         space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers)
         origin, rows_of = method, _layout(space, method, n, levels, seed)
-    return carry_out("doe", simulator, drives, space, wanted, out, rows_of, origin=origin, workers=workers,
-                     seconds=seconds, on=on, console=console)  # fmt: skip
+    experiment = carry_out("doe", simulator, drives, space, wanted, out, rows_of, origin=origin, workers=workers,
+                           seconds=seconds, on=on, console=console)  # fmt: skip
+    report_designs(experiment.folder, f"Designs of {name_of(simulator)}", str(experiment), space, wanted,
+                   experiment.trials)  # fmt: skip
+    return experiment
 
 
 def _layout(

@@ -29,6 +29,7 @@ from tramontane.studies.answers import Answer
 from tramontane.studies.emulator import predicted
 from tramontane.studies.goals import Goals, Objective, Output, value_of
 from tramontane.studies.plan import keep_to_plan
+from tramontane.studies.report import report_designs
 from tramontane.studies.search import Emulated, Search, Trial
 from tramontane.studies.simulators import Named, driven, name_of
 from tramontane.studies.space import Space, sobol
@@ -201,6 +202,8 @@ def inverse(
             "verified": verified, "designs": [f"{search.trials.index(of):03d}" for of in reached.designs],
             "closest": f"{search.trials.index(reached.closest):03d}",
         })  # fmt: skip
+        title = f"Inverse design with {name_of(simulator)}"
+        report_designs(folder, title, str(reached), space, goals.outputs, search.trials, reached.designs)
     return reached
 
 

@@ -25,6 +25,7 @@ from tramontane.io.locks import claimed
 from tramontane.studies.emulator import Emulator, predicted
 from tramontane.studies.goals import Goals, Objective, Output
 from tramontane.studies.plan import keep_to_plan
+from tramontane.studies.report import report_designs
 from tramontane.studies.search import Search, Trial
 from tramontane.studies.simulators import Named, driven, name_of
 from tramontane.studies.space import Space, sobol
@@ -128,6 +129,7 @@ def learn(
         learnt = _learn(search, wanted, folder, runs=runs, batch=batch)
         write_json(folder / RESULT, {"errors": learnt.errors, "reason": learnt.reason, "reached": learnt.reached,
                                      "runs": len(learnt.trials)})  # fmt: skip
+        report_designs(folder, f"Learnt from {name_of(solver)}", str(learnt), space, list(wanted), learnt.trials)
     return learnt
 
 

@@ -21,6 +21,7 @@ from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
 from tramontane.studies.goals import Goals
 from tramontane.studies.plan import keep_to_plan
+from tramontane.studies.report import report_search
 from tramontane.studies.search import Search, Surrogacy, Trial, emulate
 from tramontane.studies.simulators import Driven, Named, driven, name_of
 from tramontane.studies.space import Space
@@ -164,6 +165,8 @@ def optimise(
             "verified": verified, "reason": reason, "runs": len(search.trials),
             "best": [f"{search.trials.index(trial):03d}" for trial in optimum.best],
         })  # fmt: skip
+        title = f"Optimum of {name_of(simulator)}"
+        report_search(folder, title, str(optimum), space, search.goals, search.trials, optimum.best)
     return optimum
 
 

@@ -23,6 +23,7 @@ from tramontane.io.locks import claimed
 from tramontane.studies.emulator import bounded, predicted
 from tramontane.studies.goals import Goals
 from tramontane.studies.plan import keep_to_plan
+from tramontane.studies.report import report_designs
 from tramontane.studies.search import LEVEL, Emulated, Search, Trial
 from tramontane.studies.simulators import Named, driven, name_of
 from tramontane.studies.space import Space, sobol
@@ -150,7 +151,10 @@ def screen(
         write_table(folder, columns_of(space, goals.outputs, search.trials))
     proposed = [trial for trial in search.trials[asked:] if trial.answer is not None and not trial.answer.failed]
     proposed.sort(key=lambda of: (not search.counts(of), goals.costs(of.answer.values if of.answer else {})[0]))
-    return Screened(proposed, search.trials, count, int(likely.sum()), errors, goals)
+    screened = Screened(proposed, search.trials, count, int(likely.sum()), errors, goals)
+    title = f"Screening of {name_of(simulator)}"
+    report_designs(folder, title, str(screened), space, goals.outputs, search.trials, proposed)
+    return screened
 
 
 def _emulated(rows: Array, goals: Goals, emulators: Sequence[Emulated]) -> tuple[Array, Array, NDArray[np.bool_]]:

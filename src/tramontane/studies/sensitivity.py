@@ -24,9 +24,10 @@ from tramontane.studies.emulator import Emulator
 from tramontane.studies.experiment import Experiment, carry_out, outputs_of
 from tramontane.studies.goals import Output
 from tramontane.studies.realisations import Realisations
+from tramontane.studies.report import report_sensitivity
 from tramontane.studies.sampling import sobol_rows
 from tramontane.studies.simulators import Driven, Named, driven, name_of
-from tramontane.studies.sobol_indices import Share, saltelli_rows, sobol_indices
+from tramontane.studies.sobol_indices import Share, percent, saltelli_rows, sobol_indices
 from tramontane.studies.space import Space, sobol
 from tramontane.studies.study import Study
 from tramontane.studies.study_data import Answers, holds_answers, read_answers
@@ -99,8 +100,9 @@ class Sensitivity:
         lines = [f"{self.answers} answers; shares of the variance, 90 % intervals"]
         width = max(len(name) for name in self.space.names)
         for of in self.outputs:
-            missed = "" if of.unexplained is None else (f" (emulated; on answers left out {100 * of.unexplained:.2g} % "
-                                                        "of the variance is missed)")  # fmt: skip
+            missed = ""
+            if of.unexplained is not None:
+                missed = f" (emulated; on answers left out, {percent(of.unexplained)} of the variance is missed)"
             lines.append(f"{of.output.name}{missed}")
             for name in sorted(self.space.names, key=lambda name: -of.total[name].value):
                 lines.append(f"  {name:{width}}  alone {of.first[name]}  in all {of.total[name]}")
@@ -187,6 +189,7 @@ def sensitivity(
             known = Answers(space, wanted, rows, values)
             found = Sensitivity(space, _of_answers(known, samples, seed, console), len(rows), asked)
     write_table(Path(out), _columns_of(found), name=INDICES)
+    report_sensitivity(Path(out), found, f"Sensitivity of {name_of(source)}")
     return found
 
 

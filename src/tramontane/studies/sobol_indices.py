@@ -97,6 +97,11 @@ def sobol_indices(
     return first, total
 
 
+def percent(share: float) -> str:
+    """A share for people."""
+    return "under 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %"
+
+
 def _problem(size: int) -> dict[str, Any]:
     try:
         import SALib  # noqa: F401

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from tramontane.errors import ContractError
 from tramontane.studies.experiment import Experiment, carry_out, outputs_of
+from tramontane.studies.report import report_sweep
 from tramontane.studies.sampling import fresh, full_factorial, levels_of
 from tramontane.studies.search import Trial
-from tramontane.studies.simulators import Named, driven
+from tramontane.studies.simulators import Named, driven, name_of
 from tramontane.studies.space import Space
 from tramontane.studies.study import Study
 from tramontane.units import Quantity, from_si
@@ -99,7 +100,9 @@ def sweep(
     rows = full_factorial(space, levels_of(space, steps, least=2))
     done = carry_out("sweep", simulator, drives, space, wanted, out, functools.partial(fresh, space, rows),
                      origin="sweep", workers=workers, seconds=seconds, on=on, console=console)  # fmt: skip
-    return Sweep(done.space, done.outputs, done.trials, done.folder)
+    swept = Sweep(done.space, done.outputs, done.trials, done.folder)
+    report_sweep(swept, f"Sweep of {name_of(simulator)}")
+    return swept
 
 
 STUDY = Study("sweep", "one or two parameters in steps, the others fixed", sweep)
