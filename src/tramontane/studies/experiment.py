@@ -20,7 +20,7 @@ from tramontane.studies.answers import Answering, AtHand
 from tramontane.studies.goals import Output
 from tramontane.studies.plan import keep_to_plan
 from tramontane.studies.search import Trial
-from tramontane.studies.simulators import Driven, Named, name_of
+from tramontane.studies.simulators import Driven, Named
 from tramontane.studies.space import Space
 from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
 
@@ -116,9 +116,8 @@ def carry_out(
     folder = Path(out)
     with claimed(folder / ".running", folder):
         whole: dict[str, object] = {
-            "study": study, "simulator": name_of(simulator), "version": __version__, "parameters": space.names,
-            "fixed": [f"{name} = {value}" for name, value in space.fixed.items()], **identity_of(drives),
-            **(plan or {}),
+            "study": study, **drives.plan, "version": __version__, "parameters": space.names,
+            "fixed": [f"{name} = {value}" for name, value in space.fixed.items()], **(plan or {}),
         }  # fmt: skip
         keep_to_plan(folder, whole)
         trials = read_trials(folder, len(space.variables))
@@ -133,14 +132,6 @@ def carry_out(
             trial.answer = answer
         write_table(folder, columns_of(space, outputs, trials))
     return Experiment(space, outputs, trials, folder)
-
-
-def identity_of(drives: Driven) -> Mapping[str, str]:
-    """What a plan says of who answers, so that answers of another version are not mixed with its own."""
-    if drives.surrogate is not None:
-        return {"surrogate": drives.surrogate.identity}
-    files = getattr(drives.solver, "fingerprint", None)
-    return {} if files is None else {"hash of the solver's files": files}
 
 
 def answering_of(

@@ -9,9 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from tramontane import __version__, farm, solvers
-from tramontane.errors import TramontaneError
 from tramontane.studies.plan import keep_to_plan
-from tramontane.studies.simulators import limit_of
+from tramontane.studies.simulators import check_samples, limit_of
 from tramontane.studies.space import sobol_designs
 from tramontane.studies.study import Study
 
@@ -47,9 +46,7 @@ def generate(
     """
     simulator = solvers.create(name)
     contract = simulator.contract
-    if getattr(simulator, "needs_geometry", False):
-        raise TramontaneError(f"{name}: needs a geometry for each design, and a design space has numbers alone; give "
-                              "[geometry] in its solver.toml a command that makes one of the parameters")  # fmt: skip
+    check_samples(name, simulator)
     designs = sobol_designs(contract, n, seed=seed)
     folder = Path(out)
     plan: dict[str, str | int] = {"simulator": name, "seed": seed, "version": __version__}

@@ -183,7 +183,7 @@ def inverse(
     folder = Path(out)
     with claimed(folder / ".running", folder):
         keep_to_plan(folder, {
-            "study": "inverse", "simulator": name_of(simulator), "seed": seed, "version": __version__,
+            "study": "inverse", **drives.plan, "seed": seed, "version": __version__,
             "targets": [f"{output.name} = {value:.9g} within {within:.9g}" for output, value, within in targets],
             "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],
             "fixed": [f"{name} = {value}" for name, value in space.fixed.items()],

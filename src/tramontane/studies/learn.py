@@ -116,7 +116,7 @@ def learn(
     folder = Path(out)
     with claimed(folder / ".running", folder):
         keep_to_plan(folder, {
-            "study": "learn", "solver": name_of(solver), "seed": seed, "version": __version__,
+            "study": "learn", **drives.plan, "seed": seed, "version": __version__,
             "outputs": [output.name for output in wanted],
             "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],
             "fixed": [f"{name} = {value}" for name, value in space.fixed.items()],

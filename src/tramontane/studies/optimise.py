@@ -145,7 +145,7 @@ def optimise(
         raise ContractError(f"{runs} runs in batches of {batch}: give at least one of each")
     folder = Path(out)
     with claimed(folder / ".running", folder):
-        keep_to_plan(folder, _plan(simulator, solver, goals, space, seed))
+        keep_to_plan(folder, _plan(drives, goals, space, seed))
         search, verified = _search(drives, goals, space, folder, seed=seed, require=require, workers=workers,
                                    seconds=seconds, on=on, console=console)  # fmt: skip
         search.trials = read_trials(folder, len(space.variables))
@@ -194,10 +194,9 @@ def _search(
     return Search(answering, space, goals, seed=seed, surrogacy=surrogacy), True
 
 
-def _plan(simulator: Named, solver: Named | None, goals: Goals, space: Space, seed: int) -> dict[str, object]:
+def _plan(drives: Driven, goals: Goals, space: Space, seed: int) -> dict[str, object]:
     return {
-        "study": "optimise", "simulator": name_of(simulator), "solver": name_of(solver), "seed": seed,
-        "version": __version__,
+        "study": "optimise", **drives.plan, "seed": seed, "version": __version__,
         "objectives": [f"{of}{f' {of.target:.9g}' if of.sense == 'target' else ''}" for of in goals.objectives],
         "constraints": [f"{of.low:.9g} <= {of.output.name} <= {of.high:.9g}" for of in goals.constraints],
         "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],

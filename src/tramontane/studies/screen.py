@@ -115,7 +115,7 @@ def screen(
     folder = Path(out)
     with claimed(folder / ".running", folder):
         keep_to_plan(folder, {
-            "study": "screen", "simulator": name_of(simulator), "seed": seed, "version": __version__, "asked": asked,
+            "study": "screen", **drives.plan, "seed": seed, "version": __version__, "asked": asked,
             "outputs": [output.name for output in goals.outputs],
             "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],
             "fixed": [f"{name} = {value}" for name, value in space.fixed.items()],

@@ -34,12 +34,14 @@ class Driven:
         solver: Solves, or makes shapes; None where there is none.
         factory: Makes the solver in another process; None where it cannot be made there, and runs here.
         checks: Whether the solver may run: it makes shapes alone otherwise.
+        plan: What tells these from others, for the plan of a study: its answers are of no other surrogate or solver.
     """
 
     surrogate: Surrogate | None
     solver: Simulator | None
     factory: Callable[[], Simulator] | None
     checks: bool
+    plan: dict[str, str]
 
     @property
     def contract(self) -> Contract:
@@ -129,22 +131,28 @@ def driven(simulator: Named, *, solver: Named | None = None, shapes: Named | Non
         if solver is not None or shapes is not None:
             raise ContractError("a solver needs no second one; leave --solver and --shapes out, or name a surrogate")
         made, factory = _solver(simulator)
-        return Driven(None, made, factory, checks=True)
+        return Driven(None, made, factory, checks=True, plan={"simulator": _identity(simulator, made)})
     other = solver if solver is not None else shapes
+    plan = {"simulator": f"{surrogate.model} {surrogate.identity}"}
     if other is None:
-        return Driven(surrogate, None, None, checks=False)
+        return Driven(surrogate, None, None, checks=False, plan=plan)
     from tramontane.surrogate.agreement import check_agreement
 
     made, factory = _solver(other)
     check_agreement(surrogate, made.contract)
-    return Driven(surrogate, made, factory, checks=solver is not None)
+    plan["solver" if solver is not None else "shapes"] = _identity(other, made)
+    return Driven(surrogate, made, factory, checks=solver is not None, plan=plan)
 
 
-def name_of(simulator: Named | None) -> str:
-    """What the plan of a study calls a simulator."""
-    if simulator is None:
-        return ""
+def name_of(simulator: Named) -> str:
+    """What people call a simulator."""
     return os.fspath(simulator) if isinstance(simulator, (str, os.PathLike)) else type(simulator).__name__
+
+
+def _identity(named: Named, solver: Simulator) -> str:
+    """What tells a solver from others: its name, or that of a folder with the hash of its files, wherever it lies."""
+    fingerprint: str | None = getattr(solver, "fingerprint", None)
+    return name_of(named) if fingerprint is None else f"{solver.contract.name} {fingerprint}"
 
 
 def _surrogate(simulator: Named) -> Surrogate | None:
@@ -166,11 +174,24 @@ def _solver(named: Named) -> tuple[Simulator, Callable[[], Simulator] | None]:
         return named, None
     name = os.fspath(named)
     try:
-        return solvers.create(name), functools.partial(solvers.create, solvers.absolute(name))
+        solver = solvers.create(name)
     except TramontaneError as error:
         if Path(name).exists():
             raise
         raise TramontaneError(f"{name}: is not a saved surrogate, and {error}") from error
+    check_samples(name, solver)
+    return solver, functools.partial(solvers.create, solvers.absolute(name))
+
+
+def check_samples(name: str, solver: Simulator) -> None:
+    """Raise where a design is more than numbers.
+
+    Raises:
+        TramontaneError: The solver needs a geometry for each.
+    """
+    if getattr(solver, "needs_geometry", False):
+        raise TramontaneError(f"{name}: needs a geometry for each design, and a design space has numbers alone; give "
+                              "[geometry] in its solver.toml a command that makes one of the parameters")  # fmt: skip
 
 
 def limit_of(solver: Simulator, seconds: float | None) -> float | None:
