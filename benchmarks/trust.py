@@ -23,7 +23,7 @@ from scipy.stats import rankdata, spearmanr
 from tramontane.dataset import Dataset
 from tramontane.design import Design
 from tramontane.errors import TramontaneError
-from tramontane.evaluation.coverage import coverage, held
+from tramontane.evaluation.coverage import case_coverage, coverage
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import fit
 from tramontane.surrogate.intervals import Intervals
@@ -55,7 +55,7 @@ def asked(model: Surrogate, dataset: Dataset, name: str) -> dict[str, Any]:
     for domain, of in prediction.mean.items():
         for field, mean in of.items():
             truth = sites[domain].fields[field].reshape(mean.shape)
-            fields[f"{domain}/{field}"] = held(
+            fields[f"{domain}/{field}"] = case_coverage(
                 mean, truth, intervals[domain][field], calibration.fields[f"{domain}/{field}"],
                 operating_scale(contract.fields[domain][field], values),
             )  # fmt: skip
