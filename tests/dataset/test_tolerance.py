@@ -31,21 +31,21 @@ VALUES = st.sampled_from([np.float32, np.float64]).flatmap(
 
 @given(VALUES, st.floats(1e-9, 0.5))
 def test_no_value_is_off_by_more_than_the_tolerance(values: np.ndarray, tolerance: float) -> None:
-    found = rounded(values, tolerance)
-    assert (found.dtype, found.shape) == (values.dtype, values.shape)
+    result = rounded(values, tolerance)
+    assert (result.dtype, result.shape) == (values.dtype, values.shape)
     wide = values.astype(np.float64)
     bound = tolerance * np.sqrt((wide**2).mean())
     # One rounding of the sum of squares apart.
-    assert np.abs(found.astype(np.float64) - wide).max() <= bound * (1 + 1e-12)
+    assert np.abs(result.astype(np.float64) - wide).max() <= bound * (1 + 1e-12)
 
 
 @given(VALUES)
 def test_what_is_not_finite_and_what_is_zero_stay(values: np.ndarray) -> None:
     values[0, 0] = np.nan
-    found = rounded(values, 1e-3)
-    assert np.isnan(found[0, 0])
-    assert not found[values == 0].any()
-    assert np.isfinite(found.ravel()[1:]).all()
+    result = rounded(values, 1e-3)
+    assert np.isnan(result[0, 0])
+    assert not result[values == 0].any()
+    assert np.isfinite(result.ravel()[1:]).all()
 
 
 def folder_bytes(folder: Path) -> int:

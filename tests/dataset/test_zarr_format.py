@@ -45,8 +45,8 @@ def test_zarr_opens_what_we_write(tmp_path: Path) -> None:
         assert back.dtype == values.dtype
         assert np.array_equal(back, values)
     assert list(reader.problems()) == []
-    found = reader.window(["flat", "vectors"], list(order.pieces(30_000, 40_000)))
-    for name, values in zip(("flat", "vectors"), found, strict=True):
+    windows = reader.window(["flat", "vectors"], list(order.pieces(30_000, 40_000)))
+    for name, values in zip(("flat", "vectors"), windows, strict=True):
         assert np.array_equal(values, ARRAYS[name][np.asarray(order)[30_000:40_000]])
 
 

@@ -43,9 +43,9 @@ def read_mesh_check(folder: Path) -> dict[str, Any] | None:
         return None
     quality: dict[str, Any] = {"failed_checks": int(failed[-1]) if failed else 0}
     for name, pattern in _MEASURES.items():
-        if found := pattern.findall(text):
+        if matches := pattern.findall(text):
             try:
-                quality[name] = float(found[-1].rstrip("."))
+                quality[name] = float(matches[-1].rstrip("."))
             except ValueError:
                 continue
     return quality

@@ -13,7 +13,7 @@ from tramontane.page.controls.design_panel import place_of, verdict
 from tramontane.page.language.readable_units import shown
 from tramontane.page.language.words import Words
 from tramontane.page.view.solver_case import SolverCase
-from tramontane.service.predictions.designs import verdict as told
+from tramontane.service.predictions.designs import verdict as verdict_answer
 from tramontane.service.predictions.designs import warned
 from tramontane.service.predictions.schemas import Summary
 
@@ -90,7 +90,7 @@ def of_case(words: Words, case: SolverCase, whole: Case, errors: dict[str, float
                     with ui.element("td"):
                         ui.label(words.share(error))
     stated = [warned(notice) for notice in whole.notices]
-    place, details = place_of(words, told(whole.verdict), stated)
+    place, details = place_of(words, verdict_answer(whole.verdict), stated)
     verdict(words(f"predict.{place}"), details, fine=place == "inside", bad=place == "outside")
 
 
