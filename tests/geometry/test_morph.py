@@ -11,6 +11,7 @@ import pytest
 import pyvista as pv
 import tomli_w
 from typer.testing import CliRunner
+from vtkmodules.vtkCommonDataModel import vtkTriangle
 
 from tramontane.cli import app
 from tramontane.design import Design
@@ -201,6 +202,12 @@ def test_a_python_class_and_the_command_agree(tmp_path: Path) -> None:
     far = CliRunner().invoke(app, [*run, "--set", "nose=4mm", "-o", str(tmp_path / "out.stl")])
     assert "nose" in far.output
     assert "3" in far.output  # the end of the range
+    bad = CliRunner().invoke(app, [*run, "--set", "nose=-30mm", "--check"])
+    assert "parameter nose = -30 mm: " in str(bad.exception)
+    toml.write_text(toml.read_text().replace("low = -3", "low = -30"))
+    ends = CliRunner().invoke(app, [*run, "--check"])
+    assert "parameter nose = -30 mm: " in ends.output
+    assert "1 of 3 designs cannot be used (above)" in str(ends.exception)
     nothing = CliRunner().invoke(app, run)
     assert nothing.exit_code == 2
 
@@ -321,6 +328,20 @@ def test_two_spheres_intersect_where_they_cross() -> None:
     assert set(map(tuple, pairs[:5].tolist())) <= set(map(tuple, some.tolist()))
     apart = np.concatenate([points, points + np.array([2.01, 0, 0])])
     assert not len(self_intersections(apart, np.concatenate([triangles, triangles + len(points)])))
+
+
+def test_random_triangles_intersect_where_vtk_says_so() -> None:
+    rng = np.random.default_rng(3)
+    places = rng.random((150, 1, 3)) + 0.25 * rng.standard_normal((150, 3, 3))
+    triangles = np.arange(450).reshape(-1, 3)
+    expected = [
+        [one, two]
+        for one in range(150)
+        for two in range(one + 1, 150)
+        if vtkTriangle.TrianglesIntersect(*places[one].tolist(), *places[two].tolist())
+    ]
+    assert len(expected) > 300
+    assert self_intersections(places.reshape(-1, 3), triangles).tolist() == expected
 
 
 def test_the_thinnest_wall_of_a_plate_and_of_a_shell() -> None:

@@ -38,16 +38,19 @@ def morph(
     if check:
         shown = {"as given": design} if given else _ends(morphed)
         table = Table("design", "volume", "change", "thinnest wall", "worst triangle", "largest move", box=None)
-        failed = 0
+        failed = list[GeometryError]()
         for name, each in shown.items():
             try:
                 table.add_row(name, *_measures(morphed, each))
             except GeometryError as error:
-                failed += 1
-                console.print(str(error), highlight=False, markup=False)
+                if len(shown) == 1:
+                    raise
+                failed.append(error)
         console.print(table)
+        for error in failed:
+            console.print(str(error), highlight=False, markup=False, soft_wrap=True)
         if failed:
-            raise GeometryError(f"{config}: {failed} of {len(shown)} designs cannot be used (above); narrow the "
+            raise GeometryError(f"{config}: {len(failed)} of {len(shown)} designs cannot be used (above); narrow the "
                                 "ranges, or change what moves")  # fmt: skip
     if out is not None:
         morphed.write(design, out)

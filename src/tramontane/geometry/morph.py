@@ -20,6 +20,7 @@ from tramontane.errors import ContractError
 from tramontane.geometry.morph_config import BoxTable, MorphConfig
 
 Array = NDArray[np.floating[Any]]
+_AT_ONCE = 4096  # points, so that what they make of control points stays small
 _NEAR = 1e-6  # of a box: so far outside, a point is in it; coordinates of an STL have seven digits
 _SAME = 1e-9  # of all lengths: places so close to each other are one
 _EXACT = 1e-9  # by which handles may be missed: more, and the system is singular
@@ -48,9 +49,13 @@ class Lattice:
 
     def displacements(self, points: Array) -> Array:
         """Displacements ``(parameters, n, 3)`` of points ``(n, 3)``, by the box's polynomials in it and beyond it."""
-        places = (points - self.low) / (self.high - self.low)
-        x, y, z = (_bernstein(places[:, axis], self.controls.shape[1 + axis]) for axis in range(3))
-        return np.asarray(np.einsum("ni,nj,nk,pijkd->pnd", x, y, z, self.controls, optimize=True))
+        moved = np.zeros((len(self.controls), *points.shape))
+        for start in range(0, len(points), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            places = (points[some] - self.low) / (self.high - self.low)
+            x, y, z = (_bernstein(places[:, axis], self.controls.shape[1 + axis]) for axis in range(3))
+            moved[:, some] = np.einsum("ni,nj,nk,pijkd->pnd", x, y, z, self.controls, optimize=True)
+        return moved
 
 
 class Morph:
