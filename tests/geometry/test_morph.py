@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import tomli_w
 from typer.testing import CliRunner
 from vtkmodules.vtkCommonDataModel import vtkTriangle
 
+from tramontane import solvers
 from tramontane.cli import app
+from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, TramontaneError
 from tramontane.formats.surfaces.morphed import MorphedGeometry
@@ -22,6 +25,7 @@ from tramontane.geometry.morph_config import MorphConfig, read_morph
 from tramontane.geometry.self_intersections import self_intersections
 from tramontane.geometry.thickness import thinnest_wall
 from tramontane.simulator import Parametric
+from tramontane.studies import simulators
 
 UNIT_BOX = {"low": [0, 0, 0], "high": [1, 1, 1], "control_points": [2, 2, 2]}
 TOP = ["*", "*", 1]
@@ -210,6 +214,35 @@ def test_a_python_class_and_the_command_agree(tmp_path: Path) -> None:
     assert "1 of 3 designs cannot be used (above)" in str(ends.exception)
     nothing = CliRunner().invoke(app, run)
     assert nothing.exit_code == 2
+
+
+def test_a_morph_makes_the_shapes_of_a_surrogate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cube(tmp_path / "cube.stl")
+    tall: dict[str, Any] = {"surface": "cube.stl", "boxes": {"box": UNIT_BOX}}
+    tall["parameters"] = {"tall": parameter(box_move([TOP], [0, 0, 1]))}
+    file = tmp_path / "morph.toml"
+    file.write_text(tomli_w.dumps(tall))
+    assert solvers.create(file).simulate(Design(tall="50 cm")).qoi["volume"] == pytest.approx(1.5)
+    contract = Contract(
+        parameters={"load": ParameterSpec(unit="N", low=1, high=2),
+                    "edge": ParameterSpec(unit="m", low=1, high=2, role="geometry")},
+        qoi={"mass": QoiSpec(unit="kg")},
+    )  # fmt: skip
+    surrogate = SimpleNamespace(contract=contract, needs_geometry=True, model="classical", identity="1")
+    monkeypatch.setattr(simulators, "_surrogate", lambda named: surrogate)
+    drives = simulators.driven("model", shapes=file)
+    assert list(drives.contract.parameters) == ["load", "tall"]
+    assert list(drives.contract.qoi) == ["mass"]
+    assert isinstance(drives.solver, Parametric)
+    assert drives.plan["shapes"] == f"cube {MorphedGeometry(tmp_path / 'cube.stl', file).fingerprint}"
+    assert drives.solver.geometry(Design(load="1 N", tall="1 m")).volume == pytest.approx(2)
+    with pytest.raises(ContractError, match="solves nothing; give it as --shapes"):
+        simulators.driven("model", solver=file)
+    with pytest.raises(ContractError, match="parameter tall of the morph is an operating condition"):
+        solvers.create(file).for_surrogate(Contract(parameters={"tall": contract.parameters["load"]}))  # type: ignore[attr-defined]
+    file.write_text(tomli_w.dumps({key: value for key, value in tall.items() if key != "surface"}))
+    with pytest.raises(ContractError, match=r'names no surface; write surface = "body\.stl"'):
+        solvers.create(file)
 
 
 # --- what is refused

@@ -47,8 +47,8 @@ def morph(
                     raise
                 failed.append(error)
         console.print(table)
-        for error in failed:
-            console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        for refused in failed:
+            console.print(str(refused), highlight=False, markup=False, soft_wrap=True)
         if failed:
             raise GeometryError(f"{config}: {len(failed)} of {len(shown)} designs cannot be used (above); narrow the "
                                 "ranges, or change what moves")  # fmt: skip

@@ -154,6 +154,7 @@ class MorphConfig(_Table):
     """A ``morph.toml``.
 
     Attributes:
+        surface: The surface's file beside this one, for commands that are given this one alone.
         length_unit: Of the surface's file, and of lengths in this one.
         symmetry: The axis across the plane of symmetry: what is on its other side moves likewise.
         symmetry_at: Where on that axis the plane is.
@@ -164,6 +165,7 @@ class MorphConfig(_Table):
         checks: What a morphed surface must keep to.
     """
 
+    surface: str | None = None
     length_unit: Length = "m"
     symmetry: Axis | None = None
     symmetry_at: float = 0.0

@@ -29,8 +29,9 @@ def create(name: str | os.PathLike[str]) -> Simulator:
     """The solver of that name, or in that folder or file.
 
     Args:
-        name: One of `names`; a folder with a ``solver.toml``; or a Python file with a `tramontane.solvers.function`
-            (``beam.py``, or ``beam.py:deflection`` where it has several).
+        name: One of `names`; a folder with a ``solver.toml``; a Python file with a `tramontane.solvers.function`
+            (``beam.py``, or ``beam.py:deflection`` where it has several); or a ``morph.toml`` that names its surface,
+            which makes shapes and has volumes for results.
 
     Raises:
         TramontaneError: There is none, what it needs is not installed, or its file is wrong.
@@ -40,6 +41,10 @@ def create(name: str | os.PathLike[str]) -> Simulator:
             from tramontane.solvers.case_folder import open_folder
 
             return open_folder(path)
+        if path.suffix == ".toml":
+            from tramontane.formats.surfaces.morphed import open_morph
+
+            return open_morph(path)
         from tramontane.solvers.function import open_file
 
         return open_file(path)

@@ -121,7 +121,7 @@ def driven(simulator: Named, *, solver: Named | None = None, shapes: Named | Non
     Args:
         simulator: A saved surrogate's folder, the name or folder of a solver, or a simulator.
         solver: Checks a surrogate's answers, and makes its shapes.
-        shapes: A solver that makes shapes for a surrogate, and is not run.
+        shapes: A solver that makes shapes for a surrogate, and is not run; or a ``morph.toml`` that names its surface.
 
     Raises:
         TramontaneError: There is no such surrogate or solver, or the two do not agree.
@@ -136,9 +136,15 @@ def driven(simulator: Named, *, solver: Named | None = None, shapes: Named | Non
     plan = {"simulator": f"{surrogate.model} {surrogate.identity}"}
     if other is None:
         return Driven(surrogate, None, None, checks=False, plan=plan)
+    from tramontane.formats.surfaces.morphed import MorphedGeometry
     from tramontane.surrogate.agreement import check_agreement
 
     made, factory = _solver(other)
+    if isinstance(made, MorphedGeometry):
+        if solver is not None:
+            raise ContractError("a morph makes shapes and solves nothing; give it as --shapes")
+        plan["shapes"] = _identity(other, made)
+        return Driven(surrogate, made.for_surrogate(surrogate.contract), None, checks=False, plan=plan)
     check_agreement(surrogate, made.contract)
     plan["solver" if solver is not None else "shapes"] = _identity(other, made)
     return Driven(surrogate, made, factory, checks=solver is not None, plan=plan)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,12 +27,26 @@ from tramontane.geometry.morph_config import MorphConfig, read_morph
 from tramontane.geometry.refine import refine_edges
 from tramontane.geometry.triangles import area_of
 from tramontane.io.atomic import replacing
+from tramontane.io.hashes import file_sha256
 from tramontane.qoi import QoiDefinition
 from tramontane.units import Quantity, from_si
 
 Array = NDArray[np.floating[Any]]
 _WRITTEN = (".stl", ".ply", ".vtp")
 _MOST = 4_000_000  # triangles that max_edge may make
+
+
+def open_morph(file: str | os.PathLike[str]) -> MorphedGeometry:
+    """The surface that a ``morph.toml`` names, morphed by it.
+
+    Raises:
+        TramontaneError: It names none; or see `MorphedGeometry`.
+    """
+    path = Path(file)
+    surface = read_morph(path).surface
+    if surface is None:
+        raise ContractError(f'{path}: names no surface; write surface = "body.stl", the file beside it')
+    return MorphedGeometry(path.parent / surface, path)
 
 
 class MorphedGeometry:
@@ -54,6 +71,7 @@ class MorphedGeometry:
 
     def __init__(self, surface: str | os.PathLike[str], morph: str | os.PathLike[str] | MorphConfig) -> None:
         self.surface = Path(surface)
+        self._answers: Contract | None = None
         label = "" if isinstance(morph, MorphConfig) else f"{os.fspath(morph)}: "
         self.config = morph if isinstance(morph, MorphConfig) else read_morph(morph)
         read = read_geometry(self.surface, length_unit=self.config.length_unit)
@@ -78,12 +96,36 @@ class MorphedGeometry:
         """The parameters, as those of a contract."""
         return self.config.specs
 
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of the surface's file and of what moves it: whether two are the same."""
+        moves = self.config.model_dump_json(exclude={"surface"})
+        return hashlib.sha256(f"{moves} {file_sha256(self.surface)}".encode()).hexdigest()
+
     @property
     def contract(self) -> Contract:
-        """The parameters, and the volume."""
+        """The parameters, and the volume; see `for_surrogate`."""
+        if self._answers is not None:
+            return self._answers
         volume = QoiSpec(unit="m^3", definition=QoiDefinition(kind="volume"))
         return Contract(name=self.surface.stem, length_unit=self.config.length_unit, parameters=self.parameters,
                         qoi={"volume": volume})  # fmt: skip
+
+    def for_surrogate(self, contract: Contract) -> MorphedGeometry:
+        """What makes shapes for a surrogate that needs a geometry: designs have its operating conditions, too.
+
+        Args:
+            contract: The surrogate's.
+
+        Raises:
+            ContractError: One of them has the name of a parameter here.
+        """
+        if twice := [name for name in contract.operating if name in self.parameters]:
+            raise ContractError(f"parameter {twice[0]} of the morph is an operating condition of the surrogate, too; "
+                                "give it another name")  # fmt: skip
+        other = copy.copy(self)
+        other._answers = contract.model_copy(update={"parameters": contract.operating | self.parameters})
+        return other
 
     def geometry(self, design: Design) -> pv.PolyData:
         """The closed surface of a design, metres; at zero, the surface as it was.
@@ -166,7 +208,10 @@ class MorphedGeometry:
             ContractError: A parameter is unknown, or in a wrong unit.
         """
         defaults = self.design(self.config.defaults).parameters
-        return self.contract.values(Design(**(defaults | design.parameters)))
+        known = {} if self._answers is None else self._answers.operating
+        given = {name: value for name, value in design.parameters.items() if name not in known}
+        contract = self.contract.model_copy(update={"parameters": self.parameters})
+        return contract.values(Design(**(defaults | given)))
 
     def _checked(self, design: Design) -> tuple[dict[str, float], Array]:
         values = self.values(design)
