@@ -71,10 +71,16 @@ def _init(address: str) -> bool:
 
         if ray.is_initialized():
             return False
+        connect = functools.partial(ray.init, address, logging_level=logging.ERROR, log_to_driver=False)
         try:
-            ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
+            try:
+                connect()
+            except ConnectionError:
+                if not address.startswith("ray://"):
+                    raise
+                connect()  # the process that the head forks for each client now and then does not start
         except Exception as error:  # whatever Ray raises, there is no cluster
-            text = " ".join(str(error).split()).partition(". ")[0]
+            text = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
             raise TramontaneError(f"--on ray: there is no cluster at {address} ({text.rstrip('.')}); start one with "
                                   "`ray start --head`, or give its address") from error  # fmt: skip
     return True
