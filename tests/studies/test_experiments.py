@@ -12,10 +12,11 @@ from scipy.spatial.distance import pdist
 from typer.testing import CliRunner
 
 from helpers.cantilever import CONTRACT, Cantilever
+from tramontane import Surrogate, fit, ingest
 from tramontane.cli import app
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.errors import TramontaneError
-from tramontane.studies import doe, sweep
+from tramontane.studies import doe, sensitivity, sweep
 from tramontane.studies.answers import AtHand
 from tramontane.studies.goals import Output
 from tramontane.studies.sampling import fresh, full_factorial, latin_hypercube
@@ -190,6 +191,29 @@ def test_commands_take_a_solver_that_is_a_function(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "width [mm]" in done.output
     assert CliRunner().invoke(app, [*command, "--steps", "few"]).exit_code == 2
+
+
+def test_a_saved_surrogate_answers_with_intervals_and_verdicts_and_is_not_asked_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = Space.of(CONTRACT, fixed={"load": "1 kN"})
+    rows = space.rows(latin_hypercube(2, 32))
+    lines = [f"{width:.9g},{height:.9g},{1e6 * width * height:.9g}" for width, height in rows]
+    (tmp_path / "beams.csv").write_text("\n".join(["width [m],height [m],qoi:area [mm^2]", *lines]))
+    fit(ingest(tmp_path / "beams.csv", tmp_path / "beams.dataset")).save(tmp_path / "model")
+    settings: dict[str, Any] = {"vary": {"width": "0.02:0.8 m"}, "fixed": {"height": "50 mm"}, "out": tmp_path / "s"}
+    swept = sweep(tmp_path / "model", steps=4, **settings)
+    inside, *_, outside = (trial.answer for trial in swept.ordered())
+    assert inside is not None
+    assert outside is not None
+    assert inside.values["area"] == pytest.approx(1e-3, rel=0.01)
+    assert inside.bounds["area"][0] < 1e-3 < inside.bounds["area"][1]
+    assert (inside.verdict, outside.verdict) == ("inside", "outside")
+    with monkeypatch.context() as patched:
+        patched.setattr(Surrogate, "simulate", None)
+        assert sweep(tmp_path / "model", steps=4, **settings).table()[1] == pytest.approx(swept.table()[1])
+    pytest.importorskip("SALib", reason="pip install 'tramontane[search]'")
+    assert len(sensitivity(tmp_path / "model", out=tmp_path / "t", samples=16).outputs[0].total) == 2
 
 
 def test_a_contract_without_results_names_what_is_missing(tmp_path: Path) -> None:

@@ -46,9 +46,11 @@ def holds_answers(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a study's folder, a dataset, or a table."""
     from tramontane.dataset import Dataset
     from tramontane.formats.tables.designs import is_table
+    from tramontane.surrogate.files import WEIGHTS
 
     file = Path(path)
-    return _is_study(file) or is_table(file) or Dataset.is_dataset(file)
+    is_surrogate = (file / WEIGHTS).is_file()  # it has a manifest of the same name
+    return _is_study(file) or is_table(file) or (Dataset.is_dataset(path) and not is_surrogate)
 
 
 def read_answers(path: str | os.PathLike[str], outputs: Sequence[str] = ()) -> Answers:
