@@ -19,6 +19,7 @@ from tramontane.cli import app
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import ContractError, GeometryError, TramontaneError
+from tramontane.formats.surfaces.geometry import read_geometry
 from tramontane.formats.surfaces.morphed import MorphedGeometry
 from tramontane.geometry.morph import Morph
 from tramontane.geometry.morph_config import MorphConfig, read_morph
@@ -179,6 +180,15 @@ def test_at_zero_the_file_is_the_same_and_elsewhere_its_names_stay(tmp_path: Pat
     assert sum(a == b for a, b in zip(moved, data, strict=False)) > 0.5 * len(data) or not binary
 
 
+def test_decimal_commas_become_points_where_triangles_move(tmp_path: Path) -> None:
+    file = surface(pv.Cube(center=(0.5, 0.5, 0.5)).triangulate().subdivide(2), tmp_path / "cube.stl", binary=False)
+    file.write_bytes(file.read_bytes().replace(b".", b","))
+    morphed = MorphedGeometry(file, config({"p": parameter(handle([0.5, 0.5, 1], [0, 0, 1], 0.3))}))
+    mesh = morphed.write(Design(p=0.1), tmp_path / "out.stl")
+    assert read_geometry(tmp_path / "out.stl").volume == pytest.approx(mesh.volume, rel=1e-6)
+    assert read_geometry(tmp_path / "out.stl").closed
+
+
 def test_a_python_class_and_the_command_agree(tmp_path: Path) -> None:
     file, toml = surface(sphere(), tmp_path / "ball.stl"), tmp_path / "morph.toml"
     toml.write_text(
@@ -259,6 +269,7 @@ def test_folds_intersections_and_thin_walls_are_refused(tmp_path: Path) -> None:
     assert refusal(morphed, tall=-1.2).startswith(
         "parameter tall = -1.2 m: 768 triangles are folded over, the first at ("
     )
+    assert "moves the surface by more than 1000 times its size" in refusal(morphed, tall=1e300)
     assert "parameter fold = 0.4 m: " in refusal(morphed, fold=0.4)
     text = refusal(morphed, dent=-1.2, tall=0.1)
     assert "parameter dent = -1.2 m: the surface passes through itself at" in text

@@ -21,6 +21,7 @@ Index = NDArray[np.int64]
 _DEPTH = 0.01  # of a triangle's size: how far under it space is looked at for a fold
 _TORN = 1e-9  # of a parameter: a displacement at the face of a box that is none
 _WORSE = 0.5  # of a triangle's quality before: a morph has made it worse
+_FAR = 1000  # times its size: no surface is meant to be moved so far, and figures lose their digits
 _CURE = "bring it closer to 0, or spread the move over a larger box or radius"
 _NEEDLE = 1e-4  # quality of triangles whose orientation is rounding
 
@@ -90,6 +91,9 @@ class MorphedSurface:
         changed = np.flatnonzero((points != self.points).any(axis=1)[self.triangles].any(axis=1))
         if not len(changed) and self.morph.config.checks.min_thickness is None:
             return
+        if np.abs(points - self.points).max() > _FAR * np.ptp(self.points, axis=0).max():
+            raise GeometryError(f"{self._blamed(values, *changed[:1])}: moves the surface by more than {_FAR:g} times "
+                                "its size; correct the value or its unit")  # fmt: skip
         self._check_folds(values, points)
         self._check_quality(values, points)
         self._check_intersections(values, points, changed)

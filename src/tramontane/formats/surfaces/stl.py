@@ -88,9 +88,9 @@ def stl_with_corners(file: Path, corners: NDArray[np.float64]) -> bytes:
     numbers, flags = iter(np.concatenate([normals[:, None], corners], axis=1).tolist()), iter(changed.tolist())
 
     def facet(match: re.Match[bytes]) -> bytes:
-        rows = next(numbers, None)
+        rows, text = next(numbers, None), match[0]
         if rows is None or not next(flags):
-            return match[0]
+            return text if b"." in text else text.replace(b",", b".")  # else decimal commas beside our points
         words = [" ".join(f"{number:.9g}" for number in row).encode() for row in rows]
         return b"".join(part for pair in zip(match.groups()[::2], words, strict=False) for part in pair)
 
