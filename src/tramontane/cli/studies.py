@@ -18,7 +18,7 @@ Solver = Annotated[
 ]
 Shapes = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="A solver that makes the surrogate's shapes, and is not run."),
+    typer.Option(help="A solver that makes the surrogate's shapes, and is not run; or a morph.toml."),
 ]
 Vary = Annotated[
     Optional[list[str]],  # noqa: UP045
