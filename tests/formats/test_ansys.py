@@ -130,11 +130,11 @@ def test_damage_ends_in_an_error_and_takes_nothing_down(tmp_path: Path) -> None:
     assert "is empty" in reason(b"")
     assert "no result file of ANSYS" in reason(b"x" * 4000)
     rng = np.random.default_rng(0)
-    message = []
+    messages = []
     for _ in range(4):  # each a process of its own: among them are crashes and claims of any amount of memory
         spoilt = bytearray(content)
         for place in rng.integers(0, 3000, 12):
             spoilt[place] ^= 1 << int(rng.integers(8))
-        message.append(reason(bytes(spoilt)))
-    assert any(message)
-    assert all(not each or each.startswith(f"{file}: ") for each in message)
+        messages.append(reason(bytes(spoilt)))
+    assert any(messages)
+    assert all(not each or each.startswith(f"{file}: ") for each in messages)
