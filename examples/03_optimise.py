@@ -34,7 +34,7 @@ rows = list(csv.DictReader(open(table)))
 drag = np.array([float(row["qoi drag [N/m]"] or "nan") for row in rows])
 volume = np.array([float(row["qoi volume [m^3]"] or "nan") for row in rows])
 allowed = volume >= %g
-figure, axes = plt.subplots(1, 3, figsize=(14, 3.6), width_ratios=(1.2, 1, 1), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(13, 3.9), width_ratios=(1.3, 1, 1), layout="constrained")
 run = np.arange(1, len(drag) + 1)
 axes[0].plot(run[~allowed], 1e3 * drag[~allowed], "x", color="#9aa4b1", label="too small an area")
 axes[0].plot(run[allowed], 1e3 * drag[allowed], "o", color="#2d6cb0", label="solver runs")
@@ -44,12 +44,12 @@ axes[0].set(xlabel="solver runs", ylabel="drag [mN/m]"); axes[0].legend(frameon=
 for axis, file, title in ((axes[1], first, "best of the first ten"), (axes[2], best, "optimum")):
     mesh = pv.read(file)
     x, y = mesh.points[:, 0], mesh.points[:, 1]
-    near = (x > 0.2) & (x < 0.75)
+    near = (x > 0.15) & (x < 0.8)
     triangles = mesh.cells_dict[5]
     triangles = triangles[near[triangles].all(1)]
     speed = np.linalg.norm(mesh["velocity"], axis=1)
     axis.tripcolor(x, y, triangles, speed, shading="gouraud", cmap="viridis")
-    axis.set(aspect="equal", title=title, xticks=[], yticks=[])
+    axis.set(aspect="equal", xlim=(0.2, 0.75), ylim=(0, 0.41), title=title, xticks=[], yticks=[])
 figure.savefig(picture, dpi=110)
 """ % (AREA * DEPTH)
 
