@@ -15,11 +15,12 @@ import pyvista as pv
 from scipy.spatial import cKDTree
 
 from tramontane.contract import Contract
-from tramontane.dataset import Dataset, sample_surface
+from tramontane.dataset import Dataset, describe_geometry, sample_surface
 from tramontane.surrogate import Surrogate
 from tramontane.surrogate.fit import trained_contract, training_domain
-from tramontane.surrogate.predictor import Prediction, describe_design
+from tramontane.surrogate.predictor import Prediction
 from tramontane.surrogate.record import Record, RunLength, TrainedOn
+from tramontane.surrogate.resolved import ResolvedDesign
 from tramontane.surrogate.scalars import fit_scalars
 from tramontane.training import Normalization, channel_count
 from tramontane.training.anchors import geometry_input
@@ -43,10 +44,9 @@ class Answers:
         self.model, self.scores = model, scores
         self.cases = {self._key(dataset.geometry(name), dataset.parameters(name)): name for name in asked}
 
-    def predict(
-        self, geometry: Any, values: dict[str, float], positions: Mapping[str, Any], *, deviations: bool = True
-    ) -> Prediction:
-        name = self.cases[self._key(geometry, values)]
+    def predict(self, design: ResolvedDesign, positions: Mapping[str, Any], *, deviations: bool = True) -> Prediction:
+        values = design.values
+        name = self.cases[self._key(design.surface, values)]
         answer = {}
         for domain, where in positions.items():
             # What did not travel is no number, so that the baselines stand beside it all the same.
@@ -55,8 +55,12 @@ class Answers:
             answer[domain] = self.scales.decode(self.contract, domain, scores, values)
         return Prediction(answer)
 
-    def design(self, geometry: Any, values: dict[str, float]) -> Any:
-        return describe_design(geometry, (values[name] for name in self.contract.operating))
+    def coordinates(self, design: ResolvedDesign) -> Any:
+        operating = (design.values[name] for name in self.contract.operating)
+        return np.array([*describe_geometry(design.surface), *operating])
+
+    def signs(self, design: ResolvedDesign, domains: Sequence[str]) -> dict[str, float]:
+        return {}
 
     def tensors(self) -> dict[str, Any]:
         return {}
