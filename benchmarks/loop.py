@@ -15,6 +15,7 @@ stopped and gone on with.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import time
@@ -152,6 +153,17 @@ def run_plain(search: Search, runs: int, seed: int) -> None:
         search.answer()
 
 
+@functools.cache
+def unseen_designs(family: str) -> tuple[Any, Any]:
+    """Rows and outputs of 100 designs that no search is asked."""
+    solver = solvers.create(family)
+    goals = Goals((Objective(Output.of(LEARN[family][0], solver.contract), "minimise"),))
+    search = Search(AtHand(solver), Space.of(solver.contract), goals, seed=1000)
+    search.start(100)
+    search.answer()
+    return search.table()
+
+
 def compare_learn(family: str, seed: int) -> dict[str, Any]:
     """Solver runs that both need to the same error on designs that neither was asked."""
     solver = solvers.create(family)
@@ -159,10 +171,7 @@ def compare_learn(family: str, seed: int) -> dict[str, Any]:
     space, output = Space.of(solver.contract), Output.of(name, solver.contract)
     size = len(space.variables)
     goals = Goals((Objective(output, "minimise"),))
-    unseen = Search(AtHand(solver), space, goals, seed=1000)
-    unseen.start(100)
-    unseen.answer()
-    rows, truth = unseen.table()
+    rows, truth = unseen_designs(family)
 
     def error(search: Search) -> tuple[float, Emulator]:
         known, values = search.table()
