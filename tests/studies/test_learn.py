@@ -126,3 +126,16 @@ def test_a_hundred_thousand_beams_are_screened_and_the_best_are_asked(tmp_path: 
     assert best is not None
     assert best.values["stress"] <= 100e6
     assert best.values["mass"] < 1.05 * 7850 * 0.01 * (6e3 / (0.01 * 100e6)) ** 0.5
+
+
+def test_another_screening_in_the_same_folder_takes_no_answer_of_the_first_ones_designs(tmp_path: Path) -> None:
+    options = {"fixed": {"load": "1 kN"}, "out": tmp_path / "screened", "asked": 24, "best": 3, "count": 512}
+    lightest = screen(Cantilever(), minimise=["mass"], **options)
+    heaviest = screen(Cantilever(), maximise=["mass"], **options)
+    again = screen(Cantilever(), maximise=["mass"], **options)
+    for screened in (lightest, heaviest, again):
+        assert len(screened.best) == 3
+        for trial in screened.best:
+            assert trial.answer is not None
+            assert trial.answer.values["mass"] == pytest.approx(7850 * trial.row[0] * trial.row[1])
+    assert len(again.trials) == len(heaviest.trials) == 30

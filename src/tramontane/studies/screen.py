@@ -24,6 +24,7 @@ from tramontane.studies.emulator import bounded, predicted
 from tramontane.studies.goals import Goals
 from tramontane.studies.plan import keep_to_plan
 from tramontane.studies.report import report_designs
+from tramontane.studies.sampling import fresh
 from tramontane.studies.search import LEVEL, Emulated, Search, Trial
 from tramontane.studies.simulators import Named, driven, name_of
 from tramontane.studies.space import Space, sobol
@@ -126,9 +127,10 @@ def screen(
             else drives.predicting(goals.outputs)
         )
         search = Search(answering, space, goals, seed=seed)
-        search.trials = read_trials(folder, len(space.variables))[:asked]
+        known = read_trials(folder, len(space.variables))
+        search.trials, later = known[:asked], known[asked:]
         search.start(asked)
-        write_trials(folder, search.trials)
+        write_trials(folder, [*search.trials, *later])
         search.answer()
         emulators = search.emulators()
         if emulators is None:
@@ -138,18 +140,24 @@ def screen(
         arrays: dict[str, Any] = {f"output {output.name}": values[:, k] for k, output in enumerate(goals.outputs)}
         with replacing(folder / SCREENED) as partial:
             np.savez(partial, rows=rows, likely=likely, **arrays)
-        known, truth = search.table()
+        told, truth = search.table()
         errors = {
-            output.name: emulator.relative_error(known, truth[:, k])
+            output.name: emulator.relative_error(told, truth[:, k])
             for k, (output, emulator) in enumerate(zip(goals.outputs, emulators, strict=True))
             if hasattr(emulator, "relative_error")
         }
-        chosen = np.lexsort((costs, ~likely))[:best]
-        search.add(search.unlike(rows[chosen]), "proposed")
+        chosen = search.unlike(rows[np.lexsort((costs, ~likely))[:best]])
+        # A case is told by its number: what an earlier call had answered keeps its own, whatever is chosen now.
+        search.trials += later
+        search.add(fresh(space, chosen, np.array([trial.row for trial in search.trials])), "proposed")
+        write_trials(folder, search.trials)
         search.answer()
         write_trials(folder, search.trials)
         write_table(folder, columns_of(space, goals.outputs, search.trials))
-    proposed = [trial for trial in search.trials[asked:] if trial.answer is not None and not trial.answer.failed]
+    proposed = [
+        trial for trial in search.trials[asked:]
+        if trial.answer is not None and not trial.answer.failed and not len(fresh(space, trial.row[None], chosen))
+    ]  # fmt: skip
     proposed.sort(key=lambda of: (not search.counts(of), goals.costs(of.answer.values if of.answer else {})[0]))
     screened = Screened(proposed, search.trials, count, int(likely.sum()), errors, goals)
     title = f"Screening of {name_of(simulator)}"
