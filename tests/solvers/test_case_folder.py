@@ -383,6 +383,32 @@ def test_all_ends_when_the_process_that_asked_is_killed(tmp_path: Path, waits: C
         waits(lambda pid=pid: not Path(f"/proc/{pid}").exists())
 
 
+def test_the_log_of_an_earlier_run_does_not_say_that_this_one_converged(tmp_path: Path) -> None:
+    folder = spring(tmp_path / "spring", log={"converged": "solution converged", "files": ["own.log"]})
+    for name in ("log.python", "own.log"):
+        (folder / name).write_text("solution converged\n")
+    assert "did not converge" in reason(folder)
+    assert (folder / "own.log").read_text() == "solution converged\n"
+
+
+def test_what_a_link_in_the_folder_leads_to_is_not_written(tmp_path: Path) -> None:
+    folder = spring(tmp_path / "spring", SPRING)
+    (folder / "spring.py").rename(tmp_path / "shared.py")
+    (folder / "spring.py").symlink_to("../shared.py")
+    assert open_folder(folder).simulate(DESIGN).qoi["stretch"] == pytest.approx(0.1)
+    assert (tmp_path / "shared.py").read_text() == SPRING
+
+
+def test_results_read_elsewhere_are_those_of_another_solver(tmp_path: Path) -> None:
+    fingerprints = [
+        open_folder(spring(tmp_path / str(number), **changes)).fingerprint
+        for number, changes in enumerate([
+            {}, {"time_limit": "9 s"}, {"results": {"qoi": {"stretch": {"file": "results.json", "column": "energy"}}}},
+        ])
+    ]  # fmt: skip
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
 @pytest.fixture
 def waits() -> Callable[..., None]:
     def wait(is_so: Callable[[], bool]) -> None:

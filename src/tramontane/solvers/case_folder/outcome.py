@@ -97,7 +97,9 @@ def log_end(log: Path) -> str:
 def result_files(run: Path, config: SolverConfig) -> list[Path]:
     """What of a folder is written by a run alone: it is deleted before one."""
     asked = [config.results.path, *config.results.tables, *(table.file for table in config.results.qoi.values())]
-    return [file for pattern in asked if pattern not in (None, ".") for file in run.glob(pattern) if file.is_file()]
+    found = [file for pattern in asked if pattern not in (None, ".") for file in run.glob(pattern) if file.is_file()]
+    place = run.resolve()  # what a link to a folder elsewhere leads to is not the run's
+    return [file for file in found if file.parent.resolve().is_relative_to(place)]
 
 
 def read_case(

@@ -49,6 +49,7 @@ from tramontane.units import Quantity, from_si, si_factor
 _NEVER_COPIED = (".git", "__pycache__")
 _OF_EARLIER_RUNS = ("log.*", "postProcessing", "processor[0-9]*", "[1-9]*", "0.[0-9]*")  # in a case of OpenFOAM
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ANSWER = {"commands", "environment", "templates", "inputs", "geometry", "log", "results"}  # what it depends on
 _INPUTS = "design.json"
 _TO_READ = 2**30  # bytes that it takes to read results, beside the commands' own
 
@@ -119,8 +120,8 @@ class FolderSolver:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A hash of the contract and of all files but ``solver.toml``: whether two runs are of one solver."""
-        parts = [self._of_files.model_dump_json(), json.dumps(self.config.commands)]
+        """A hash of all files, and of what ``solver.toml`` says of the answer: whether two runs are of one solver."""
+        parts = [self._of_files.model_dump_json(), self.config.model_dump_json(include=_ANSWER)]
         for file in sorted(self.folder.rglob("*")):
             relative = file.relative_to(self.folder)
             if file.is_file() and file != self.file and not _matches(relative.parts, self._ignored()):
@@ -156,14 +157,14 @@ class FolderSolver:
     def _simulated(self, design: Design, values: dict[str, float], run: Path) -> Case:
         config = self.config
         self._copy(run, values, whole=True)
-        for file in result_files(run, config):
-            file.unlink()
+        commands = [self._command(text, values, run) for text in config.commands]
+        logs = [*(run / file for file in config.log.files), *dict.fromkeys(command.log for command in commands)]
+        for file in [*result_files(run, config), *logs]:  # of an earlier run, which may have converged
+            file.unlink(missing_ok=True)
         geometry, spent = self._geometry(design, values, run)
         before = stamps_of(run)
-        commands = [self._command(text, values, run) for text in config.commands]
         ended = self._run(commands, run, config.seconds - (spent or 0.0))
         check_ended(ended, commands, config)
-        logs = [*(run / file for file in config.log.files), *dict.fromkeys(command.log for command in commands)]
         check_converged(logs, config.log.converged)
         try:
             case = read_case(run, config, self._of_files, values, geometry, before)
@@ -265,19 +266,19 @@ class FolderSolver:
 
         shutil.copytree(self.folder, run, ignore=left_out, dirs_exist_ok=True, symlinks=True)
         for template in self._templates:
-            text = read_template(run / template)
+            text = read_template(self.folder / template)
             names = {name for name in names_in(text, str(template), self._contract) if name != CORES}
             if lacking := sorted(names - set(values)):
                 if whole:
                     raise ContractError(f"{template}: {{{{ {lacking[0]} }}}} has no value; give parameter {lacking[0]}")
                 continue
-            (run / template).write_bytes(filled(text, values, self._contract, self.config.cores).encode())
+            _write(run, template, filled(text, values, self._contract, self.config.cores))
         inputs = self._inputs()
         if inputs is not None:
             numbers = {name: json.loads(written(value, spec.unit, integer=spec.integer)) for name, value in
                        values.items() for spec in [self._contract.parameters[name]]}  # fmt: skip
             (run / inputs).parent.mkdir(parents=True, exist_ok=True)
-            (run / inputs).write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+            _write(run, Path(inputs), json.dumps(numbers, indent=1) + "\n")
 
     def _inputs(self) -> str | None:
         makes = self.config.geometry is not None and self.config.geometry.command is not None
@@ -360,6 +361,20 @@ class ParametricFolderSolver(FolderSolver):
             shape, _ = self._geometry(design, values, run)
         assert shape is not None
         return shape
+
+
+def _write(run: Path, name: Path, text: str) -> None:
+    """Write a file of a run; a link in its place is replaced, and what it leads to stays as it is.
+
+    Raises:
+        ContractError: It lies behind a link to a folder elsewhere.
+    """
+    file = run / name
+    if file.is_symlink():
+        file.unlink()
+    if not file.resolve().is_relative_to(run.resolve()):
+        raise ContractError(f"{name}: lies in a folder that is a link to another place; put the folder itself there")
+    file.write_bytes(text.encode())
 
 
 def _matches(parts: tuple[str, ...], ignored: Sequence[str]) -> bool:
