@@ -120,15 +120,27 @@ class FileQueue:
             FileError: The folder cannot be written.
         """
         try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            # What lies here is unpickled, which may run anything: nobody else may write here.
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             for folder in (self._todo, self._taken, self._done, self.logs):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(exist_ok=True)
             self._write(self.folder / "work.pickle", pickle.dumps(work))
             (self.folder / "fatal").unlink(missing_ok=True)
         except OSError as error:
             raise cannot("written", error, self.folder) from error
 
     def work(self) -> Work | None:
-        """What is to be done with tasks; None where no queue was begun."""
+        """What is to be done with tasks; None where no queue was begun.
+
+        Raises:
+            TramontaneError: Others may write here.
+        """
+        if self.folder.is_dir():
+            status = self.folder.stat()
+            if status.st_uid != os.getuid() or status.st_mode & 0o022:
+                raise TramontaneError(f"{self.folder}: is somebody else's, or others may write to it, and what lies "
+                                      "there would be run; delete it")  # fmt: skip
         try:
             work = pickle.loads((self.folder / "work.pickle").read_bytes())
         except FileNotFoundError:
