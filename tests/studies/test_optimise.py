@@ -13,8 +13,10 @@ import pytest
 from helpers.cantilever import CONTRACT, Cantilever
 from tramontane.errors import TramontaneError
 from tramontane.studies import Optimum, optimise
+from tramontane.studies.answers import AtHand
 from tramontane.studies.emulator import Corrected, Emulator
-from tramontane.studies.goals import Output
+from tramontane.studies.goals import Goals, Output
+from tramontane.studies.search import Search
 from tramontane.studies.space import Space, sobol
 
 pytest.importorskip("botorch", reason="pip install 'tramontane[search]'")
@@ -92,10 +94,6 @@ def test_two_objectives_give_designs_that_none_beats(tmp_path: Path) -> None:
 
 
 def test_a_surrogate_alone_optimises_its_worse_bounds_inside_its_domain_and_says_so(tmp_path: Path) -> None:
-    from tramontane.studies.answers import AtHand
-    from tramontane.studies.goals import Goals
-    from tramontane.studies.search import Search
-
     goals = Goals.of(CONTRACT, minimise=["mass"], subject_to=["stress <= 100 MPa"]).on_bounds()
     space = Space.of(CONTRACT, fixed={"load": "1 kN"})
     search = Search(AtHand(Cantilever(factor=1.1)), space, goals, require="inside")
@@ -107,6 +105,43 @@ def test_a_surrogate_alone_optimises_its_worse_bounds_inside_its_domain_and_says
     assert best.row[1] < 0.08
     assert best.answer.values["stress high"] <= 100e6
     assert best.answer.values["stress"] == pytest.approx(1.1 / 1.2 * best.answer.values["stress high"])
+
+
+def test_nothing_is_compiled_for_a_trade_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.utils import cpp_extension
+
+    compiled: list[Any] = []
+    monkeypatch.setattr(cpp_extension, "load", lambda **options: compiled.append(options))
+    space, goals = Space.of(CONTRACT, fixed={"load": "1 kN"}), Goals.of(CONTRACT, minimise=["mass", "deflection"])
+    search = Search(AtHand(Cantilever()), space, goals)
+    search.start(5)
+    search.answer()
+    assert search.propose(1).shape == (1, 2)
+    assert not compiled
+
+
+def narrowing(steps: float) -> Search:
+    """A search along the width of a beam, whose next proposal is always narrower by a share."""
+    space = Space.of(CONTRACT, fixed={"load": "1 kN", "height": "50 mm"})
+    search = Search(AtHand(Cantilever()), space, Goals.of(CONTRACT, minimise=["mass"]))
+    search.add(np.array([[0.02], [0.08], [0.09], [0.1]]), "start")
+    search.propose = lambda count: np.full((count, 1), steps * min(of.row[0] for of in search.trials))  # type: ignore[method-assign]
+    return search
+
+
+def test_a_search_goes_on_while_it_gains_and_ends_when_it_does_not() -> None:
+    gaining = narrowing(0.97)
+    assert gaining.run(14, batch=1, patience=2) == "all 14 runs are used"
+    assert len(gaining.trials) == 14
+    idle = narrowing(0.9999)
+    assert "no gain in 2 batches" in idle.run(14, batch=1, patience=2)
+    assert len(idle.trials) < 10
+
+
+def test_a_search_does_not_say_that_predictions_held_where_nothing_was_predicted() -> None:
+    blind = narrowing(0.9999)
+    blind.emulators = lambda: None  # type: ignore[method-assign]
+    assert blind.run(9, batch=1, patience=2) == "all 9 runs are used"
 
 
 def test_a_correction_learns_what_the_solver_adds() -> None:

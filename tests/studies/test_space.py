@@ -32,6 +32,18 @@ def test_whole_numbers_are_equally_frequent() -> None:
     assert all(design.parameters["blades"].value in (3, 4, 5, 6) for design in sobol_designs(contract, 16))
 
 
+def test_a_whole_number_that_does_not_vary_stays_whole() -> None:
+    numbers = {"blades": ParameterSpec(low=2, high=5, integer=True), "pitch": ParameterSpec(low=1, high=2)}
+    space = Space.of(Contract(parameters=numbers), vary={"pitch": "1:2"})
+    assert space.fixed["blades"].value in (3, 4)
+
+
+def test_parameters_without_a_range_stay_in_the_order_of_the_contract() -> None:
+    names = [f"p{number}" for number in range(12)]
+    still = {name: ParameterSpec(low=1, high=1) for name in names}
+    assert list(Space.of(Contract(parameters={"x": ParameterSpec(low=1, high=2), **still})).fixed) == names
+
+
 @pytest.mark.parametrize(
     ("vary", "fixed", "words"),
     [
@@ -56,6 +68,10 @@ def test_goals_are_read_in_the_units_in_which_people_read_outputs() -> None:
     assert goals.feasible({"mass": 1.0, "stress": 1e8, "deflection": 0.01})
     assert not goals.feasible({"mass": 1.0, "stress": 3e8, "deflection": 0.01})
     assert not goals.feasible({"mass": 1.0, "stress": 1e6, "deflection": 0.01})
+    twice = Goals.of(
+        CONTRACT, minimise=["mass"], subject_to=["stress <= 100", "stress <= 200", "stress >= 20", "stress >= 10"]
+    )
+    assert [(of.low, of.high) for of in twice.constraints] == [(20e6, 100e6)]
     bounds = goals.on_bounds()
     assert [of.key for of in bounds.outputs] == ["mass high", "stress high", "stress low", "deflection high"]
 

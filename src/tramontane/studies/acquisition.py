@@ -23,6 +23,7 @@ from tramontane.studies.space import Space
 
 try:
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+    from botorch.acquisition.multi_objective import logei as _hypervolume
     from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
     from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
     from botorch.acquisition.objective import GenericMCObjective
@@ -36,6 +37,8 @@ except ImportError as error:  # pragma: no cover
     raise TramontaneError("studies that search need BoTorch: pip install 'tramontane[search]'") from error
 
 Array = NDArray[np.floating[Any]]
+# BoTorch would compile a kernel in C++ otherwise; where that was killed once, all that come later wait for its lock.
+_hypervolume._load_attempted = True
 _SAMPLES, _RESTARTS, _RAW, _STEPS = 64, 4, 128, 40
 _JITTER = 1e-9  # of a variance, so that a covariance of designs close to each other has a root
 

@@ -203,7 +203,8 @@ class Goals:
             output = Output.of(match.group(1), contract)
             bound = value_of(output, match.group(3))
             before = limits.get(output.name, Constraint(output))
-            low, high = (before.low, bound) if match.group(2) == "<=" else (bound, before.high)
+            upper = match.group(2) == "<="
+            low, high = (before.low, min(bound, before.high)) if upper else (max(bound, before.low), before.high)
             if low > high:
                 raise ContractError(f"constraints on {output.name} contradict each other: the lower bound is above "
                                     "the upper one")  # fmt: skip

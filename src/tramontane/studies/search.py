@@ -250,36 +250,37 @@ class Search:
         Returns:
             Why it ended.
         """
-        idle, before = 0, self._progress()
+        idle = 0
         while True:
             if any(trial.answer is None for trial in self.trials):
+                before = [trial for trial in self.answered if self.counts(trial)]
+                asked = [trial for trial in self.trials if trial.answer is None]
                 self.answer()
                 after()
-                progress = self._progress()
-                idle = 0 if progress > before + tolerance else idle + 1
-                before = max(before, progress)
-                if tolerance and idle >= patience and self.best() and self._agrees():
+                idle = 0 if self._gains(before, tolerance) else idle + 1
+                if tolerance and idle >= patience and self.best() and _agree(asked):
                     return f"no gain in {patience} batches, and the last answers are as predicted"
             if len(self.trials) >= runs:
                 return f"all {runs} runs are used"
             self.add(self.propose(min(batch, runs - len(self.trials))), "proposed")
             after()
 
-    def _agrees(self) -> bool:
-        """Whether what was predicted of the last batch held."""
-        held = [of for trial in self.trials[-2:] for of in trial.held.values()]
-        return all(held)
+    def _gains(self, before: Sequence[Trial], tolerance: float) -> bool:
+        """Whether a trial is better in some objective than each earlier one that counts, by a share of its size."""
+        costs, earlier = (
+            np.array([self.goals.costs(trial.answer.values) for trial in trials if trial.answer is not None])
+            for trials in (self.best(), before)
+        )
+        if not len(earlier):
+            return bool(len(costs))
+        slack = tolerance * np.abs(np.concatenate([costs, earlier])).mean(0)
+        return any(not (earlier <= cost + slack).all(1).any() for cost in costs)
 
-    def _progress(self) -> float:
-        """What rises by the tolerance when an objective gains that share of its size."""
-        feasible = [trial for trial in self.answered if self.counts(trial)]
-        if not feasible:
-            return -np.inf
-        costs = np.array([self.goals.costs(trial.answer.values) for trial in feasible if trial.answer is not None])
-        size = np.maximum(np.abs(costs).mean(0), 1e-300)
-        if costs.shape[1] == 1:
-            return float(-costs.min() / size[0])
-        return float(sum(not _is_beaten(cost, costs) for cost in costs))
+
+def _agree(trials: Sequence[Trial]) -> bool:
+    """Whether something was predicted of trials, and all of it held."""
+    held = [of for trial in trials for of in trial.held.values()]
+    return bool(held) and all(held)
 
 
 def _is_beaten(cost: Array, costs: Array) -> bool:

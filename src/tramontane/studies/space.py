@@ -86,9 +86,10 @@ class Space:
                 low, high = bounds_of(name, vary[name], spec.unit) if name in vary else (spec.low, spec.high)
                 variables.append(Variable(name, low, high, spec.unit, spec.integer or name in integers))
             else:
-                constants[name] = Quantity(from_si((spec.low + spec.high) / 2, spec.unit), spec.unit)
+                middle = from_si((spec.low + spec.high) / 2, spec.unit)
+                constants[name] = Quantity(float(round(middle)) if spec.integer else middle, spec.unit)
         varying = [variable for variable in variables if variable.high > variable.low]
-        for variable in set(variables) - set(varying):
+        for variable in (variable for variable in variables if variable not in varying):
             constants[variable.name] = Quantity(from_si(variable.low, variable.unit), variable.unit)
         if not varying:
             raise ContractError(f"contract {contract.name}: no parameter varies; give bounds, such as --vary a=1:2")
