@@ -14,6 +14,7 @@ import pytest
 import pyvista as pv
 
 from tramontane import solvers
+from tramontane.case import Case
 from tramontane.contract import Contract, FieldSpec, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import ContractError, SolverError
@@ -130,3 +131,12 @@ def test_whole_numbers_are_equally_frequent_in_a_design_space(tmp_path: Path) ->
 def test_the_list_of_solvers_loads_none_of_a_user_s_own() -> None:
     code = "import sys, tramontane.solvers as s; s.known_solvers(); print('tramontane.dataset' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(("qoi", "words"), [({"y": float("nan")}, "y is nan"), ({}, "gave a case without y")])
+def test_a_whole_case_without_a_number_is_a_failure(qoi: dict[str, float], words: str) -> None:
+    whole = solver(parameters={"x": "1 to 2"}, qoi={"y": ""}, name="whole")(
+        lambda x: Case("whole", Design(x=x), qoi=qoi)
+    )
+    with pytest.raises(SolverError, match=words):
+        whole.simulate(Design(x=1.5))

@@ -126,6 +126,7 @@ class FunctionSolver:
             raise SolverError(f"{self.__name__}: {type(error).__name__}: {error}") from error
         shape = self._shape(values)
         if isinstance(answer, Case):
+            self._check_case(answer)
             return answer
         if not isinstance(answer, Mapping):
             raise SolverError(f"{self.__name__}: gave a {type(answer).__name__}; return a dict of QoIs and meshes by "
@@ -141,6 +142,14 @@ class FunctionSolver:
         case.qoi = {name: case.qoi[name] for name in self._contract.qoi}
         case.provenance = Provenance(solver=self.__name__, extra={"solver_file": self.fingerprint})
         return case
+
+    def _check_case(self, case: Case) -> None:
+        """Raise where a case lacks a QoI, or has one that is not finite."""
+        for name, spec in self._contract.qoi.items():
+            if name in case.qoi:
+                _check_finite(self.__name__, name, case.qoi[name])
+            elif spec.definition is None:
+                raise SolverError(f"{self.__name__}: gave a case without {name}; put it among its QoIs")
 
     def _arguments(self, values: Mapping[str, float]) -> dict[str, float]:
         """Values in the units that the contract states; whole numbers as such."""
@@ -166,8 +175,7 @@ class FunctionSolver:
                 value = float(answer[name])
             except (TypeError, ValueError) as error:
                 raise SolverError(f"{self.__name__}: {name} is {answer[name]!r}, and no number") from error
-            if not math.isfinite(value):
-                raise SolverError(f"{self.__name__}: {name} is {value}; give a finite number, or raise an error")
+            _check_finite(self.__name__, name, value)
             found.qoi[spec.source or name] = Quantity(value, spec.unit)
         found.meshes = {domain: answer[domain].copy() for domain in contract.fields if domain in answer}
         return found
@@ -200,6 +208,11 @@ class ParametricFunctionSolver(FunctionSolver):
         shape = self._shape(dimensions_of(self._contract, design))
         assert shape is not None
         return shape
+
+
+def _check_finite(solver: str, name: str, value: float) -> None:
+    if not math.isfinite(value):
+        raise SolverError(f"{solver}: {name} is {value}; give a finite number, or raise an error")
 
 
 def open_file(path: Path) -> FunctionSolver:
