@@ -112,6 +112,22 @@ def test_a_wanted_curve_is_reached(tmp_path: Path) -> None:
         inverse(BendingLine(), target_field={"axis.load": tmp_path / "goal.vtp"}, out=tmp_path / "other")
 
 
+def test_another_wanted_curve_is_another_study_and_needs_the_components_of_the_field(tmp_path: Path) -> None:
+    wanted, file = pv.PolyData(np.column_stack([np.linspace(0, 1, 3), [0, 0, 0], [0, 0, 0]])), tmp_path / "goal.vtp"
+    options: Any = {"target_field": {"axis.bending": file}, "out": tmp_path / "curve", "fixed": {"load": "1 kN"}}
+    wanted.point_data["bending"] = np.full((3, 3), 1e-3)
+    wanted.save(file)
+    with pytest.raises(TramontaneError, match="bending has 3 components; the contract's has 1"):
+        inverse(BendingLine(), **options)
+    for height in (5e-3, 4e-3):
+        wanted.point_data["bending"] = np.array([0.0, 0.3125, 1.0]) * height
+        wanted.save(file)
+        if height == 5e-3:
+            inverse(BendingLine(), tolerance=0.1, count=1, **options)
+    with pytest.raises(TramontaneError, match="was begun with fields"):
+        inverse(BendingLine(), tolerance=0.1, count=1, **options)
+
+
 def test_a_hundred_thousand_beams_are_screened_and_the_best_are_asked(tmp_path: Path) -> None:
     screened = screen(Cantilever(), minimise=["mass"], subject_to=["stress <= 100 MPa"], fixed={"load": "1 kN"},
                       out=tmp_path / "screened", asked=48, best=5)  # fmt: skip

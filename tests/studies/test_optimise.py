@@ -107,6 +107,18 @@ def test_a_surrogate_alone_optimises_its_worse_bounds_inside_its_domain_and_says
     assert best.answer.values["stress"] == pytest.approx(1.1 / 1.2 * best.answer.values["stress high"])
 
 
+def test_an_output_without_an_interval_is_named() -> None:
+    space, goals = Space.of(CONTRACT, fixed={"load": "1 kN"}), Goals.of(CONTRACT, minimise=["mass"]).on_bounds()
+    said = {}
+    for factor in (1.0, 1.1):  # the solver itself states none
+        search = Search(AtHand(Cantilever(factor=factor)), space, goals)
+        search.start(3)
+        search.answer()
+        said[factor] = str(Optimum(search.best(), search.trials, False, "stopped", space, goals))
+    assert "mass: the surrogate states no interval" in said[1.0]
+    assert "no interval" not in said[1.1]
+
+
 def test_nothing_is_compiled_for_a_trade_off(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch.utils import cpp_extension
 

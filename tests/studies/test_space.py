@@ -9,6 +9,7 @@ import pyvista as pv
 from helpers.cantilever import CONTRACT, Cantilever
 from tramontane.contract import Contract, ParameterSpec
 from tramontane.errors import ContractError
+from tramontane.studies.emulator import Emulator
 from tramontane.studies.goals import Goals, Output
 from tramontane.studies.space import Space, sobol, sobol_designs
 
@@ -36,6 +37,21 @@ def test_a_whole_number_that_does_not_vary_stays_whole() -> None:
     numbers = {"blades": ParameterSpec(low=2, high=5, integer=True), "pitch": ParameterSpec(low=1, high=2)}
     space = Space.of(Contract(parameters=numbers), vary={"pitch": "1:2"})
     assert space.fixed["blades"].value in (3, 4)
+
+
+def test_whole_numbers_stay_between_the_bounds_that_were_given() -> None:
+    contract = Contract(parameters={"ribs": ParameterSpec(low=0, high=9, integer=True)})
+    ribs = Space.of(contract, vary={"ribs": "1.2:3.7"}).rows(sobol(1, 64))[:, 0]
+    assert set(ribs) == {2.0, 3.0}
+    with pytest.raises(ContractError, match=r"no whole number between 1\.2 and 1\.8"):
+        Space.of(contract, vary={"ribs": "1.2:1.8"})
+
+
+def test_a_law_of_a_fixed_zero_does_not_count() -> None:
+    space = Space.of(CONTRACT, fixed={"load": 0.0, "height": "50 mm"})
+    rows = space.rows(sobol(1, 12))
+    emulator = Emulator(space, Output("time", law=(("load", -1.0),)), rows, 1 + rows[:, 0])
+    assert emulator.posterior(rows)[0] == pytest.approx(emulator.transformed(1 + rows[:, 0]), abs=1e-3)
 
 
 def test_parameters_without_a_range_stay_in_the_order_of_the_contract() -> None:

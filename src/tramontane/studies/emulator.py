@@ -52,7 +52,8 @@ class Emulator:
                 self.powers[space.names.index(name)] = power
             elif name in space.fixed:
                 value, unit = space.fixed[name]
-                self.constant *= abs(in_si(value, unit or "")) ** power or 1.0
+                size = abs(in_si(value, unit or ""))
+                self.constant *= size**power if size > 0 else 1.0
         whole = np.arange(len(space.variables))
         reduced = [whole[self.powers != 1]] if (self.powers == 1).any() else []
         self.kriging = ScalarKriging(

@@ -24,6 +24,7 @@ from tramontane.contract import Contract
 from tramontane.errors import ContractError, FormatError
 from tramontane.formats import read_mesh
 from tramontane.io.atomic import write_json
+from tramontane.io.hashes import file_sha256
 from tramontane.io.locks import claimed
 from tramontane.studies.answers import Answer
 from tramontane.studies.emulator import predicted
@@ -187,6 +188,7 @@ def inverse(
             "targets": [f"{output.name} = {value:.9g} within {within:.9g}" for output, value, within in targets],
             "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],
             "fixed": [f"{name} = {value}" for name, value in space.fixed.items()],
+            "fields": {name: file_sha256(Path(file)) for name, file in (target_field or {}).items()},
         })  # fmt: skip
         goals = Goals(tuple(Objective(output, "target", value) for output, value, _ in targets))
         verified = drives.surrogate is None
@@ -220,19 +222,25 @@ def _targets(
         if field_name not in contract.fields.get(domain, {}):
             known = [f"{domain}.{of}" for domain, specs in contract.fields.items() for of in specs]
             raise ContractError(f"{name!r} is not a field; known are {', '.join(known) or 'none'}")
-        targets.append((_distance(name, domain, field_name, Path(file)), 0.0, FieldDistance.value_at(share)))
+        components = contract.fields[domain][field_name].components
+        distance = _distance(name, domain, field_name, Path(file), components)
+        targets.append((distance, 0.0, FieldDistance.value_at(share)))
     if not targets:
         raise ContractError("nothing is wanted; give a value with --target, or a field with --target-field")
     return targets
 
 
-def _distance(name: str, domain: str, field_name: str, file: Path) -> FieldDistance:
+def _distance(name: str, domain: str, field_name: str, file: Path, components: int) -> FieldDistance:
     mesh: pv.DataSet = read_mesh(file)
     data = mesh.point_data if field_name in mesh.point_data else mesh.cell_data
     if field_name not in data:
         raise FormatError(f"{file}: has no field {field_name}; write it with that name")
     points = np.asarray(mesh.points if data is mesh.point_data else mesh.cell_centers().points, float)
     wanted = np.asarray(data[field_name], float)
+    if wanted.size != components * len(wanted):
+        raise FormatError(f"{file}: {field_name} has {wanted.size // max(len(wanted), 1)} components; the contract's "
+                          f"has {components}")  # fmt: skip
+    wanted = wanted.reshape(len(wanted), *([components] if components > 1 else []))
     if not np.isfinite(wanted).all() or not np.linalg.norm(wanted) > 0:
         raise FormatError(f"{file}: {field_name} is not finite, or zero everywhere; give a field to be reached")
     label = f"distance to {name}"

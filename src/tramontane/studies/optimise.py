@@ -19,7 +19,7 @@ from tramontane import __version__
 from tramontane.errors import ContractError
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
-from tramontane.studies.goals import Goals
+from tramontane.studies.goals import VOLUME, Goals
 from tramontane.studies.plan import keep_to_plan
 from tramontane.studies.report import report_search
 from tramontane.studies.search import Search, Surrogacy, Trial, emulate
@@ -63,8 +63,16 @@ class Optimum:
             lines.append(f"design {self.trials.index(trial):03d}: {self._parameters(trial)}")
             lines += [f"  {line}" for line in self._outputs(trial)]
         if not self.verified:
+            lines += [f"{name}: the surrogate states no interval, so its value was taken in place of a bound"
+                      for name in self._without_interval()]  # fmt: skip
             lines.append("NOT VERIFIED: these are predictions; give --solver to have them checked")
         return "\n".join(lines)
+
+    def _without_interval(self) -> list[str]:
+        """Outputs of which a bound was asked, and whose predictions have none; a volume follows from the shape."""
+        predicted = [of.name for of in self.goals.outputs if of.side != "value" and of.name != VOLUME]
+        answers = [trial.answer for trial in self.trials if trial.answer is not None and not trial.answer.failed]
+        return [name for name in dict.fromkeys(predicted) if any(name not in of.bounds for of in answers)]
 
     def _parameters(self, trial: Trial) -> str:
         return ", ".join(f"{of.name} = {Quantity(from_si(float(value), of.unit), of.unit)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tramontane.errors import ContractError, TramontaneError
 from tramontane.units import Quantity, compatible, from_si, in_si, parse_quantity
 
 Array = NDArray[np.floating[Any]]
+_ROUNDING = 1e-9  # of a whole number, after a change of units
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class Space:
                 continue
             if name in vary or not vary:
                 low, high = bounds_of(name, vary[name], spec.unit) if name in vary else (spec.low, spec.high)
-                variables.append(Variable(name, low, high, spec.unit, spec.integer or name in integers))
+                integer = spec.integer or name in integers
+                low, high = whole_within(name, low, high, spec.unit) if integer else (low, high)
+                variables.append(Variable(name, low, high, spec.unit, integer))
             else:
                 middle = from_si((spec.low + spec.high) / 2, spec.unit)
                 constants[name] = Quantity(float(round(middle)) if spec.integer else middle, spec.unit)
@@ -189,6 +193,19 @@ def bounds_of(name: str, text: str, unit: str) -> tuple[float, float]:
     if not np.isfinite(bounds).all() or bounds[0] >= bounds[1]:
         raise ContractError(f"bounds of {name} are {text!r}: the lower one must be below the upper one")
     return bounds
+
+
+def whole_within(name: str, low: float, high: float, unit: str) -> tuple[float, float]:
+    """The lowest and the highest whole number of a unit between bounds, all in SI.
+
+    Raises:
+        ContractError: There is none.
+    """
+    first, last = ceil(from_si(low, unit) - _ROUNDING), floor(from_si(high, unit) + _ROUNDING)
+    if first > last:
+        raise ContractError(f"bounds of {name}: there is no whole number between {from_si(low, unit):g} and "
+                            f"{from_si(high, unit):g} {unit}; widen them")  # fmt: skip
+    return in_si(float(first), unit), in_si(float(last), unit)
 
 
 def sobol_designs(contract: Contract, n: int, *, seed: int = 0) -> list[Design]:
