@@ -6,7 +6,6 @@ taken, and the parameters of the law are left out, as answers left out say (`tra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -153,15 +152,3 @@ def bounded(emulator: Emulator | Corrected, rows: Array, level: float) -> tuple[
     reach = float(ndtri(0.5 + level / 2)) * deviations
     low, high = means - reach, means + reach
     return (np.exp(np.clip(low, -700, 700)), np.exp(np.clip(high, -700, 700))) if emulator.logarithm else (low, high)
-
-
-def emulators_of(space: Space, outputs: Sequence[Output], rows: Array, values: Array) -> list[Emulator]:
-    """An emulator for each output.
-
-    Args:
-        space: Of the designs.
-        outputs: What is emulated.
-        rows: Designs that were answered ``(n, d)``, SI.
-        values: Their outputs ``(n, outputs)``, SI.
-    """
-    return [Emulator(space, output, rows, values[:, column]) for column, output in enumerate(outputs)]

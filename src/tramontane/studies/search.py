@@ -20,7 +20,7 @@ Array = NDArray[np.floating[Any]]
 Emulated = Emulator | Corrected
 
 LEVEL = 0.9
-_SUCCESS = Output("success")
+_FAILURE = Output("failure")
 _LEAST = 3  # answers from which something is learnt
 _CLOSE = 1e-6  # of the unit cube: two such designs are one
 
@@ -206,7 +206,7 @@ class Search:
         failed = np.array([float(bool(trial.answer and trial.answer.failed)) for trial in tried])
         if not failed.any() or failed.all():
             return None
-        return Emulator(self.space, _SUCCESS, np.array([trial.row for trial in tried]), failed)
+        return Emulator(self.space, _FAILURE, np.array([trial.row for trial in tried]), failed)
 
     def unlike(self, rows: Array) -> Array:
         """The rows, each that was tried before replaced by one from all over the space."""
