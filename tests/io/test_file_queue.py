@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,18 @@ def test_a_queue_that_others_may_write_to_is_not_run(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "getuid", lambda: mine + 1)
     with pytest.raises(TramontaneError, match="is somebody else's"):
         queue.work()
+
+
+def test_a_worker_that_was_thought_gone_goes_on_and_its_task_is_done_once(tmp_path: Path) -> None:
+    asked, slow, fast = (FileQueue(tmp_path / "queue") for _ in range(3))
+    asked.begin(work_of(abs, None, None, None, 1))
+    asked.put("a", pickle.dumps(-1))
+    claimed = slow.claim("slow")
+    assert claimed is not None
+    assert asked.give_back(claimed[0], "NODE_FAIL")
+    again = fast.claim("fast")
+    assert again is not None
+    slow.settle(claimed[0], pickle.dumps(1), None)
+    fast.settle(again[0], pickle.dumps(1), None)
+    assert [(claim.worker, asked.outcome(claim)) for claim in asked.done()] == [("fast", (-1, 1, None))]
+    assert not asked.claims()

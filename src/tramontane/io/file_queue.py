@@ -236,8 +236,11 @@ class FileQueue:
         return None
 
     def settle(self, claim: Claim, answer: bytes | None, reason: str | None) -> None:
-        """Write down what became of a claimed task."""
-        task = (self._taken / claim.file).read_bytes()
+        """Write down what became of a claimed task; one that was given to others meanwhile is theirs."""
+        try:
+            task = (self._taken / claim.file).read_bytes()
+        except FileNotFoundError:
+            return
         self._write(self._done / claim.file, pickle.dumps(task) + pickle.dumps((answer, reason)))
         (self._taken / claim.file).unlink(missing_ok=True)
 
@@ -255,8 +258,7 @@ class FileQueue:
             (self._taken / claim.file).unlink(missing_ok=True)
             return False
         if claim.attempt + 1 >= _ATTEMPTS:
-            with contextlib.suppress(FileNotFoundError):
-                self.settle(claim, None, f"its worker was lost {_ATTEMPTS} times, the last one by {cause}")
+            self.settle(claim, None, f"its worker was lost {_ATTEMPTS} times, the last one by {cause}")
             return False
         try:
             os.rename(self._taken / claim.file, self._todo / f"{claim.attempt + 1}.{claim.key}")
