@@ -120,6 +120,27 @@ def test_the_cases_of_a_study_and_a_table_are_enough(tmp_path: Path) -> None:
     assert of.first["a"].value == pytest.approx(0.9, abs=0.03)
 
 
+@pytest.mark.parametrize("answers", [None, 20])
+def test_nothing_explains_an_output_that_does_not_vary(tmp_path: Path, answers: int | None) -> None:
+    class Constant(Function):
+        def simulate(self, design: Design) -> Case:
+            return Case("functions", design, qoi={"linear": 3.0}, qoi_units={"linear": ""})
+
+    found = sensitivity(Constant(), out=tmp_path / "s", outputs=["linear"], answers=answers, samples=16).outputs[0]
+    for share in (*found.first.values(), *found.total.values()):
+        assert (share.value, share.low, share.high) == (0, 0, 0)
+    assert found.effects["x1"].means == pytest.approx(3.0)
+
+
+def test_a_solver_that_fails_is_named_where_answers_are_too_few(tmp_path: Path) -> None:
+    class Broken(Function):
+        def simulate(self, design: Design) -> Case:
+            raise SolverError("does not converge")
+
+    with pytest.raises(TramontaneError, match="10 of 10 designs have no answer, .* the first, 000: does not converge"):
+        sensitivity(Broken(), out=tmp_path / "s", answers=10)
+
+
 def test_blocks_with_a_failure_are_left_out(tmp_path: Path) -> None:
     class Brittle(Function):
         def simulate(self, design: Design) -> Case:
@@ -147,7 +168,7 @@ def test_blocks_with_a_failure_are_left_out(tmp_path: Path) -> None:
         ("bracket", {}, "bracket is a solver: say how many runs are emulated with --answers"),
         ("table.csv", {"answers": 10}, "table.csv holds answers already; leave bounds, answers and shapes out"),
         ("table.csv", {"outputs": ["z"]}, "has no 'z'; it has y"),
-        ("table.csv", {}, "has 3 designs with 1 outputs and 1 parameters that vary; give at least 8, 1 and 1"),
+        ("table.csv", {}, "3 designs with an answer, 1 outputs and 1 parameters that vary; at least 8, 1 and 1 are"),
     ],
 )
 def test_what_cannot_be_analysed_says_why(

@@ -38,7 +38,8 @@ class Realisations:
         self.slopes = kernel.slopes[:, None] * rng.standard_normal((size, count))
         self.offsets = kernel.constant**0.5 * rng.standard_normal(count)
         noise = kriging.process.noise_variance**0.5 * rng.standard_normal((len(inputs), count))
-        missed = kriging.outputs[:, None] / kriging.standard_deviation - self._prior(inputs) - noise
+        size_of_outputs = kriging.standard_deviation or 1.0  # an output that never varies has none
+        missed = kriging.outputs[:, None] / size_of_outputs - self._prior(inputs) - noise
         self.weights = kriging.process.posterior.solve(missed)
 
     def __call__(self, rows: Array) -> Array:

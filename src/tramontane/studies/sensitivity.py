@@ -186,6 +186,9 @@ def sensitivity(
         if direct:
             found = Sensitivity(space, _of_sample(asked, len(sample), seed), len(rows), asked)
         else:
+            if len(rows) < _LEAST and (failed := asked.failures()):
+                raise TramontaneError(f"{len(failed)} of {len(asked.trials)} designs have no answer, and {_LEAST} are "
+                                      f"needed; the first, {failed[0]}")  # fmt: skip
             known = Answers(space, wanted, rows, values)
             found = Sensitivity(space, _of_answers(known, samples, seed, console), len(rows), asked)
     write_table(Path(out), _columns_of(found), name=INDICES)
