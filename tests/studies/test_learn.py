@@ -142,6 +142,10 @@ def test_a_hundred_thousand_beams_are_screened_and_the_best_are_asked(tmp_path: 
     assert best is not None
     assert best.values["stress"] <= 100e6
     assert best.values["mass"] < 1.05 * 7850 * 0.01 * (6e3 / (0.01 * 100e6)) ** 0.5
+    told = str(screened).splitlines()
+    assert told[-9].startswith(f"design {screened.trials.index(screened.best[0]):03d}: width = ")
+    assert told[-8] == f"  mass = {best.values['mass']:.6g} kg"
+    assert "NOT VERIFIED" not in told[-1]
 
 
 def test_another_screening_in_the_same_folder_takes_no_answer_of_the_first_ones_designs(tmp_path: Path) -> None:

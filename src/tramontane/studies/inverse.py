@@ -115,9 +115,7 @@ class Reached:
             lines = ["No design reaches the targets; this one comes closest"]
         for trial in self.designs or [self.closest]:
             answer = trial.answer or Answer()
-            shown = ", ".join(f"{of.name} = {Quantity(from_si(float(value), of.unit), of.unit)}"
-                              for of, value in zip(self.space.variables, trial.row, strict=True))  # fmt: skip
-            lines.append(f"design {self.trials.index(trial):03d}: {shown}"
+            lines.append(f"design {self.trials.index(trial):03d}: {self.space.told(trial.row)}"
                          + (f" ({answer.verdict})" if answer.verdict else ""))  # fmt: skip
             for output, target, _ in self.targets:
                 if isinstance(output, FieldDistance):

@@ -30,11 +30,12 @@ from tramontane.studies.simulators import Named, driven, name_of
 from tramontane.studies.space import Space, sobol
 from tramontane.studies.study import Study
 from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
-from tramontane.units import Quantity
+from tramontane.units import Quantity, from_si
 
 Array = NDArray[np.floating[Any]]
 
 SCREENED = "screened.npz"
+_PRINTED = 3  # of the best
 _PORTION = 8192  # designs at once, so that memory does not grow with their number
 
 
@@ -49,6 +50,8 @@ class Screened:
         likely: How many of them are likely to meet all constraints.
         errors: By the name of an output, the emulator's mean absolute error on answers left out, over its mean size.
         goals: What was sought.
+        space: Of the designs.
+        verified: Whether a solver answered them.
     """
 
     best: list[Trial]
@@ -57,6 +60,8 @@ class Screened:
     likely: int
     errors: dict[str, float]
     goals: Goals
+    space: Space
+    verified: bool
 
     def __str__(self) -> str:
         lines = [f"{self.count} designs screened, {self.likely} of them likely to meet all constraints"]
@@ -64,7 +69,17 @@ class Screened:
         met = sum(
             self.goals.feasible(trial.answer.values) for trial in self.best if trial.answer and trial.answer.values
         )
-        return "\n".join([*lines, f"{len(self.best)} were asked from the simulator itself; {met} meet all constraints"])
+        lines.append(f"{len(self.best)} were asked from the simulator itself; {met} meet all constraints")
+        for trial in self.best[:_PRINTED]:
+            assert trial.answer is not None
+            lines.append(f"design {self.trials.index(trial):03d}: {self.space.told(trial.row)}"
+                         + (f" ({trial.answer.verdict})" if trial.answer.verdict else ""))  # fmt: skip
+            for output in {output.name: output for output in self.goals.outputs}.values():
+                value = from_si(trial.answer.values[output.name], output.shown)
+                lines.append(f"  {output.name} = {Quantity(value, output.shown)}")
+        if not self.verified:
+            lines.append("NOT VERIFIED: these are predictions; check a design with the solver before you rely on it")
+        return "\n".join(lines)
 
 
 def screen(
@@ -159,7 +174,8 @@ def screen(
         if trial.answer is not None and not trial.answer.failed and not len(fresh(space, trial.row[None], chosen))
     ]  # fmt: skip
     proposed.sort(key=lambda of: (not search.counts(of), goals.costs(of.answer.values if of.answer else {})[0]))
-    screened = Screened(proposed, search.trials, count, int(likely.sum()), errors, goals)
+    screened = Screened(proposed, search.trials, count, int(likely.sum()), errors, goals, space,
+                        drives.surrogate is None)  # fmt: skip
     title = f"Screening of {name_of(simulator)}"
     report_designs(folder, title, str(screened), space, goals.outputs, search.trials, proposed)
     return screened

@@ -153,6 +153,11 @@ class Space:
             values.append(in_si(value, variable.unit if unit is None else unit))
         return np.array(values)
 
+    def told(self, row: Array) -> str:
+        """A row ``(d,)``, SI, for people: each variable in its own unit."""
+        return ", ".join(f"{of.name} = {Quantity(from_si(float(value), of.unit), of.unit)}"
+                         for of, value in zip(self.variables, row, strict=True))  # fmt: skip
+
 
 def fixed_values(contract: Contract, fixed: Mapping[str, str | float | Quantity]) -> dict[str, Quantity]:
     """Values of parameters that do not vary, each in a unit of its own or the contract's.
