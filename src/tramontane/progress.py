@@ -59,7 +59,7 @@ def follow(
         thing: What an item is called.
         watch: Who else is told: how many are done, and of how many.
     """
-    with stage(name, console, size=f"{total} {thing}{'' if total == 1 else 's'}") as tell:
+    with stage(name, console if total else None, size=f"{total} {thing}{'' if total == 1 else 's'}") as tell:
         for done, item in enumerate(items, start=1):
             yield item
             tell(done / max(total, 1), f"{thing} {done} of {total}")

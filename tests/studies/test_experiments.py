@@ -143,6 +143,18 @@ def test_failures_are_told_and_do_not_end_a_study(tmp_path: Path) -> None:
     assert "8 designs: 6 answered, 2 failed" in str(experiment)
     assert "buckles; widen it" in str(experiment)
     assert len(experiment.table()[0]) == 6
+    swept = sweep(Cantilever(slender=1.5), out=tmp_path / "sweep", vary={"height": "20:90 mm"}, steps=2,
+                  fixed={"width": 20, "load": "1 kN"})  # fmt: skip
+    assert str(swept).splitlines()[-1].startswith("1 failed; the first, 001: ")
+    assert "buckles; widen it" in str(swept)
+
+
+def test_another_simulator_is_refused_by_the_first_figures_of_its_hash(tmp_path: Path) -> None:
+    (tmp_path / "beam.py").write_text(SOLVER)
+    doe(tmp_path / "beam.py", 2, out=tmp_path / "beams", workers=1)
+    (tmp_path / "beam.py").write_text(SOLVER.replace("width * height", "2 * width * height"))
+    with pytest.raises(TramontaneError, match=r"begun with simulator beam [0-9a-f]{8}, not beam [0-9a-f]{8}; give"):
+        doe(tmp_path / "beam.py", 2, out=tmp_path / "beams", workers=1)
 
 
 def test_answers_of_a_surrogate_are_kept_in_a_file(tmp_path: Path) -> None:
@@ -207,6 +219,11 @@ def test_a_saved_surrogate_answers_with_intervals_and_verdicts_and_is_not_asked_
     with monkeypatch.context() as patched:
         patched.setattr(Surrogate, "simulate", None)
         assert sweep(tmp_path / "model", steps=4, **settings).table()[1] == pytest.approx(swept.table()[1])
+    with monkeypatch.context() as patched:
+        patched.setattr(Surrogate, "needs_geometry", True)
+        with pytest.raises(TramontaneError, match="needs a geometry, and nothing makes one of the parameters"):
+            doe(tmp_path / "model", 4, out=tmp_path / "refused")
+        assert not (tmp_path / "refused").exists()
     command = ["sweep", str(tmp_path / "model"), "--vary", "height=20:40mm", "-o", str(tmp_path / "u"), "--steps"]
     done = CliRunner().invoke(app, [*command, "height=3"])
     assert done.exit_code == 0, done.output

@@ -183,5 +183,7 @@ def test_what_cannot_be_searched_says_why(tmp_path: Path) -> None:
         optimise("neither", minimise=["mass"], out=tmp_path / "a")
     with pytest.raises(TramontaneError, match="none of 3 designs has an answer; the first: a section"):
         optimise(Cantilever(slender=0.01), out=tmp_path / "b", runs=9, **PROBLEM)
+    with pytest.raises(TramontaneError, match="9 runs to start with are more than the 4 in all"):
+        optimise(Cantilever(), out=tmp_path / "c", runs=4, start=9, **PROBLEM)
     with pytest.raises(TramontaneError, match="a solver needs no second one"):
         optimise(Cantilever(), solver="bracket", minimise=["mass"], out=tmp_path / "c")

@@ -137,7 +137,7 @@ def test_a_solver_that_fails_is_named_where_answers_are_too_few(tmp_path: Path) 
         def simulate(self, design: Design) -> Case:
             raise SolverError("does not converge")
 
-    with pytest.raises(TramontaneError, match="10 of 10 designs have no answer, .* the first, 000: does not converge"):
+    with pytest.raises(TramontaneError, match=r"10 of 10 designs have no answer, .* the first, 000: does not converge"):
         sensitivity(Broken(), out=tmp_path / "s", answers=10)
 
 
@@ -168,7 +168,7 @@ def test_blocks_with_a_failure_are_left_out(tmp_path: Path) -> None:
         ("bracket", {}, "bracket is a solver: say how many runs are emulated with --answers"),
         ("table.csv", {"answers": 10}, "table.csv holds answers already; leave bounds, answers and shapes out"),
         ("table.csv", {"outputs": ["z"]}, "has no 'z'; it has y"),
-        ("table.csv", {}, "3 designs with an answer, 1 outputs and 1 parameters that vary; at least 8, 1 and 1 are"),
+        ("table.csv", {}, "3 designs with an answer, 1 outputs and 1 parameters that vary; 8, 1 and 1 are"),
     ],
 )
 def test_what_cannot_be_analysed_says_why(

@@ -26,6 +26,7 @@ from tramontane.studies.trials import columns_of, read_trials, write_table, writ
 
 Array = NDArray[np.floating[Any]]
 ANSWERS = "answers.jsonl"
+_REASONS = 5  # of failures that are printed
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,19 @@ class Experiment:
     folder: Path
 
     def __str__(self) -> str:
-        failed = [trial for trial in self.trials if trial.answer is not None and trial.answer.failed]
+        failed = self.failures()
         lines = [f"{len(self.trials)} designs: {len(self.trials) - len(failed)} answered, {len(failed)} failed"]
-        for trial in failed[:5]:
-            assert trial.answer is not None
-            lines.append(f"  {self.trials.index(trial):03d}: {trial.answer.failed}")
+        lines += [f"  {reason}" for reason in failed[:_REASONS]]
         judged = [trial.answer.verdict for trial in self.trials if trial.answer is not None and trial.answer.verdict]
         if judged:
             lines.append(", ".join(f"{judged.count(word)} {word}" for word in ("inside", "edge", "outside"))
                          + " what the surrogate was trained on")  # fmt: skip
         return "\n".join(lines)
+
+    def failures(self) -> list[str]:
+        """Why designs failed, each after its number."""
+        return [f"{number:03d}: {trial.answer.failed}" for number, trial in enumerate(self.trials)
+                if trial.answer is not None and trial.answer.failed]  # fmt: skip
 
     def table(self) -> tuple[Array, Array]:
         """Rows ``(n, d)`` and outputs ``(n, outputs)`` of the designs that have an answer, SI."""

@@ -60,7 +60,7 @@ class Optimum:
         if not self.best:
             lines.append("No design meets the constraints; loosen one, or widen the bounds of parameters")
         for trial in self.best:
-            lines.append(f"design {self.trials.index(trial):03d}: {self._parameters(trial)}")
+            lines.append(f"design {self.trials.index(trial):03d}: {self.space.told(trial.row)}")
             lines += [f"  {line}" for line in self._outputs(trial)]
         if not self.verified:
             lines += [f"{name}: the surrogate states no interval, so its value was taken in place of a bound"
@@ -73,10 +73,6 @@ class Optimum:
         predicted = [of.name for of in self.goals.outputs if of.side != "value" and of.name != VOLUME]
         answers = [trial.answer for trial in self.trials if trial.answer is not None and not trial.answer.failed]
         return [name for name in dict.fromkeys(predicted) if any(name not in of.bounds for of in answers)]
-
-    def _parameters(self, trial: Trial) -> str:
-        return ", ".join(f"{of.name} = {Quantity(from_si(float(value), of.unit), of.unit)}"
-                         for of, value in zip(self.space.variables, trial.row, strict=True))  # fmt: skip
 
     def _outputs(self, trial: Trial) -> list[str]:
         lines, answer = [], trial.answer
@@ -151,6 +147,9 @@ def optimise(
     space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers)
     if runs < 1 or batch < 1:
         raise ContractError(f"{runs} runs in batches of {batch}: give at least one of each")
+    if start is not None and not 1 <= start <= runs and drives.checks and drives.surrogate is None:
+        raise ContractError(f"{start} runs to start with are more than the {runs} in all; give a "
+                            "smaller --start, or more --runs")  # fmt: skip
     folder = Path(out)
     with claimed(folder / ".running", folder):
         keep_to_plan(folder, _plan(drives, goals, space, seed))

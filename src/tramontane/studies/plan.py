@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from tramontane.errors import TramontaneError
 from tramontane.io.atomic import write_json
 
 PLAN = "plan.json"
+
+
+def _short(value: object) -> str:
+    """A value for people, to whom the first figures of a hash are enough."""
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1", str(value))
 
 
 def keep_to_plan(folder: Path, plan: Mapping[str, Any]) -> None:
@@ -23,7 +29,8 @@ def keep_to_plan(folder: Path, plan: Mapping[str, Any]) -> None:
             raise TramontaneError(f"{file}: is damaged; choose another folder with -o") from error
         for key, value in plan.items():
             if begun.get(key) != value:
-                raise TramontaneError(f"{folder}: was begun with {key} {begun.get(key)}, not {value}; "
+                was = f"with {key} {_short(begun[key])}" if key in begun else f"without {key}"
+                raise TramontaneError(f"{folder}: was begun {was}, not {_short(value)}; "
                                       "give the same, or another folder with -o")  # fmt: skip
         return
     if folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):

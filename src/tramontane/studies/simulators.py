@@ -68,9 +68,6 @@ class Driven:
             domains: Further ones that are needed.
             file: Where answers are kept; None keeps none.
             console: Where progress is shown.
-
-        Raises:
-            ContractError: It needs a geometry, and nothing makes one of the parameters.
         """
         assert self.surrogate is not None
         if not self.surrogate.needs_geometry:
@@ -78,9 +75,7 @@ class Driven:
         from tramontane.surrogate.parametric import ParametricSurrogate
         from tramontane.surrogate.tables import qoi_domains
 
-        if not isinstance(self.solver, Parametric):
-            raise ContractError("this surrogate needs a geometry, and nothing makes one of the parameters; give "
-                                "--solver or --shapes, a solver that makes the shapes")  # fmt: skip
+        assert isinstance(self.solver, Parametric)
         of_fields = {of.extremum[1] for of in outputs if of.extremum is not None} - {""}
         needed = qoi_domains(self.surrogate.contract) | of_fields | set(domains)
         return AtHand(ParametricSurrogate(self.surrogate, self.solver, domains=needed), file=file, console=console)
@@ -124,7 +119,8 @@ def driven(simulator: Named, *, solver: Named | None = None, shapes: Named | Non
         shapes: A solver that makes shapes for a surrogate, and is not run; or a ``morph.toml`` that names its surface.
 
     Raises:
-        TramontaneError: There is no such surrogate or solver, or the two do not agree.
+        TramontaneError: There is no such surrogate or solver, the two do not agree, or the surrogate needs a geometry
+            and nothing makes one of the parameters.
     """
     surrogate = _surrogate(simulator)
     if surrogate is None:
@@ -135,6 +131,7 @@ def driven(simulator: Named, *, solver: Named | None = None, shapes: Named | Non
     other = solver if solver is not None else shapes
     plan = {"simulator": f"{surrogate.model} {surrogate.identity}"}
     if other is None:
+        _check_shapes(surrogate, None)
         return Driven(surrogate, None, None, checks=False, plan=plan)
     from tramontane.formats.surfaces.morphed import MorphedGeometry
     from tramontane.surrogate.agreement import check_agreement
@@ -146,8 +143,15 @@ def driven(simulator: Named, *, solver: Named | None = None, shapes: Named | Non
         plan["shapes"] = _identity(other, made)
         return Driven(surrogate, made.for_surrogate(surrogate.contract), None, checks=False, plan=plan)
     check_agreement(surrogate, made.contract)
+    _check_shapes(surrogate, made)
     plan["solver" if solver is not None else "shapes"] = _identity(other, made)
     return Driven(surrogate, made, factory, checks=solver is not None, plan=plan)
+
+
+def _check_shapes(surrogate: Surrogate, solver: Simulator | None) -> None:
+    if surrogate.needs_geometry and not isinstance(solver, Parametric):
+        raise ContractError("this surrogate needs a geometry, and nothing makes one of the parameters; give "
+                            "--solver or --shapes, a solver that makes the shapes")  # fmt: skip
 
 
 def name_of(simulator: Named) -> str:

@@ -73,8 +73,8 @@ def read_answers(path: str | os.PathLike[str], outputs: Sequence[str] = ()) -> A
     good = np.isfinite(rows).all(1) & np.isfinite(values[:, chosen]).all(1)
     varies = [column for column, variable in enumerate(variables) if variable.high > variable.low]
     if good.sum() < _LEAST or not chosen or not varies:
-        raise TramontaneError(f"{file}: has {int(good.sum())} designs with an answer, {len(chosen)} outputs and {len(varies)} "
-                              f"parameters that vary; at least {_LEAST}, 1 and 1 are needed")  # fmt: skip
+        raise TramontaneError(f"{file}: has {int(good.sum())} designs with an answer, {len(chosen)} outputs "
+                              f"and {len(varies)} parameters that vary; {_LEAST}, 1 and 1 are needed")  # fmt: skip
     space = Space(tuple(variables[column] for column in varies))
     return Answers(space, [known[k] for k in chosen], rows[good][:, varies], values[good][:, chosen])
 

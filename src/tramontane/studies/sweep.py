@@ -41,7 +41,10 @@ class Sweep(Experiment):
         widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
         text = ["  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)) for cells in lines]
         more = len(self.trials) - _SHOWN
-        return "\n".join([*text, *([f"and {more} more in {self.folder / 'designs.csv'}"] if more > 0 else [])])
+        if more > 0:
+            text.append(f"and {more} more in {self.folder / 'designs.csv'}")
+        failed = self.failures()
+        return "\n".join([*text, *([f"{len(failed)} failed; the first, {failed[0]}"] if failed else [])])
 
     def _cells(self, trial: Trial) -> list[str]:
         cells = [f"{from_si(float(value), of.unit):.6g}"
