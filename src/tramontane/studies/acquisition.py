@@ -40,6 +40,7 @@ Array = NDArray[np.floating[Any]]
 # BoTorch would compile a kernel in C++ otherwise; where that was killed once, all that come later wait for its lock.
 _hypervolume._load_attempted = True
 _SAMPLES, _RESTARTS, _RAW, _STEPS = 64, 4, 128, 40
+_SHARP = 1e-5  # of an output's spread: over which a constraint goes from held to broken
 _JITTER = 1e-9  # of a variance, so that a covariance of designs close to each other has a root
 
 
@@ -211,7 +212,7 @@ def _propose(
         warnings.simplefilter("ignore")  # of BoTorch and linear_operator, on matrices near to singular
         if len(costs) == 1:
             acquisition: Any = qLogNoisyExpectedImprovement(
-                model, baseline, sampler=sampler, constraints=constraints or None, cache_root=False,
+                model, baseline, sampler=sampler, constraints=constraints or None, cache_root=False, eta=_SHARP,
                 prune_baseline=len(rows) > 8,
                 objective=GenericMCObjective(lambda samples, X=None: -costs[0](samples)),
             )  # fmt: skip
@@ -224,7 +225,7 @@ def _propose(
             span = (known.amax(0) - known.amin(0)).clamp_min(1e-12)
             acquisition = qLogNoisyExpectedHypervolumeImprovement(
                 model, (known.amin(0) - 0.1 * span).tolist(), baseline, sampler=sampler, objective=objective,
-                constraints=constraints or None, cache_root=False, prune_baseline=len(rows) > 8,
+                constraints=constraints or None, cache_root=False, eta=_SHARP, prune_baseline=len(rows) > 8,
             )  # fmt: skip
         unit = torch.stack([torch.zeros(len(space.variables)), torch.ones(len(space.variables))]).double()
         chosen, _ = optimize_acqf(
