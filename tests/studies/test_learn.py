@@ -69,6 +69,7 @@ def test_several_sections_have_the_wanted_stress_and_mass(tmp_path: Path) -> Non
         assert trial.answer.values["stress"] == pytest.approx(80e6, rel=0.02)
         low, high = trial.answer.bounds["stress"]
         assert low < 80e6 < high
+        assert trial.answer.verdict == "inside"
     rows = np.array([trial.row for trial in reached.designs])
     assert np.ptp(rows[:, 0]) > 0.02
     assert "90 %" in str(reached)

@@ -7,8 +7,12 @@ import pytest
 import pyvista as pv
 
 from helpers.cantilever import CONTRACT, Cantilever
-from tramontane.contract import Contract, ParameterSpec
+from tramontane.case import Case
+from tramontane.contract import Contract, FieldSpec, ParameterSpec, QoiSpec
+from tramontane.design import Design
 from tramontane.errors import ContractError
+from tramontane.interval import FieldInterval
+from tramontane.qoi import QoiDefinition
 from tramontane.studies.emulator import Emulator
 from tramontane.studies.goals import Goals, Output
 from tramontane.studies.space import Space, sobol, sobol_designs
@@ -126,3 +130,16 @@ def test_the_volume_of_a_geometry_is_an_output() -> None:
         output.measure(case)
     case.design = design.with_geometry(pv.Cube(x_length=1.0, y_length=0.05, z_length=0.05).triangulate())
     assert output.measure(case) == (pytest.approx(0.0025), None)
+
+
+def test_an_extremum_that_is_a_qoi_has_the_interval_of_that_qoi() -> None:
+    # A band of a field holds 99 % of its points: the peak may be among the rest.
+    peak = QoiSpec(unit="Pa", definition=QoiDefinition(kind="max", domain="surface", field="stress"))
+    fields = {"surface": {"stress": FieldSpec(unit="Pa"), "shear": FieldSpec(unit="Pa")}}
+    contract = CONTRACT.model_copy(update={"fields": fields, "qoi": {"peak": peak}})
+    assert Output.of("max(surface.stress)", contract).name == "peak"
+    mesh = pv.PolyData(np.eye(3))
+    mesh.point_data["shear"] = [1.0, 3.0, 2.0]
+    case = Case("beam", Design(), meshes={"surface": mesh})
+    case.field_intervals = {"surface": {"shear": FieldInterval(np.ones(3), band=2.0, level=0.9)}}
+    assert Output.of("max(surface.shear)", contract).measure(case) == (3.0, None)

@@ -38,6 +38,13 @@ Outputs = Annotated[
 ]
 
 
+def _worst(require: str) -> Literal["inside", "edge", ""]:
+    """The worst verdict that counts, as studies have it."""
+    if require not in ("inside", "edge", "any"):
+        raise typer.BadParameter(f"{require!r} is not inside, edge or any", param_hint="--require")
+    return cast(Literal["inside", "edge", ""], "" if require == "any" else require)
+
+
 @app.command(cls=naming(solvers=solvers, executors=executors))
 def optimise(
     simulator: Simulator,
@@ -79,14 +86,12 @@ def optimise(
     """
     from tramontane.studies import optimise as run
 
-    if require not in ("inside", "edge", "any"):
-        raise typer.BadParameter(f"{require!r} is not inside, edge or any", param_hint="--require")
     folder = out or Path("data") / f"{Path(simulator).name}-optimum"
     optimum = run(
         simulator, minimise=minimise or [], maximise=maximise or [], target=pairs_of(target or [], "--target"),
         subject_to=subject_to or [], out=folder, solver=solver, shapes=shapes, vary=pairs_of(vary or [], "--vary"),
         fixed=pairs_of(settings or [], "--set"), integers=integers or [], runs=runs, start=start, batch=batch,
-        require=cast(Literal["inside", "edge", ""], "" if require == "any" else require), tolerance=tolerance,
+        require=_worst(require), tolerance=tolerance,
         seed=seed, workers=workers, on=on, console=console,
     )  # fmt: skip
     console.print(str(optimum), highlight=False, markup=False, soft_wrap=True)
@@ -138,6 +143,7 @@ def inverse(
     shapes: Shapes = None,
     within: Annotated[float, typer.Option(help="Tolerance, a share of the value, or of a field's norm.")] = 0.02,
     count: Annotated[int, typer.Option("-n", min=1, help="Different designs wanted.")] = 3,
+    require: Annotated[str, typer.Option(help="inside, edge or any: the worst verdict that counts.")] = "edge",
     vary: Vary = None,
     settings: Fixed = None,
     integers: Integers = None,
@@ -153,8 +159,8 @@ def inverse(
     reached = run(simulator, target=pairs_of(target or [], "--target"),
                   target_field=pairs_of(target_field or [], "--target-field"), out=folder, shapes=shapes,
                   tolerance=within, count=count, vary=pairs_of(vary or [], "--vary"),
-                  fixed=pairs_of(settings or [], "--set"), integers=integers or [], seed=seed, workers=workers, on=on,
-                  console=console)  # fmt: skip
+                  fixed=pairs_of(settings or [], "--set"), integers=integers or [], require=_worst(require), seed=seed,
+                  workers=workers, on=on, console=console)  # fmt: skip
     console.print(str(reached), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Wrote {folder}", highlight=False, markup=False)
 

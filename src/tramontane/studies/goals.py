@@ -14,6 +14,7 @@ from tramontane.case import Case
 from tramontane.contract import Contract
 from tramontane.errors import ContractError, TramontaneError
 from tramontane.formats import read_geometry
+from tramontane.qoi import QoiDefinition
 from tramontane.training.normalization import law_of_fields
 from tramontane.units import compatible, in_si, parse_quantity
 
@@ -65,6 +66,9 @@ class Output:
         if match := _EXTREMUM.fullmatch(name.replace(" ", "")):
             kind, domain, field = match.groups()
             spec_of = contract.fields.get(domain, {}).get(field)
+            definition = QoiDefinition(kind="max" if kind == "max" else "min", domain=domain, field=field)
+            if (same := [of for of, spec in contract.qoi.items() if spec.definition == definition]) and spec_of:
+                return cls.of(same[0], contract)  # which has an interval of its own: a field's band may miss a peak
             if spec_of is not None:
                 law = spec_of.scales_with
                 return cls(match.group(), spec_of.unit, spec_of.unit, (kind, domain, field), tuple(law.items()))
@@ -74,7 +78,7 @@ class Output:
         raise ContractError(f"{name!r} is not a QoI; known are {', '.join([*contract.qoi, *fields, VOLUME])}")
 
     def measure(self, case: Case) -> tuple[float, tuple[float, float] | None]:
-        """What a case has, SI, and its bounds, where it has some.
+        """What a case has, SI, and its bounds, where it has some: extrema of fields that no QoI is have none.
 
         Raises:
             ContractError: It does not have it, or not as a finite number.
@@ -92,12 +96,6 @@ class Output:
             _, domain, field = self.extremum
             values = np.asarray(case.field_values(domain, field), float)
             value = self._extreme(values)
-            interval_of = case.field_intervals.get(domain, {}).get(field)
-            if interval_of is not None and interval_of.band is not None:
-                reach = interval_of.half_width * interval_of.band
-                wide = reach if values.ndim == 1 else np.linalg.norm(reach, axis=1)
-                size = values if values.ndim == 1 else np.linalg.norm(values, axis=1)
-                bounds = self._extreme(size - wide), self._extreme(size + wide)
         if not np.isfinite(value):
             raise ContractError(f"case {case.name}: {self.name} is {value}")
         return float(value), bounds

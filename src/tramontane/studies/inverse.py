@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyvista as pv
@@ -142,6 +142,7 @@ def inverse(
     shapes: Named | None = None,
     tolerance: float = 0.02,
     count: int = 3,
+    require: Literal["inside", "edge", ""] = "edge",
     vary: Mapping[str, str] | None = None,
     fixed: Mapping[str, str | float | Quantity] | None = None,
     integers: Sequence[str] = (),
@@ -162,6 +163,7 @@ def inverse(
         shapes: A solver that makes shapes for a surrogate.
         tolerance: Of values, as a share of the wanted value; of fields, as a relative L2 norm.
         count: Designs wanted.
+        require: The worst verdict with which a surrogate's design counts; empty for any.
         vary: Bounds of variables, ``{"speed": "20:40 m/s"}``; all parameters vary where None.
         fixed: Values of parameters that do not vary.
         integers: Variables that take whole numbers.
@@ -195,7 +197,7 @@ def inverse(
             if verified
             else drives.predicting(goals.outputs, [of.domain for of in goals.outputs if isinstance(of, FieldDistance)])
         )
-        search = Search(answering, space, goals, seed=seed)
+        search = Search(answering, space, goals, seed=seed, require=require)
         search.trials = read_trials(folder, len(space.variables))
         reached = _invert(search, targets, folder, count=count, verified=verified, start=24 if verified else _START)
         write_json(folder / RESULT, {
@@ -257,7 +259,7 @@ def _invert(
     search.answer()
     while True:
         note()
-        reaching = [trial for trial in search.answered if _mismatch(trial, targets) <= 1]
+        reaching = [trial for trial in search.answered if search.counts(trial) and _mismatch(trial, targets) <= 1]
         chosen = _apart(search.space, sorted(reaching, key=lambda trial: _mismatch(trial, targets)), count)
         asked = len(search.trials) - start
         if asked >= _ROUNDS * 2 * count or len(chosen) == count:
