@@ -8,9 +8,9 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
-from tramontane import __version__
 from tramontane.io.file_queue import Work, called, prepared
 from tramontane.io.processes import FatalError, Outcome, reason_of, run_each
 
@@ -31,10 +31,11 @@ class OneByOne:
 
     def hello(self) -> tuple[str, str | None]:
         """The version of the package here, and why no task can run on this machine; None where one can."""
+        here = version("tramontane")
         if self._token is not None and not Path(self._token).exists():
-            return __version__, (f"{platform.node()} does not see {Path(self._token).parent}; choose a folder on a "
-                                 "disk that all machines of the cluster see")  # fmt: skip
-        return __version__, None
+            return here, (f"{platform.node()} does not see {Path(self._token).parent}; choose a folder on a disk that "
+                          "all machines of the cluster see")  # fmt: skip
+        return here, None
 
     def run(self, task: bytes) -> tuple[bytes | None, str | None, str | None]:
         """Answer, reason of the task's failure, and what keeps this process from any task."""
