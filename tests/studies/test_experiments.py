@@ -138,6 +138,14 @@ def test_a_layout_that_cannot_be_says_why(tmp_path: Path, options: dict[str, Any
     assert not (tmp_path / "beams").exists()
 
 
+def test_a_table_with_half_a_rib_is_refused_before_a_solver_runs(tmp_path: Path) -> None:
+    (tmp_path / "ribbed.py").write_text(SOLVER.replace('"20 to 60 mm"', '{"low": 1, "high": 6, "integer": True}'))
+    (tmp_path / "wanted.csv").write_text("width [mm],height\n20,2\n20,2.5\n")
+    with pytest.raises(TramontaneError, match=r"line 3, height is 2\.5; give a whole number"):
+        doe(tmp_path / "ribbed.py", out=tmp_path / "beams", table=tmp_path / "wanted.csv")
+    assert not (tmp_path / "beams").exists()
+
+
 def test_failures_are_told_and_do_not_end_a_study(tmp_path: Path) -> None:
     experiment = doe(Cantilever(slender=1.5), out=tmp_path / "beams", method="factorial", levels=2)
     assert "8 designs: 6 answered, 2 failed" in str(experiment)

@@ -47,7 +47,11 @@ def test_whole_numbers_stay_between_the_bounds_that_were_given() -> None:
     contract = Contract(parameters={"ribs": ParameterSpec(low=0, high=9, integer=True)})
     ribs = Space.of(contract, vary={"ribs": "1.2:3.7"}).rows(sobol(1, 64))[:, 0]
     assert set(ribs) == {2.0, 3.0}
-    with pytest.raises(ContractError, match=r"no whole number between 1\.2 and 1\.8"):
+    with pytest.raises(ContractError, match=r"parameter 'ribs' is 1\.5, and must be a whole number; give 2"):
+        Space.of(contract, fixed={"ribs": 1.5})
+    with pytest.raises(ContractError, match="parameter 'ribs' is inf; give a finite number"):
+        Space.of(contract, fixed={"ribs": "1e400"})
+    with pytest.raises(ContractError, match=r"no whole number between 1\.2 and 1\.8; widen"):
         Space.of(contract, vary={"ribs": "1.2:1.8"})
 
 

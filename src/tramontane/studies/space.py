@@ -172,10 +172,20 @@ def fixed_values(contract: Contract, fixed: Mapping[str, str | float | Quantity]
     values = {}
     for name in (name for name in known if name in fixed):
         value, unit = parse_quantity(fixed[name], name=name)
+        if not np.isfinite(value):
+            raise ContractError(f"parameter {name!r} is {value:g}; give a finite number")
         values[name] = Quantity(value, known[name].unit if unit is None else unit)
         if not compatible(values[name].unit or "", known[name].unit):
             raise ContractError(f"parameter {name!r} is in {values[name].unit}; give it in {known[name].unit}")
+        number = from_si(in_si(value, values[name].unit or ""), known[name].unit)
+        if known[name].integer and not is_whole(number):
+            raise ContractError(f"parameter {name!r} is {number:g}, and must be a whole number; give {round(number)}")
     return values
+
+
+def is_whole(number: float) -> bool:
+    """Whether a number is whole, but for rounding in units."""
+    return bool(np.isfinite(number)) and abs(number - round(number)) <= _ROUNDING * max(1.0, abs(number))
 
 
 def bounds_of(name: str, text: str, unit: str) -> tuple[float, float]:
@@ -209,7 +219,7 @@ def whole_within(name: str, low: float, high: float, unit: str) -> tuple[float, 
     first, last = ceil(from_si(low, unit) - _ROUNDING), floor(from_si(high, unit) + _ROUNDING)
     if first > last:
         raise ContractError(f"bounds of {name}: there is no whole number between {from_si(low, unit):g} and "
-                            f"{from_si(high, unit):g} {unit}; widen them")  # fmt: skip
+                            f"{Quantity(from_si(high, unit), unit)}; widen them")  # fmt: skip
     return in_si(float(first), unit), in_si(float(last), unit)
 
 

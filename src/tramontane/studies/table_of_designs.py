@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tramontane.contract import Contract
 from tramontane.errors import ContractError, FormatError
 from tramontane.formats.tables.table import QOI, read_head, read_number, read_sheet
-from tramontane.studies.space import Space, Variable, fixed_values
+from tramontane.studies.space import Space, Variable, fixed_values, is_whole
 from tramontane.units import Quantity, compatible, from_si, in_si
 
 Array = NDArray[np.floating[Any]]
@@ -70,6 +70,8 @@ def read_rows(
             if own is not None and not compatible(own, asked[name].unit):
                 raise FormatError(f"{path}: line {line}, {name} is in {own}; give it in {asked[name].unit}")
             rows[index, column] = in_si(value, unit if own is None else own)
+            if asked[name].integer and not is_whole(from_si(float(rows[index, column]), asked[name].unit)):
+                raise FormatError(f"{path}: line {line}, {name} is {cells[place].strip()}; give a whole number")
     variables, varying = [], []
     for column, name in enumerate(columns):
         spec = asked[name]
