@@ -36,12 +36,12 @@ from gpytorch.mlls import SumMarginalLogLikelihood
 
 from tramontane import solvers
 from tramontane.io.atomic import write_json
-from tramontane.studies.answers import AtHand
-from tramontane.studies.emulator import Emulator, predicted
-from tramontane.studies.goals import Goals, Objective, Output
+from tramontane.search.answers import AtHand
+from tramontane.search.emulator import Emulator, predicted
+from tramontane.search.goals import Goals, Objective, Output
+from tramontane.search.loop import Search
+from tramontane.search.space import Space, sobol
 from tramontane.studies.learn import choose
-from tramontane.studies.search import Search
-from tramontane.studies.space import Space, sobol
 
 START, BATCH, OURS, PLAIN = 10, 2, 30, 60
 OPTIMISE: dict[str, dict[str, Any]] = {

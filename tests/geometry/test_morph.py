@@ -25,8 +25,8 @@ from tramontane.geometry.morph import Morph
 from tramontane.geometry.morph_config import MorphConfig, read_morph
 from tramontane.geometry.self_intersections import self_intersections
 from tramontane.geometry.thickness import thinnest_wall
+from tramontane.search import simulators
 from tramontane.simulator import Parametric
-from tramontane.studies import simulators
 
 UNIT_BOX = {"low": [0, 0, 0], "high": [1, 1, 1], "control_points": [2, 2, 2]}
 TOP = ["*", "*", 1]

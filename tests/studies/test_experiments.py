@@ -16,11 +16,11 @@ from tramontane import Surrogate, fit, ingest
 from tramontane.cli import app
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.errors import TramontaneError
+from tramontane.search.answers import AtHand
+from tramontane.search.goals import Output
+from tramontane.search.sampling import fresh, full_factorial, latin_hypercube
+from tramontane.search.space import Space
 from tramontane.studies import doe, sensitivity, sweep
-from tramontane.studies.answers import AtHand
-from tramontane.studies.goals import Output
-from tramontane.studies.sampling import fresh, full_factorial, latin_hypercube
-from tramontane.studies.space import Space
 
 SOLVER = """
 from tramontane.solvers.function import solver

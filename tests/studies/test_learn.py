@@ -13,11 +13,11 @@ from helpers.cantilever import CONTRACT, Cantilever
 from tramontane.case import Case
 from tramontane.contract import FieldSpec
 from tramontane.errors import ContractError, TramontaneError
+from tramontane.search.emulator import Emulator
+from tramontane.search.goals import Output
+from tramontane.search.space import Space, sobol
 from tramontane.studies import inverse, learn, screen
-from tramontane.studies.emulator import Emulator
-from tramontane.studies.goals import Output
 from tramontane.studies.learn import choose
-from tramontane.studies.space import Space, sobol
 
 
 def test_learning_ends_at_the_stated_error_and_keeps_its_cases(tmp_path: Path) -> None:

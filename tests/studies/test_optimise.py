@@ -12,12 +12,12 @@ import pytest
 
 from helpers.cantilever import CONTRACT, Cantilever
 from tramontane.errors import TramontaneError
+from tramontane.search.answers import AtHand
+from tramontane.search.emulator import Corrected, Emulator
+from tramontane.search.goals import Goals, Output
+from tramontane.search.loop import Search
+from tramontane.search.space import Space, sobol
 from tramontane.studies import Optimum, optimise
-from tramontane.studies.answers import AtHand
-from tramontane.studies.emulator import Corrected, Emulator
-from tramontane.studies.goals import Goals, Output
-from tramontane.studies.search import Search
-from tramontane.studies.space import Space, sobol
 
 pytest.importorskip("botorch", reason="pip install 'tramontane[search]'")
 

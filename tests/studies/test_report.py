@@ -13,13 +13,13 @@ import pytest
 
 from helpers.cantilever import CONTRACT, Cantilever
 from tramontane.html_page import write_page
+from tramontane.search.answers import AtHand
+from tramontane.search.goals import Goals
+from tramontane.search.loop import Search
+from tramontane.search.space import Space, sobol
 from tramontane.studies import doe, sensitivity, sweep
-from tramontane.studies.answers import AtHand
-from tramontane.studies.goals import Goals
 from tramontane.studies.parallel_coordinates import SCRIPT, STYLE, parallel_coordinates
 from tramontane.studies.report import report_search
-from tramontane.studies.search import Search
-from tramontane.studies.space import Space, sobol
 from tramontane.studies.study_charts import convergence_chart, front_chart, sweep_chart
 
 DESIGNS = [[1.0, 10.0, 0.5], [2.0, 30.0, None], [3.0, 20.0, 0.25]]

@@ -15,11 +15,11 @@ from tramontane.case import Case
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.design import Design
 from tramontane.errors import SolverError, TramontaneError
+from tramontane.search.emulator import Emulator
+from tramontane.search.goals import Output
+from tramontane.search.realisations import Realisations
+from tramontane.search.space import Space, sobol
 from tramontane.studies import doe, sensitivity
-from tramontane.studies.emulator import Emulator
-from tramontane.studies.goals import Output
-from tramontane.studies.realisations import Realisations
-from tramontane.studies.space import Space, sobol
 
 pytest.importorskip("SALib", reason="pip install 'tramontane[search]'")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 
 from tramontane.io.registries import by_name, find_entries
+from tramontane.search.experiment import Experiment
+from tramontane.search.space import sobol_designs
 from tramontane.studies.doe import doe
-from tramontane.studies.experiment import Experiment
 from tramontane.studies.generate import generate
 from tramontane.studies.inverse import Reached, inverse
 from tramontane.studies.learn import Learnt, learn
 from tramontane.studies.optimise import Optimum, optimise
 from tramontane.studies.screen import Screened, screen
 from tramontane.studies.sensitivity import Sensitivity, sensitivity
-from tramontane.studies.space import sobol_designs
 from tramontane.studies.study import Study
 from tramontane.studies.sweep import Sweep, sweep
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from tramontane.errors import ContractError
-from tramontane.studies.experiment import Experiment, carry_out, outputs_of
+from tramontane.search.experiment import Experiment, carry_out, outputs_of
+from tramontane.search.sampling import fresh, full_factorial, latin_hypercube_rows, levels_of, sobol_rows
+from tramontane.search.simulators import Named, driven, name_of
+from tramontane.search.space import Space
+from tramontane.search.table_of_designs import read_rows
 from tramontane.studies.report import report_designs
-from tramontane.studies.sampling import fresh, full_factorial, latin_hypercube_rows, levels_of, sobol_rows
-from tramontane.studies.simulators import Named, driven, name_of
-from tramontane.studies.space import Space
 from tramontane.studies.study import Study
-from tramontane.studies.table_of_designs import read_rows
 from tramontane.units import Quantity
 
 Array = NDArray[np.floating[Any]]

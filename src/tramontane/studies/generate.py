@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from tramontane import __version__, farm, solvers
-from tramontane.studies.plan import keep_to_plan
-from tramontane.studies.simulators import check_samples, limit_of
-from tramontane.studies.space import sobol_designs
+from tramontane.search.plan import keep_to_plan
+from tramontane.search.simulators import check_samples, limit_of
+from tramontane.search.space import sobol_designs
 from tramontane.studies.study import Study
 
 

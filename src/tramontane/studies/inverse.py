@@ -26,16 +26,16 @@ from tramontane.formats import read_mesh
 from tramontane.io.atomic import write_json
 from tramontane.io.hashes import file_sha256
 from tramontane.io.locks import claimed
-from tramontane.studies.answers import Answer
-from tramontane.studies.emulator import predicted
-from tramontane.studies.goals import Goals, Objective, Output, value_of
-from tramontane.studies.plan import keep_to_plan
+from tramontane.search.answers import Answer
+from tramontane.search.emulator import predicted
+from tramontane.search.goals import Goals, Objective, Output, value_of
+from tramontane.search.loop import Emulated, Search, Trial
+from tramontane.search.plan import keep_to_plan
+from tramontane.search.simulators import Named, driven, name_of
+from tramontane.search.space import Space, sobol
+from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
 from tramontane.studies.report import report_designs
-from tramontane.studies.search import Emulated, Search, Trial
-from tramontane.studies.simulators import Named, driven, name_of
-from tramontane.studies.space import Space, sobol
 from tramontane.studies.study import Study
-from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
 from tramontane.units import Quantity, from_si
 
 Array = NDArray[np.floating[Any]]

@@ -22,15 +22,15 @@ from tramontane.contract import Contract
 from tramontane.errors import ContractError
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
-from tramontane.studies.emulator import Emulator, predicted
-from tramontane.studies.goals import Goals, Objective, Output
-from tramontane.studies.plan import keep_to_plan
+from tramontane.search.emulator import Emulator, predicted
+from tramontane.search.goals import Goals, Objective, Output
+from tramontane.search.loop import Search, Trial
+from tramontane.search.plan import keep_to_plan
+from tramontane.search.simulators import Named, driven, name_of
+from tramontane.search.space import Space, sobol
+from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
 from tramontane.studies.report import report_designs
-from tramontane.studies.search import Search, Trial
-from tramontane.studies.simulators import Named, driven, name_of
-from tramontane.studies.space import Space, sobol
 from tramontane.studies.study import Study
-from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
 from tramontane.units import Quantity
 
 Array = NDArray[np.floating[Any]]

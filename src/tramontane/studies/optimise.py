@@ -19,14 +19,14 @@ from tramontane import __version__
 from tramontane.errors import ContractError
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
-from tramontane.studies.goals import VOLUME, Goals
-from tramontane.studies.plan import keep_to_plan
+from tramontane.search.goals import VOLUME, Goals
+from tramontane.search.loop import Search, Surrogacy, Trial, emulate
+from tramontane.search.plan import keep_to_plan
+from tramontane.search.simulators import Driven, Named, driven, name_of
+from tramontane.search.space import Space
+from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
 from tramontane.studies.report import report_search
-from tramontane.studies.search import Search, Surrogacy, Trial, emulate
-from tramontane.studies.simulators import Driven, Named, driven, name_of
-from tramontane.studies.space import Space
 from tramontane.studies.study import Study
-from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
 from tramontane.units import Quantity, from_si
 
 RESULT = "optimum.json"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from tramontane.evaluation.charts import as_svg
 from tramontane.html_page import Cell, paragraphs, section, table, write_page
 from tramontane.io.atomic import replacing
-from tramontane.studies.experiment import Experiment
-from tramontane.studies.goals import Goals, Output
+from tramontane.search.experiment import Experiment
+from tramontane.search.goals import Goals, Output
+from tramontane.search.loop import Trial
+from tramontane.search.sobol_indices import percent
+from tramontane.search.space import Space
 from tramontane.studies.parallel_coordinates import SCRIPT, STYLE, parallel_coordinates
-from tramontane.studies.search import Trial
-from tramontane.studies.sobol_indices import percent
-from tramontane.studies.space import Space
 from tramontane.studies.study_charts import (
     convergence_chart,
     effects_chart,

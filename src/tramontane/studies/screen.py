@@ -20,16 +20,16 @@ from tramontane import __version__
 from tramontane.errors import ContractError
 from tramontane.io.atomic import replacing
 from tramontane.io.locks import claimed
-from tramontane.studies.emulator import bounded, predicted
-from tramontane.studies.goals import Goals
-from tramontane.studies.plan import keep_to_plan
+from tramontane.search.emulator import bounded, predicted
+from tramontane.search.goals import Goals
+from tramontane.search.loop import LEVEL, Emulated, Search, Trial
+from tramontane.search.plan import keep_to_plan
+from tramontane.search.sampling import fresh
+from tramontane.search.simulators import Named, driven, name_of
+from tramontane.search.space import Space, sobol
+from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
 from tramontane.studies.report import report_designs
-from tramontane.studies.sampling import fresh
-from tramontane.studies.search import LEVEL, Emulated, Search, Trial
-from tramontane.studies.simulators import Named, driven, name_of
-from tramontane.studies.space import Space, sobol
 from tramontane.studies.study import Study
-from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
 from tramontane.units import Quantity, from_si
 
 Array = NDArray[np.floating[Any]]

@@ -20,18 +20,18 @@ from rich.console import Console
 from tramontane.blas import one_thread
 from tramontane.errors import ContractError, TramontaneError
 from tramontane.progress import follow
-from tramontane.studies.emulator import Emulator
-from tramontane.studies.experiment import Experiment, carry_out, outputs_of
-from tramontane.studies.goals import Output
-from tramontane.studies.realisations import Realisations
+from tramontane.search.emulator import Emulator
+from tramontane.search.experiment import Experiment, carry_out, outputs_of
+from tramontane.search.goals import Output
+from tramontane.search.realisations import Realisations
+from tramontane.search.sampling import sobol_rows
+from tramontane.search.simulators import Driven, Named, driven, name_of
+from tramontane.search.sobol_indices import Share, percent, saltelli_rows, sobol_indices
+from tramontane.search.space import Space, sobol
+from tramontane.search.trials import Column, write_table
 from tramontane.studies.report import report_sensitivity
-from tramontane.studies.sampling import sobol_rows
-from tramontane.studies.simulators import Driven, Named, driven, name_of
-from tramontane.studies.sobol_indices import Share, percent, saltelli_rows, sobol_indices
-from tramontane.studies.space import Space, sobol
 from tramontane.studies.study import Study
 from tramontane.studies.study_data import Answers, holds_answers, read_answers
-from tramontane.studies.trials import Column, write_table
 from tramontane.units import Quantity
 
 Array = NDArray[np.floating[Any]]

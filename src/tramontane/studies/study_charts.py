@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.evaluation.charts import BLUE, QUIET, RED, literal, new_axes
-from tramontane.studies.goals import Goals, Output
-from tramontane.studies.search import Trial
-from tramontane.studies.space import Space, Variable
+from tramontane.search.goals import Goals, Output
+from tramontane.search.loop import Trial
+from tramontane.search.space import Space, Variable
 from tramontane.units import from_si
 
 if TYPE_CHECKING:

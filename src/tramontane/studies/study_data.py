@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from tramontane.contract import Contract
 from tramontane.errors import ContractError, FormatError, TramontaneError
 from tramontane.formats.tables.table import read_head, read_sheet
-from tramontane.studies.goals import Output
-from tramontane.studies.plan import PLAN
-from tramontane.studies.space import Space, Variable
-from tramontane.studies.trials import TABLE
+from tramontane.search.goals import Output
+from tramontane.search.plan import PLAN
+from tramontane.search.space import Space, Variable
+from tramontane.search.trials import TABLE
 from tramontane.units import in_si, si_unit
 
 Array = NDArray[np.floating[Any]]

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from tramontane.errors import ContractError
-from tramontane.studies.experiment import Experiment, carry_out, outputs_of
+from tramontane.search.experiment import Experiment, carry_out, outputs_of
+from tramontane.search.loop import Trial
+from tramontane.search.sampling import fresh, full_factorial, levels_of
+from tramontane.search.simulators import Named, driven, name_of
+from tramontane.search.space import Space
 from tramontane.studies.report import report_sweep
-from tramontane.studies.sampling import fresh, full_factorial, levels_of
-from tramontane.studies.search import Trial
-from tramontane.studies.simulators import Named, driven, name_of
-from tramontane.studies.space import Space
 from tramontane.studies.study import Study
 from tramontane.units import Quantity, from_si
 

@@ -15,9 +15,9 @@ from tramontane import solvers
 from tramontane.contract import Contract
 from tramontane.errors import ContractError, TramontaneError
 from tramontane.io.tasks import Resources
+from tramontane.search.answers import Answering, AtHand, OnFarm
+from tramontane.search.goals import Output
 from tramontane.simulator import Parametric, Simulator
-from tramontane.studies.answers import Answering, AtHand, OnFarm
-from tramontane.studies.goals import Output
 
 if TYPE_CHECKING:
     from tramontane.surrogate import Surrogate

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tramontane.studies.emulator import Emulator
+from tramontane.search.emulator import Emulator
 
 Array = NDArray[np.floating[Any]]
 _FREQUENCIES = 512

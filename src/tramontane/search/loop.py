@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from tramontane.blas import one_thread
 from tramontane.errors import TramontaneError
-from tramontane.studies.answers import Answer, Answering
-from tramontane.studies.emulator import Corrected, Emulator, bounded, predicted
-from tramontane.studies.goals import Goals, Output
-from tramontane.studies.space import Space, sobol
+from tramontane.search.answers import Answer, Answering
+from tramontane.search.emulator import Corrected, Emulator, bounded, predicted
+from tramontane.search.goals import Goals, Output
+from tramontane.search.space import Space, sobol
 
 Array = NDArray[np.floating[Any]]
 Emulated = Emulator | Corrected
@@ -178,7 +178,7 @@ class Search:
 
     def propose(self, count: int) -> Array:
         """The next designs ``(count, d)``, SI."""
-        from tramontane.studies.acquisition import propose  # BoTorch takes seconds to load
+        from tramontane.search.acquisition import propose  # BoTorch takes seconds to load
 
         emulators = self.emulators()
         rows, _ = self.table()

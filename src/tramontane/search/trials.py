@@ -13,9 +13,9 @@ import numpy as np
 
 from tramontane.errors import TramontaneError
 from tramontane.io.atomic import replacing, write_json, write_text
-from tramontane.studies.goals import Output
-from tramontane.studies.search import Trial
-from tramontane.studies.space import Space
+from tramontane.search.goals import Output
+from tramontane.search.loop import Trial
+from tramontane.search.space import Space
 from tramontane.units import from_si
 
 TRIALS, TABLE = "trials.json", "designs.csv"

@@ -13,9 +13,9 @@ from tramontane.design import Design
 from tramontane.errors import ContractError
 from tramontane.interval import FieldInterval
 from tramontane.qoi import QoiDefinition
-from tramontane.studies.emulator import Emulator
-from tramontane.studies.goals import Goals, Output
-from tramontane.studies.space import Space, sobol, sobol_designs
+from tramontane.search.emulator import Emulator
+from tramontane.search.goals import Goals, Output
+from tramontane.search.space import Space, sobol, sobol_designs
 
 
 def test_bounds_are_read_in_units_and_the_rest_stays_midway() -> None:

@@ -22,8 +22,8 @@ from tramontane.io.atomic import cannot
 from tramontane.io.processes import FatalError
 from tramontane.io.tasks import Resources
 from tramontane.progress import follow
+from tramontane.search.goals import Output
 from tramontane.simulator import Simulator
-from tramontane.studies.goals import Output
 
 
 @dataclass(frozen=True)

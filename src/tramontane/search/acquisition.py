@@ -17,9 +17,9 @@ from torch import Tensor
 
 from tramontane.errors import TramontaneError
 from tramontane.models.gaussian_process import GaussianProcess
-from tramontane.studies.emulator import Corrected, Emulator
-from tramontane.studies.goals import Goals, Objective
-from tramontane.studies.space import Space
+from tramontane.search.emulator import Corrected, Emulator
+from tramontane.search.goals import Goals, Objective
+from tramontane.search.space import Space
 
 try:
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tramontane.contract import Contract
 from tramontane.errors import ContractError, FormatError
 from tramontane.formats.tables.table import QOI, read_head, read_number, read_sheet
-from tramontane.studies.space import Space, Variable, fixed_values, is_whole
+from tramontane.search.space import Space, Variable, fixed_values, is_whole
 from tramontane.units import Quantity, compatible, from_si, in_si
 
 Array = NDArray[np.floating[Any]]

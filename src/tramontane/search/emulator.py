@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tramontane.models.gaussian_process import GaussianProcess, Kernel
 from tramontane.models.scalar_kriging import ScalarKriging, as_logarithms
-from tramontane.studies.goals import Output
-from tramontane.studies.space import Space
+from tramontane.search.goals import Output
+from tramontane.search.space import Space
 from tramontane.units import in_si
 
 Array = NDArray[np.floating[Any]]

@@ -16,13 +16,13 @@ from tramontane import __version__
 from tramontane.contract import Contract
 from tramontane.errors import ContractError
 from tramontane.io.locks import claimed
-from tramontane.studies.answers import Answering, AtHand
-from tramontane.studies.goals import Output
-from tramontane.studies.plan import keep_to_plan
-from tramontane.studies.search import Trial
-from tramontane.studies.simulators import Driven, Named
-from tramontane.studies.space import Space
-from tramontane.studies.trials import columns_of, read_trials, write_table, write_trials
+from tramontane.search.answers import Answering, AtHand
+from tramontane.search.goals import Output
+from tramontane.search.loop import Trial
+from tramontane.search.plan import keep_to_plan
+from tramontane.search.simulators import Driven, Named
+from tramontane.search.space import Space
+from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
 
 Array = NDArray[np.floating[Any]]
 ANSWERS = "answers.jsonl"

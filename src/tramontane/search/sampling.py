@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tramontane.errors import ContractError
-from tramontane.studies.space import Space, Variable, sobol
+from tramontane.search.space import Space, Variable, sobol
 
 Array = NDArray[np.floating[Any]]
 _SAME = 1e-9  # of the unit cube: two such designs are one
