@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import pyvista as pv
+from rich.console import Console
 
 from helpers.cantilever import CONTRACT, Cantilever
 from tramontane.case import Case
@@ -66,6 +69,15 @@ def test_parameters_without_a_range_stay_in_the_order_of_the_contract() -> None:
     names = [f"p{number}" for number in range(12)]
     still = {name: ParameterSpec(low=1, high=1) for name in names}
     assert list(Space.of(Contract(parameters={"x": ParameterSpec(low=1, high=2), **still})).fixed) == names
+
+
+def test_bounds_beyond_the_contract_are_said() -> None:
+    said = io.StringIO()
+    Space.of(CONTRACT, vary={"width": "5:20 mm"}, fixed={"load": "3 kN"}, console=Console(file=said, width=200))
+    lines = said.getvalue().splitlines()
+    assert len(lines) == 2
+    assert "load = 3000 N lies outside" in lines[0]
+    assert "width = 5 mm lies outside" in lines[1]
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,16 @@ def test_a_correction_learns_what_the_solver_adds() -> None:
     assert np.abs(means - truth).mean() < 0.1 * np.log(1.2)
 
 
+def test_a_search_without_a_feasible_design_shows_the_closest(tmp_path: Path) -> None:
+    hard = PROBLEM | {"subject_to": ["stress <= 100 MPa", "mass <= 1 kg"]}
+    optimum = optimise(Cantilever(), out=tmp_path / "beam", runs=4, start=4, **hard)
+    assert not optimum.best
+    values = [trial.answer.values for trial in optimum.trials if trial.answer]
+    most = {name: max(of[name] for of in values) for name in ("stress", "mass")}
+    misses = [max(of["stress"] - 1e8, 0) / most["stress"] + max(of["mass"] - 1, 0) / most["mass"] for of in values]
+    assert f"design {int(np.argmin(misses)):03d}" in str(optimum)
+
+
 def test_what_cannot_be_searched_says_why(tmp_path: Path) -> None:
     with pytest.raises(TramontaneError, match=r"neither: is not a saved surrogate, and solver 'neither' is not known"):
         optimise("neither", minimise=["mass"], out=tmp_path / "a")

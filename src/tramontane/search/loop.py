@@ -261,7 +261,7 @@ class Search:
                 if tolerance and idle >= patience and self.best() and _agree(asked):
                     return f"no gain in {patience} batches, and the last answers are as predicted"
             if len(self.trials) >= runs:
-                return f"all {runs} runs are used"
+                return "the only run is used" if runs == 1 else f"all {runs} runs are used"
             self.add(self.propose(min(batch, runs - len(self.trials))), "proposed")
             after()
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from tramontane.contract import Contract
 from tramontane.design import Design
 from tramontane.errors import ContractError, TramontaneError
+from tramontane.notice import Notice
 from tramontane.units import Quantity, compatible, from_si, in_si, parse_quantity
 
 Array = NDArray[np.floating[Any]]
@@ -60,6 +62,7 @@ class Space:
         vary: Mapping[str, str] | None = None,
         fixed: Mapping[str, str | float | Quantity] | None = None,
         integers: Sequence[str] = (),
+        console: Console | None = None,
     ) -> Space:
         """The space that a contract's parameters span.
 
@@ -69,6 +72,7 @@ class Space:
                 parameters vary that are not fixed.
             fixed: By name, values that stay. Where ``vary`` names some, the rest that are not fixed stay midway.
             integers: Names of variables that take whole numbers.
+            console: Where it is said that bounds or values lie beyond the contract's own.
 
         Raises:
             ContractError: A name is not known, a value is in a wrong unit, bounds are upside down, or nothing varies.
@@ -97,7 +101,21 @@ class Space:
             constants[variable.name] = Quantity(from_si(variable.low, variable.unit), variable.unit)
         if not varying:
             raise ContractError(f"contract {contract.name}: no parameter varies; give bounds, such as --vary a=1:2")
-        return cls(tuple(varying), constants)
+        space = cls(tuple(varying), constants)
+        if console is not None:
+            for notice in space.excesses(contract):
+                console.print(f"Warning: {notice}", style="yellow", highlight=False, markup=False)
+        return space
+
+    def excesses(self, contract: Contract) -> list[Notice]:
+        """Bounds and fixed values that lie beyond the contract's range."""
+        stays = {name: value for name, value in self.fixed.items() if name in contract.parameters}
+        fixed = {
+            name: in_si(value, contract.parameters[name].unit if unit is None else unit)
+            for name, (value, unit) in stays.items()
+        }
+        ends = [{of.name: of.low for of in self.variables}, {of.name: of.high for of in self.variables}]
+        return [notice for values in (fixed, *ends) for notice in contract.excesses(values)]
 
     @property
     def names(self) -> list[str]:

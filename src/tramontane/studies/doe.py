@@ -82,7 +82,7 @@ def doe(
         origin: str = "table"
         rows_of: Callable[[Array], Array] = functools.partial(fresh, space, rows)
     else:
-        space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers)
+        space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers, console=console)
         origin, rows_of = method, _layout(space, method, n, levels, seed)
     experiment = carry_out("doe", simulator, drives, space, wanted, out, rows_of, origin=origin, workers=workers,
                            seconds=seconds, on=on, console=console)  # fmt: skip

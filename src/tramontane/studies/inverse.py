@@ -178,7 +178,7 @@ def inverse(
     """
     drives = driven(simulator, shapes=shapes)
     targets = _targets(drives.contract, target or {}, target_field or {}, tolerance)
-    space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers)
+    space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers, console=console)
     if count < 1 or not 0 < tolerance < 1:
         raise ContractError(f"{count} designs within {tolerance:g}: give at least one, and a share such as 0.02")
     folder = Path(out)

@@ -109,7 +109,7 @@ def learn(
     if drives.surrogate is not None:
         raise ContractError("active learning runs a solver, and this is a surrogate; give the solver of its cases")
     wanted = wanted_errors(to, drives.contract)
-    space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers)
+    space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers, console=console)
     if runs < 1 or batch < 1 or start < 3:
         raise ContractError(f"{runs} runs, {start} of them to start with, in batches of {batch}: give one or more runs "
                             "at once, and three or more to start with")  # fmt: skip

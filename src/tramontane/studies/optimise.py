@@ -58,8 +58,8 @@ class Optimum:
         by = "solver runs" if self.verified else "predictions"
         lines = [f"{len(self.trials)} {by}: {self.reason}"]
         if not self.best:
-            lines.append("No design meets the constraints; loosen one, or widen the bounds of parameters")
-        for trial in self.best:
+            lines.append("No design meets the constraints; loosen one, or widen the bounds of parameters. The closest:")
+        for trial in self.best or self._closest():
             lines.append(f"design {self.trials.index(trial):03d}: {self.space.told(trial.row)}")
             lines += [f"  {line}" for line in self._outputs(trial)]
         if not self.verified:
@@ -67,6 +67,18 @@ class Optimum:
                       for name in self._without_interval()]  # fmt: skip
             lines.append("NOT VERIFIED: these are predictions; give --solver to have them checked")
         return "\n".join(lines)
+
+    def _closest(self) -> list[Trial]:
+        """The answered trial that misses the constraints least, in sizes of their outputs."""
+        answered = [(trial, trial.answer.values) for trial in self.trials if trial.answer and not trial.answer.failed]
+        sizes = {of.output.key: max(max(abs(values[of.output.key]) for _, values in answered), 1e-300)
+                 for of in self.goals.constraints}  # fmt: skip
+
+        def missed(values: Mapping[str, float]) -> float:
+            return sum(max(of.excess(values[of.output.key]), 0.0) / sizes[of.output.key]
+                       for of in self.goals.constraints)  # fmt: skip
+
+        return [min(answered, key=lambda pair: missed(pair[1]))[0]] if answered else []
 
     def _without_interval(self) -> list[str]:
         """Outputs of which a bound was asked, and whose predictions have none; a volume follows from the shape."""
@@ -144,7 +156,7 @@ def optimise(
     """
     drives = driven(simulator, solver=solver, shapes=shapes)
     goals = Goals.of(drives.contract, minimise=minimise, maximise=maximise, target=target, subject_to=subject_to)
-    space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers)
+    space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers, console=console)
     if runs < 1 or batch < 1:
         raise ContractError(f"{runs} runs in batches of {batch}: give at least one of each")
     if start is not None and not 1 <= start <= runs and drives.checks and drives.surrogate is None:

@@ -124,7 +124,7 @@ def screen(
     """
     drives = driven(simulator, shapes=shapes)
     goals = Goals.of(drives.contract, minimise=minimise, maximise=maximise, target=target, subject_to=subject_to)
-    space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers)
+    space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers, console=console)
     if count < 1 or best < 1 or asked < 3:
         raise ContractError(f"{count} designs, {asked} of them asked, {best} best: ask 3 or more, and 1 or more of the "
                             "others")  # fmt: skip

@@ -165,7 +165,7 @@ def sensitivity(
         found = Sensitivity(known.space, _of_answers(known, samples, seed, console), len(known.rows))
     else:
         drives = driven(source, shapes=shapes)
-        space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers)
+        space = Space.of(drives.contract, vary=vary, fixed=fixed, integers=integers, console=console)
         wanted = outputs_of(drives.contract, outputs)
         direct = answers is None and _is_quick(drives)
         if answers is None and not direct:

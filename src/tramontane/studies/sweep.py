@@ -99,7 +99,7 @@ def sweep(
                             "(doe takes more)")  # fmt: skip
     drives = driven(simulator, shapes=shapes)
     wanted = outputs_of(drives.contract, outputs)
-    space = Space.of(drives.contract, vary=vary, fixed=fixed)
+    space = Space.of(drives.contract, vary=vary, fixed=fixed, console=console)
     rows = full_factorial(space, levels_of(space, steps, least=2))
     done = carry_out("sweep", simulator, drives, space, wanted, out, functools.partial(fresh, space, rows),
                      origin="sweep", workers=workers, seconds=seconds, on=on, console=console)  # fmt: skip
