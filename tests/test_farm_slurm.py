@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -29,27 +28,10 @@ _reason = slurm_cluster.missing()
 pytestmark = pytest.mark.skipif(_reason is not None, reason=_reason or "")
 
 
-_PATIENCE = 180  # s
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[slurm_cluster.Cluster]:
     with slurm_cluster.cluster(nodes=2, cores=2) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _bounded() -> Iterator[None]:
-    """A private Slurm whose daemons were killed and begun again does not always come back."""
-
-    def give_up(*_: object) -> None:
-        pytest.skip(f"Slurm did not answer within {_PATIENCE} s; run this file alone")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(_PATIENCE)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +127,24 @@ def test_a_killed_job_and_a_lost_node_cost_no_task_and_none_runs_twice_that_was_
     begun = log.read_text().split()
     assert {task: begun.count(str(task)) for task in told} == told, "a task ran again that was done"
     assert len(begun) <= 30 + 6, "no more ran twice than jobs of two cores on two nodes had in hand"
+
+
+def test_a_job_that_waits_to_begin_again_keeps_no_other_from_its_work(tmp_path: Path) -> None:
+    class Jobs:
+        submitted = 0
+
+        def states(self) -> dict[str, tuple[str, str]]:
+            return {"12_0": ("PENDING", "BeginTime")}
+
+        def submit(self, _: list[str], count: int) -> None:
+            self.submitted += count
+
+    queue, jobs = FileQueue(tmp_path / "queue"), Jobs()
+    queue.begin(work_of(tasks.square, None, None, None, 1))
+    queue.put(key_of("0"), b"task")
+    watch = slurm._Watch(queue, jobs, [], 4, 1, set())  # type: ignore[arg-type]
+    watch.see_to_jobs()
+    assert jobs.submitted == 1
 
 
 def test_a_run_that_is_killed_finds_its_jobs_at_work_and_submits_no_others(

@@ -307,10 +307,12 @@ class _Watch:
                 self.given_again.add(claim.key)
         if not self.queue.waiting():
             return
-        if not states and self.rounds >= _ROUNDS:
+        # Slurm lets a job of a lost node wait for minutes before it starts again: others do its work meanwhile.
+        here = sum(reason != "BeginTime" for _, reason in states.values())
+        if not here and self.rounds >= _ROUNDS:
             raise TramontaneError(f"--on slurm: jobs ended {self.rounds} times before they had done anything; "
                                   f"{self.jobs.last_words()}; see {self.jobs.folder / 'log'}")  # fmt: skip
-        if (wanting := min(self.room, self.left) - len(states)) > 0:
+        if (wanting := min(self.room, self.left) - here) > 0:
             self.jobs.submit(self.arguments, wanting)
             self.rounds += 1
 
