@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from tramontane.errors import TramontaneError
 from tramontane.farm import ray_cluster
 
 pytest.importorskip("ray", reason="Ray is not installed; pip install 'tramontane[cluster]'")
-_PATIENCE = 240  # s
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 
@@ -49,20 +47,6 @@ def cluster() -> Iterator[Any]:
             made.shutdown()
             del os.environ["GRPC_ENABLE_FORK_SUPPORT"]
             os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
-
-
-@pytest.fixture(autouse=True)
-def _bounded() -> Iterator[None]:
-    """On a machine with much other work, Ray's own processes may wait for each other without end."""
-
-    def give_up(*_: object) -> None:
-        pytest.skip(f"Ray did not answer within {_PATIENCE} s; run this file alone")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(_PATIENCE)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
