@@ -11,7 +11,8 @@ from jaxtyping import install_import_hook
 install_import_hook("tramontane.models", "beartype.beartype")
 
 import shutil  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -26,6 +27,22 @@ from tramontane.dataset import Dataset  # noqa: E402
 from tramontane.dataset.ingest.run import ingest  # noqa: E402
 from tramontane.surrogate import Surrogate  # noqa: E402
 from tramontane.surrogate.fit import fit  # noqa: E402
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command, which ends with ``code``, and gives all that it says."""
+    from tramontane.cli import main
+
+    def run(*words: object, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["tramontane", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        assert ended.value.code == code, output
+        return output.out + output.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from helpers.beam_tables import write_beams
 from helpers.once import once
 from tramontane.bundle import History, adopt, history_of, promote, promoted_version, split_name, version_path
 from tramontane.bundle.versions import hash_of
-from tramontane.cli import main
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
 from tramontane.errors import DatasetError, SurrogateError
@@ -73,19 +71,6 @@ def beam(told: Path, tmp_path: Path) -> Path:
     """That model, to be changed."""
     shutil.copytree(told.parent, tmp_path / "models")
     return tmp_path / "models" / "beam"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: object, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["tramontane", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert ended.value.code == code, said
-        return said.out + said.err
-
-    return run
 
 
 def hashes(names: Sequence[str], store: Path) -> set[str]:

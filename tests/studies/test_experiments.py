@@ -20,7 +20,7 @@ from tramontane.search.answers import AtHand
 from tramontane.search.goals import Output
 from tramontane.search.sampling import fresh, full_factorial, latin_hypercube
 from tramontane.search.space import Space
-from tramontane.studies import doe, sensitivity, sweep
+from tramontane.studies import doe, screen, sensitivity, sweep
 
 SOLVER = """
 from tramontane.solvers.function import solver
@@ -224,9 +224,19 @@ def test_a_saved_surrogate_answers_with_intervals_and_verdicts_and_is_not_asked_
     assert inside.values["area"] == pytest.approx(1e-3, rel=0.01)
     assert inside.bounds["area"][0] < 1e-3 < inside.bounds["area"][1]
     assert (inside.verdict, outside.verdict) == ("inside", "outside")
+    screening: dict[str, Any] = {
+        "minimise": ["area"],
+        "count": 100,
+        "asked": 8,
+        "best": 2,
+        "out": tmp_path / "screened",
+    }
+    screened = screen(tmp_path / "model", **screening)
     with monkeypatch.context() as patched:
         patched.setattr(Surrogate, "simulate", None)
         assert sweep(tmp_path / "model", steps=4, **settings).table()[1] == pytest.approx(swept.table()[1])
+        again = screen(tmp_path / "model", **screening)
+    assert [of.answer for of in again.best] == [of.answer for of in screened.best]
     with monkeypatch.context() as patched:
         patched.setattr(Surrogate, "needs_geometry", True)
         with pytest.raises(TramontaneError, match="needs a geometry, and nothing makes one of the parameters"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from helpers.beam_tables import write_beams
 from helpers.ellipsoids import ellipsoid
 from helpers.once import once
 from tramontane import solvers
-from tramontane.cli import main
 from tramontane.contract import FieldSpec, ParameterSpec, QoiSpec
 from tramontane.dataset.ingest.run import ingest
 from tramontane.design import Design
@@ -254,19 +252,10 @@ def test_checks_are_counted_by_model(tmp_path: Path, beam: Surrogate) -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command, with the analytic solvers among those that it knows, and gives all that it says."""
+def run(run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Runs a command, with the analytic solvers in place of those that it knows."""
     known = {"beam": BeamSolver(), "stiff": BeamSolver(0.5), "ellipsoid": EllipsoidSolver()}
     monkeypatch.setattr(solvers, "create", known.__getitem__)
-
-    def run(*words: object, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["tramontane", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert ended.value.code == code, said
-        return said.out + said.err
-
     return run
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pyvista as pv
 
 from helpers.beam_tables import write_beams
 from helpers.ellipsoids import ellipsoid
-from tramontane.cli import main
 from tramontane.contract import Contract
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
@@ -24,21 +22,6 @@ from tramontane.surrogate.fit import fit
 from tramontane.surrogate.places import default_mesh
 
 Run = Callable[..., str]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command and gives all that it says."""
-
-    def run(*words: object, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["tramontane", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        output = capsys.readouterr()
-        assert ended.value.code == code, output
-        return output.out + output.err
-
-    return run
 
 
 def answers(output: str) -> dict[str, float]:

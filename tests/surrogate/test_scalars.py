@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ import pyvista as pv
 from rich.console import Console
 
 from helpers.beam_tables import write_beams
-from tramontane.cli import main
 from tramontane.contract import Contract, ParameterSpec, QoiSpec
 from tramontane.dataset import Dataset
 from tramontane.dataset.ingest.run import ingest
@@ -258,17 +257,7 @@ def test_a_law_that_explains_all_is_named_below_the_nulls(tmp_path: Path) -> Non
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
-def test_from_a_table_to_a_prediction(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def run(*words: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["tramontane", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        output = capsys.readouterr()
-        assert ended.value.code == code, output
-        return output.out + output.err
-
+def test_from_a_table_to_a_prediction(run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_beams(tmp_path / "beams.csv")
     inspected = run("inspect", "beams.csv")

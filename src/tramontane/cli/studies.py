@@ -32,6 +32,19 @@ Integers = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--integer", help="A parameter that takes whole numbers."),
 ]
+Minimise = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--minimise", help="A QoI, or max(domain.field) or min(domain.field), to lower."),
+]
+Maximise = Annotated[Optional[list[str]], typer.Option("--maximise", help="The same, to raise.")]  # noqa: UP045
+Target = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--target", help="The same, to bring to a value: drag=5N."),
+]
+SubjectTo = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--subject-to", help="A bound: 'max_von_mises <= 200 MPa'."),
+]
 Outputs = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--output", help="A QoI, or max(domain.field); all QoIs if none is named."),
@@ -48,19 +61,10 @@ def _worst(require: str) -> Literal["inside", "edge", ""]:
 @app.command(cls=naming(solvers=solvers, executors=executors))
 def optimise(
     simulator: Simulator,
-    minimise: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--minimise", help="A QoI, or max(domain.field) or min(domain.field), to lower."),
-    ] = None,
-    maximise: Annotated[Optional[list[str]], typer.Option("--maximise", help="The same, to raise.")] = None,  # noqa: UP045
-    target: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--target", help="The same, to bring to a value: drag=5N."),
-    ] = None,
-    subject_to: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--subject-to", help="A bound: 'max_von_mises <= 200 MPa'."),
-    ] = None,
+    minimise: Minimise = None,
+    maximise: Maximise = None,
+    target: Target = None,
+    subject_to: SubjectTo = None,
     solver: Solver = None,
     shapes: Shapes = None,
     vary: Vary = None,
@@ -284,13 +288,10 @@ def _say(result: object, folder: Path) -> None:
 @app.command(cls=naming(solvers=solvers, executors=executors))
 def screen(
     simulator: Simulator,
-    minimise: Annotated[Optional[list[str]], typer.Option("--minimise", help="An output to lower; it ranks.")] = None,  # noqa: UP045
-    maximise: Annotated[Optional[list[str]], typer.Option("--maximise", help="The same, to raise.")] = None,  # noqa: UP045
-    target: Annotated[Optional[list[str]], typer.Option("--target", help="The same, to bring to a value.")] = None,  # noqa: UP045
-    subject_to: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--subject-to", help="A bound: 'max_von_mises <= 200 MPa'."),
-    ] = None,
+    minimise: Minimise = None,
+    maximise: Maximise = None,
+    target: Target = None,
+    subject_to: SubjectTo = None,
     shapes: Shapes = None,
     vary: Vary = None,
     settings: Fixed = None,

@@ -6,8 +6,9 @@ et al. 2021), both in logarithms (Ament et al. 2023), with constraints as probab
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ try:
     from botorch.optim import optimize_acqf
     from botorch.posteriors.gpytorch import GPyTorchPosterior
     from botorch.sampling.normal import SobolQMCNormalSampler
+    from botorch.utils.sampling import manual_seed
     from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
     from linear_operator import to_linear_operator
 except ImportError as error:  # pragma: no cover
@@ -179,25 +181,6 @@ def propose(
     Returns:
         Rows ``(count, d)``, SI.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the matrices are small: threads would wait for each other ten times as long as they work
-    try:
-        return _propose(space, goals, emulators, rows, count=count, seed=seed, extra=extra)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _propose(
-    space: Space,
-    goals: Goals,
-    emulators: Sequence[Emulator | Corrected],
-    rows: Array,
-    *,
-    count: int,
-    seed: int,
-    extra: Sequence[tuple[Emulator | Corrected, float]],
-) -> Array:
-    torch.manual_seed(seed)
     model = EmulatorModel([*emulators, *(emulator for emulator, _ in extra)])
     places = {output.key: index for index, output in enumerate(goals.outputs)}
     constraints = [
@@ -208,7 +191,7 @@ def _propose(
     sampler = SobolQMCNormalSampler(torch.Size([_SAMPLES]), seed=seed)
     costs = [_cost(objective, emulators[places[objective.output.key]], places[objective.output.key])
              for objective in goals.objectives]  # fmt: skip
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), manual_seed(seed), _one_thread():
         warnings.simplefilter("ignore")  # of BoTorch and linear_operator, on matrices near to singular
         if len(costs) == 1:
             acquisition: Any = qLogNoisyExpectedImprovement(
@@ -233,6 +216,17 @@ def _propose(
             options={"batch_limit": _RESTARTS, "maxiter": _STEPS},
         )  # fmt: skip
     return space.rows(chosen.detach().numpy())
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """The matrices are small: threads would wait for each other ten times as long as they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _cost(objective: Objective, emulator: Emulator | Corrected, place: int) -> Any:

@@ -25,6 +25,9 @@ from tramontane.progress import follow
 from tramontane.search.goals import Output
 from tramontane.simulator import Simulator
 
+ANSWERS = "answers.jsonl"
+"""In the folder of a study, the answers of a surrogate: what it was asked once is not asked again."""
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -16,7 +16,7 @@ from tramontane import __version__
 from tramontane.contract import Contract
 from tramontane.errors import ContractError
 from tramontane.io.locks import claimed
-from tramontane.search.answers import Answering, AtHand
+from tramontane.search.answers import ANSWERS, Answering, AtHand
 from tramontane.search.goals import Output
 from tramontane.search.loop import Trial
 from tramontane.search.plan import keep_to_plan
@@ -25,7 +25,6 @@ from tramontane.search.space import Space
 from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
 
 Array = NDArray[np.floating[Any]]
-ANSWERS = "answers.jsonl"
 _REASONS = 5  # of failures that are printed
 
 
@@ -121,7 +120,7 @@ def carry_out(
     with claimed(folder / ".running", folder):
         whole: dict[str, object] = {
             "study": study, **drives.plan, "version": __version__, "parameters": space.names,
-            "fixed": [f"{name} = {value}" for name, value in space.fixed.items()], **(plan or {}),
+            "fixed": space.plan["fixed"], **(plan or {}),
         }  # fmt: skip
         keep_to_plan(folder, whole)
         trials = read_trials(folder, len(space.variables))

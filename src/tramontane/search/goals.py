@@ -16,7 +16,7 @@ from tramontane.errors import ContractError, TramontaneError
 from tramontane.formats import read_geometry
 from tramontane.qoi import QoiDefinition
 from tramontane.training.normalization import law_of_fields
-from tramontane.units import compatible, in_si, parse_quantity
+from tramontane.units import Quantity, compatible, from_si, in_si, parse_quantity
 
 Sense = Literal["minimise", "maximise", "target"]
 Side = Literal["value", "low", "high"]
@@ -99,6 +99,19 @@ class Output:
         if not np.isfinite(value):
             raise ContractError(f"case {case.name}: {self.name} is {value}")
         return float(value), bounds
+
+    def told(self, values: Mapping[str, float], bounds: Mapping[str, tuple[float, float]]) -> str:
+        """Its value for people, with its interval of 90 % where it has one.
+
+        Args:
+            values: Of an answer, by name, SI.
+            bounds: Likewise.
+        """
+        text = f"{self.name} = {Quantity(from_si(values[self.name], self.shown), self.shown)}"
+        if self.name in bounds:
+            low, high = (from_si(bound, self.shown) for bound in bounds[self.name])
+            text += f" (90 %: {low:.5g} to {high:.5g})"
+        return text
 
     def _extreme(self, values: NDArray[np.floating[Any]]) -> float:
         size = values if values.ndim == 1 else np.linalg.norm(values, axis=1)

@@ -171,6 +171,14 @@ class Space:
             values.append(in_si(value, variable.unit if unit is None else unit))
         return np.array(values)
 
+    @property
+    def plan(self) -> dict[str, list[str]]:
+        """What tells it from other spaces, for the plan of a study."""
+        return {
+            "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in self.variables],
+            "fixed": [f"{name} = {value}" for name, value in self.fixed.items()],
+        }
+
     def told(self, row: Array) -> str:
         """A row ``(d,)``, SI, for people: each variable in its own unit."""
         return ", ".join(f"{of.name} = {Quantity(from_si(float(value), of.unit), of.unit)}"

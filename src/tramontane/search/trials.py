@@ -14,7 +14,7 @@ import numpy as np
 from tramontane.errors import TramontaneError
 from tramontane.io.atomic import replacing, write_json, write_text
 from tramontane.search.goals import Output
-from tramontane.search.loop import Trial
+from tramontane.search.loop import Search, Trial
 from tramontane.search.space import Space
 from tramontane.units import from_si
 
@@ -48,6 +48,12 @@ def read_trials(folder: Path, size: int) -> list[Trial]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise TramontaneError(f"{file}: is damaged ({error}); choose another folder with -o") from error
     return trials
+
+
+def write_search(folder: Path, search: Search) -> None:
+    """Write all that is known of a search: which designs were chosen, and their table."""
+    write_trials(folder, search.trials)
+    write_table(folder, columns_of(search.space, search.goals.outputs, search.trials))
 
 
 def columns_of(space: Space, outputs: Sequence[Output], trials: Sequence[Trial]) -> dict[str, Column]:

@@ -6,6 +6,7 @@ from each other, answered, and learnt from, a few times over.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,14 +27,14 @@ from tramontane.formats import read_mesh
 from tramontane.io.atomic import write_json
 from tramontane.io.hashes import file_sha256
 from tramontane.io.locks import claimed
-from tramontane.search.answers import Answer
+from tramontane.search.answers import ANSWERS, Answer
 from tramontane.search.emulator import predicted
 from tramontane.search.goals import Goals, Objective, Output, value_of
 from tramontane.search.loop import Emulated, Search, Trial
 from tramontane.search.plan import keep_to_plan
 from tramontane.search.simulators import Named, driven, name_of
 from tramontane.search.space import Space, sobol
-from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
+from tramontane.search.trials import read_trials, write_search
 from tramontane.studies.report import report_designs
 from tramontane.studies.study import Study
 from tramontane.units import Quantity, from_si
@@ -122,12 +123,8 @@ class Reached:
                     norm = output.norm_at(answer.values[output.key])
                     lines.append(f"  {output.name}: {100 * norm:.3g} % (relative L2)")
                     continue
-                value = Quantity(from_si(answer.values[output.key], output.shown), output.shown)
-                line = f"  {output.name} = {value}, wanted {from_si(target, output.shown):.6g}"
-                if output.name in answer.bounds:
-                    low, high = (from_si(bound, output.shown) for bound in answer.bounds[output.name])
-                    line += f" (90 %: {low:.5g} to {high:.5g})"
-                lines.append(line)
+                wanted = from_si(target, output.shown)
+                lines.append(f"  {output.told(answer.values, answer.bounds)}, wanted {wanted:.6g}")
         if not self.verified:
             lines.append("NOT VERIFIED: these are predictions; check a design with the solver before you rely on it")
         return "\n".join(lines)
@@ -184,10 +181,8 @@ def inverse(
     folder = Path(out)
     with claimed(folder / ".running", folder):
         keep_to_plan(folder, {
-            "study": "inverse", **drives.plan, "seed": seed, "version": __version__,
+            "study": "inverse", **drives.plan, **space.plan, "seed": seed, "version": __version__,
             "targets": [f"{output.name} = {value:.9g} within {within:.9g}" for output, value, within in targets],
-            "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],
-            "fixed": [f"{name} = {value}" for name, value in space.fixed.items()],
             "fields": {name: file_sha256(Path(file)) for name, file in (target_field or {}).items()},
         })  # fmt: skip
         goals = Goals(tuple(Objective(output, "target", value) for output, value, _ in targets))
@@ -195,7 +190,12 @@ def inverse(
         answering = (
             drives.solving(folder / "cases", workers=workers, seconds=seconds, on=on, console=console)
             if verified
-            else drives.predicting(goals.outputs, [of.domain for of in goals.outputs if isinstance(of, FieldDistance)])
+            else drives.predicting(
+                goals.outputs,
+                [of.domain for of in goals.outputs if isinstance(of, FieldDistance)],
+                file=folder / ANSWERS,
+                console=console,
+            )
         )
         search = Search(answering, space, goals, seed=seed, require=require)
         search.trials = read_trials(folder, len(space.variables))
@@ -250,10 +250,7 @@ def _distance(name: str, domain: str, field_name: str, file: Path, components: i
 def _invert(
     search: Search, targets: list[tuple[Output, float, float]], folder: Path, *, count: int, verified: bool, start: int
 ) -> Reached:
-    def note() -> None:
-        write_trials(folder, search.trials)
-        write_table(folder, columns_of(search.space, search.goals.outputs, search.trials))
-
+    note = functools.partial(write_search, folder, search)
     search.start(start)
     note()
     search.answer()

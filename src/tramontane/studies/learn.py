@@ -6,6 +6,7 @@ given those that are chosen already; hyperparameters stay as the answers so far 
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from tramontane.search.loop import Search, Trial
 from tramontane.search.plan import keep_to_plan
 from tramontane.search.simulators import Named, driven, name_of
 from tramontane.search.space import Space, sobol
-from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
+from tramontane.search.trials import read_trials, write_search
 from tramontane.studies.report import report_designs
 from tramontane.studies.study import Study
 from tramontane.units import Quantity
@@ -116,10 +117,8 @@ def learn(
     folder = Path(out)
     with claimed(folder / ".running", folder):
         keep_to_plan(folder, {
-            "study": "learn", **drives.plan, "seed": seed, "version": __version__,
+            "study": "learn", **drives.plan, **space.plan, "seed": seed, "version": __version__,
             "outputs": [output.name for output in wanted],
-            "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],
-            "fixed": [f"{name} = {value}" for name, value in space.fixed.items()],
         })  # fmt: skip
         answering = drives.solving(folder / "cases", workers=workers, seconds=seconds, on=on, console=console)
         goals = Goals(tuple(Objective(output, "minimise") for output in wanted))
@@ -158,10 +157,7 @@ def _learn(search: Search, wanted: Mapping[Output, float], folder: Path, *, runs
     reached, reason = False, f"all {runs} runs are used"
     errors: dict[str, float] = {}
 
-    def note() -> None:
-        write_trials(folder, search.trials)
-        write_table(folder, columns_of(search.space, search.goals.outputs, search.trials))
-
+    note = functools.partial(write_search, folder, search)
     note()
     while True:
         if any(trial.answer is None for trial in search.trials):

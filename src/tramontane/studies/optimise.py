@@ -7,6 +7,7 @@ optimised inside its applicability domain, and nothing is verified.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from tramontane import __version__
 from tramontane.errors import ContractError
 from tramontane.io.atomic import write_json
 from tramontane.io.locks import claimed
+from tramontane.search.answers import ANSWERS
 from tramontane.search.goals import VOLUME, Goals
 from tramontane.search.loop import Search, Surrogacy, Trial, emulate
 from tramontane.search.plan import keep_to_plan
 from tramontane.search.simulators import Driven, Named, driven, name_of
 from tramontane.search.space import Space
-from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
+from tramontane.search.trials import read_trials, write_search
 from tramontane.studies.report import report_search
 from tramontane.studies.study import Study
 from tramontane.units import Quantity, from_si
@@ -90,10 +92,7 @@ class Optimum:
         lines, answer = [], trial.answer
         assert answer is not None
         for output in {output.name: output for output in self.goals.outputs}.values():
-            value = f"{output.name} = {Quantity(from_si(answer.values[output.name], output.shown), output.shown)}"
-            if output.name in answer.bounds:
-                low, high = (from_si(bound, output.shown) for bound in answer.bounds[output.name])
-                value += f" (90 %: {low:.5g} to {high:.5g})"
+            value = output.told(answer.values, answer.bounds)
             if output.key in trial.foretold:
                 low, _, high = (from_si(bound, output.shown) for bound in trial.foretold[output.key])
                 value += f" (predicted {low:.5g} to {high:.5g}: {'held' if trial.held[output.key] else 'did not hold'})"
@@ -173,10 +172,7 @@ def optimise(
         if search.surrogacy is None:
             search.start(min(runs, start or (max(3, runs // 3) if verified else _ASKED)))
 
-        def note() -> None:
-            write_trials(folder, search.trials)
-            write_table(folder, columns_of(space, search.goals.outputs, search.trials))
-
+        note = functools.partial(write_search, folder, search)
         note()
         reason = search.run(runs, batch=batch, tolerance=tolerance, after=note)
         optimum = Optimum(search.best(), search.trials, verified, reason, space, search.goals)
@@ -204,22 +200,21 @@ def _search(
 ) -> tuple[Search, bool]:
     """The search, and whether a solver answers."""
     if not drives.checks:
-        answering = drives.predicting(goals.outputs)
+        answering = drives.predicting(goals.outputs, file=folder / ANSWERS, console=console)
         return Search(answering, space, goals.on_bounds(), seed=seed, require=require), False
     answering = drives.solving(folder / "cases", workers=workers, seconds=seconds, on=on, console=console)
     surrogacy: Surrogacy | None = None
     if drives.surrogate is not None:
-        surrogacy = emulate(space, drives.predicting(goals.outputs), goals, count=_ASKED, seed=seed)
+        predicting = drives.predicting(goals.outputs, file=folder / ANSWERS, console=console)
+        surrogacy = emulate(space, predicting, goals, count=_ASKED, seed=seed)
     return Search(answering, space, goals, seed=seed, surrogacy=surrogacy), True
 
 
 def _plan(drives: Driven, goals: Goals, space: Space, seed: int) -> dict[str, object]:
     return {
-        "study": "optimise", **drives.plan, "seed": seed, "version": __version__,
+        "study": "optimise", **drives.plan, **space.plan, "seed": seed, "version": __version__,
         "objectives": [f"{of}{f' {of.target:.9g}' if of.sense == 'target' else ''}" for of in goals.objectives],
         "constraints": [f"{of.low:.9g} <= {of.output.name} <= {of.high:.9g}" for of in goals.constraints],
-        "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],
-        "fixed": [f"{name} = {value}" for name, value in space.fixed.items()],
     }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from tramontane import __version__
 from tramontane.errors import ContractError
 from tramontane.io.atomic import replacing
 from tramontane.io.locks import claimed
+from tramontane.search.answers import ANSWERS
 from tramontane.search.emulator import bounded, predicted
 from tramontane.search.goals import Goals
 from tramontane.search.loop import LEVEL, Emulated, Search, Trial
@@ -27,10 +28,10 @@ from tramontane.search.plan import keep_to_plan
 from tramontane.search.sampling import fresh
 from tramontane.search.simulators import Named, driven, name_of
 from tramontane.search.space import Space, sobol
-from tramontane.search.trials import columns_of, read_trials, write_table, write_trials
+from tramontane.search.trials import read_trials, write_search, write_trials
 from tramontane.studies.report import report_designs
 from tramontane.studies.study import Study
-from tramontane.units import Quantity, from_si
+from tramontane.units import Quantity
 
 Array = NDArray[np.floating[Any]]
 
@@ -75,8 +76,7 @@ class Screened:
             lines.append(f"design {self.trials.index(trial):03d}: {self.space.told(trial.row)}"
                          + (f" ({trial.answer.verdict})" if trial.answer.verdict else ""))  # fmt: skip
             for output in {output.name: output for output in self.goals.outputs}.values():
-                value = from_si(trial.answer.values[output.name], output.shown)
-                lines.append(f"  {output.name} = {Quantity(value, output.shown)}")
+                lines.append(f"  {output.told(trial.answer.values, trial.answer.bounds)}")
         if not self.verified:
             lines.append("NOT VERIFIED: these are predictions; check a design with the solver before you rely on it")
         return "\n".join(lines)
@@ -131,15 +131,13 @@ def screen(
     folder = Path(out)
     with claimed(folder / ".running", folder):
         keep_to_plan(folder, {
-            "study": "screen", **drives.plan, "seed": seed, "version": __version__, "asked": asked,
+            "study": "screen", **drives.plan, **space.plan, "seed": seed, "version": __version__, "asked": asked,
             "outputs": [output.name for output in goals.outputs],
-            "variables": [f"{of.name} {of.low:.9g} {of.high:.9g}" for of in space.variables],
-            "fixed": [f"{name} = {value}" for name, value in space.fixed.items()],
         })  # fmt: skip
         answering = (
             drives.solving(folder / "cases", console=console)
             if drives.surrogate is None
-            else drives.predicting(goals.outputs)
+            else drives.predicting(goals.outputs, file=folder / ANSWERS, console=console)
         )
         search = Search(answering, space, goals, seed=seed)
         known = read_trials(folder, len(space.variables))
@@ -167,8 +165,7 @@ def screen(
         search.add(fresh(space, chosen, np.array([trial.row for trial in search.trials])), "proposed")
         write_trials(folder, search.trials)
         search.answer()
-        write_trials(folder, search.trials)
-        write_table(folder, columns_of(space, goals.outputs, search.trials))
+        write_search(folder, search)
     proposed = [
         trial for trial in search.trials[asked:]
         if trial.answer is not None and not trial.answer.failed and not len(fresh(space, trial.row[None], chosen))
