@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.spatial.distance import pdist
 from typer.testing import CliRunner
 
@@ -259,3 +261,12 @@ def test_a_contract_without_results_names_what_is_missing(tmp_path: Path) -> Non
 
     with pytest.raises(TramontaneError, match="has no QoI; name an output"):
         doe(Silent(), 2, out=tmp_path / "x")
+
+
+def test_a_table_beyond_the_contract_is_answered_with_a_word(tmp_path: Path) -> None:
+    # As a spreadsheet of the continent writes it.
+    (tmp_path / "designs.csv").write_text("width [mm];height [mm];load [N]\n5;30;500\n25,5;40;750\n")
+    output = io.StringIO()
+    doe(Cantilever(), table=tmp_path / "designs.csv", out=tmp_path / "beams", console=Console(file=output, width=200))
+    assert "width = 5 mm lies outside" in output.getvalue()
+    assert "height" not in output.getvalue()

@@ -102,10 +102,14 @@ class Space:
         if not varying:
             raise ContractError(f"contract {contract.name}: no parameter varies; give bounds, such as --vary a=1:2")
         space = cls(tuple(varying), constants)
-        if console is not None:
-            for notice in space.excesses(contract):
-                console.print(f"Warning: {notice}", style="yellow", highlight=False, markup=False)
+        space.warn(contract, console)
         return space
+
+    def warn(self, contract: Contract, console: Console | None) -> None:
+        """Say which bounds and fixed values lie beyond the contract's range, where there is a console."""
+        if console is not None:
+            for notice in self.excesses(contract):
+                console.print(f"Warning: {notice}", style="yellow", highlight=False, markup=False)
 
     def excesses(self, contract: Contract) -> list[Notice]:
         """Bounds and fixed values that lie beyond the contract's range."""

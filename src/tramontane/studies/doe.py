@@ -79,6 +79,7 @@ def doe(
         if n is not None or levels is not None or vary or integers or method != "sobol":
             raise ContractError(f"designs are those of {os.fspath(table)}; leave n, method, levels and bounds out")
         space, rows = read_rows(table, drives.contract, fixed=fixed)
+        space.warn(drives.contract, console)
         origin: str = "table"
         rows_of: Callable[[Array], Array] = functools.partial(fresh, space, rows)
     else:
